@@ -1,0 +1,56 @@
+# make demo    everything with an example campaign, in a browser; nothing to install before
+# make test    all checks and tests, with a real PostgreSQL and a real browser
+# make setup   the virtual environment alone
+
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: setup setup-dev browser demo test lint clean
+
+setup: .venv/installed
+
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Nowait needs Python 3.11 or newer, and $(PYTHON) is" \
+			"$$($(PYTHON) --version 2>&1 || echo not there):" \
+			"install one and run, say, make $(or $(MAKECMDGOALS),setup) PYTHON=python3.11" >&2; \
+		exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+setup-dev: .venv/installed-dev
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# The system's Chromium where Debian's package manager can be used, else playwright's own.
+browser: setup-dev
+	@if command -v chromium >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; \
+	else $(BIN)/playwright install chromium; fi
+
+demo: setup
+	$(BIN)/python manage.py demo $(ARGS)
+
+# State goes to a folder of its own, so that a check never touches an installation's var/.
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	@set -e; NOWAIT_VAR=$$(mktemp -d); export NOWAIT_VAR; trap 'rm -rf "$$NOWAIT_VAR"' EXIT; set -x; \
+		$(BIN)/mypy . ; \
+		$(BIN)/python manage.py makemigrations --check --dry-run; \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING; \
+		ALLOWED_HOSTS=example.org $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+test: lint browser
+	$(BIN)/python -m pytest $(ARGS)
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +

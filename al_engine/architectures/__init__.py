@@ -1,0 +1,11 @@
+"""Networks by name: how an architecture is built for a number of classes and an image size.
+
+Owns the registry of architectures and nothing about training. Imports torch, and torchvision only
+when one of its networks is built. Read next: `classifier.py` for what every network offers,
+`small_cnn.py` for the one meant for a CPU, `registry.py` for names and pretrained weights.
+"""
+
+from al_engine.architectures.classifier import Classifier
+from al_engine.architectures.registry import UnfitWeights, UnknownArchitecture, build, names
+
+__all__ = ["Classifier", "UnfitWeights", "UnknownArchitecture", "build", "names"]

@@ -1,0 +1,1 @@
+"""Management commands of the engine: arguments in, one call out; the work is in `roles`."""

@@ -1,0 +1,47 @@
+"""`run_server SLUG`: one of the paper's servers."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from al_engine import architectures
+from al_engine.pools.lookup import UnknownCampaignError, campaign_of
+from al_engine.roles.server import serve
+from al_engine.roles.threads import use_threads
+
+
+class Command(BaseCommand):
+    help = "Trains models on the labels of a campaign and publishes them, until told to stop."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug")
+        parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+        parser.add_argument(
+            "--architecture",
+            help=f"one of {', '.join(architectures.names())}; else the campaign's",
+        )
+        parser.add_argument("--index", type=int, default=0, help="which server this is, from 0")
+        parser.add_argument("--servers", type=int, default=1, help="how many there are")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            campaign = campaign_of(options["slug"])
+        except UnknownCampaignError as error:
+            raise CommandError(str(error)) from error
+        name = options["architecture"]
+        if name is not None and name not in architectures.names():
+            raise CommandError(
+                f"There is no architecture “{name}”. There are: {', '.join(architectures.names())}."
+            )
+        use_threads()
+        try:
+            serve(
+                campaign=campaign,
+                name=f"server-{options['index'] + 1}",
+                device_name=options["device"],
+                architecture=name,
+                offset=options["index"] / max(options["servers"], 1),
+            )
+        except ValueError as error:
+            raise CommandError(str(error)) from error

@@ -1,0 +1,156 @@
+"""Making campaigns, their people, and starting, pausing and finishing them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+
+from al_engine.pools import signals, unlabeled
+from al_engine.pools.models import Annotator, Campaign, Choice
+
+# Okabe and Ito's palette, safe for colour blindness, without its black and yellow-on-white.
+PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F6000")
+
+SETTINGS: Final = (
+    "answers_per_image",
+    "max_answers",
+    "confidence",
+    "lease_seconds",
+    "resume_seconds",
+    "messages_per_second",
+    "strategies",
+    "architecture",
+    "image_size",
+    "servers",
+    "workers",
+    "batch_size",
+    "refresh",
+    "partition",
+    "model_choice",
+    "warm_start",
+    "min_new_labels",
+    "audit_rate",
+    "gold_rate",
+    "budget",
+)
+"""The settings of a campaign, as the shell, the admin and the API name them."""
+
+
+class BadSetting(ValueError):
+    """A setting that does not exist or has a value that it cannot have."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewChoice:
+    """A class to be made."""
+
+    name: str
+    hotkey: str = ""
+    color: str = ""
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`key=value` from a command line as a setting's name and its typed value.
+
+    Lists are written `a,b,c`. Raises BadSetting with a sentence that says what is allowed.
+    """
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or key not in SETTINGS:
+        raise BadSetting(f"“{text}” is not key=value with a key of: {', '.join(SETTINGS)}.")
+    field = Campaign._meta.get_field(key)
+    assert isinstance(field, models.Field)  # noqa: S101 - every setting is a column
+    try:
+        if key == "strategies":
+            return key, [part.strip() for part in value.split(",") if part.strip()]
+        if isinstance(field, models.BooleanField):
+            return key, {"true": True, "1": True, "false": False, "0": False}[value.lower()]
+        if value == "" and field.null:
+            return key, None
+        return key, field.to_python(value)
+    except (KeyError, ValidationError) as error:
+        raise BadSetting(f"{key} cannot be “{value}”.") from error
+
+
+@transaction.atomic
+def create_campaign(
+    *,
+    slug: str,
+    title: str = "",
+    instructions: str = "",
+    choices: Sequence[NewChoice],
+    settings: Mapping[str, Any] | None = None,
+) -> Campaign:
+    """Make a campaign with its classes and cells.
+
+    Classes without a hotkey get 1…9, 0 and then letters; without a colour, the palette's.
+    Raises BadSetting where anything is not allowed; nothing is made then.
+    """
+    if len(choices) < 2:
+        raise BadSetting("A campaign needs two classes at least, for example --classes cat,dog.")
+    campaign = Campaign(
+        slug=slug, title=title or slug.replace("-", " ").title(), instructions=instructions
+    )
+    for key, value in (settings or {}).items():
+        if key not in SETTINGS:
+            raise BadSetting(f"There is no setting “{key}”. Settings: {', '.join(SETTINGS)}.")
+        setattr(campaign, key, value)
+    rows = [
+        Choice(campaign=campaign, position=position, name=choice.name,
+               hotkey=choice.hotkey, color=choice.color)
+        for position, choice in enumerate(choices)
+    ]  # fmt: skip
+    fill_in_choices(rows)
+    try:
+        campaign.full_clean()
+        campaign.save()
+        for row in rows:
+            row.campaign = campaign
+            row.full_clean()
+            row.save()
+    except ValidationError as error:
+        raise BadSetting(_sentence(error)) from error
+    unlabeled.make_cells(campaign_id=campaign.pk)
+    return campaign
+
+
+def fill_in_choices(rows: Sequence[Choice]) -> None:
+    """Give classes that have none a hotkey and a colour; a class called “7” gets the key 7."""
+    taken = {row.hotkey.lower() for row in rows if row.hotkey}
+    for row in rows:
+        if not row.hotkey and len(row.name) == 1 and row.name.lower() not in taken:
+            row.hotkey = row.name.lower()
+            taken.add(row.hotkey)
+    keys = [key for key in "1234567890qwertyuiopasdfghjklzxcvbnm" if key not in taken]
+    for row in rows:
+        if not row.hotkey and keys:
+            row.hotkey = keys.pop(0)
+        if not row.color:
+            row.color = PALETTE[row.position % len(PALETTE)]
+
+
+def set_state(*, campaign_id: int, state: Campaign.State) -> bool:
+    """Run, pause or finish a campaign; tell whether that changed anything."""
+    with transaction.atomic():
+        changed = Campaign.objects.filter(pk=campaign_id).exclude(state=state).update(state=state)
+        if changed:
+            signals.notify("campaign", campaign_id)
+    return bool(changed)
+
+
+def join(*, campaign_id: int, user_id: int) -> Annotator:
+    """Make a person an annotator of a campaign, or find that they are."""
+    annotator, _ = Annotator.objects.get_or_create(campaign_id=campaign_id, user_id=user_id)
+    return annotator
+
+
+def _sentence(error: ValidationError) -> str:
+    """A validation error in one line: field, what is wrong."""
+    if not hasattr(error, "error_dict"):
+        return " ".join(error.messages)
+    return " ".join(
+        f"{field}: {' '.join(messages)}" if field != "__all__" else " ".join(messages)
+        for field, messages in error.message_dict.items()
+    )

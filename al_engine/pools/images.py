@@ -1,0 +1,118 @@
+"""Adding images to a campaign: to D, or to the reserved holdout and gold images."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import connection, transaction
+from django.db.models import Max
+
+from al_engine.pools import signals, unlabeled
+from al_engine.pools.models import Image
+
+_LOCK: Final = 0x4E_6F_77_69
+"""The upper half of the advisory lock's key; the lower is the campaign's id."""
+
+
+class AddingElsewhereError(RuntimeError):
+    """Another process adds images to the same campaign now."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """An image whose file is in the storage under `key` already; sizes in pixels and bytes."""
+
+    sha256: str
+    name: str
+    key: str
+    width: int
+    height: int
+    size: int
+    known_choice_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownImage:
+    """What a campaign has already under a SHA-256."""
+
+    image_id: int
+    key: str
+    split: str
+    known_choice_id: int | None
+
+
+@contextmanager
+def adding(*, campaign_id: int) -> Iterator[None]:
+    """Be the only one who adds images to a campaign, until the end or the process's death.
+
+    Raises AddingElsewhereError at once where somebody else does.
+    """
+    key = _LOCK << 32 | campaign_id
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
+        (mine,) = cursor.fetchone()
+        if not mine:
+            raise AddingElsewhereError
+        try:
+            yield
+        finally:
+            # A connection that broke has let go by itself.
+            if connection.is_usable():
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+
+
+def known_images(*, campaign_id: int, sha256s: Collection[str]) -> dict[str, KnownImage]:
+    """Which of these files the campaign has, by SHA-256."""
+    rows = Image.objects.filter(campaign_id=campaign_id, sha256__in=sha256s).values_list(
+        "sha256", "id", "key", "split", "known_choice_id"
+    )
+    return {
+        sha256: KnownImage(image_id, key, split, known_choice_id)
+        for sha256, image_id, key, split, known_choice_id in rows
+    }
+
+
+def add_images(*, campaign_id: int, split: str, images: Sequence[NewImage]) -> None:
+    """Add images, whose files are stored, in one transaction; wake the workers for new ones in D.
+
+    Call it inside `adding`: positions go on densely from the last one.
+    """
+    reserved = split != Image.Split.POOL
+    with transaction.atomic():
+        last = Image.objects.filter(campaign_id=campaign_id).aggregate(last=Max("position"))["last"]
+        first = 0 if last is None else last + 1
+        Image.objects.bulk_create(
+            Image(
+                campaign_id=campaign_id,
+                position=first + place,
+                sha256=image.sha256,
+                name=image.name,
+                key=image.key,
+                width=image.width,
+                height=image.height,
+                size=image.size,
+                cell=unlabeled.cell_of(image.sha256),
+                split=split,
+                state=Image.State.RESERVED if reserved else Image.State.UNLABELED,
+                known_choice_id=image.known_choice_id,
+            )
+            for place, image in enumerate(images)
+        )
+        if images and not reserved:
+            signals.notify("pool", campaign_id)
+
+
+def learn_choices(*, known: Mapping[int, int]) -> int:
+    """Give images that have no known label theirs, and return how many had none.
+
+    `known` is class id by image id.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE pools_image image SET known_choice_id = t.choice_id
+               FROM unnest(%s::bigint[], %s::bigint[]) AS t(image_id, choice_id)
+               WHERE image.id = t.image_id AND image.known_choice_id IS NULL""",
+            [list(known), list(known.values())],
+        )
+        return int(cursor.rowcount)

@@ -1,0 +1,174 @@
+"""L: answer, skip, undo, consensus, and following L without missing a row.
+
+The async functions are the labeling path; see `query` for how they travel. The desk calls
+them in the order in which they stand here, in one transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection
+
+from al_engine.pools.query import Connection, Cursor
+from al_engine.pools.sql import statement
+from al_engine.pools.turns import Answer, Receipt, Skip, Undo
+
+
+@dataclass(frozen=True, slots=True)
+class Labeled:
+    """An image of L as a server sees it; without a choice it left L again."""
+
+    image_id: int
+    position: int
+    choice_id: int | None
+    confidence: float
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the campaign is, as people are told."""
+
+    labeled: int
+    total: int
+    answers: int
+
+
+async def lock(conn: Connection, *, turn_ids: Sequence[int]) -> None:
+    """Hold the queries of these turns until the end of the transaction."""
+    await conn.execute(statement("lock"), {"turns": list(turn_ids)})
+
+
+async def lock_labels(conn: Connection, *, undos: Sequence[Undo]) -> None:
+    """Hold the queries of these labels until the end of the transaction."""
+    await conn.execute(
+        """SELECT q.id FROM pools_query q
+           WHERE q.id IN (SELECT l.query_id FROM pools_label l
+                          JOIN unnest(%(annotators)s::bigint[], %(labels)s::uuid[])
+                            AS said(annotator_id, client_id)
+                          USING (annotator_id, client_id))
+           ORDER BY q.id FOR NO KEY UPDATE""",
+        _undo_arrays(undos),
+    )
+
+
+async def answer(conn: Connection, *, campaign_id: int, answers: Sequence[Answer]) -> Cursor:
+    """Store answers and settle their images; receipts for `read_answer_receipts`."""
+    said = {
+        "campaign": campaign_id,
+        "ids": [answer.client_id for answer in answers],
+        "annotators": [answer.annotator_id for answer in answers],
+        "turns": [answer.turn_id for answer in answers],
+        "choices": [answer.choice_id for answer in answers],
+        "shown": [answer.shown_ms for answer in answers],
+    }
+    await conn.execute(statement("answer"), said)
+    await conn.execute(statement("settle"), {"campaign": campaign_id, "turns": said["turns"]})
+    return await conn.execute(statement("answer_receipts"), said)
+
+
+async def skip(conn: Connection, *, campaign_id: int, skips: Sequence[Skip]) -> Cursor:
+    """Skip turns; an image that two people call unusable leaves the pools."""
+    said = {
+        "campaign": campaign_id,
+        "annotators": [skip.annotator_id for skip in skips],
+        "turns": [skip.turn_id for skip in skips],
+        "reasons": [skip.reason for skip in skips],
+    }
+    await conn.execute(statement("skip"), said)
+    bad = [skip.turn_id for skip in skips if skip.reason == "bad_image"]
+    if bad:
+        await conn.execute(statement("exclude_bad"), {"turns": bad})
+    return await conn.execute(statement("skip_receipts"), said)
+
+
+async def undo(
+    conn: Connection, *, campaign_id: int, undos: Sequence[Undo], lease_seconds: int
+) -> tuple[set[UUID], Cursor]:
+    """Retract labels; their authors hold the turns again.
+
+    Returns the labels that were retracted now, and rows for `query.read_turns`. Undoing a
+    label a second time, or somebody else's, does nothing.
+    """
+    retracted = await conn.execute(
+        statement("retract"), {"campaign": campaign_id, **_undo_arrays(undos)}
+    )
+    rows = await retracted.fetchall()
+    session_of = {(undo.annotator_id, undo.label): undo.session for undo in undos}
+    turns = await conn.execute(
+        statement("unsettle"),
+        {
+            "turns": [turn_id for turn_id, _, _ in rows],
+            "annotators": [annotator_id for _, annotator_id, _ in rows],
+            "sessions": [session_of[annotator_id, label] for _, annotator_id, label in rows],
+            "lease_seconds": lease_seconds,
+        },
+    )
+    return {label for _, _, label in rows}, turns
+
+
+async def known_labels(conn: Connection, *, undos: Sequence[Undo]) -> set[tuple[int, UUID]]:
+    """Which of these labels exist and are their callers' own, retracted or not."""
+    cursor = await conn.execute(
+        """SELECT l.annotator_id, l.client_id FROM pools_label l
+           JOIN unnest(%(annotators)s::bigint[], %(labels)s::uuid[])
+             AS said(annotator_id, client_id) USING (annotator_id, client_id)""",
+        _undo_arrays(undos),
+    )
+    return {(annotator_id, client_id) for annotator_id, client_id in await cursor.fetchall()}
+
+
+async def progress(conn: Connection, *, campaign_id: int) -> Cursor:
+    """The sizes that people are told; a row for `read_progress`."""
+    return await conn.execute(
+        """SELECT coalesce(sum(labeled), 0), coalesce(sum(unlabeled + queried + labeled), 0),
+                  coalesce(sum(answers), 0)
+           FROM pools_counter WHERE campaign_id = %(campaign)s""",
+        {"campaign": campaign_id},
+    )
+
+
+async def count_answers(conn: Connection, *, annotator_id: int) -> int:
+    """How many answers one person has given and not taken back."""
+    cursor = await conn.execute(
+        """SELECT count(*) FROM pools_label
+           WHERE annotator_id = %(annotator)s AND retracted_at IS NULL""",
+        {"annotator": annotator_id},
+    )
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def read_progress(cursor: Cursor) -> Progress:
+    """The sizes as values."""
+    ((labeled, total, answers),) = await cursor.fetchall()
+    return Progress(labeled=int(labeled), total=int(total), answers=int(answers))
+
+
+async def read_answer_receipts(cursor: Cursor) -> dict[tuple[int, UUID], Receipt]:
+    """What became of each answer, by annotator and message id."""
+    return {(row[0], row[1]): row[2] for row in await cursor.fetchall()}
+
+
+async def read_skip_receipts(cursor: Cursor) -> dict[tuple[int, int], Receipt]:
+    """What became of each skip, by annotator and turn."""
+    return {(row[0], row[1]): row[2] for row in await cursor.fetchall()}
+
+
+def follow(*, campaign_id: int, since: int) -> tuple[list[Labeled], int]:
+    """What changed in L since the horizon `since` (0: all of it), and the next horizon.
+
+    At least once: a row can come again, none is missed (invariant 8 of the pools).
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(statement("follow"), {"campaign": campaign_id, "since": since})
+        rows = cursor.fetchall()
+    return [Labeled(*row[:5]) for row in rows if row[0] is not None], int(rows[0][5])
+
+
+def _undo_arrays(undos: Sequence[Undo]) -> dict[str, list[int] | list[UUID]]:
+    return {
+        "annotators": [undo.annotator_id for undo in undos],
+        "labels": [undo.label for undo in undos],
+    }

@@ -1,0 +1,27 @@
+"""Finding a campaign by the slug that a person typed."""
+
+from typing import Final
+
+from al_engine.pools.models import Campaign
+
+_NAMED: Final = 10
+
+
+class UnknownCampaignError(LookupError):
+    """There is no campaign of that slug; the message says which there are."""
+
+
+def campaign_of(slug: str) -> Campaign:
+    """The campaign with this slug. Raises UnknownCampaignError."""
+    campaign = Campaign.objects.filter(slug=slug).first()
+    if campaign is None:
+        raise UnknownCampaignError(f"There is no campaign “{slug}”. {_existing()}")
+    return campaign
+
+
+def _existing() -> str:
+    slugs = list(Campaign.objects.values_list("slug", flat=True)[: _NAMED + 1])
+    if not slugs:
+        return "There is none yet: make one with `manage.py create_campaign SLUG --classes a,b`."
+    more = ", …" if len(slugs) > _NAMED else ""
+    return f"Campaigns: {', '.join(slugs[:_NAMED])}{more}."

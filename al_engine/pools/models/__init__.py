@@ -1,0 +1,23 @@
+"""The tables of the pools. Rows change only through the modules beside this package."""
+
+from al_engine.pools.models.campaign import Annotator, Campaign, Choice
+from al_engine.pools.models.engine import Cell, EngineProcess, ModelVersion, Sample
+from al_engine.pools.models.image import Counter, Image
+from al_engine.pools.models.label import Consensus, Label
+from al_engine.pools.models.query import Assignment, Query
+
+__all__ = [
+    "Annotator",
+    "Assignment",
+    "Campaign",
+    "Cell",
+    "Choice",
+    "Consensus",
+    "Counter",
+    "EngineProcess",
+    "Image",
+    "Label",
+    "ModelVersion",
+    "Query",
+    "Sample",
+]

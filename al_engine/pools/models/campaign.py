@@ -1,0 +1,197 @@
+"""Campaigns, their classes and their people."""
+
+import secrets
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower, Now
+
+PAPER_STRATEGIES = ("entropy", "least_confidence", "margin")
+
+
+def default_strategies() -> list[str]:
+    """The paper's mixture (section 4.1): AAL deals these three out among its workers."""
+    return list(PAPER_STRATEGIES)
+
+
+def new_pseudonym() -> str:
+    """A name for a person's answers that says nothing of the person."""
+    return secrets.token_hex(5)
+
+
+class Campaign(models.Model):
+    """One labeling job: images, classes, people and settings (the paper's data set)."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", "running"
+        PAUSED = "paused", "paused"
+        FINISHED = "finished", "finished"
+
+    class Partition(models.TextChoices):
+        RANDOM = "random", "random"
+
+    class ModelChoice(models.TextChoices):
+        LATEST = "latest", "the latest published"
+        MOST_LABELS = "most_labels", "the one that saw most labels"
+        BEST_VALIDATION = "best_validation", "the most accurate on the holdout"
+
+    class WarmStart(models.TextChoices):
+        SCRATCH = "scratch", "from scratch"
+        SHRINK_PERTURB = "shrink_perturb", "shrink and perturb the newest"
+
+    slug = models.SlugField(unique=True, help_text="In addresses and commands: /c/<slug>/.")
+    title = models.CharField(max_length=200)
+    instructions = models.TextField(
+        blank=True, help_text="Markdown. Say what decides between two classes that look alike."
+    )
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    answers_per_image = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(50)],
+        help_text="Answers of different people that each image gets.",
+    )
+    max_answers = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(50)],
+        help_text="While the answers disagree, ask on up to this many (empty: never more).",
+    )
+    confidence = models.FloatField(
+        default=0.5,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="Share of the answers that the leading class must have before max_answers.",
+    )
+    lease_seconds = models.PositiveIntegerField(
+        default=120,
+        validators=[MinValueValidator(5), MaxValueValidator(86_400)],
+        help_text="How long a query may lie in one person's buffer.",
+    )
+    resume_seconds = models.PositiveIntegerField(
+        default=30,
+        validators=[MaxValueValidator(3_600)],
+        help_text="How long a dropped connection keeps its queries.",
+    )
+    messages_per_second = models.PositiveIntegerField(
+        default=20, help_text="Limit per annotator; 0: no limit."
+    )
+    strategies = ArrayField(
+        models.CharField(max_length=60),
+        default=default_strategies,
+        help_text="Dealt out at random among the workers.",
+    )
+    architecture = models.CharField(max_length=60, default="small_cnn")
+    image_size = models.PositiveSmallIntegerField(
+        default=32,
+        validators=[MinValueValidator(8), MaxValueValidator(512)],
+        help_text="Side of the square that the models see, in pixels.",
+    )
+    servers = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(64)])
+    workers = models.PositiveSmallIntegerField(
+        default=10, validators=[MinValueValidator(1), MaxValueValidator(64)]
+    )
+    batch_size = models.PositiveIntegerField(
+        default=0, help_text="0: adaptive depth of S. Else the paper's fixed batch size."
+    )
+    refresh = models.BooleanField(
+        default=True, help_text="Replace queries that a newer model would not choose."
+    )
+    partition = models.CharField(max_length=10, choices=Partition, default=Partition.RANDOM)
+    model_choice = models.CharField(max_length=20, choices=ModelChoice, default=ModelChoice.LATEST)
+    warm_start = models.CharField(max_length=20, choices=WarmStart, default=WarmStart.SCRATCH)
+    min_new_labels = models.PositiveIntegerField(
+        default=1,
+        validators=[MinValueValidator(1)],
+        help_text="A server trains again after so many new labels.",
+    )
+    audit_rate = models.FloatField(
+        default=0.05,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="Share of queries drawn at random from D, for an honest estimate of accuracy.",
+    )
+    gold_rate = models.FloatField(
+        default=0.0,
+        validators=[MinValueValidator(0.0), MaxValueValidator(0.0)],
+        help_text="Share of gold images mixed in. Only 0 is supported by this version.",
+    )
+    budget = models.PositiveIntegerField(
+        default=0, help_text="The campaign finishes after so many answers; 0: no limit."
+    )
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["running", "paused", "finished"]), name="campaign_state"
+            ),
+            models.CheckConstraint(
+                condition=Q(max_answers__isnull=True) | Q(max_answers__gte=F("answers_per_image")),
+                name="campaign_max_answers",
+                violation_error_message="max_answers must not be below answers_per_image.",
+            ),
+            models.CheckConstraint(condition=Q(answers_per_image__gte=1), name="campaign_answers"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Choice(models.Model):
+    """A class of a campaign. Its id is the `choice` of the labeling protocol."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="choices")
+    position = models.PositiveSmallIntegerField(help_text="Order on the page and in the model.")
+    name = models.CharField(max_length=200)
+    hotkey = models.CharField(max_length=1, blank=True, help_text="One character.")
+    color = models.CharField(
+        max_length=7,
+        default="#0072B2",
+        validators=[RegexValidator(r"^#[0-9A-Fa-f]{6}$", "A colour is written #RRGGBB.")],
+    )
+
+    class Meta:
+        ordering = ["campaign_id", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "name"], name="choice_name"),
+            models.UniqueConstraint(fields=["campaign", "position"], name="choice_position"),
+            models.UniqueConstraint(
+                "campaign",
+                Lower("hotkey"),
+                condition=~Q(hotkey=""),
+                name="choice_hotkey",
+                violation_error_message="Two classes of this campaign share a hotkey.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Annotator(models.Model):
+    """A person's part in one campaign. Labels refer to it, so they name nobody."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="annotators")
+    # Erasing a person empties this; the labels stay with the pseudonym.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="memberships",
+    )
+    pseudonym = models.CharField(max_length=20, default=new_pseudonym, unique=True)
+    active = models.BooleanField(default=True, help_text="Off: may not label any more.")
+    joined_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "user"], name="annotator_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.pseudonym

@@ -1,0 +1,124 @@
+"""g*, the servers and workers, the cells that workers hold, and samples for the live page."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+
+from al_engine.pools.models.campaign import Campaign
+from al_engine.pools.models.image import CELLS
+
+
+class EngineProcess(models.Model):
+    """One of the paper's servers or workers; the row outlives the processes that play it."""
+
+    class Role(models.TextChoices):
+        SERVER = "server", "server"
+        WORKER = "worker", "worker"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="processes")
+    role = models.CharField(max_length=6, choices=Role)
+    name = models.CharField(max_length=60)
+    host = models.CharField(max_length=200, blank=True)
+    pid = models.PositiveIntegerField(null=True)
+    device = models.CharField(max_length=100, blank=True)
+    strategy = models.CharField(max_length=60, blank=True, help_text="Of a worker.")
+    state = models.CharField(max_length=200, blank=True, help_text="What it does now.")
+    depth = models.PositiveIntegerField(db_default=0, help_text="Queries it wants open in S.")
+    last_error = models.TextField(blank=True)
+    started_at = models.DateTimeField(db_default=Now())
+    heartbeat_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["campaign_id", "role", "id"]
+        verbose_name_plural = "engine processes"
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "role", "name"], name="process_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Cell(models.Model):
+    """Who holds a slice of D now. D_j is the unlabeled images of the cells of worker j."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="cells")
+    cell = models.PositiveSmallIntegerField()
+    worker = models.ForeignKey(
+        EngineProcess, on_delete=models.SET_NULL, null=True, related_name="cells"
+    )
+    lease_expires = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["campaign_id", "cell"]
+        constraints = [
+            # A cell is held by one worker at a time.
+            models.UniqueConstraint(fields=["campaign", "cell"], name="cell_once"),
+            models.CheckConstraint(condition=models.Q(cell__lt=CELLS), name="cell_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"cell {self.cell}"
+
+
+class ModelVersion(models.Model):
+    """One published model (the paper's g_i). A row that is visible is complete."""
+
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="models", db_index=False
+    )
+    version = models.PositiveIntegerField(help_text="1, 2, 3 … within the campaign.")
+    server = models.ForeignKey(EngineProcess, on_delete=models.SET_NULL, null=True)
+    architecture = models.CharField(max_length=60)
+    labels_seen = models.PositiveIntegerField(help_text="Size of L when its training began.")
+    trained_on = models.PositiveIntegerField(help_text="Of these, without audits.")
+    train_seconds = models.FloatField()
+    accuracy = models.FloatField(null=True, help_text="On the holdout.")
+    accuracy_low = models.FloatField(null=True)
+    accuracy_high = models.FloatField(null=True)
+    audit_accuracy = models.FloatField(null=True, help_text="On audit labels.")
+    audit_low = models.FloatField(null=True)
+    audit_high = models.FloatField(null=True)
+    audit_count = models.PositiveIntegerField(default=0)
+    key = models.CharField(
+        max_length=200, blank=True, help_text="Weights in the storage; empty once pruned."
+    )
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveBigIntegerField(help_text="Bytes.")
+    published_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["campaign_id", "-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "version"], name="version_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.version}"
+
+
+class Sample(models.Model):
+    """What one web process saw in a few seconds, and the pools at their end."""
+
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="samples", db_index=False
+    )
+    source = models.CharField(max_length=200, help_text="host:pid of the web process.")
+    taken_at = models.DateTimeField(db_default=Now())
+    seconds = models.FloatField()
+    connected = models.PositiveIntegerField()
+    answers = models.PositiveIntegerField()
+    dry = models.PositiveIntegerField(help_text="Waits that began with an empty buffer.")
+    waits = ArrayField(models.PositiveIntegerField(), help_text="Histogram; see pools/waits.py.")
+    unlabeled = models.PositiveIntegerField()
+    queried = models.PositiveIntegerField()
+    labeled = models.PositiveIntegerField()
+    open_queries = models.PositiveIntegerField()
+    target_depth = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["campaign", "taken_at"], name="sample_time")]
+
+    def __str__(self) -> str:
+        return f"sample {self.pk}"

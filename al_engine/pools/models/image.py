@@ -1,0 +1,105 @@
+"""Images, each in exactly one pool, and the counters of the pools."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from al_engine.pools.models.campaign import Campaign, Choice
+
+CELLS = 64
+"""Number of disjoint slices of D that are dealt out to workers. Fixed for an installation."""
+
+
+class Image(models.Model):
+    """One item (the paper's x)."""
+
+    class Split(models.TextChoices):
+        POOL = "pool", "pool"
+        HOLDOUT = "holdout", "holdout"
+        GOLD = "gold", "gold"
+
+    class State(models.TextChoices):
+        UNLABELED = "unlabeled", "unlabeled (D)"
+        QUERIED = "queried", "queried (S)"
+        LABELED = "labeled", "labeled (L)"
+        EXCLUDED = "excluded", "excluded"
+        RESERVED = "reserved", "reserved (holdout, gold)"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="images")
+    position = models.PositiveIntegerField(help_text="Row in the image cache; dense from 0.")
+    sha256 = models.CharField(max_length=64, help_text="Of the file as it was imported.")
+    name = models.CharField(max_length=500, help_text="Path inside the import.")
+    key = models.CharField(max_length=200, help_text="Where the storage has it.")
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    size = models.PositiveIntegerField(help_text="Bytes.")
+    cell = models.PositiveSmallIntegerField(help_text="Its slice of D; never changes.")
+    split = models.CharField(max_length=8, choices=Split, default=Split.POOL)
+    state = models.CharField(max_length=10, choices=State, default=State.UNLABELED)
+    # Known beforehand: for the holdout, for gold and for simulated annotators. Never sent out.
+    known_choice = models.ForeignKey(
+        Choice, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    problem = models.CharField(max_length=300, blank=True, help_text="Why it is excluded.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            # The same picture is imported once, however often the import runs.
+            models.UniqueConstraint(fields=["campaign", "sha256"], name="image_once"),
+            models.UniqueConstraint(fields=["campaign", "position"], name="image_position"),
+            models.CheckConstraint(condition=Q(cell__lt=CELLS), name="image_cell"),
+            models.CheckConstraint(
+                condition=Q(state__in=["unlabeled", "queried", "labeled", "excluded", "reserved"]),
+                name="image_state",
+            ),
+            # Holdout and gold images never enter D, S or L.
+            models.CheckConstraint(
+                condition=Q(state="excluded")
+                | (Q(split="pool") & ~Q(state="reserved"))
+                | (~Q(split="pool") & Q(state="reserved")),
+                name="image_split_state",
+            ),
+        ]
+        indexes = [
+            # What a worker may score: D by cell.
+            models.Index(
+                fields=["campaign", "cell", "position"],
+                condition=Q(state="unlabeled"),
+                name="image_unlabeled",
+            ),
+            models.Index(
+                fields=["campaign", "split"],
+                condition=~Q(split="pool"),
+                name="image_reserved",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Counter(models.Model):
+    """Sizes of the pools, kept by triggers on images and labels (migration 0002).
+
+    A campaign has several rows, one per slot, so that writers seldom meet on one row;
+    the size of a pool is the sum over them. No count ever walks D or L.
+    """
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")
+    slot = models.PositiveSmallIntegerField()
+    unlabeled = models.IntegerField(db_default=0)
+    queried = models.IntegerField(db_default=0)
+    labeled = models.IntegerField(db_default=0)
+    excluded = models.IntegerField(db_default=0)
+    reserved = models.IntegerField(db_default=0)
+    answers = models.IntegerField(db_default=0, help_text="Labels ever stored.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "slot"], name="counter_slot"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}/{self.slot}"

@@ -1,0 +1,153 @@
+"""S: the queries that wait for people, and the people's turns at them."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now, Random
+
+from al_engine.pools.models.campaign import Annotator, Campaign
+from al_engine.pools.models.engine import EngineProcess, ModelVersion
+from al_engine.pools.models.image import Image
+
+
+class Query(models.Model):
+    """One image that a worker selected, with who selected it and why."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "open"
+        CLOSED = "closed", "closed"
+        WITHDRAWN = "withdrawn", "withdrawn"
+
+    class Purpose(models.TextChoices):
+        ACTIVE = "active", "active"
+        AUDIT = "audit", "audit"
+        GOLD = "gold", "gold"
+
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="queries", db_index=False
+    )
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="queries")
+    cell = models.PositiveSmallIntegerField(help_text="Of its image.")
+    state = models.CharField(max_length=9, choices=State, db_default=State.OPEN)
+    purpose = models.CharField(max_length=6, choices=Purpose, db_default=Purpose.ACTIVE)
+    answers_wanted = models.PositiveSmallIntegerField(db_default=1)
+    worker = models.ForeignKey(
+        EngineProcess, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+    strategy = models.CharField(max_length=60)
+    score = models.FloatField(null=True)
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "queries"
+        constraints = [
+            # An image has at most one live query: two workers never ask the same.
+            models.UniqueConstraint(
+                fields=["image"], condition=Q(state="open"), name="query_live_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "closed", "withdrawn"]), name="query_state"
+            ),
+        ]
+        indexes = [
+            # What the holder of a cell has in S now.
+            models.Index(fields=["campaign", "cell"], condition=Q(state="open"), name="query_open"),
+            # What may be pruned.
+            models.Index(
+                fields=["campaign", "closed_at"],
+                condition=Q(state="withdrawn"),
+                name="query_withdrawn",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"query {self.pk}"
+
+
+class Assignment(models.Model):
+    """One person's turn at a query. Its id is the `query` of the labeling protocol.
+
+    `image` and `campaign` repeat the query's, because the hot path's indexes need them.
+    They and the references to people carry no foreign key constraint: the statements that
+    write them read the row they refer to in the same breath, and a check per row and
+    reference is what makes a batch of labels slow.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", "open"
+        LEASED = "leased", "leased"
+        ANSWERED = "answered", "answered"
+        SKIPPED = "skipped", "skipped"
+        CANCELLED = "cancelled", "cancelled"
+
+    class SkipReason(models.TextChoices):
+        UNSURE = "unsure", "unsure"
+        BAD_IMAGE = "bad_image", "bad image"
+        OTHER = "other", "other"
+
+    campaign = models.ForeignKey(
+        Campaign,
+        on_delete=models.CASCADE,
+        related_name="assignments",
+        db_index=False,
+        db_constraint=False,
+    )
+    query = models.ForeignKey(Query, on_delete=models.CASCADE, related_name="assignments")
+    image = models.ForeignKey(
+        Image, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    state = models.CharField(max_length=9, choices=State, db_default=State.OPEN)
+    key = models.FloatField(db_default=Random(), help_text="People pick at random along it.")
+    annotator = models.ForeignKey(
+        Annotator,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="assignments",
+        db_index=False,
+        db_constraint=False,
+    )
+    session = models.UUIDField(null=True, help_text="The connection that holds the lease.")
+    lease_expires = models.DateTimeField(null=True)
+    # Whose leases ran out here: their late answers are still theirs to give.
+    former = ArrayField(models.BigIntegerField(), db_default=[])
+    skip_reason = models.CharField(max_length=9, choices=SkipReason, db_default="", blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            # One annotator never gets the same image twice.
+            models.UniqueConstraint(fields=["image", "annotator"], name="assignment_once"),
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "leased", "answered", "skipped", "cancelled"]),
+                name="assignment_state",
+            ),
+            # An open turn is nobody's; a leased one is somebody's, until a time.
+            models.CheckConstraint(
+                condition=Q(state__in=["answered", "skipped", "cancelled"])
+                | Q(state="open", annotator__isnull=True, lease_expires__isnull=True)
+                | Q(state="leased", annotator__isnull=False, lease_expires__isnull=False),
+                name="assignment_lease",
+            ),
+        ]
+        indexes = [
+            # The claim: S in random order.
+            models.Index(
+                fields=["campaign", "key"], condition=Q(state="open"), name="assignment_open"
+            ),
+            # The sweep of leases that ran out.
+            models.Index(
+                fields=["campaign", "lease_expires"],
+                condition=Q(state="leased"),
+                name="assignment_expiry",
+            ),
+            # What one person holds: resume, renew, give back.
+            models.Index(fields=["annotator"], condition=Q(state="leased"), name="assignment_held"),
+        ]
+
+    def __str__(self) -> str:
+        return f"turn {self.pk}"

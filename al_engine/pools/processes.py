@@ -1,0 +1,131 @@
+"""Servers and workers as the pools know them: who is there, what they do, when last heard."""
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from django.db import transaction
+from django.db.models import QuerySet, Sum
+from django.db.models.functions import Now
+
+from al_engine.pools.models import EngineProcess
+
+SILENT_AFTER_SECONDS: Final = 8.0
+"""A process that was not heard for so long counts as dead; it is heard every 2 s."""
+
+_SILENCE: Final = timedelta(seconds=SILENT_AFTER_SECONDS)
+
+
+class Superseded(Exception):
+    """Another process plays this part now; this one must end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a server or a worker, as this operating system process plays it."""
+
+    id: int
+    role: str
+    name: str
+    strategy: str
+
+
+def register(*, campaign_id: int, role: str, name: str, strategy: str = "") -> Part:
+    """Take up the part of server or worker `name`, or of the next free name.
+
+    A name is free when its last process is silent, or ran on this machine and is gone.
+    """
+    stem, _, number = name.rpartition("-")
+    with transaction.atomic():
+        while True:
+            row, _ = EngineProcess.objects.select_for_update(no_key=True).get_or_create(
+                campaign_id=campaign_id,
+                role=role,
+                name=name,
+                # A row that was just made is nobody's.
+                defaults={"heartbeat_at": Now() - _SILENCE},
+            )
+            if not _is_played(row):
+                break
+            number = str(int(number) + 1)
+            name = f"{stem}-{number}"
+        EngineProcess.objects.filter(pk=row.pk).update(
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            device="",
+            strategy=strategy,
+            state="starting",
+            depth=0,
+            started_at=Now(),
+            heartbeat_at=Now(),
+        )
+    return Part(id=row.pk, role=role, name=name, strategy=strategy)
+
+
+def heartbeat(*, parts: Sequence[Part]) -> None:
+    """Say that these are alive. Raises Superseded where another process took one over."""
+    alive = EngineProcess.objects.filter(
+        pk__in=[part.id for part in parts], host=socket.gethostname(), pid=os.getpid()
+    ).update(heartbeat_at=Now())
+    if alive < len(parts):
+        raise Superseded("Another process took over a part of this one, which was silent.")
+
+
+def report(
+    *,
+    process_id: int,
+    state: str | None = None,
+    depth: int | None = None,
+    device: str | None = None,
+    error: str | None = None,
+) -> None:
+    """Say what a process does now, for people; `depth` is what a worker wants open in S."""
+    said = {"state": state, "depth": depth, "device": device, "last_error": error}
+    values: dict[str, object] = {key: value for key, value in said.items() if value is not None}
+    values["heartbeat_at"] = Now()
+    EngineProcess.objects.filter(pk=process_id).update(**values)
+
+
+def retire(*, parts: Sequence[Part]) -> None:
+    """Say that these have ended, so that nobody waits for their silence."""
+    EngineProcess.objects.filter(
+        pk__in=[part.id for part in parts], host=socket.gethostname(), pid=os.getpid()
+    ).update(state="stopped", depth=0, heartbeat_at=Now() - _SILENCE)
+
+
+def live_workers(*, campaign_id: int) -> int:
+    """How many workers were heard lately: the k of the paper, now."""
+    return _live(campaign_id, EngineProcess.Role.WORKER).count()
+
+
+def target_depth(*, campaign_id: int) -> int:
+    """The depth of S that the live workers aim at together."""
+    total = _live(campaign_id, EngineProcess.Role.WORKER).aggregate(total=Sum("depth"))["total"]
+    return int(total or 0)
+
+
+def _is_played(row: EngineProcess) -> bool:
+    """Whether a process that is alive plays this part."""
+    # By the database's clock, the only one that all hosts share.
+    if not EngineProcess.objects.filter(pk=row.pk, heartbeat_at__gt=Now() - _SILENCE).exists():
+        return False
+    if row.host != socket.gethostname():
+        return True
+    try:
+        os.kill(row.pid or 0, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _live(campaign_id: int, role: str) -> QuerySet[EngineProcess]:
+    return EngineProcess.objects.filter(
+        campaign_id=campaign_id,
+        role=role,
+        heartbeat_at__gt=Now() - _SILENCE,
+    )

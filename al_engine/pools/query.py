@@ -1,0 +1,211 @@
+"""S: put, withdraw, claim, give back, expire. The only writer of queries and turns but for
+`labeled`, which closes them.
+
+Workers call the plain functions over Django's connection. The labeling desk calls the async
+ones inside its own transaction; each sends one statement and returns its cursor unread, so
+that a batch travels in one round trip (psycopg's pipeline).
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from psycopg import AsyncConnection, AsyncCursor
+
+from al_engine.pools import signals
+from al_engine.pools.sql import statement
+from al_engine.pools.turns import Demand, Turn
+
+Row = tuple[Any, ...]
+Cursor = AsyncCursor[Row]
+Connection = AsyncConnection[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One image that a worker selected, and why; by which model, if by one."""
+
+    image_id: int
+    strategy: str
+    score: float | None = None
+    model_version_id: int | None = None
+    purpose: str = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuery:
+    """A query that waits in S and that nobody has touched."""
+
+    query_id: int
+    image_id: int
+    position: int
+    cell: int
+    model_version_id: int | None
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refilled:
+    """What a refill did: queries put into S and queries withdrawn from it."""
+
+    put: int
+    withdrawn: int
+
+
+def refill(
+    *,
+    campaign_id: int,
+    worker_id: int,
+    picks: Sequence[Pick],
+    withdraw: Sequence[int] = (),
+) -> Refilled:
+    """Put a selection into S and withdraw what it replaces, in one transaction.
+
+    Images that left D meanwhile, or whose cell this worker lost, are left out; so are
+    withdrawals of queries that somebody holds, answered or skipped.
+    """
+    withdrawn = stored = 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        if withdraw:
+            cursor.execute(
+                statement("withdraw"),
+                {"queries": list(withdraw), "campaign": campaign_id, "worker": worker_id},
+            )
+            withdrawn = cursor.rowcount
+        if picks:
+            cursor.execute(
+                statement("put"),
+                {
+                    "images": [pick.image_id for pick in picks],
+                    "strategies": [pick.strategy for pick in picks],
+                    "scores": [pick.score for pick in picks],
+                    "purposes": [pick.purpose for pick in picks],
+                    "campaign": campaign_id,
+                    "worker": worker_id,
+                    "versions": [pick.model_version_id for pick in picks],
+                },
+            )
+            (stored,) = cursor.fetchone()
+        if stored:
+            signals.notify("pool", campaign_id)
+    return Refilled(put=stored, withdrawn=withdrawn)
+
+
+def open_queries(*, campaign_id: int, cells: Sequence[int]) -> list[OpenQuery]:
+    """The open, untouched queries of these cells: the worker's part of the depth of S."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement("open_queries"), {"campaign": campaign_id, "cells": list(cells)})
+        return [OpenQuery(*row) for row in cursor.fetchall()]
+
+
+def prune_withdrawn(*, campaign_id: int, older_than_seconds: float, limit: int = 5_000) -> int:
+    """Delete withdrawn queries nobody answered; a busy refresh makes thousands an hour."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """WITH old AS MATERIALIZED (
+                   SELECT q.id FROM pools_query q
+                   WHERE q.campaign_id = %(campaign)s AND q.state = 'withdrawn'
+                     AND q.closed_at < now() - make_interval(secs => %(seconds)s)
+                     AND NOT EXISTS (SELECT 1 FROM pools_assignment a
+                                     WHERE a.query_id = q.id
+                                       AND (a.annotator_id IS NOT NULL OR a.former <> '{}'))
+                   ORDER BY q.closed_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
+               turns AS (
+                   DELETE FROM pools_assignment a USING old WHERE a.query_id = old.id)
+               DELETE FROM pools_query q USING old WHERE q.id = old.id""",
+            {"campaign": campaign_id, "seconds": older_than_seconds, "limit": limit},
+        )
+        return int(cursor.rowcount)
+
+
+async def claim(
+    conn: Connection, *, campaign_id: int, demands: Sequence[Demand], lease_seconds: int
+) -> Cursor:
+    """Lease turns at random for all who want some; rows for `read_turns`."""
+    return await conn.execute(
+        statement("claim"),
+        {
+            "campaign": campaign_id,
+            "annotators": [demand.annotator_id for demand in demands],
+            "sessions": [demand.session for demand in demands],
+            "wants": [demand.want for demand in demands],
+            # Not a secret: it only spreads people over S.
+            "start": random.random(),  # noqa: S311
+            "lease_seconds": lease_seconds,
+        },
+    )
+
+
+async def claim_for(
+    conn: Connection, *, campaign_id: int, demand: Demand, lease_seconds: int
+) -> Cursor:
+    """Lease turns for one person whom `claim` left short; rows for `read_turns`."""
+    return await conn.execute(
+        statement("claim_for"),
+        {
+            "campaign": campaign_id,
+            "annotator": demand.annotator_id,
+            "session": demand.session,
+            "want": demand.want,
+            "lease_seconds": lease_seconds,
+        },
+    )
+
+
+async def resume(
+    conn: Connection,
+    *,
+    campaign_id: int,
+    annotator_id: int,
+    former: UUID,
+    session: UUID,
+    lease_seconds: int,
+) -> Cursor:
+    """Hand the leases of a dropped connection to the one that resumes it; for `read_turns`."""
+    return await conn.execute(
+        statement("resume"),
+        {
+            "campaign": campaign_id,
+            "annotator": annotator_id,
+            "former": former,
+            "session": session,
+            "lease_seconds": lease_seconds,
+        },
+    )
+
+
+async def renew(
+    conn: Connection, *, campaign_id: int, holders: Sequence[tuple[int, UUID]], seconds: float
+) -> Cursor:
+    """Let the leases of these (annotator, session) end `seconds` from now."""
+    return await conn.execute(
+        statement("renew"),
+        {
+            "campaign": campaign_id,
+            "annotators": [annotator_id for annotator_id, _ in holders],
+            "sessions": [session for _, session in holders],
+            "seconds": seconds,
+        },
+    )
+
+
+async def expire(
+    conn: Connection, *, campaign_id: int, sessions: tuple[UUID, UUID]
+) -> list[tuple[UUID, int]]:
+    """Take back the leases that ran out; return (session, turn) of each.
+
+    `sessions` is the range of the ids of this web process's connections.
+    """
+    first, last = sessions
+    cursor = await conn.execute(
+        statement("expire"), {"campaign": campaign_id, "first": first, "last": last}
+    )
+    return [(session, turn_id) for session, turn_id in await cursor.fetchall()]
+
+
+async def read_turns(cursor: Cursor) -> list[Turn]:
+    """The turns that a claim, a resume or an undo leased."""
+    return [Turn(*row) for row in await cursor.fetchall()]

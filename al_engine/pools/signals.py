@@ -1,0 +1,89 @@
+"""LISTEN/NOTIFY: hints that wake waiters. Every waiter also polls slowly.
+
+A notification may be lost (a listener dies silently with a restarted database), so it never
+carries state: whoever is woken reads the pools. One notification a batch, never one a label:
+a notifying commit takes a lock that all commits share.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Literal
+
+import psycopg
+from django.db import connection
+
+log = logging.getLogger(__name__)
+
+CHANNEL: Final = "nowait"
+Kind = Literal["labels", "model", "pool", "hungry", "campaign"]
+NOTIFY: Final = "SELECT pg_notify('nowait', %(payload)s)"
+
+
+def payload(kind: Kind, campaign_id: int) -> str:
+    """What a notification says: the kind of change and the campaign."""
+    return f"{kind}:{campaign_id}"
+
+
+def notify(kind: Kind, campaign_id: int) -> None:
+    """Wake the waiters once the running transaction commits."""
+    with connection.cursor() as cursor:
+        cursor.execute(NOTIFY, {"payload": payload(kind, campaign_id)})
+
+
+def connection_info() -> dict[str, Any]:
+    """Keyword arguments with which psycopg connects to Django's database."""
+    parameters: dict[str, Any] = connection.get_connection_params()
+    for key in ("cursor_factory", "context", "prepare_threshold"):
+        parameters.pop(key, None)
+    return parameters
+
+
+class Listener:
+    """Waits for notifications of one campaign on a connection of its own (blocking)."""
+
+    def __init__(self, campaign_id: int) -> None:
+        self.campaign_id = campaign_id
+        self.connection: psycopg.Connection[Any] | None = None
+
+    def wait(self, *kinds: Kind, seconds: float) -> bool:
+        """Return true once one of `kinds` was notified, false after `seconds`.
+
+        A broken connection counts as a notification, since one may have been lost: it is
+        made anew, listening first, and the caller reads the state.
+        """
+        wanted = {payload(kind, self.campaign_id) for kind in kinds}
+        ends = time.monotonic() + seconds
+        try:
+            if self.connection is None or self.connection.closed:
+                self.connection = psycopg.connect(**connection_info(), autocommit=True)
+                self.connection.execute(f"LISTEN {CHANNEL}")
+                return True
+            while (left := ends - time.monotonic()) > 0:
+                for note in self.connection.notifies(timeout=left, stop_after=1):
+                    if note.payload in wanted:
+                        return True
+        except psycopg.OperationalError as error:
+            log.warning("Lost the connection that listens: %s", str(error).strip())
+            self.close()
+            # The database may take a moment to come back.
+            time.sleep(min(0.5, seconds))
+            return True
+        return False
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+@contextmanager
+def listening(campaign_id: int) -> Iterator[Listener]:
+    """A listener that is closed at the end."""
+    listener = Listener(campaign_id)
+    try:
+        yield listener
+    finally:
+        listener.close()

@@ -1,0 +1,38 @@
+-- Store answers: whoever holds the turn, or once held it (a late answer), may answer it.
+-- A message that came before, or a second answer of the same person, conflicts and does nothing.
+WITH said AS MATERIALIZED (
+    SELECT *
+    FROM unnest(%(ids)s::uuid[], %(annotators)s::bigint[], %(turns)s::bigint[],
+                %(choices)s::bigint[], %(shown)s::int[])
+      AS t(client_id, annotator_id, turn_id, choice_id, shown_ms)
+),
+stored AS (
+    INSERT INTO pools_label (campaign_id, image_id, query_id, assignment_id, annotator_id,
+                             choice_id, client_id, shown_ms, late, staleness, answered_at)
+    SELECT a.campaign_id, a.image_id, a.query_id, a.id, said.annotator_id,
+           said.choice_id, said.client_id, said.shown_ms,
+           NOT (a.state = 'leased' AND a.annotator_id = said.annotator_id),
+           greatest(pool.labeled - version.labels_seen, 0),
+           clock_timestamp()
+    FROM said
+    JOIN pools_assignment a ON a.id = said.turn_id AND a.campaign_id = %(campaign)s
+    JOIN pools_query q ON q.id = a.query_id
+    LEFT JOIN pools_modelversion version ON version.id = q.model_version_id
+    CROSS JOIN (
+        SELECT coalesce(sum(c.labeled), 0) AS labeled
+        FROM pools_counter c WHERE c.campaign_id = %(campaign)s
+    ) pool
+    WHERE (a.state = 'leased' AND a.annotator_id = said.annotator_id)
+       OR said.annotator_id = ANY(a.former)
+    ON CONFLICT DO NOTHING
+    RETURNING assignment_id, image_id, annotator_id
+)
+UPDATE pools_assignment a
+SET state = 'answered', annotator_id = stored.annotator_id, session = NULL, lease_expires = NULL
+FROM stored
+WHERE a.id = stored.assignment_id
+  -- A late answer takes the turn if nobody holds it now; else it is an extra one.
+  AND ((a.state = 'leased' AND a.annotator_id = stored.annotator_id)
+       OR (a.state = 'open' AND NOT EXISTS (
+               SELECT 1 FROM pools_assignment other
+               WHERE other.image_id = stored.image_id AND other.annotator_id = stored.annotator_id)))

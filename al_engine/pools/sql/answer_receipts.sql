@@ -1,0 +1,16 @@
+-- What became of each answer: one word a message, the same word however often it is asked.
+SELECT said.annotator_id, said.client_id,
+       CASE
+           WHEN label.choice_id = said.choice_id AND label.assignment_id = said.turn_id THEN 'stored'
+           WHEN label.id IS NOT NULL THEN 'conflict'
+           WHEN a.id IS NULL THEN 'unknown_query'
+           WHEN EXISTS (SELECT 1 FROM pools_assignment mine
+                        WHERE mine.image_id = a.image_id AND mine.annotator_id = said.annotator_id)
+               THEN 'too_late'
+           ELSE 'not_yours'
+       END AS receipt
+FROM unnest(%(ids)s::uuid[], %(annotators)s::bigint[], %(turns)s::bigint[], %(choices)s::bigint[])
+  AS said(client_id, annotator_id, turn_id, choice_id)
+LEFT JOIN pools_label label
+  ON label.annotator_id = said.annotator_id AND label.client_id = said.client_id
+LEFT JOIN pools_assignment a ON a.id = said.turn_id AND a.campaign_id = %(campaign)s

@@ -1,0 +1,23 @@
+-- The exact claim for one person, for whom the first try met images that they had before.
+WITH picked AS MATERIALIZED (
+    SELECT a.id, a.image_id
+    FROM pools_assignment a
+    WHERE a.campaign_id = %(campaign)s AND a.state = 'open'
+      AND NOT EXISTS (SELECT 1 FROM pools_assignment mine
+                      WHERE mine.image_id = a.image_id AND mine.annotator_id = %(annotator)s)
+      AND EXISTS (SELECT 1 FROM pools_campaign c
+                  WHERE c.id = %(campaign)s AND c.state = 'running')
+    ORDER BY a.key
+    LIMIT %(want)s
+    FOR NO KEY UPDATE SKIP LOCKED
+),
+dealt AS MATERIALIZED (
+    SELECT DISTINCT ON (image_id) id, image_id FROM picked ORDER BY image_id, id
+)
+UPDATE pools_assignment a
+SET state = 'leased', annotator_id = %(annotator)s, session = %(session)s::uuid,
+    lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
+FROM dealt
+JOIN pools_image image ON image.id = dealt.image_id
+WHERE a.id = dealt.id
+RETURNING a.session, a.id, a.image_id, image.key, image.width, image.height, a.lease_expires

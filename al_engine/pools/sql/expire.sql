@@ -1,0 +1,22 @@
+-- Take back leases that ran out, by the database's clock. Who held them may still answer late.
+-- A web process takes back those of its own connections (sessions between `first` and `last`),
+-- whose people it can tell; the leases of a process that died are anybody's a little later.
+WITH gone AS MATERIALIZED (
+    SELECT a.id, a.session, a.annotator_id
+    FROM pools_assignment a
+    WHERE a.campaign_id = %(campaign)s AND a.state = 'leased' AND a.lease_expires < clock_timestamp()
+      AND (a.session BETWEEN %(first)s::uuid AND %(last)s::uuid
+           OR a.lease_expires < clock_timestamp() - interval '3 seconds')
+    ORDER BY a.lease_expires
+    LIMIT 2000
+    FOR NO KEY UPDATE SKIP LOCKED
+),
+freed AS (
+    UPDATE pools_assignment a
+    SET state = CASE WHEN q.state = 'open' THEN 'open' ELSE 'cancelled' END,
+        annotator_id = NULL, session = NULL, lease_expires = NULL, key = random(),
+        former = array_append(array_remove(a.former, gone.annotator_id), gone.annotator_id)
+    FROM gone, pools_query q
+    WHERE a.id = gone.id AND q.id = a.query_id
+)
+SELECT session, id FROM gone

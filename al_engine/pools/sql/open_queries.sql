@@ -1,0 +1,8 @@
+-- What a worker has in S that anybody may still take: open queries of its cells that nobody
+-- holds, answered or skipped. These are the depth of S.
+SELECT q.id, q.image_id, image.position, q.cell, q.model_version_id, q.purpose
+FROM pools_query q
+JOIN pools_image image ON image.id = q.image_id
+WHERE q.campaign_id = %(campaign)s AND q.state = 'open' AND q.cell = ANY(%(cells)s::int[])
+  AND NOT EXISTS (SELECT 1 FROM pools_assignment a
+                  WHERE a.query_id = q.id AND a.state <> 'open')

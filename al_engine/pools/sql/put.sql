@@ -1,0 +1,31 @@
+-- Put a worker's selection into S: images of cells that it holds now and that are still in D.
+-- A worker that slept through the end of its leases changes nothing.
+WITH pick AS MATERIALIZED (
+    SELECT *
+    FROM unnest(%(images)s::bigint[], %(strategies)s::text[], %(scores)s::float8[],
+                %(purposes)s::text[], %(versions)s::bigint[])
+      AS t(image_id, strategy, score, purpose, version_id)
+),
+taken AS (
+    UPDATE pools_image image SET state = 'queried'
+    FROM pick, pools_cell cell
+    WHERE image.id = pick.image_id AND image.state = 'unlabeled'
+      AND image.campaign_id = %(campaign)s
+      AND cell.campaign_id = image.campaign_id AND cell.cell = image.cell
+      AND cell.worker_id = %(worker)s AND cell.lease_expires > clock_timestamp()
+    RETURNING image.id, image.cell, pick.strategy, pick.score, pick.purpose, pick.version_id
+),
+asked AS (
+    INSERT INTO pools_query (campaign_id, image_id, cell, purpose, answers_wanted, worker_id,
+                             strategy, score, model_version_id)
+    SELECT %(campaign)s, taken.id, taken.cell, taken.purpose, campaign.answers_per_image,
+           %(worker)s, taken.strategy, taken.score, taken.version_id
+    FROM taken JOIN pools_campaign campaign ON campaign.id = %(campaign)s
+    RETURNING id, image_id, answers_wanted
+),
+turns AS (
+    INSERT INTO pools_assignment (campaign_id, query_id, image_id)
+    SELECT %(campaign)s, asked.id, asked.image_id
+    FROM asked, generate_series(1, asked.answers_wanted)
+)
+SELECT count(*) FROM asked

@@ -1,0 +1,9 @@
+-- A connection that dropped came back: its leases are the new session's.
+UPDATE pools_assignment a
+SET session = %(session)s::uuid,
+    lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
+FROM pools_image image
+WHERE a.campaign_id = %(campaign)s AND a.state = 'leased'
+  AND a.annotator_id = %(annotator)s AND a.session = %(former)s::uuid
+  AND image.id = a.image_id
+RETURNING a.session, a.id, a.image_id, image.key, image.width, image.height, a.lease_expires

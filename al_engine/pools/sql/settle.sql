@@ -1,0 +1,65 @@
+-- What the answers on the images of these turns add up to now: decide, or ask one more.
+WITH touched AS MATERIALIZED (
+    SELECT DISTINCT ON (a.image_id) a.image_id, a.query_id
+    FROM pools_assignment a
+    WHERE a.id = ANY(%(turns)s::bigint[]) AND a.campaign_id = %(campaign)s
+    ORDER BY a.image_id, a.query_id DESC
+),
+tally AS (
+    SELECT l.image_id, l.choice_id, count(*) AS votes, min(l.id) AS first_label
+    FROM pools_label l
+    JOIN touched ON touched.image_id = l.image_id
+    WHERE l.retracted_at IS NULL
+    GROUP BY l.image_id, l.choice_id
+),
+ahead AS MATERIALIZED (
+    -- The most votes; among equals, the class that was said first.
+    SELECT DISTINCT ON (tally.image_id) tally.image_id, touched.query_id, tally.choice_id,
+           tally.votes, sum(tally.votes) OVER (PARTITION BY tally.image_id) AS answers
+    FROM tally JOIN touched ON touched.image_id = tally.image_id
+    ORDER BY tally.image_id, tally.votes DESC, tally.first_label
+),
+judged AS MATERIALIZED (
+    SELECT ahead.*,
+           ahead.answers >= q.answers_wanted AS enough,
+           ahead.votes >= campaign.confidence * ahead.answers
+             OR ahead.answers >= coalesce(campaign.max_answers, q.answers_wanted) AS agreed
+    FROM ahead
+    JOIN pools_query q ON q.id = ahead.query_id
+    JOIN pools_campaign campaign ON campaign.id = q.campaign_id
+    JOIN pools_image image ON image.id = ahead.image_id AND image.state <> 'excluded'
+),
+decided AS (
+    INSERT INTO pools_consensus AS c (image_id, campaign_id, query_id, choice_id, confidence, answers)
+    SELECT image_id, %(campaign)s, query_id, choice_id, votes / answers, answers
+    FROM judged WHERE enough AND agreed
+    ON CONFLICT (image_id) DO UPDATE
+    SET query_id = excluded.query_id, choice_id = excluded.choice_id,
+        confidence = excluded.confidence, answers = excluded.answers,
+        decided_at = now(), changed_in = pg_current_xact_id()::text::bigint
+    -- A message that came twice changes nothing, and no server trains for it.
+    WHERE (c.choice_id, c.answers) IS DISTINCT FROM (excluded.choice_id, excluded.answers)
+),
+labeled AS (
+    UPDATE pools_image image SET state = 'labeled'
+    FROM judged
+    WHERE judged.enough AND judged.agreed
+      AND image.id = judged.image_id AND image.state IN ('queried', 'unlabeled')
+),
+closed AS (
+    UPDATE pools_query q SET state = 'closed', closed_at = now()
+    FROM judged
+    WHERE judged.enough AND judged.agreed AND q.image_id = judged.image_id AND q.state = 'open'
+),
+cancelled AS (
+    UPDATE pools_assignment a SET state = 'cancelled'
+    FROM judged
+    WHERE judged.enough AND judged.agreed AND a.image_id = judged.image_id AND a.state = 'open'
+)
+INSERT INTO pools_assignment (campaign_id, query_id, image_id)
+SELECT %(campaign)s, judged.query_id, judged.image_id
+FROM judged
+JOIN pools_query q ON q.id = judged.query_id AND q.state = 'open'
+WHERE judged.enough AND NOT judged.agreed
+  AND NOT EXISTS (SELECT 1 FROM pools_assignment live
+                  WHERE live.query_id = judged.query_id AND live.state IN ('open', 'leased'))

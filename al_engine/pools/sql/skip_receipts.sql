@@ -1,0 +1,11 @@
+-- What became of each skip. A lease that had run out needs no skipping.
+SELECT said.annotator_id, said.turn_id,
+       CASE
+           WHEN a.id IS NULL THEN 'unknown_query'
+           WHEN a.state = 'skipped' AND a.annotator_id = said.annotator_id THEN 'stored'
+           WHEN a.annotator_id = said.annotator_id THEN 'too_late'
+           WHEN said.annotator_id = ANY(a.former) THEN 'stored'
+           ELSE 'not_yours'
+       END AS receipt
+FROM unnest(%(annotators)s::bigint[], %(turns)s::bigint[]) AS said(annotator_id, turn_id)
+LEFT JOIN pools_assignment a ON a.id = said.turn_id AND a.campaign_id = %(campaign)s

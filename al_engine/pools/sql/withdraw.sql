@@ -1,0 +1,33 @@
+-- Take queries out of S again, those alone of which nobody holds, answered or skipped a turn.
+-- Whatever somebody is claiming right now is locked and therefore left alone.
+WITH target AS MATERIALIZED (
+    SELECT q.id, q.image_id
+    FROM pools_query q
+    JOIN pools_cell cell ON cell.campaign_id = q.campaign_id AND cell.cell = q.cell
+    WHERE q.id = ANY(%(queries)s::bigint[]) AND q.campaign_id = %(campaign)s AND q.state = 'open'
+      AND cell.worker_id = %(worker)s AND cell.lease_expires > clock_timestamp()
+    ORDER BY q.id
+    FOR NO KEY UPDATE OF q SKIP LOCKED
+),
+locked AS MATERIALIZED (
+    SELECT a.id, a.query_id
+    FROM pools_assignment a
+    WHERE a.query_id IN (SELECT id FROM target) AND a.state = 'open'
+    FOR NO KEY UPDATE SKIP LOCKED
+),
+free AS MATERIALIZED (
+    SELECT target.id, target.image_id
+    FROM target
+    WHERE (SELECT count(*) FROM locked WHERE locked.query_id = target.id)
+        = (SELECT count(*) FROM pools_assignment a WHERE a.query_id = target.id)
+),
+cancelled AS (
+    UPDATE pools_assignment a SET state = 'cancelled'
+    FROM free WHERE a.query_id = free.id
+),
+withdrawn AS (
+    UPDATE pools_query q SET state = 'withdrawn', closed_at = now()
+    FROM free WHERE q.id = free.id
+)
+UPDATE pools_image image SET state = 'unlabeled'
+FROM free WHERE image.id = free.image_id AND image.state = 'queried'

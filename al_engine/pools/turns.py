@@ -1,0 +1,59 @@
+"""The values of the labeling path that cross from SQL to the desk."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+Receipt = Literal["stored", "conflict", "unknown_query", "too_late", "not_yours"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A leased assignment: what a person is shown, and until when it is theirs."""
+
+    session: UUID
+    turn_id: int
+    image_id: int
+    key: str
+    width: int
+    height: int
+    lease_expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A label as it comes in. `client_id` makes its effect happen once."""
+
+    client_id: UUID
+    annotator_id: int
+    turn_id: int
+    choice_id: int
+    shown_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A turn that its person does not want to answer."""
+
+    annotator_id: int
+    turn_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """A label that its author takes back, and the connection that gets the turn again."""
+
+    annotator_id: int
+    label: UUID
+    session: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How many more turns a connection wants."""
+
+    annotator_id: int
+    session: UUID
+    want: int

@@ -1,0 +1,114 @@
+"""D: the cells, their leases, and what a worker may score.
+
+D_j of the paper is the unlabeled images of the cells that worker j holds now.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import connection, transaction
+
+from al_engine.pools.models import Cell
+from al_engine.pools.models.image import CELLS
+from al_engine.pools.sql import statement
+
+CELL_LEASE_SECONDS: Final = 8.0
+"""A silent worker's cells go to the others after so long; holders renew every 2 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An image that a worker may select: its id, its row in the image cache, its cell."""
+
+    image_id: int
+    position: int
+    cell: int
+
+
+def make_cells(*, campaign_id: int) -> None:
+    """Make a campaign's cells, held by nobody."""
+    Cell.objects.bulk_create(
+        [Cell(campaign_id=campaign_id, cell=cell) for cell in range(CELLS)], ignore_conflicts=True
+    )
+
+
+def cell_of(sha256: str) -> int:
+    """The cell of an image: a random partition that never changes, from its own hash."""
+    return int(sha256[:8], 16) % CELLS
+
+
+def hold_cells(*, campaign_id: int, worker_id: int, live_workers: int) -> list[int]:
+    """Renew, take or let go of cells so that this worker has its share; return those it holds.
+
+    The share is the number of cells over the number of live workers, rounded up, so that a
+    dead worker's cells find takers and a new worker finds free ones.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            statement("hold_cells"),
+            {
+                "campaign": campaign_id,
+                "worker": worker_id,
+                "share": -(-CELLS // max(live_workers, 1)),
+                "seconds": CELL_LEASE_SECONDS,
+            },
+        )
+        return sorted(cell for cell, kept in cursor.fetchall() if kept)
+
+
+def release_cells(*, worker_id: int) -> None:
+    """Let go of all cells, so that the others take them at once."""
+    Cell.objects.filter(worker_id=worker_id).update(worker=None, lease_expires=None)
+
+
+def candidates(
+    *, campaign_id: int, cells: list[int], limit: int, after: int = -1
+) -> list[Candidate]:
+    """Up to `limit` images of D in `cells`, in order of position from `after` on, wrapping round.
+
+    A worker that cannot score all of D_j in its time budget passes the last position it saw
+    and so scores a rotating part.
+    """
+    found = _read_unlabeled(campaign_id, cells, "position > %s", after, limit)
+    if after >= 0 and len(found) < limit:
+        found += _read_unlabeled(campaign_id, cells, "position <= %s", after, limit - len(found))
+    return found
+
+
+def draw_at_random(*, campaign_id: int, cells: list[int], count: int) -> list[Candidate]:
+    """`count` images of D in `cells`, uniformly at random: for audits and for the cold start."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT id, position, cell FROM pools_image
+               WHERE campaign_id = %s AND state = 'unlabeled' AND cell = ANY(%s)
+               ORDER BY random() LIMIT %s""",
+            [campaign_id, cells, count],
+        )
+        return [Candidate(*row) for row in cursor.fetchall()]
+
+
+def exclude(*, campaign_id: int, problems: Mapping[int, str]) -> int:
+    """Take images that cannot be read out of D and the holdout: position → what is wrong."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE pools_image image SET state = 'excluded', problem = left(bad.problem, 300)
+               FROM unnest(%s::int[], %s::text[]) AS bad(position, problem)
+               WHERE image.campaign_id = %s AND image.position = bad.position
+                 AND image.state IN ('unlabeled', 'reserved')""",
+            [list(problems), list(problems.values()), campaign_id],
+        )
+        return int(cursor.rowcount)
+
+
+def _read_unlabeled(
+    campaign_id: int, cells: list[int], where: str, after: int, limit: int
+) -> list[Candidate]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT id, position, cell FROM pools_image
+                WHERE campaign_id = %s AND state = 'unlabeled' AND cell = ANY(%s) AND {where}
+                ORDER BY position LIMIT %s""",  # noqa: S608 - `where` is one of two constants
+            [campaign_id, cells, after, limit],
+        )
+        return [Candidate(*row) for row in cursor.fetchall()]

@@ -1,0 +1,135 @@
+"""g*: publish, newest, read, prune.
+
+A version that is visible is complete: the weights are in the storage, whole and under a name
+of their own, before the row that names them with their SHA-256 is written.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import IntegrityError, transaction
+from django.db.models import F, Max
+
+from al_engine.pools import signals
+from al_engine.pools.models import Campaign, ModelVersion
+
+_MOST_ACCURATE = F("accuracy").desc(nulls_last=True)
+
+
+class WeightsDamaged(Exception):
+    """The stored weights of a version are missing or not those that were published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Accuracy with its 95 % interval, and on how many images."""
+
+    accuracy: float
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What a server knows of a model when it publishes it."""
+
+    server_id: int
+    architecture: str
+    labels_seen: int
+    trained_on: int
+    train_seconds: float
+    holdout: Score | None
+    audit: Score | None
+
+
+def publish(*, campaign_id: int, weights: bytes, publication: Publication) -> ModelVersion:
+    """Store the weights, then the row, then the signal."""
+    digest = hashlib.sha256(weights).hexdigest()
+    key = default_storage.save(
+        f"models/{campaign_id}/{digest[:32]}.safetensors", ContentFile(weights)
+    )
+    holdout, audit = publication.holdout, publication.audit
+    row = ModelVersion(
+        campaign_id=campaign_id,
+        server_id=publication.server_id,
+        architecture=publication.architecture,
+        labels_seen=publication.labels_seen,
+        trained_on=publication.trained_on,
+        train_seconds=publication.train_seconds,
+        accuracy=holdout.accuracy if holdout else None,
+        accuracy_low=holdout.low if holdout else None,
+        accuracy_high=holdout.high if holdout else None,
+        audit_accuracy=audit.accuracy if audit else None,
+        audit_low=audit.low if audit else None,
+        audit_high=audit.high if audit else None,
+        audit_count=audit.count if audit else 0,
+        key=key,
+        sha256=digest,
+        size=len(weights),
+    )
+    while True:
+        newest = ModelVersion.objects.filter(campaign_id=campaign_id).aggregate(n=Max("version"))
+        row.version = (newest["n"] or 0) + 1
+        try:
+            with transaction.atomic():
+                row.save(force_insert=True)
+                signals.notify("model", campaign_id)
+        except IntegrityError:
+            # Another server took this number in the same moment: take the next.
+            row.pk = None
+            if not ModelVersion.objects.filter(
+                campaign_id=campaign_id, version=row.version
+            ).exists():
+                raise
+        else:
+            return row
+
+
+def newest(*, campaign: Campaign) -> ModelVersion | None:
+    """g*: the version that workers take, by the campaign's `model_choice`."""
+    versions = ModelVersion.objects.filter(campaign=campaign).exclude(key="")
+    match campaign.model_choice:
+        case Campaign.ModelChoice.MOST_LABELS:
+            return versions.order_by("-labels_seen", "-version").first()
+        case Campaign.ModelChoice.BEST_VALIDATION:
+            return versions.order_by(_MOST_ACCURATE, "-version").first()
+        case _:
+            return versions.order_by("-version").first()
+
+
+def read_weights(version: ModelVersion) -> bytes:
+    """The published bytes. Raises WeightsDamaged where they are gone or changed."""
+    try:
+        with default_storage.open(version.key, "rb") as file:
+            weights: bytes = file.read()
+    except OSError as error:
+        raise WeightsDamaged(
+            f"The weights of version {version.version} cannot be read ({error}). "
+            "The next published version replaces it."
+        ) from error
+    if hashlib.sha256(weights).hexdigest() != version.sha256:
+        raise WeightsDamaged(
+            f"The weights of version {version.version} are not what was published: "
+            f"the SHA-256 of {version.key} differs. The next published version replaces it."
+        )
+    return weights
+
+
+def prune(*, campaign_id: int, keep: int = 20) -> int:
+    """Delete the weights of all but the newest `keep` versions and the most accurate one.
+
+    The rows stay: they are the history of the campaign, and labels refer to them.
+    """
+    stored = ModelVersion.objects.filter(campaign_id=campaign_id).exclude(key="")
+    kept = set(stored.order_by("-version").values_list("pk", flat=True)[:keep])
+    best = stored.order_by(_MOST_ACCURATE, "-version").values_list("pk", flat=True).first()
+    pruned = 0
+    for version in stored.exclude(pk__in=kept | {best}):
+        key, version.key = version.key, ""
+        version.save(update_fields=["key"])
+        default_storage.delete(key)
+        pruned += 1
+    return pruned

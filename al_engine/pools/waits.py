@@ -1,0 +1,54 @@
+"""How long people waited: a histogram that processes can add up.
+
+Buckets grow by a quarter of an octave from 0.1 ms to about three minutes, so a percentile
+read from it is at most 19 % too high and never too low.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+BUCKETS: Final = 84
+_FIRST_MS: Final = 0.1
+_STEP: Final = 2**0.25
+
+
+def bounds() -> list[float]:
+    """Upper bounds of the buckets in ms; the last bucket holds everything above its lower."""
+    return [_FIRST_MS * _STEP**place for place in range(BUCKETS)]
+
+
+_BOUNDS: Final = bounds()
+
+
+def bucket_of(wait_ms: float) -> int:
+    """The bucket of a wait; waits that did not happen (0 ms) are in the first."""
+    for place, bound in enumerate(_BOUNDS):
+        if wait_ms <= bound:
+            return place
+    return BUCKETS - 1
+
+
+def add(histograms: Iterable[list[int]]) -> list[int]:
+    """The sum of histograms."""
+    total = [0] * BUCKETS
+    for histogram in histograms:
+        for place, count in enumerate(histogram):
+            total[place] += count
+    return total
+
+
+def percentile(histogram: list[int], share: float) -> float | None:
+    """The wait in ms that `share` (0–1) of all stayed within; None where there was none.
+
+    The first bucket reads as 0: the next image was there already.
+    """
+    count = sum(histogram)
+    if not count:
+        return None
+    rank = max(1, -(-int(share * count * 1_000_000) // 1_000_000))
+    seen = 0
+    for place, here in enumerate(histogram):
+        seen += here
+        if seen >= rank:
+            return 0.0 if place == 0 else _BOUNDS[place]
+    return _BOUNDS[-1]

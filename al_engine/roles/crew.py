@@ -1,0 +1,137 @@
+"""The workers that one process hosts: their cells, the pace of the people, and the cold start.
+
+Knows nothing of torch, so that a process puts random images into S while torch still loads:
+people begin to label in the first second (POOLS: cold start).
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Final
+
+from django.db import InterfaceError, OperationalError, connection
+
+from al_engine.pools import processes, query, unlabeled
+from al_engine.pools.models import Campaign
+from al_engine.pools.processes import Part
+from al_engine.pools.query import OpenQuery, Pick
+from al_engine.pools.signals import listening
+from al_engine.pools.sizes import sizes
+from al_engine.refill import AnswerRate, fixed_batch, share, target_depth
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS: Final = 1.0
+_REFILL_AT: Final = 0.75
+"""Of its share, the part at which a worker refills: a query a time would be a transaction each."""
+
+
+class Crew:
+    """Hosted workers, each with its own cells."""
+
+    def __init__(self, campaign: Campaign, parts: Sequence[Part]) -> None:
+        self.campaign = campaign
+        self.parts = parts
+        self.cells: dict[int, list[int]] = {part.id: [] for part in parts}
+        self.live = len(parts)
+        self.pass_seconds = 0.0
+        self._rate = AnswerRate(started=time.monotonic())
+        self._answers = sizes(campaign_id=campaign.pk).answers
+        self._wanted: dict[int, int] = {}
+
+    def hold_cells(self) -> None:
+        """Renew and balance the cells of all; runs in the heartbeat's thread as well."""
+        self.live = max(processes.live_workers(campaign_id=self.campaign.pk), len(self.parts))
+        for part in self.parts:
+            self.cells[part.id] = unlabeled.hold_cells(
+                campaign_id=self.campaign.pk, worker_id=part.id, live_workers=self.live
+            )
+
+    def observe_rate(self) -> None:
+        """Measure the pace of the people."""
+        answers = sizes(campaign_id=self.campaign.pk).answers
+        self._rate.observe(max(answers - self._answers, 0), at=time.monotonic())
+        self._answers = answers
+
+    def waiting(self) -> dict[int, list[OpenQuery]]:
+        """The open, untouched queries of each worker's cells, by worker."""
+        owner = {cell: part_id for part_id, cells in self.cells.items() for cell in cells}
+        mine: dict[int, list[OpenQuery]] = {part.id: [] for part in self.parts}
+        for each in query.open_queries(campaign_id=self.campaign.pk, cells=list(owner)):
+            mine[owner[each.cell]].append(each)
+        return mine
+
+    def need(self, index: int, waiting: int) -> tuple[int, int]:
+        """How many queries hosted worker `index` wants open, and how many it adds now."""
+        place = min(index, self.live - 1)
+        batch_size = self.campaign.batch_size
+        if batch_size:
+            need = fixed_batch(
+                batch_size=batch_size, workers=self.live, index=place, open_queries=waiting
+            )
+            return share(batch_size, workers=self.live, index=place), need
+        total = target_depth(
+            answers_per_second=self._rate.per_second(at=time.monotonic()),
+            refill_seconds=POLL_SECONDS + self.pass_seconds,
+            workers=self.live,
+        )
+        depth = share(total, workers=self.live, index=place)
+        return depth, depth - waiting if waiting <= depth * _REFILL_AT else 0
+
+    def draw(self, part: Part, count: int, purpose: str) -> list[Pick]:
+        """Images of D_j uniformly at random: for the cold start and for audits."""
+        if not count:
+            return []
+        drawn = unlabeled.draw_at_random(
+            campaign_id=self.campaign.pk, cells=self.cells[part.id], count=count
+        )
+        return [Pick(each.image_id, "random", purpose=purpose) for each in drawn]
+
+    def put(self, part: Part, picks: list[Pick], withdraw: Sequence[int] = ()) -> None:
+        """Put a worker's selection into S, and take out what it replaces."""
+        if picks or withdraw:
+            query.refill(
+                campaign_id=self.campaign.pk, worker_id=part.id, picks=picks, withdraw=withdraw
+            )
+
+    def fill_at_random(self) -> None:
+        """Bring S to its depth without any model."""
+        self.campaign.refresh_from_db()
+        if self.campaign.state != Campaign.State.RUNNING:
+            return
+        self.observe_rate()
+        waiting = self.waiting()
+        for index, part in enumerate(self.parts):
+            _, need = self.need(index, len(waiting[part.id]))
+            self.put(part, self.draw(part, need, "active"))
+
+
+class ColdStart(AbstractContextManager["ColdStart"]):
+    """Keeps S filled at random from a thread, while the main thread gets ready to do better."""
+
+    def __init__(self, crew: Crew) -> None:
+        self.crew = crew
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="cold start", daemon=True)
+
+    def __enter__(self) -> "ColdStart":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with listening(self.crew.campaign.pk) as listener:
+                while not self._over.is_set():
+                    self.crew.fill_at_random()
+                    listener.wait("labels", "hungry", seconds=0.2)
+        except (OperationalError, InterfaceError) as error:
+            # The loop proper waits for the database; nothing is lost.
+            log.warning("The cold start ended early: %s", " ".join(str(error).split()))
+        finally:
+            connection.close()

@@ -1,0 +1,83 @@
+"""L as one server follows it: what changed is read, never the whole again."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from al_engine.pools import labeled
+from al_engine.pools.labeled import Labeled
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Examples: rows of the image cache (n,), class indices (n,), weights (n,)."""
+
+    positions: npt.NDArray[np.int64]
+    targets: Tensor
+    weights: Tensor
+
+    @classmethod
+    def of(
+        cls, positions: list[int], targets: list[int], weights: list[float] | None = None
+    ) -> Self:
+        """Examples from plain lists; without weights all count the same."""
+        return cls(
+            np.array(positions, dtype=np.int64),
+            torch.tensor(targets, dtype=torch.long),
+            torch.tensor(weights or [1.0] * len(positions), dtype=torch.float32),
+        )
+
+    def only(self, positions: npt.NDArray[np.int64]) -> Self:
+        """The examples at these positions."""
+        there = np.isin(self.positions, positions)
+        mask = torch.from_numpy(there)
+        return type(self)(self.positions[there], self.targets[mask], self.weights[mask])
+
+
+class LabeledSet:
+    """The images of L by id, kept up to date from the horizon of the last reading."""
+
+    def __init__(self, campaign_id: int) -> None:
+        self.campaign_id = campaign_id
+        self._since = 0
+        self._images: dict[int, Labeled] = {}
+        # Grows with every change, so that an undone and repeated label counts as news.
+        self.changes = 0
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def read_changes(self) -> None:
+        """Read what changed in L since the last call."""
+        rows, self._since = labeled.follow(campaign_id=self.campaign_id, since=self._since)
+        for row in rows:
+            if row == self._images.get(row.image_id):
+                continue  # read a second time
+            if row.choice_id is not None:
+                self._images[row.image_id] = row
+                self.changes += 1
+            elif self._images.pop(row.image_id, None) is not None:
+                self.changes += 1
+
+    def examples(self, choice_ids: list[int], *, audit: bool) -> TrainingSet:
+        """The audit labels, or all the others: audits stay out of training, or audit nothing.
+
+        An example weighs as much as its consensus is sure.
+        """
+        index_of = {choice_id: index for index, choice_id in enumerate(choice_ids)}
+        rows = [
+            row
+            for row in self._images.values()
+            if (row.purpose == "audit") is audit and row.choice_id in index_of
+        ]
+        # In one order whatever the order of reading, so that a seed gives one model.
+        rows.sort(key=lambda row: row.position)
+        return TrainingSet.of(
+            [row.position for row in rows],
+            [index_of[row.choice_id] for row in rows if row.choice_id is not None],
+            [row.confidence for row in rows],
+        )

@@ -1,0 +1,124 @@
+"""One worker of the paper: its strategy, and what it puts into S."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from al_engine import strategies
+from al_engine.pools import processes
+from al_engine.pools.processes import Part
+from al_engine.pools.query import OpenQuery, Pick
+from al_engine.refill import plan_refresh
+from al_engine.roles.crew import Crew
+
+_RANK_AHEAD: Final = 4
+"""A pass ranks so many times what is needed, so that not every refill needs a pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a pass said of a worker's images: ids (n,) and class probabilities (n, C)."""
+
+    image_ids: list[int]
+    probabilities: Tensor
+
+
+class Selector:
+    """Worker j: selects S_j from D_j (paper, equation 2)."""
+
+    def __init__(self, crew: Crew, part: Part) -> None:
+        self.crew = crew
+        self.part = part
+        self.strategy = strategies.get(part.strategy)
+        self._generator = torch.Generator().manual_seed(part.id)
+        # The best of the last pass that are not in S yet, best first.
+        self._ranked: deque[tuple[int, float]] = deque()
+        self._told: tuple[str, int] = ("", 0)
+        self._told_at = 0.0
+        self._depth = 0
+
+    @property
+    def uses_model(self) -> bool:
+        """Random selection asks no model, and waits for none."""
+        return self.part.strategy != "random"
+
+    @property
+    def ahead(self) -> int:
+        """How many images are ranked and not in S yet."""
+        return len(self._ranked)
+
+    def refill(
+        self,
+        waiting: Sequence[OpenQuery],
+        need: int,
+        scored: Scored | None,
+        *,
+        version_id: int | None,
+    ) -> None:
+        """Add `need` queries, and after a new pass replace those it would not choose.
+
+        `waiting` are this worker's open queries that nobody touched. Each added query is an
+        audit with the campaign's audit rate: drawn uniformly from D_j, asked of no model, and
+        never replaced, so that audit answers are a fair sample of D.
+        """
+        chance = torch.rand(need, generator=self._generator)
+        audits = int((chance < self.crew.campaign.audit_rate).sum())
+        wanted = need - audits
+        picks = self.crew.draw(self.part, audits, "audit")
+        if not self.uses_model or version_id is None:
+            self.crew.put(self.part, picks + self.crew.draw(self.part, wanted, "active"))
+            return
+        withdraw: list[int] = []
+        if scored is not None:
+            wanted, withdraw = self._replan(waiting, wanted, scored)
+        for _ in range(min(wanted, len(self._ranked))):
+            image_id, score = self._ranked.popleft()
+            picks.append(Pick(image_id, self.part.strategy, score, version_id))
+        self.crew.put(self.part, picks, withdraw)
+
+    def tell(self, depth: int, version: int | None) -> None:
+        """Tell people what this worker aims at."""
+        self._depth = depth
+        if not self.uses_model:
+            self.say("selecting at random")
+        elif version is None:
+            self.say("selecting at random before the first model")
+        else:
+            self.say(f"selecting with version {version}")
+
+    def say(self, what: str) -> None:
+        """Tell people what this worker does now; a mere change of depth once a second."""
+        now = time.monotonic()
+        if (what, self._depth) == self._told or (what == self._told[0] and now - self._told_at < 1):
+            return
+        self._told, self._told_at = (what, self._depth), now
+        processes.report(process_id=self.part.id, state=what, depth=self._depth)
+
+    def _replan(
+        self, waiting: Sequence[OpenQuery], wanted: int, scored: Scored
+    ) -> tuple[int, list[int]]:
+        """Rank anew; return how many of the ranked to add, and the queries to withdraw."""
+        active = {each.image_id: each.query_id for each in waiting if each.purpose == "active"}
+        count = len(active) + wanted
+        selection = self.strategy(
+            scored.probabilities, max(count, 1) * _RANK_AHEAD, generator=self._generator
+        )
+        ranked = [
+            (scored.image_ids[index], score)
+            for index, score in zip(
+                selection.indices.tolist(), selection.scores.tolist(), strict=True
+            )
+        ]
+        self._ranked = deque(pair for pair in ranked if pair[0] not in active)
+        if not active or not set(active) <= set(scored.image_ids):
+            # The open queries were not scored: they stay as they are.
+            return wanted, []
+        plan = plan_refresh(
+            open_ids=list(active), selected_ids=[image_id for image_id, _ in ranked[:count]]
+        )
+        return len(plan.add), [active[image_id] for image_id in plan.withdraw]

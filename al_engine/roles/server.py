@@ -1,0 +1,235 @@
+"""The server loop of the paper (section 3.1): wait for news in L, train, publish, repeat.
+
+Servers do not know each other. A version that is published is complete; a server that dies
+loses the training it was at and nothing else.
+"""
+
+import logging
+import time
+from typing import Final
+
+import torch
+
+from al_engine.pools import processes, versions
+from al_engine.pools.models import Campaign, Choice, Image
+from al_engine.pools.processes import Part
+from al_engine.pools.signals import Listener, listening
+from al_engine.pools.sizes import sizes
+from al_engine.pools.versions import Publication, Score
+from al_engine.roles.campaign_images import CampaignImages
+from al_engine.roles.labeled_set import LabeledSet, TrainingSet
+from al_engine.roles.life import Heartbeat, forever
+from al_engine.training import checkpoint, devices
+from al_engine.training.evaluate import evaluate
+from al_engine.training.loop import Trained, TrainingFailed, train
+from al_engine.training.recipe import Recipe, default_recipe
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS: Final = 2.0
+_KEEP_VERSIONS: Final = 20
+
+
+def enough_for_first_model(classes: int, total: int) -> int:
+    """Labels before which a model would know less than chance: two a class, 100 at most."""
+    return max(2, min(2 * classes, 100, total // 2))
+
+
+class Server:
+    """One of the m servers."""
+
+    def __init__(
+        self, campaign: Campaign, part: Part, device: torch.device, architecture: str | None
+    ) -> None:
+        self.campaign = campaign
+        self.part = part
+        self.device = device
+        self.architecture = architecture
+        self.labels = LabeledSet(campaign.pk)
+        self.images = CampaignImages(campaign)
+        self.changes_seen = 0
+        self.trainings = 0
+        self.weights: dict[str, torch.Tensor] | None = None
+
+    def step(self, listener: Listener) -> None:
+        """Train and publish if L has news; else wait for some."""
+        self.campaign.refresh_from_db()
+        self.labels.read_changes()
+        if self.has_news():
+            self.train_and_publish()
+        else:
+            self.say(self.why_waiting())
+            listener.wait("labels", "campaign", seconds=POLL_SECONDS)
+
+    def has_news(self) -> bool:
+        """Whether L received enough since the last training."""
+        if self.campaign.state != Campaign.State.RUNNING:
+            return False
+        if not self.trainings and len(self.labels) < self.first_model_at():
+            return False
+        return self.labels.changes - self.changes_seen >= self.campaign.min_new_labels
+
+    def first_model_at(self) -> int:
+        """How many labels the first model waits for."""
+        return enough_for_first_model(
+            self.campaign.choices.count(), sizes(campaign_id=self.campaign.pk).total
+        )
+
+    def why_waiting(self) -> str:
+        """What the server waits for, for people."""
+        if self.campaign.state != Campaign.State.RUNNING:
+            return f"the campaign is {self.campaign.state}"
+        if not self.trainings and len(self.labels) < (first := self.first_model_at()):
+            return f"waiting for {first} labels before the first model"
+        return "waiting for new labels"
+
+    def train_and_publish(self) -> None:
+        """One round: g_i = A(L) (paper, equation 1), evaluated and published."""
+        began, seen = time.perf_counter(), len(self.labels)
+        self.changes_seen = self.labels.changes
+        choice_ids = list(
+            Choice.objects.filter(campaign=self.campaign)
+            .order_by("position")
+            .values_list("pk", flat=True)
+        )
+        examples = self._with_images(self.labels.examples(choice_ids, audit=False))
+        if not len(examples.positions):
+            return
+        architecture = self.architecture or self.campaign.architecture
+        recipe = default_recipe(
+            architecture,
+            image_size=self.campaign.image_size,
+            labels=len(examples.positions),
+            device=self.device,
+            # "scratch" or "shrink_perturb": the campaign's choices are the recipe's.
+            warm_start="scratch" if self.campaign.warm_start == "scratch" else "shrink_perturb",
+        )
+        try:
+            trained = self._train(examples, len(choice_ids), recipe)
+        except TrainingFailed as error:
+            log.warning("%s", error)
+            processes.report(process_id=self.part.id, state="training failed", error=str(error))
+            return
+        self.say(f"evaluating after {trained.seconds:.1f} s of training")
+        publication = Publication(
+            server_id=self.part.id,
+            architecture=architecture,
+            labels_seen=seen,
+            trained_on=len(examples.positions),
+            train_seconds=time.perf_counter() - began,
+            holdout=self._score(trained, self._holdout(choice_ids)),
+            audit=self._score(trained, self.labels.examples(choice_ids, audit=True)),
+        )
+        data = checkpoint.to_bytes(
+            trained.model,
+            architecture=architecture,
+            image_size=self.campaign.image_size,
+            classes=choice_ids,
+        )
+        version = versions.publish(
+            campaign_id=self.campaign.pk, weights=data, publication=publication
+        )
+        versions.prune(campaign_id=self.campaign.pk, keep=_KEEP_VERSIONS)
+        self.weights = trained.model.state_dict()
+        self.trainings += 1
+        log.info(
+            "Version %d: %d labels, %.1f s, holdout %s",
+            version.version,
+            seen,
+            publication.train_seconds,
+            f"{version.accuracy:.3f}" if version.accuracy is not None else "none",
+        )
+
+    def _train(self, examples: TrainingSet, classes: int, recipe: Recipe) -> Trained:
+        what = f"training {recipe.architecture} on {len(examples.positions)} labels"
+        self.say(what)
+        told = time.monotonic()
+
+        def progress(done: float) -> None:
+            nonlocal told
+            if time.monotonic() - told > 1:
+                told = time.monotonic()
+                self.say(f"{what}: {done:.0%}")
+
+        return train(
+            self.images.rows(examples.positions),
+            examples.targets,
+            weights=examples.weights,
+            classes=classes,
+            recipe=recipe,
+            device=self.device,
+            seed=self.part.id * 1_000_003 + self.trainings,
+            initial=self.weights,
+            progress=progress,
+        )
+
+    def _holdout(self, choice_ids: list[int]) -> TrainingSet:
+        """Images kept apart whose class was known beforehand."""
+        index_of = {choice_id: index for index, choice_id in enumerate(choice_ids)}
+        rows = list(
+            Image.objects.filter(
+                campaign=self.campaign,
+                split=Image.Split.HOLDOUT,
+                state=Image.State.RESERVED,
+                known_choice__in=choice_ids,
+            )
+            .order_by("position")
+            .values_list("position", "known_choice_id")
+        )
+        return self._with_images(
+            TrainingSet.of(
+                [position for position, _ in rows],
+                [index_of[choice] for _, choice in rows if choice is not None],
+            )
+        )
+
+    def _score(self, trained: Trained, examples: TrainingSet) -> Score | None:
+        examples = self._with_images(examples)
+        if not len(examples.positions):
+            return None
+        found = evaluate(
+            trained.model,
+            self.images.rows(examples.positions),
+            examples.targets,
+            device=self.device,
+        )
+        return Score(found.accuracy, found.low, found.high, found.count)
+
+    def _with_images(self, examples: TrainingSet) -> TrainingSet:
+        """The examples whose images can be read; the others are excluded from the pools."""
+
+        def tell(done: int) -> None:
+            self.say(f"reading images: {done} of {len(examples.positions)}")
+
+        return examples.only(self.images.available(examples.positions, tell=tell))
+
+    def say(self, what: str) -> None:
+        """Tell people what this server does now."""
+        processes.report(process_id=self.part.id, state=what)
+
+
+def serve(
+    *, campaign: Campaign, name: str, device_name: str, architecture: str | None, offset: float
+) -> None:
+    """Run a server until the process is told to stop.
+
+    `offset` (0 to 1, the paper's servers spread out evenly): after its first training a server
+    waits for that part of a training's time, once, so that versions come out evenly.
+    """
+    device = devices.resolve(device_name)
+    part = processes.register(campaign_id=campaign.pk, role="server", name=name)
+    processes.report(process_id=part.id, device=devices.describe(device))
+    server = Server(campaign, part, device, architecture)
+    with Heartbeat([part]), listening(campaign.pk) as listener:
+        waited = not offset
+
+        def step() -> None:
+            nonlocal waited
+            began, before = time.monotonic(), server.trainings
+            server.step(listener)
+            if server.trainings > before and not waited:
+                waited = True
+                server.say("waiting for its turn among the servers")
+                time.sleep(offset * (time.monotonic() - began))
+
+        forever(step)

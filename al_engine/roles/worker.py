@@ -1,0 +1,102 @@
+"""The worker loop of the paper (section 3.1): take g*, score D_j, select, put it into S.
+
+A process hosts one or more of the paper's k workers: each has its own cells and strategy, all
+share one loaded model, one image cache and one pass over their images.
+"""
+
+import time
+from typing import Final
+
+from al_engine.pools import processes, query
+from al_engine.pools.models import Campaign
+from al_engine.pools.query import OpenQuery
+from al_engine.pools.signals import Listener, listening
+from al_engine.roles.crew import POLL_SECONDS, Crew
+from al_engine.roles.life import forever
+from al_engine.roles.newest_model import NewestModel
+from al_engine.roles.selector import Scored, Selector
+from al_engine.training import devices
+
+_SHORTEST_ROUND_SECONDS: Final = 0.1
+"""Hints of a tenth of a second are taken together: people answer hundreds of times in it."""
+_PRUNE_EVERY_SECONDS: Final = 300.0
+_PRUNE_AFTER_SECONDS: Final = 600.0
+
+
+class WorkerLoop:
+    """The round that all workers of one process take together."""
+
+    def __init__(self, crew: Crew, device_name: str) -> None:
+        device = devices.resolve(device_name)
+        self.crew = crew
+        self.campaign = crew.campaign
+        self.selectors = [Selector(crew, part) for part in crew.parts]
+        self.model = NewestModel(crew.campaign, device)
+        self.pruned_at = time.monotonic()
+        for part in crew.parts:
+            processes.report(process_id=part.id, device=devices.describe(device))
+
+    def step(self, listener: Listener) -> None:
+        """One round: take g* if there is a newer one, refill S, wait for a reason to do more."""
+        began = time.monotonic()
+        self.campaign.refresh_from_db()
+        if self.campaign.state != Campaign.State.RUNNING:
+            self.say(f"the campaign is {self.campaign.state}")
+            listener.wait("campaign", seconds=POLL_SECONDS)
+            return
+        newer = self.model.take_newest(self.say)
+        self.refill(newer)
+        if began - self.pruned_at > _PRUNE_EVERY_SECONDS:
+            self.pruned_at = began
+            query.prune_withdrawn(
+                campaign_id=self.campaign.pk, older_than_seconds=_PRUNE_AFTER_SECONDS
+            )
+        time.sleep(max(0.0, _SHORTEST_ROUND_SECONDS - (time.monotonic() - began)))
+        listener.wait("labels", "hungry", "model", "campaign", seconds=POLL_SECONDS)
+
+    def refill(self, newer: bool) -> None:
+        """Bring every worker's part of S to its depth and, after a newer g*, to its choice."""
+        self.crew.observe_rate()
+        waiting = self.crew.waiting()
+        refresh = newer and self.campaign.refresh
+        due: list[tuple[Selector, int]] = []
+        to_score: list[tuple[Selector, list[OpenQuery]]] = []
+        for index, selector in enumerate(self.selectors):
+            mine = waiting[selector.part.id]
+            depth, need = self.crew.need(index, len(mine))
+            selector.tell(depth, self.model.version_number)
+            if need or (refresh and selector.uses_model):
+                due.append((selector, need))
+            if selector.uses_model and (refresh or need > selector.ahead or (newer and need)):
+                to_score.append((selector, mine if refresh else []))
+        scored = self.score(to_score)
+        for selector, need in due:
+            selector.refill(
+                waiting[selector.part.id],
+                need,
+                scored.get(selector.part.id),
+                version_id=self.model.version_id,
+            )
+
+    def score(self, wanted: list[tuple[Selector, list[OpenQuery]]]) -> dict[int, Scored]:
+        """Score with g* the images of these workers and the queries they have open; by worker."""
+        if not wanted or not self.model.loaded:
+            return {}
+        began = time.monotonic()
+        scored = self.model.score(
+            [(part.part.id, self.crew.cells[part.part.id], waiting) for part, waiting in wanted]
+        )
+        self.crew.pass_seconds = time.monotonic() - began
+        return scored
+
+    def say(self, what: str) -> None:
+        """Tell people what all workers of this process do now."""
+        for selector in self.selectors:
+            selector.say(what)
+
+
+def work(crew: Crew, device_name: str) -> None:
+    """Run the loop until the process is told to stop."""
+    loop = WorkerLoop(crew, device_name)
+    with listening(crew.campaign.pk) as listener:
+        forever(lambda: loop.step(listener))

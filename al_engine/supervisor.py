@@ -1,0 +1,308 @@
+"""Child processes kept alive, and their output gathered: for `up`, `demo` and `run_engine`.
+
+A child that dies is started again after a pause that doubles from 0.2 s to 10 s and is forgotten
+once it has lived for 30 s. SIGTERM, SIGINT or SIGHUP end all children in order. On Linux the
+children end with this process even when it is killed with -9; elsewhere they then live on.
+
+Standard library only, and no Django: it must work while the database and the settings do not.
+"""
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from al_engine.child_output import ChildOutput
+from al_engine.child_output import say as say
+
+Handler = Callable[[int, FrameType | None], Any] | int | None  # what signal.signal takes
+
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 10.0
+HEALTHY_AFTER_S = 30.0
+TICK_S = 0.05
+
+# Runs in the new process before its program: asks Linux (prctl 1 is PR_SET_PDEATHSIG) to end it
+# with the thread that started it, lowers its priority, and becomes the program. It is a program
+# of its own, not a preexec_fn, because Python code between fork and exec of a process with
+# threads may deadlock.
+BECOME = """
+import os, signal, sys
+parent, nice, argv = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+if sys.platform == "linux":
+    import ctypes
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the process that started this one is gone")
+os.nice(nice)
+try:
+    os.execvp(argv[0], argv)
+except OSError as error:
+    sys.exit(f"{argv[0]} cannot be run: {error.strerror}")
+"""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process to keep alive. `env` is added to this process's own environment."""
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+    pass_fds: Sequence[int] = ()
+    nice: int = 0
+    stop_signal: int = signal.SIGTERM
+    stop_timeout_s: float = 10.0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Something that is not a child but must be alive: asked every `every_s`, revived when not.
+
+    Both functions run in a thread of their own; an exception of either is told and tried again.
+    """
+
+    name: str
+    is_alive: Callable[[], bool]
+    revive: Callable[[], None]
+    every_s: float = 1.0
+
+
+@dataclass
+class _Running:
+    """A child's present process."""
+
+    process: subprocess.Popen[bytes]
+    output: ChildOutput
+    kill_at: float | None = None  # set once it has been told to stop; monotonic seconds
+
+    def tell(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """Ends it and what it has started in its own process group, at once."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@dataclass
+class _Kept:
+    """A child, its present process if it has one, and when to start the next."""
+
+    child: Child
+    running: _Running | None = None
+    wanted: bool = True
+    started_at: float = 0.0
+    start_at: float = 0.0
+    pause_s: float = FIRST_PAUSE_S
+
+
+class Supervisor:
+    """Starts children, restarts what dies, stops them in order; see the module's docstring.
+
+    `run` belongs in the main thread: signals arrive there, and the children end with the thread
+    that started them. All other methods may be called from any thread at any time.
+    """
+
+    def __init__(
+        self,
+        children: Sequence[Child] = (),
+        *,
+        watches: Sequence[Watch] = (),
+        log_dir: Path | None = None,
+    ) -> None:
+        self._watches = tuple(watches)
+        self._log_dir = log_dir
+        self._kept: dict[str, _Kept] = {}
+        self._requests: deque[Child | str] = deque()  # a child to add, or a name to remove
+        # Set when `run` has been told to end; others may wait on it.
+        self.stopping = threading.Event()
+        self._kill_now = False
+        self._selector = selectors.DefaultSelector()
+        for child in children:
+            self.add(child)
+
+    def add(self, child: Child) -> None:
+        """Keeps one more child alive from now on; ignores one whose name is kept already."""
+        self._requests.append(child)
+
+    def remove(self, name: str) -> None:
+        """Stops a child and forgets it; ignores an unknown name."""
+        self._requests.append(name)
+
+    def pids(self) -> dict[str, int]:
+        """The process id of every child that has a process now, by name."""
+        running = [(name, kept.running) for name, kept in list(self._kept.items())]
+        return {name: now.process.pid for name, now in running if now is not None}
+
+    def stop(self) -> None:
+        """Ends `run` after all children have been stopped."""
+        self.stopping.set()
+
+    def run(self) -> None:
+        """Keeps everything alive until `stop`, SIGTERM, SIGINT or SIGHUP; then stops it all."""
+        previous = self._take_signals()
+        threads = [
+            threading.Thread(target=self._watch, args=(watch,), daemon=True, name=watch.name)
+            for watch in self._watches
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            while not self.stopping.is_set() or self._kept:
+                self._step()
+        finally:
+            self.stopping.set()
+            for kept in self._kept.values():
+                if kept.running is not None:
+                    kept.running.kill()
+            for thread in threads:
+                thread.join(timeout=1.0)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            self._selector.close()
+
+    # --- one step of the loop ----------------------------------------------------------------
+
+    def _step(self) -> None:
+        self._apply_requests()
+        if self.stopping.is_set():
+            # The last to come is the first to be told; they end side by side.
+            for name in reversed(list(self._kept)):
+                self._tell_to_stop(self._kept[name])
+        for kept in self._kept.values():
+            if kept.running is None and kept.wanted and kept.start_at <= time.monotonic():
+                self._start(kept)
+        if not self._selector.get_map():
+            time.sleep(TICK_S)
+        else:
+            for key, _ in self._selector.select(TICK_S):
+                if key.data.read() == 0:
+                    self._selector.unregister(key.fileobj)
+        for kept in list(self._kept.values()):
+            self._look_after(kept)
+
+    def _apply_requests(self) -> None:
+        for _ in range(len(self._requests)):
+            request = self._requests.popleft()
+            if isinstance(request, str):
+                if request in self._kept:
+                    self._tell_to_stop(self._kept[request])
+            elif self.stopping.is_set():
+                continue
+            elif request.name not in self._kept:
+                self._kept[request.name] = _Kept(request)
+            elif not self._kept[request.name].wanted:
+                # Removed a moment ago and still ending: its successor waits for its end.
+                self._requests.append(request)
+
+    def _start(self, kept: _Kept) -> None:
+        child = kept.child
+        kept.started_at = time.monotonic()
+        become = [sys.executable, "-I", "-S", "-c", BECOME, str(os.getpid()), str(child.nice)]
+        reading, writing = os.pipe()
+        try:
+            process = subprocess.Popen(
+                [*become, *child.argv],
+                stdin=subprocess.DEVNULL,
+                stdout=writing,
+                stderr=writing,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **child.env},
+                cwd=child.cwd,
+                pass_fds=child.pass_fds,
+                # A group of its own: Ctrl-C reaches this process only, which then tells them.
+                process_group=0,
+            )
+        except OSError as error:
+            os.close(reading)
+            self._plan_restart(kept, f"cannot be started ({error})")
+            return
+        finally:
+            os.close(writing)
+        log_file = None if self._log_dir is None else self._log_dir / f"{child.name}.log"
+        output = ChildOutput(child.name, reading, log_file)
+        self._selector.register(output, selectors.EVENT_READ, output)
+        kept.running = _Running(process, output)
+
+    def _look_after(self, kept: _Kept) -> None:
+        running = kept.running
+        if running is not None:
+            status = running.process.poll()
+            if status is None:
+                overdue = running.kill_at is not None and time.monotonic() > running.kill_at
+                if overdue or (self._kill_now and not kept.wanted):
+                    say(f"{kept.child.name} does not stop; it is killed")
+                    running.kill()
+                return
+            with suppress(KeyError):
+                self._selector.unregister(running.output)
+            last_words = running.output.close()
+            kept.running = None
+            if kept.wanted:
+                end = f"ended with {status}" if status >= 0 else f"was killed by {_name(-status)}"
+                self._plan_restart(kept, end, last_words)
+        if not kept.wanted:
+            del self._kept[kept.child.name]
+
+    def _plan_restart(self, kept: _Kept, end: str, last_words: str = "") -> None:
+        now = time.monotonic()
+        if now - kept.started_at >= HEALTHY_AFTER_S:
+            kept.pause_s = FIRST_PAUSE_S
+        told = f" (its last line: {last_words})" if last_words else ""
+        say(f"{kept.child.name} {end}; it is started again in {kept.pause_s:.1f} s{told}")
+        kept.start_at = now + kept.pause_s
+        kept.pause_s = min(2 * kept.pause_s, LONGEST_PAUSE_S)
+
+    def _tell_to_stop(self, kept: _Kept) -> None:
+        kept.wanted = False
+        if kept.running is not None and kept.running.kill_at is None:
+            kept.running.kill_at = time.monotonic() + kept.child.stop_timeout_s
+            kept.running.tell(kept.child.stop_signal)
+
+    # --- signals and watches -----------------------------------------------------------------
+
+    def _take_signals(self) -> dict[int, Handler]:
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        numbers = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup it is ignored
+            numbers.append(signal.SIGHUP)
+        return {number: signal.signal(number, self._on_signal) for number in numbers}
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.stopping.is_set() and number == signal.SIGINT:
+            self._kill_now = True
+        self.stopping.set()
+
+    def _watch(self, watch: Watch) -> None:
+        pause_s = watch.every_s
+        while not self.stopping.wait(pause_s):
+            try:
+                if not watch.is_alive():
+                    say(f"{watch.name} does not answer; it is started again")
+                    watch.revive()
+                    say(f"{watch.name} answers again")
+                pause_s = watch.every_s
+            except Exception as error:
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                say(f"{watch.name}: {error} Trying again in {pause_s:.1f} s.")
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,67 @@
+"""From the bytes of a picture to a square of pixels."""
+
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+
+# Beyond this ratio of the longer side to the shorter, squeezing a picture into a square would
+# change what is in it; up to it, the pixels are worth more than the proportions.
+SQUEEZE_UP_TO = 1.1
+
+
+class UndecodableImage(ValueError):
+    """The bytes are no picture that can be used; the message is the reason, for a person."""
+
+
+def decode(data: bytes, *, image_size: int) -> npt.NDArray[np.uint8]:
+    """The whole picture as uint8 (3, S, S), turned as its EXIF orientation says.
+
+    Nearly square pictures are resized to the square, others fitted into it on black: nothing is
+    cut off, because the thing to be labelled may lie at the edge. Transparent parts become black.
+    Raises UndecodableImage.
+    """
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
+            # JPEG can be decoded at a half, a quarter or an eighth of its size, much faster;
+            # twice the size wanted leaves the resizing below enough to average.
+            image.draft("RGB", (2 * image_size, 2 * image_size))
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+        square = _squared(_as_rgb(upright), image_size)
+    except UnidentifiedImageError as error:
+        raise UndecodableImage("not a JPEG, PNG or WebP picture") from error
+    except Image.DecompressionBombError as error:
+        raise UndecodableImage("too many pixels; make the picture smaller") from error
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+        # What Pillow raises for damaged files depends on the format and on the damage.
+        raise UndecodableImage(f"damaged picture: {error}") from error
+    return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits of grey, which conversion would cut off at 255
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        # Dropping the alpha channel alone would show the arbitrary colours underneath.
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
+
+
+def _squared(image: Image.Image, side: int) -> Image.Image:
+    """The picture on a square of `side` px.
+
+    Pillow's bilinear filter averages over all source pixels when it makes a picture smaller (no
+    aliasing), and interpolates when it makes a tiny one larger: the hard block edges of
+    nearest-neighbour enlarging would be patterns that are not in the picture.
+    """
+    if image.size == (side, side):
+        return image
+    longer, shorter = max(image.size), min(image.size)
+    if longer <= SQUEEZE_UP_TO * shorter:
+        return image.resize((side, side), Image.Resampling.BILINEAR)
+    return ImageOps.pad(image, (side, side), Image.Resampling.BILINEAR, color=(0, 0, 0))

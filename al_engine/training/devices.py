@@ -1,0 +1,54 @@
+"""Which device computes."""
+
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def resolve(name: str) -> torch.device:
+    """The device of a name: `auto` (CUDA, else MPS, else the CPU), `cpu`, `mps`, `cuda`, `cuda:1`.
+
+    Raises ValueError for a name that means nothing, or a device that this machine lacks.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in {"cpu", "cuda", "mps"}:
+        raise ValueError(
+            f"There is no device named {name!r}; use auto, cpu, cuda, cuda:<number> or mps."
+        )
+    if device.type == "cuda":
+        index, count = device.index or 0, torch.cuda.device_count()
+        if index >= count:
+            raise ValueError(
+                f"The device {name!r} is not there: torch sees {count} CUDA devices on this "
+                "machine. Use auto or cpu, or install a torch built for CUDA."
+            )
+        return torch.device("cuda", index)
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError("The device 'mps' is not there on this machine; use auto or cpu.")
+    return device
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, for logs and the live page."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)} ({device})"
+    if device.type == "mps":
+        return "Apple GPU (mps)"
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'' if threads == 1 else 's'}"
+
+
+def placed(model: M, device: torch.device) -> M:
+    """The model on the device, its convolutions in the layout (channels last) that is fastest."""
+    # torch's own annotations of `to` leave the memory format out.
+    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

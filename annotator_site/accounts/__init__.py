@@ -1,0 +1,1 @@
+"""People: log-in, tokens. May import al_engine.pools. Read next: models.py, tokens.py."""

@@ -1,0 +1,44 @@
+"""Makes annotators by the number."""
+
+import json
+import re
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any, Final
+
+from django.core.management.base import CommandError
+
+from annotator_site.campaigns.people import create_annotators
+from annotator_site.command_output import CampaignCommand
+
+MOST: Final = 10_000
+
+
+class Command(CampaignCommand):
+    help = (
+        "Make annotators of a campaign, for programs that label: a JSON line "
+        '{"username", "token"} for each. Tokens are shown this once only.'
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--count", type=int, required=True, metavar="N", help="how many")
+        parser.add_argument(
+            "--prefix", default="annotator", help="how the user names begin (annotator-1, …)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        campaign = self.campaign(options)
+        count, prefix = options["count"], options["prefix"]
+        if not 1 <= count <= MOST:
+            raise CommandError(f"--count is {count}: it must be 1 to {MOST:,}.")
+        if not re.fullmatch(r"[\w.@+-]{1,100}", prefix):
+            raise CommandError(
+                f"--prefix “{prefix}” cannot begin a user name: use up to 100 letters, digits "
+                "and @ . + - _."
+            )
+        made = create_annotators(campaign_id=campaign.pk, count=count, prefix=prefix)
+        for annotator in made:
+            self.stdout.write(json.dumps(asdict(annotator)))
+        self.say(f"{count:,} annotators of {campaign.slug}: {made[0].username} and following.")
+        self.conclude(options, {"campaign": campaign.slug, "created": count})

@@ -1,0 +1,36 @@
+"""The site as an ASGI application: pages by Django, images and WebSockets beside it."""
+
+import gc
+import os
+from typing import Any
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotator_site.settings")
+pages: Any = get_asgi_application()
+
+# Models can be imported only once Django is set up.
+from annotator_site.labeling.authentication import TokenOrSession  # noqa: E402
+from annotator_site.labeling.image_route import serve_image  # noqa: E402
+from annotator_site.labeling.image_urls import PREFIX  # noqa: E402
+from annotator_site.labeling.routing import websocket_urlpatterns as labeling_urls  # noqa: E402
+
+
+async def http(scope: Any, receive: Any, send: Any) -> None:
+    """Images go past Django; everything else is a page."""
+    if scope["path"].startswith(PREFIX):
+        await serve_image(scope, receive, send)
+    else:
+        await pages(scope, receive, send)
+
+
+application = ProtocolTypeRouter(
+    {"http": http, "websocket": TokenOrSession(URLRouter(labeling_urls))}
+)
+
+# With thousands of connections the collector's defaults make full collections eat the
+# process: what start-up left is never looked at again, and the rest seldom.
+gc.collect()
+gc.freeze()
+gc.set_threshold(50_000, 50, 50)

@@ -1,0 +1,1 @@
+"""Setting campaigns up: classes, people, importing images, their pages in the admin."""

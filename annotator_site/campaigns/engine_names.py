@@ -1,0 +1,18 @@
+"""Names of what the engine offers, for forms: the site never imports the engine's torch modules.
+
+The test suite compares the built-in names with the engine's own registries.
+"""
+
+from importlib.metadata import entry_points
+from typing import Final
+
+BUILT_IN_STRATEGIES: Final = ("random", "entropy", "least_confidence", "margin")
+STRATEGY_ENTRY_POINTS: Final = "nowait.strategies"
+
+ARCHITECTURES: Final = ("small_cnn", "vgg16", "vgg16_bn", "resnet18")
+
+
+def strategy_names() -> list[str]:
+    """The built-in strategies and those that installed packages announce."""
+    foreign = {entry.name for entry in entry_points(group=STRATEGY_ENTRY_POINTS)}
+    return [*BUILT_IN_STRATEGIES, *sorted(foreign.difference(BUILT_IN_STRATEGIES))]

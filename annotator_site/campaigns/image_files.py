@@ -1,0 +1,124 @@
+"""One file: is it a picture that people and models can see, and how large is it?
+
+Pure: bytes in, facts out. Nothing is trusted, the name least of all: the format is decided by
+the content, the size is limited while reading, and the whole picture is decoded.
+"""
+
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from io import BytesIO
+from threading import Lock
+from typing import Final
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+MAX_PIXELS: Final = 25_000_000
+FORMATS: Final = ("JPEG", "PNG", "WEBP")
+# MPO is a JPEG with further pictures behind it (previews, the other eye), as many phones write.
+_EXTENSIONS: Final = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
+_HEAD_BYTES: Final = 16
+_CHUNK_BYTES: Final = 256 * 1024
+# Orientations whose picture lies on its side.
+_TURNED: Final = (5, 6, 7, 8)
+
+# Large pictures are decoded one at a time, so that memory does not grow with the threads.
+_LARGE_PIXELS: Final = 6_000_000
+_one_large = Lock()
+
+# Pillow warns of damaged notes beside a picture (EXIF), which is nothing to a person here. Of too
+# many pixels it shall not warn: that is caught below like any other refusal.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+
+class BrokenImageError(ValueError):
+    """A file that is no usable picture; the message is the reason, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What a picture is: file extension by content, and its size in pixels as displayed."""
+
+    extension: str
+    width: int
+    height: int
+
+
+def read_image(read: Callable[[int], bytes]) -> bytes:
+    """All bytes of a file that begins like a picture, by calls of `read(at_most)`.
+
+    Reads no more than the head of anything else, and no more than MAX_FILE_BYTES whatever the
+    archive's headers say. Raises BrokenImageError.
+    """
+    data = bytearray()
+    while len(data) < _HEAD_BYTES and (piece := read(_HEAD_BYTES - len(data))):
+        data += piece
+    if not data:
+        raise BrokenImageError("the file is empty")
+    if not _begins_like_image(bytes(data)):
+        raise BrokenImageError("not a JPEG, PNG or WebP picture")
+    while piece := read(_CHUNK_BYTES):
+        data += piece
+        if len(data) > MAX_FILE_BYTES:
+            raise BrokenImageError(f"larger than {MAX_FILE_BYTES // 1024**2} MiB")
+    return bytes(data)
+
+
+def inspect_image(data: bytes) -> ImageFacts:
+    """Decode a picture completely and say what it is. Raises BrokenImageError."""
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
+            return _facts(image, data)
+    except BrokenImageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise BrokenImageError("damaged: its header cannot be read") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BrokenImageError(_too_large()) from error
+    except Exception as error:
+        # What Pillow raises for damaged files depends on the format and on the damage.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise BrokenImageError(f"damaged: {reason[:200]}") from error
+
+
+def _facts(image: Image.Image, data: bytes) -> ImageFacts:
+    # Known from the header: nothing has been decoded yet.
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise BrokenImageError(_too_large(width, height))
+    extension = _EXTENSIONS[image.format or ""]
+    if extension != "jpg" and getattr(image, "is_animated", False):
+        raise BrokenImageError("an animation: save one picture of it")
+    if extension == "png":
+        # Browsers refuse a wrong checksum, decoding alone does not notice it.
+        with Image.open(BytesIO(data), formats=("PNG",)) as again:
+            again.verify()
+    with _one_large if width * height > _LARGE_PIXELS else nullcontext():
+        image.load()
+        if _orientation(image) in _TURNED:
+            width, height = height, width
+    return ImageFacts(extension, width, height)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:
+        # Damaged notes beside a sound picture: it is shown as it lies.
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _begins_like_image(head: bytes) -> bool:
+    return (
+        head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
+        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+    )  # fmt: skip
+
+
+def _too_large(width: int = 0, height: int = 0) -> str:
+    size = f"{width} × {height} pixels: " if width else ""
+    return f"{size}more than {MAX_PIXELS // 1_000_000} megapixels"

@@ -1,0 +1,246 @@
+"""Importing images: read, verify, store, write the rows; a batch after the other.
+
+Can be stopped at any moment and run again. A file is stored under its SHA-256, whole and on
+disk, before the row that names it is written; a file whose row is there is a duplicate, and
+its stored copy is mended where it is missing or cut short.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Final
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from al_engine.pools import images as pool_images
+from al_engine.pools.images import KnownImage, NewImage
+from al_engine.pools.models import Campaign, Choice
+from annotator_site.campaigns.image_files import BrokenImageError, inspect_image
+from annotator_site.campaigns.known_labels import KnownLabels, known_labels, survey
+from annotator_site.campaigns.sources import Entry, SourceError, open_source
+
+BATCH_IMAGES: Final = 200
+BATCH_BYTES: Final = 32 * 1024 * 1024
+BROKEN_KEPT: Final = 1_000
+_NAME_LENGTH: Final = 500
+# Waiting for the disk is most of the work, and many wait together as fast as one; decoding takes
+# memory and a processor.
+_THREADS: Final = 8
+_decoders = BoundedSemaphore(max(2, min(4, os.cpu_count() or 2)))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an import is: files of the source looked at, of all, and images added."""
+
+    done: int
+    total: int
+    added: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did. Every file of the source is counted once."""
+
+    added: int
+    duplicates: int
+    broken_count: int
+    broken: tuple[tuple[str, str], ...]
+    """Name and reason, the first BROKEN_KEPT of them."""
+    ignored: int
+    """Hidden files and what file managers leave behind."""
+    with_known_label: int
+    """Of those added, or there before without one."""
+    in_other_split: int
+    """Of the duplicates: they belong to another split, and stay there."""
+    label_problems: tuple[str, ...]
+    """What did not fit of the known labels, a sentence each."""
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Tally:
+    done: int = 0
+    added: int = 0
+    duplicates: int = 0
+    broken_count: int = 0
+    broken: list[tuple[str, str]] = field(default_factory=list)
+    ignored: int = 0
+    labeled: int = 0
+    in_other_split: int = 0
+
+    def refuse(self, name: str, reason: str) -> None:
+        self.broken_count += 1
+        if len(self.broken) < BROKEN_KEPT:
+            self.broken.append((name, reason))
+
+
+def import_images(
+    *,
+    campaign: Campaign,
+    source: Path,
+    split: str = "pool",
+    known: str | Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> ImportReport:
+    """Import a folder, zip or tar into a campaign.
+
+    `split`: pool, holdout or gold. `known`: where labels that are known beforehand come from:
+    "folder", "none", a CSV of path,label, or None for folders if every one of them is a class.
+    `progress` is called after every batch. Raises SourceError where the source or the CSV
+    cannot be used, and AddingElsewhereError where another import into the campaign runs.
+    """
+    begun = time.monotonic()
+    opened = open_source(source)
+    with pool_images.adding(campaign_id=campaign.pk):
+        seen = survey(opened.names())
+        choices = dict(Choice.objects.filter(campaign=campaign).values_list("name", "id"))
+        labels = known_labels(how=known, choices=choices, seen=seen)
+        tally = _Tally()
+        with ThreadPoolExecutor(_THREADS, "import") as threads:
+            for batch in _batches(opened.entries()):
+                _import_batch(campaign.pk, split, batch, labels, threads, tally)
+                if progress:
+                    elapsed = time.monotonic() - begun
+                    progress(Progress(tally.done, seen.files, tally.added, elapsed))
+    return ImportReport(
+        added=tally.added,
+        duplicates=tally.duplicates,
+        broken_count=tally.broken_count,
+        broken=tuple(tally.broken),
+        ignored=tally.ignored,
+        with_known_label=tally.labeled,
+        in_other_split=tally.in_other_split,
+        label_problems=tuple(labels.problems()),
+        seconds=time.monotonic() - begun,
+    )
+
+
+def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Entries in groups that memory has room for."""
+    batch: list[Entry] = []
+    size = 0
+    for entry in entries:
+        batch.append(entry)
+        size += len(entry.data)
+        if len(batch) >= BATCH_IMAGES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _import_batch(
+    campaign_id: int,
+    split: str,
+    batch: list[Entry],
+    labels: KnownLabels,
+    threads: ThreadPoolExecutor,
+    tally: _Tally,
+) -> None:
+    tally.done += len(batch)
+    tally.ignored += sum(entry.ignored for entry in batch)
+    choice_of: dict[str, int | None] = {}
+    first: dict[str, Entry] = {}
+    for entry in batch:
+        if entry.ignored:
+            continue
+        choice = labels.choice_of(entry.name)
+        if entry.problem:
+            tally.refuse(entry.name, entry.problem)
+            continue
+        sha256 = hashlib.sha256(entry.data).hexdigest()
+        tally.duplicates += sha256 in first
+        first.setdefault(sha256, entry)
+        choice_of[sha256] = choice_of.get(sha256) or choice
+    known = pool_images.known_images(campaign_id=campaign_id, sha256s=first.keys())
+    _meet_again(split, known, first, choice_of, threads, tally)
+
+    def take(sha256: str) -> NewImage | str:
+        return _take(campaign_id, sha256, first[sha256], choice_of[sha256])
+
+    images = []
+    new = [sha256 for sha256 in first if sha256 not in known]
+    for sha256, result in zip(new, threads.map(take, new), strict=True):
+        if isinstance(result, str):
+            tally.refuse(first[sha256].name, result)
+        else:
+            images.append(result)
+    pool_images.add_images(campaign_id=campaign_id, split=split, images=images)
+    tally.added += len(images)
+    tally.labeled += sum(image.known_choice_id is not None for image in images)
+
+
+def _meet_again(
+    split: str,
+    known: dict[str, KnownImage],
+    first: dict[str, Entry],
+    choice_of: dict[str, int | None],
+    threads: ThreadPoolExecutor,
+    tally: _Tally,
+) -> None:
+    """Count images that the campaign has; mend their stored files, learn their labels."""
+    tally.duplicates += len(known)
+    tally.in_other_split += sum(image.split != split for image in known.values())
+    list(threads.map(lambda sha256: _store(known[sha256].key, first[sha256].data), known))
+    learnt = {
+        image.image_id: choice
+        for sha256, image in known.items()
+        if image.known_choice_id is None and (choice := choice_of[sha256]) is not None
+    }
+    if learnt:
+        tally.labeled += pool_images.learn_choices(known=learnt)
+
+
+def _take(campaign_id: int, sha256: str, entry: Entry, choice: int | None) -> NewImage | str:
+    """Verify and store a file; the reason where it is no usable picture."""
+    try:
+        with _decoders:
+            facts = inspect_image(entry.data)
+    except BrokenImageError as error:
+        return str(error)
+    key = f"images/{campaign_id}/{sha256[:2]}/{sha256}.{facts.extension}"
+    _store(key, entry.data)
+    name = entry.name if len(entry.name) <= _NAME_LENGTH else f"…{entry.name[1 - _NAME_LENGTH :]}"
+    return NewImage(
+        sha256=sha256,
+        name=name,
+        key=key,
+        width=facts.width,
+        height=facts.height,
+        size=len(entry.data),
+        known_choice_id=choice,
+    )
+
+
+def _store(key: str, data: bytes) -> None:
+    """Have the file in the storage, whole, and on disk where the storage is a local one."""
+    try:
+        if default_storage.size(key) == len(data):
+            return
+        # What an import that was killed left behind.
+        default_storage.delete(key)
+    except FileNotFoundError:
+        pass
+    stored = default_storage.save(key, ContentFile(data))
+    if stored != key:
+        default_storage.delete(stored)
+        raise SourceError(
+            f"The storage does not take {key} under that name: does something else write to it?"
+        )
+    try:
+        path = default_storage.path(key)
+    except NotImplementedError:
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,18 @@
+"""Indexes that only the admin's lists need: names by their beginning, and the excluded images."""
+
+from django.db import migrations
+
+CREATE = """
+CREATE INDEX image_name ON pools_image (name varchar_pattern_ops);
+CREATE INDEX image_excluded ON pools_image (id) WHERE state = 'excluded';
+"""
+
+DROP = """
+DROP INDEX image_name;
+DROP INDEX image_excluded;
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("pools", "0002_counters")]
+    operations = [migrations.RunSQL(CREATE, DROP)]

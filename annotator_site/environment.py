@@ -1,0 +1,203 @@
+"""What the environment says, read once by `settings.py`; every refusal is one line with a remedy.
+
+Nothing here starts anything. Imports nothing of the project, so that it can be tested alone.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+EXAMPLE_DATABASE_URL = "postgresql://user:password@host:5432/nowait"
+
+# Milliseconds. Nothing may hold a row lock while it sleeps (a stopped process, a lost machine),
+# and nothing may wait for a lock so long that people notice nothing but silence.
+SERVER_TIMEOUTS_MS = {"idle_in_transaction_session_timeout": 30_000, "lock_timeout": 15_000}
+# Web requests only: a migration or an export may rightly take minutes in one statement.
+WEB_STATEMENT_TIMEOUT_MS = 30_000
+
+
+def flag(env: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """True for 1, true, yes, on; False for 0, false, no, off; `default` when unset or empty.
+
+    Raises ImproperlyConfigured for anything else.
+    """
+    value = env.get(name, "").strip().lower()
+    if not value:
+        return default
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name}={value!r} is neither on nor off: set it to 1 or 0.")
+
+
+def names(env: Mapping[str, str], name: str) -> list[str]:
+    """The comma-separated values of a variable, without blanks; [] when unset."""
+    return [part.strip() for part in env.get(name, "").split(",") if part.strip()]
+
+
+def role(env: Mapping[str, str], argv: Sequence[str]) -> str:
+    """NOWAIT_ROLE, or the management command that runs, or the program's name."""
+    if given := env.get("NOWAIT_ROLE", ""):
+        return given
+    program = Path(argv[0]).name if argv else ""
+    if program == "manage.py" and len(argv) > 1 and argv[1].isidentifier():
+        return argv[1]
+    return program.removesuffix(".py") or "nowait"
+
+
+def secret_key(env: Mapping[str, str], var: Path) -> str:
+    """SECRET_KEY, or the one kept in `var/secret_key`, made on the first start with mode 0600.
+
+    Processes that start together all get the same key: each writes its own candidate, and the
+    one that is linked to the final name first wins. Raises ImproperlyConfigured when it can
+    neither be read nor written.
+    """
+    if given := env.get("SECRET_KEY", ""):
+        return given
+    path = var / "secret_key"
+    try:
+        if not path.exists():
+            candidate = var / f".secret_key.{os.getpid()}.{secrets.token_hex(4)}"
+            try:
+                descriptor = os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                    file.write(secrets.token_urlsafe(64))
+                    file.flush()
+                    os.fsync(file.fileno())
+                with suppress(FileExistsError):
+                    os.link(candidate, path)
+            finally:
+                candidate.unlink(missing_ok=True)
+        key = path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The secret key {path} cannot be read or made ({error.strerror}): "
+            "make the folder writable, or set NOWAIT_VAR or SECRET_KEY."
+        ) from error
+    if len(key) < 50:
+        raise ImproperlyConfigured(f"The secret key {path} is damaged: delete it and start again.")
+    return key
+
+
+def make_var(var: Path) -> None:
+    """Makes the folder of all state and those in it; nobody else of this machine may list it.
+
+    Under root the bundled PostgreSQL runs as another user, who must pass through (0711).
+    """
+    mode = 0o711 if os.name == "posix" and os.geteuid() == 0 else 0o700
+    try:
+        var.mkdir(mode=mode, parents=True, exist_ok=True)
+        for name in ("media", "static", "cache", "logs"):
+            (var / name).mkdir(exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The folder {var} cannot be made ({error.strerror}): "
+            "make its parent writable or set NOWAIT_VAR to another folder."
+        ) from error
+
+
+def database(
+    url: str | None, bundled: Mapping[str, str], *, role: str, application_name: str
+) -> dict[str, Any]:
+    """The Django database dictionary for DATABASE_URL, or for the bundled server when it is unset.
+
+    `bundled` holds NAME, USER, HOST and PORT of the bundled PostgreSQL. Raises
+    ImproperlyConfigured, in one line, for an address that cannot be meant.
+    """
+    parsed: dict[str, Any] = (
+        _parse_database_url(url)
+        if url
+        else {"ENGINE": "django.db.backends.postgresql", "PASSWORD": "", **bundled}
+    )
+    timeouts = dict(SERVER_TIMEOUTS_MS)
+    if role == "web":
+        timeouts["statement_timeout"] = WEB_STATEMENT_TIMEOUT_MS
+    options: dict[str, Any] = {
+        "connect_timeout": 5,
+        "application_name": application_name,
+        # A peer that vanished without a word is noticed in about a minute (TCP only).
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        **parsed.pop("OPTIONS", {}),
+    }
+    ours = " ".join(f"-c {name}={value}" for name, value in timeouts.items())
+    options["options"] = f"{ours} {options.get('options', '')}".strip()
+    if role == "web":
+        # Under ASGI a connection must not live as long as a thread; the pool keeps a few warm,
+        # gives out none that died with a restart of the server, and bounds their number.
+        parsed["CONN_MAX_AGE"] = 0
+        options["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
+    else:
+        # One process, one thread, one connection for its life.
+        parsed["CONN_MAX_AGE"] = None
+    parsed["CONN_HEALTH_CHECKS"] = True
+    parsed["OPTIONS"] = options
+    return parsed
+
+
+def _parse_database_url(url: str) -> dict[str, Any]:
+    # The address itself is never repeated in an error: it may hold a password.
+    try:
+        parsed = dict(dj_database_url.parse(url))
+    except dj_database_url.UnknownSchemeError as error:
+        scheme = urlsplit(url).scheme or "none"
+        raise ImproperlyConfigured(
+            f"DATABASE_URL begins with the scheme {scheme!r}, but Nowait needs PostgreSQL: "
+            f"write it like {EXAMPLE_DATABASE_URL}."
+        ) from error
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL cannot be read as an address: write it like {EXAMPLE_DATABASE_URL} "
+            "(special characters in the password as %xx)."
+        ) from error
+    if parsed["ENGINE"] != "django.db.backends.postgresql":
+        raise ImproperlyConfigured(
+            f"DATABASE_URL names a database that is not PostgreSQL: "
+            f"write it like {EXAMPLE_DATABASE_URL}, or unset it to use the bundled one."
+        )
+    if not parsed["NAME"]:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL names no database: write it like {EXAMPLE_DATABASE_URL}."
+        )
+    return parsed
+
+
+def storage(url: str | None, media: Path) -> dict[str, Any]:
+    """The Django storage for STORAGE_URL: files under `media` when it is unset."""
+    if not url:
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(media)},
+        }
+    raise ImproperlyConfigured(
+        f"STORAGE_URL has the scheme {urlsplit(url).scheme or 'none'!r}, which is not supported: "
+        "unset it to keep files under var/media."
+    )
+
+
+def channel_layer(redis_url: str | None) -> dict[str, Any]:
+    """Redis between processes when REDIS_URL is set; else memory of this process.
+
+    The layer only carries hints: the truth is in PostgreSQL, which wakes every process itself.
+    """
+    if not redis_url:
+        return {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+    if find_spec("channels_redis") is None:
+        raise ImproperlyConfigured(
+            "REDIS_URL is set but channels_redis is not installed: "
+            "pip install channels_redis, or unset REDIS_URL."
+        )
+    return {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [redis_url]},
+    }

@@ -1,0 +1,104 @@
+"""What a desk needs done once in a while: leases that run out or go on, samples, slow polls."""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from typing import Final
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from al_engine.pools import campaigns, processes, query, sizes
+from al_engine.pools.models import Campaign, Sample
+from annotator_site.labeling.desk import Desk
+from annotator_site.labeling.window import Window
+from annotator_site.off_loop import off_loop
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS: Final = 1.0
+SAMPLE_SECONDS: Final = 5.0
+SOURCE: Final = f"{socket.gethostname()}:{os.getpid()}"
+
+
+async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
+    """Tick for ever; a database that is away is tried again at the next tick."""
+    renewed = sampled = time.monotonic()
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        now = time.monotonic()
+        try:
+            async with desk.pool.connection() as conn:
+                desk.revoke(
+                    await query.expire(conn, campaign_id=desk.campaign.id, sessions=sessions)
+                )
+                if now - renewed >= desk.campaign.lease_seconds / 4:
+                    renewed = now
+                    await _renew(desk, conn, now)
+            if now - sampled >= SAMPLE_SECONDS:
+                sampled = now
+                window, desk.window = desk.window, Window(now)
+                await _write_sample(desk, window, now - window.began)
+            if desk.campaign.budget and desk.progress.answers >= desk.campaign.budget:
+                await _finish(desk.campaign.id)
+        except (psycopg.Error, PoolTimeout, OSError) as error:
+            log.warning("A round of housekeeping failed: %s", " ".join(str(error).split()))
+        desk.poke()
+
+
+async def give_back_all(desk: Desk) -> None:
+    """Take every lease of this desk back at once: the campaign does not run any more."""
+    holders = [(session.annotator_id, session.id) for session in desk.sessions.values()]
+    async with desk.pool.connection() as conn, conn.transaction():
+        # Ended a moment ago, they are swept like any lease that ran out.
+        await query.renew(conn, campaign_id=desk.campaign.id, holders=holders, seconds=-1)
+        ids = [session_id for _, session_id in holders]
+        if ids:
+            gone = await query.expire(
+                conn, campaign_id=desk.campaign.id, sessions=(min(ids), max(ids))
+            )
+            desk.revoke(gone)
+
+
+async def _renew(desk: Desk, conn: query.Connection, now: float) -> None:
+    """Whoever answered lately keeps what is in their buffer."""
+    holders = [
+        (session.annotator_id, session.id)
+        for session in desk.sessions.values()
+        if session.held and now - session.active_at < desk.campaign.lease_seconds / 2
+    ]
+    if holders:
+        await query.renew(
+            conn,
+            campaign_id=desk.campaign.id,
+            holders=holders,
+            seconds=desk.campaign.lease_seconds,
+        )
+
+
+@off_loop
+def _write_sample(desk: Desk, window: Window, seconds: float) -> None:
+    now = sizes.sizes(campaign_id=desk.campaign.id)
+    Sample.objects.create(
+        campaign_id=desk.campaign.id,
+        source=SOURCE,
+        seconds=seconds,
+        connected=len(desk.sessions),
+        answers=window.answers,
+        dry=window.dry,
+        waits=window.waits,
+        unlabeled=now.unlabeled,
+        queried=now.queried,
+        labeled=now.labeled,
+        open_queries=sizes.open_depth(campaign_id=desk.campaign.id),
+        target_depth=processes.target_depth(campaign_id=desk.campaign.id),
+    )
+
+
+@off_loop
+def _finish(campaign_id: int) -> None:
+    if campaigns.set_state(campaign_id=campaign_id, state=Campaign.State.FINISHED):
+        log.info("The budget of campaign %s is spent: it is finished.", campaign_id)

@@ -1,0 +1,330 @@
+"""The desk of a campaign: labels come in, are made durable together, fresh queries go out.
+
+What arrives while a transaction runs is taken together by the next. Nobody waits for a
+timer: when the desk is idle, a single label goes at once. Nothing here is state that
+another process needs: all of it is in PostgreSQL, and a killed desk's people come back.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from typing import Final
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from al_engine.pools.labeled import Progress
+from al_engine.pools.query import Connection
+from al_engine.pools.signals import NOTIFY, payload
+from al_engine.pools.turns import Demand, Receipt, Turn
+from annotator_site.labeling import batch as batches
+from annotator_site.labeling import protocol
+from annotator_site.labeling.batch import Act, Batch, Outcome, Resume, Submission
+from annotator_site.labeling.campaign_view import CampaignView
+from annotator_site.labeling.protocol import LabelMessage, NackCode, SkipMessage, UndoMessage
+from annotator_site.labeling.session import Bucket, Session
+from annotator_site.labeling.window import Window
+
+log = logging.getLogger(__name__)
+
+_MAX_UNANSWERED: Final = 64
+_EXACT_CLAIMS: Final = 16
+"""People served one by one in a round, after the common claim left them short."""
+
+_REFUSALS: Final[dict[Receipt, tuple[NackCode, str]]] = {
+    "conflict": ("bad_message", "This id was used for another answer; the first one is kept."),
+    "unknown_query": ("unknown_query", "There is no such query in this campaign."),
+    "too_late": ("too_late", "You have answered or skipped this image before."),
+    "not_yours": ("not_yours", "This query was never in your hands."),
+}
+
+
+class Desk:
+    """Everybody who labels one campaign through this web process."""
+
+    def __init__(self, campaign: CampaignView, pool: AsyncConnectionPool[Connection]) -> None:
+        self.campaign = campaign
+        self.pool = pool
+        self.sessions: dict[UUID, Session] = {}
+        # Connections by annotator.
+        self.connections: Counter[int] = Counter()
+        self.buckets: WeakValueDictionary[int, Bucket] = WeakValueDictionary()
+        self.window = Window(time.monotonic())
+        self._pending: deque[Submission] = deque()
+        self._resumes: list[Resume] = []
+        self._left: list[tuple[int, UUID]] = []
+        # Who wants queries now, and who wanted some when there were none.
+        self._wanting: dict[UUID, Session] = {}
+        self._starved: dict[UUID, Session] = {}
+        self._wake = asyncio.Event()
+        self.progress = Progress(labeled=0, total=0, answers=0)
+
+    # What connections say. None of these waits.
+
+    def enter(self, session: Session) -> None:
+        """A person is here."""
+        self.sessions[session.id] = session
+        self.connections[session.annotator_id] += 1
+
+    def leave(self, session: Session) -> None:
+        """A connection ended; its leases are kept for `resume_seconds`."""
+        if self.sessions.pop(session.id, None) is None:
+            return
+        self.connections[session.annotator_id] -= 1
+        self._wanting.pop(session.id, None)
+        self._starved.pop(session.id, None)
+        self._left.append((session.annotator_id, session.id))
+        self._wake.set()
+
+    def bucket(self, annotator_id: int, now: float) -> Bucket:
+        """The rate limit that one annotator's connections share."""
+        bucket = self.buckets.get(annotator_id)
+        if bucket is None or bucket.rate != self.campaign.messages_per_second:
+            bucket = Bucket(self.campaign.messages_per_second, now)
+            self.buckets[annotator_id] = bucket
+        return bucket
+
+    def ready(self, session: Session, message: protocol.Ready) -> None:
+        """A client is ready for queries, and may take up an earlier session."""
+        session.buffer = message.buffer
+        session.away = False
+        session.active_at = time.monotonic()
+        if not session.held and session.waiting_since is None:
+            session.waiting_since = session.active_at
+        if message.resume is not None and message.resume != session.id:
+            # What it held is counted before more is claimed for it.
+            self._resumes.append(Resume(session, message.resume))
+        else:
+            self._wanting[session.id] = session
+        self._wake.set()
+
+    def submit(self, session: Session, message: Act) -> None:
+        """Take a label, skip or undo; its receipt follows the commit."""
+        if refusal := self._refusal(session, message):
+            code, words = refusal
+            session.deliver(protocol.nack(message.id, code, words))
+            return
+        session.active_at = time.monotonic()
+        session.away = False
+        session.unanswered += 1
+        held = False
+        if not isinstance(message, UndoMessage):
+            held = message.query in session.held
+            session.held.discard(message.query)
+            self._wanting[session.id] = session
+            self._starved.pop(session.id, None)
+            if held and session.held:
+                self.window.waited(0.0)
+            elif held:
+                session.waiting_since = session.active_at
+                self.window.dry += 1
+        self._pending.append(Submission(session, message, held))
+        self._wake.set()
+
+    def poke(self) -> None:
+        """S may have something again: serve those who wanted it."""
+        if self._starved:
+            self._wanting.update(self._starved)
+            self._starved.clear()
+            self._wake.set()
+
+    def revoke(self, turns: list[tuple[UUID, int]]) -> None:
+        """Tell people which queries are no longer theirs."""
+        now = time.monotonic()
+        for session_id, turn_id in turns:
+            session = self.sessions.get(session_id)
+            if session is None or turn_id not in session.held:
+                continue
+            session.held.discard(turn_id)
+            session.deliver(protocol.revoke(turn_id))
+            # Whoever did nothing for a whole lease is away: no churn of leases for nobody.
+            session.away = now - session.active_at >= self.campaign.lease_seconds
+            if not session.away:
+                self._wanting[session.id] = session
+        self._wake.set()
+
+    # The loop.
+
+    async def run(self) -> None:
+        """Serve for ever: one transaction after another, each with all that is there."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch = self._next_batch()
+            if batch:
+                try:
+                    outcome = await self._commit(batch)
+                except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError):
+                    log.exception("A batch was refused; its messages go one by one.")
+                    await self._one_by_one(batch)
+                else:
+                    await self._deliver(batch, outcome)
+            if self._pending or self._wanting:
+                self._wake.set()
+
+    def _next_batch(self) -> Batch:
+        resumes, self._resumes = self._resumes, []
+        left, self._left = self._left, []
+        wanting, self._wanting = self._wanting, {}
+        batch = Batch(batches.take(self._pending), resumes, left)
+        if self.campaign.state == "running":
+            resuming = {resume.session.id for resume in resumes}
+            batch.demands = [
+                Demand(session.annotator_id, session.id, session.want)
+                for session in wanting.values()
+                if session.want and session.id not in resuming
+            ]
+        else:
+            for session in wanting.values():
+                self._starve(session)
+        return batch
+
+    async def _commit(self, batch: Batch) -> Outcome:
+        """Commit a batch, however long the database is away: no ack goes out before."""
+        delay = 0.05
+        while True:
+            try:
+                async with self.pool.connection() as conn:
+                    return await batches.run(
+                        conn,
+                        batch,
+                        campaign_id=self.campaign.id,
+                        lease_seconds=self.campaign.lease_seconds,
+                        resume_seconds=self.campaign.resume_seconds,
+                    )
+            except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+                log.warning("A batch waits for the database: %s", " ".join(str(error).split()))
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, 1.0)
+
+    async def _one_by_one(self, batch: Batch) -> None:
+        """After a batch that the database refuses: find the message that it refuses."""
+        for sub in batch.submissions:
+            alone = Batch([sub])
+            try:
+                outcome = await self._commit(alone)
+            except psycopg.Error:
+                log.exception("A message was refused.")
+                sub.session.unanswered -= 1
+                sub.session.deliver(
+                    protocol.nack(sub.message.id, "bad_message", "This cannot be stored.")
+                )
+            else:
+                await self._deliver(alone, outcome)
+        for demand in batch.demands:
+            if session := self.sessions.get(demand.session):
+                self._wanting[session.id] = session
+
+    async def _deliver(self, batch: Batch, outcome: Outcome) -> None:
+        """What is committed goes out: receipts first, then fresh queries."""
+        self.progress = outcome.progress
+        for sub in batch.submissions:
+            self._answer_for(sub, outcome)
+        handed: dict[UUID, int] = {}
+        for turn in outcome.turns:
+            handed[turn.session] = handed.get(turn.session, 0) + 1
+            self._hand_out(turn)
+        for resume in batch.resumes:
+            if resume.session.id in self.sessions:
+                self._wanting[resume.session.id] = resume.session
+        short = [
+            session
+            for demand in batch.demands
+            if handed.get(demand.session, 0) < demand.want
+            and (session := self.sessions.get(demand.session)) is not None
+        ]
+        if short:
+            await self._serve_short(short)
+
+    def _answer_for(self, sub: Submission, outcome: Outcome) -> None:
+        session, message = sub.session, sub.message
+        session.unanswered -= 1
+        match message:
+            case LabelMessage():
+                receipt = outcome.answers[session.annotator_id, message.id]
+            case SkipMessage():
+                receipt = outcome.skips[session.annotator_id, message.query]
+            case UndoMessage():
+                known = (session.annotator_id, message.label) in outcome.known
+                receipt = "stored" if known else "unknown_query"
+        if receipt != "stored":
+            code, words = _REFUSALS[receipt]
+            session.deliver(protocol.nack(message.id, code, words))
+            return
+        if isinstance(message, LabelMessage) and sub.held:
+            session.mine += 1
+            self.window.answers += 1
+        elif isinstance(message, UndoMessage) and message.label in outcome.undone:
+            session.mine -= 1
+        session.deliver(protocol.ack(message.id, outcome.progress, session.mine))
+
+    def _hand_out(self, turn: Turn) -> None:
+        session = self.sessions.get(turn.session)
+        if session is None:
+            # It left while the claim was under way.
+            return
+        session.held.add(turn.turn_id)
+        session.idle = None
+        if session.waiting_since is not None:
+            self.window.waited(1_000 * (time.monotonic() - session.waiting_since))
+            session.waiting_since = None
+        session.deliver(protocol.query(turn))
+
+    async def _serve_short(self, sessions: list[Session]) -> None:
+        """Those whom the common claim left short: S is dry, or it dealt them known images."""
+        sessions.sort(key=lambda session: len(session.held))
+        demands = [
+            Demand(session.annotator_id, session.id, session.want)
+            for session in sessions[:_EXACT_CLAIMS]
+            if session.want
+        ]
+        try:
+            async with self.pool.connection() as conn:
+                turns = await batches.claim_exactly(
+                    conn,
+                    demands,
+                    campaign_id=self.campaign.id,
+                    lease_seconds=self.campaign.lease_seconds,
+                )
+                if len(turns) < sum(session.want for session in sessions):
+                    # Workers refill at once when people wait, not when they look next.
+                    await conn.execute(NOTIFY, {"payload": payload("hungry", self.campaign.id)})
+        except (psycopg.Error, PoolTimeout) as error:
+            log.warning("No query could be claimed: %s", " ".join(str(error).split()))
+            turns = []
+        for turn in turns:
+            self._hand_out(turn)
+        hungry = [each for each in sessions if each.want and each.id in self.sessions]
+        for session in hungry:
+            self._starve(session)
+
+    def _starve(self, session: Session) -> None:
+        """There is nothing for this person now: say why, and serve them when there is."""
+        self._starved[session.id] = session
+        if session.held:
+            return
+        reason = self.idle_reason()
+        if session.idle != reason:
+            session.idle = reason
+            session.deliver(protocol.idle(reason))
+
+    def idle_reason(self) -> protocol.IdleReason:
+        """Why there is nothing to label."""
+        if self.campaign.state == "paused":
+            return "paused"
+        everything = self.progress.total and self.progress.labeled >= self.progress.total
+        if self.campaign.state == "finished" or everything:
+            return "finished"
+        return "pool_empty"
+
+    def _refusal(self, session: Session, message: Act) -> tuple[NackCode, str] | None:
+        if session.unanswered >= _MAX_UNANSWERED:
+            return "rate_limited", "Wait for the answers to what you sent before."
+        if isinstance(message, LabelMessage) and message.choice not in self.campaign.choice_ids:
+            return "unknown_choice", "This campaign has no such class."
+        if isinstance(message, UndoMessage) and self.campaign.state != "running":
+            return "paused", "The campaign is not running: nothing can be undone now."
+        return None

@@ -1,0 +1,142 @@
+"""All desks of this web process, each opened when the first person comes."""
+
+import asyncio
+import logging
+import secrets
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from al_engine.pools import signals
+from al_engine.pools.models import Annotator
+from al_engine.pools.query import Connection
+from annotator_site.labeling.campaign_view import read_campaign
+from annotator_site.labeling.caretaker import give_back_all, look_after
+from annotator_site.labeling.desk import Desk
+from annotator_site.labeling.protocol import CloseCode
+from annotator_site.off_loop import off_loop
+
+log = logging.getLogger(__name__)
+
+_CONNECTIONS: Final = 4
+"""Database connections of the labeling path; batches make few transactions enough."""
+
+_OPTIONS: Final = (
+    "-c synchronous_commit=on -c statement_timeout=15s -c lock_timeout=5s"
+    " -c idle_in_transaction_session_timeout=10s"
+    # The tables of a young campaign have no statistics yet, and a plan is made once: the
+    # statements of the labeling path are all meant for their indexes.
+    " -c enable_seqscan=off -c jit=off"
+)
+
+
+class Desks:
+    """The desks of one event loop, with the connections and the signals that they share."""
+
+    def __init__(self) -> None:
+        # Ids of this process' connections share their first half: it can tell its own leases.
+        prefix = secrets.randbits(64) << 64
+        self.sessions: tuple[UUID, UUID] = (UUID(int=prefix), UUID(int=prefix | (2**64 - 1)))
+        self._desks: dict[int, Desk] = {}
+        self._tasks: dict[int, list[asyncio.Task[None]]] = {}
+        self._pool: AsyncConnectionPool[Connection] | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._opening = asyncio.Lock()
+
+    def new_session_id(self) -> UUID:
+        """An id for a connection of this process."""
+        return UUID(int=self.sessions[0].int | secrets.randbits(64))
+
+    async def pool(self) -> AsyncConnectionPool[Connection]:
+        """The connections of the labeling path, opened at first use."""
+        async with self._opening:
+            if self._pool is None:
+                info = signals.connection_info()
+                info["options"] = f"{info.get('options', '')} {_OPTIONS}".strip()
+                self._pool = AsyncConnectionPool(
+                    kwargs={**info, "autocommit": True},
+                    connection_class=psycopg.AsyncConnection[tuple[Any, ...]],
+                    min_size=1,
+                    max_size=_CONNECTIONS,
+                    open=False,
+                    timeout=10,
+                    # A database that is away for long is waited for all the same.
+                    reconnect_timeout=24 * 3600,
+                )
+                await self._pool.open()
+                self._listener = asyncio.create_task(self._listen())
+        return self._pool
+
+    async def desk(self, slug: str) -> Desk | None:
+        """The desk of a campaign, opened now if nobody was there; None: no such campaign."""
+        campaign = await read_campaign(slug=slug)
+        if campaign is None:
+            return None
+        pool = await self.pool()
+        desk = self._desks.get(campaign.id)
+        if desk is None:
+            desk = self._desks[campaign.id] = Desk(campaign, pool)
+            self._tasks[campaign.id] = [
+                asyncio.create_task(self._keep_running(desk)),
+                asyncio.create_task(look_after(desk, self.sessions)),
+            ]
+        return desk
+
+    async def _keep_running(self, desk: Desk) -> None:
+        while True:
+            try:
+                await desk.run()
+            except Exception:
+                # Nobody waits for ever because of one bug: connections find a working desk.
+                log.exception("The desk of %s failed and goes on.", desk.campaign.slug)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    **signals.connection_info(), autocommit=True
+                ) as conn:
+                    await conn.execute(f"LISTEN {signals.CHANNEL}")
+                    # What was said while nobody listened is lost: read all states.
+                    for desk in list(self._desks.values()):
+                        await self._reload(desk)
+                    async for note in conn.notifies():
+                        await self._heard(note.payload)
+            except (psycopg.Error, OSError) as error:
+                log.warning("Not listening to the database: %s", " ".join(str(error).split()))
+                await asyncio.sleep(0.5)
+
+    async def _heard(self, payload: str) -> None:
+        kind, _, campaign_id = payload.partition(":")
+        desk = self._desks.get(int(campaign_id)) if campaign_id.isdecimal() else None
+        if desk is None:
+            return
+        if kind == "pool":
+            desk.poke()
+        elif kind == "campaign":
+            await self._reload(desk)
+
+    async def _reload(self, desk: Desk) -> None:
+        """Read the campaign again: it may be paused, its classes or people may have changed."""
+        campaign = await read_campaign(id=desk.campaign.id)
+        if campaign is None:
+            for session in list(desk.sessions.values()):
+                session.close(CloseCode.NO_SUCH_CAMPAIGN)
+            return
+        stopped = desk.campaign.state == "running" and campaign.state != "running"
+        desk.campaign = campaign
+        gone = await _removed_people({s.annotator_id for s in desk.sessions.values()})
+        for session in list(desk.sessions.values()):
+            if session.annotator_id in gone:
+                session.close(CloseCode.NOT_AN_ANNOTATOR)
+        if stopped:
+            await give_back_all(desk)
+        desk.poke()
+
+
+@off_loop
+def _removed_people(annotator_ids: set[int]) -> set[int]:
+    there = Annotator.objects.filter(pk__in=annotator_ids, active=True, user__is_active=True)
+    return annotator_ids - set(there.values_list("pk", flat=True))

@@ -1,0 +1,46 @@
+"""Addresses of images: content-addressed, signed, good for one to two weeks.
+
+Whoever was given an address may fetch the image without a session or a query, and caches may
+keep it for ever: the bytes under an address never change. An address is the same all week,
+so that a browser that has the image does not fetch it again.
+"""
+
+import base64
+import hashlib
+import hmac
+import time
+from functools import cache
+from typing import Final
+
+from django.conf import settings
+
+PREFIX: Final = "/i/"
+_WEEK_SECONDS: Final = 7 * 24 * 3600
+
+
+def image_url(key: str) -> str:
+    """The address of the image that the storage has under `key` (`images/…`)."""
+    week = _this_week()
+    return f"{PREFIX}{key.removeprefix('images/')}?w={week}&s={_signature(key, week)}"
+
+
+def key_of(path: str, week: str, signature: str) -> str | None:
+    """The storage key that a signed address names, or None where it is forged or too old."""
+    if not week.isdecimal() or not 0 <= _this_week() - int(week) <= 1:
+        return None
+    key = f"images/{path.removeprefix(PREFIX)}"
+    return key if hmac.compare_digest(_signature(key, int(week)), signature) else None
+
+
+def _this_week() -> int:
+    return int(time.time()) // _WEEK_SECONDS
+
+
+def _signature(key: str, week: int) -> str:
+    digest = hmac.digest(_signing_key(), f"{week}:{key}".encode(), "sha256")
+    return base64.urlsafe_b64encode(digest[:18]).decode()
+
+
+@cache
+def _signing_key() -> bytes:
+    return hashlib.sha256(b"nowait image addresses:" + settings.SECRET_KEY.encode()).digest()

@@ -1,0 +1,219 @@
+"""The labeling protocol `nowait.v1` as values: parsing what comes in, writing what goes out.
+
+Pure: no network, no database. The protocol itself is described in docs/protocol.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import orjson
+
+from al_engine.pools.labeled import Progress
+from al_engine.pools.turns import Turn
+from annotator_site.labeling.image_urls import image_url
+
+SUBPROTOCOL: Final = "nowait.v1"
+MAX_FRAME_BYTES: Final = 16 * 1024
+MAX_BUFFER: Final = 20
+_MAX_SHOWN_MS: Final = 2**31 - 1
+_MAX_ID: Final = 2**63 - 1
+_SKIP_REASONS: Final = ("unsure", "bad_image", "other")
+
+NackCode = Literal[
+    "bad_message",
+    "unknown_query",
+    "not_yours",
+    "unknown_choice",
+    "too_late",
+    "rate_limited",
+    "paused",
+]
+IdleReason = Literal["pool_empty", "paused", "finished"]
+
+
+class CloseCode(IntEnum):
+    """Why the server closes a connection."""
+
+    NOT_LOGGED_IN = 4401
+    NOT_AN_ANNOTATOR = 4403
+    NO_SUCH_CAMPAIGN = 4404
+    TOO_MANY_CONNECTIONS = 4409
+    TOO_FAST = 4429
+
+
+class BadMessage(ValueError):
+    """A frame that is not a message of the protocol; says what is wrong with it."""
+
+    def __init__(self, problem: str, message_id: str | None = None) -> None:
+        super().__init__(problem)
+        self.message_id = message_id
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """How many queries to hold ahead, and which earlier session to take up again."""
+
+    buffer: int
+    resume: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMessage:
+    """An answer."""
+
+    id: UUID
+    query: int
+    choice: int
+    shown_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SkipMessage:
+    """A query that the person does not want to answer."""
+
+    id: UUID
+    query: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndoMessage:
+    """An answer of one's own to take back."""
+
+    id: UUID
+    label: UUID
+
+
+Message = Ready | LabelMessage | SkipMessage | UndoMessage
+
+
+def parse(frame: str | bytes) -> Message:
+    """The message in a text frame. Raises BadMessage, with the frame's `id` where it has one."""
+    if len(frame) > MAX_FRAME_BYTES:
+        raise BadMessage(f"A frame may have {MAX_FRAME_BYTES} bytes; this one has {len(frame)}.")
+    try:
+        data = orjson.loads(frame)
+    except orjson.JSONDecodeError as error:
+        raise BadMessage(f"A frame must be JSON: {error}.") from error
+    if not isinstance(data, dict):
+        raise BadMessage("A frame must be a JSON object with a “type”.")
+    raw_id = data.get("id")
+    echo = raw_id if isinstance(raw_id, str) and len(raw_id) <= 64 else None
+    try:
+        match data.get("type"):
+            case "label":
+                return LabelMessage(
+                    _uuid(data, "id"),
+                    _integer(data, "query", 0, _MAX_ID),
+                    _integer(data, "choice", 0, _MAX_ID),
+                    _integer(data, "shown_ms", 0, _MAX_SHOWN_MS),
+                )
+            case "skip":
+                if data.get("reason") not in _SKIP_REASONS:
+                    raise BadMessage(f"“reason” must be one of {', '.join(_SKIP_REASONS)}.")
+                return SkipMessage(
+                    _uuid(data, "id"), _integer(data, "query", 0, _MAX_ID), data["reason"]
+                )
+            case "undo":
+                return UndoMessage(_uuid(data, "id"), _uuid(data, "label"))
+            case "ready":
+                resume = None if data.get("resume") is None else _uuid(data, "resume")
+                return Ready(_integer(data, "buffer", 1, MAX_BUFFER), resume)
+            case other:
+                raise BadMessage(f"There is no message of type {str(other)[:40]!r}.")
+    except BadMessage as error:
+        raise BadMessage(str(error), echo) from None
+
+
+def welcome(
+    *,
+    session: UUID,
+    campaign: Mapping[str, str],
+    choices: Sequence[Mapping[str, Any]],
+    lease_seconds: int,
+    progress: Progress,
+    mine: int,
+) -> str:
+    """The first message: what is labeled here, with which classes."""
+    return _frame(
+        {
+            "type": "welcome",
+            "protocol": 1,
+            "session": str(session),
+            "campaign": campaign,
+            "choices": choices,
+            "lease_seconds": lease_seconds,
+            "progress": _progress(progress, mine),
+        }
+    )
+
+
+def query(turn: Turn) -> str:
+    """A query for the buffer."""
+    return _frame(
+        {
+            "type": "query",
+            "query": turn.turn_id,
+            "image": {
+                "id": turn.image_id,
+                "url": image_url(turn.key),
+                "width": turn.width,
+                "height": turn.height,
+            },
+            "lease_expires": turn.lease_expires,
+        }
+    )
+
+
+def ack(message_id: UUID, progress: Progress, mine: int) -> str:
+    """The message's effect is on disk."""
+    return _frame({"type": "ack", "id": str(message_id), "progress": _progress(progress, mine)})
+
+
+def nack(message_id: UUID | str | None, code: NackCode, message: str) -> str:
+    """The message had no effect, and why."""
+    return _frame({"type": "nack", "id": message_id, "code": code, "message": message})
+
+
+def revoke(turn_id: int) -> str:
+    """A query is no longer this annotator's."""
+    return _frame({"type": "revoke", "query": turn_id})
+
+
+def idle(reason: IdleReason) -> str:
+    """There is nothing to label now; the server pushes again by itself."""
+    return _frame({"type": "idle", "reason": reason})
+
+
+def notice(level: str, message: str) -> str:
+    """Words for the person."""
+    return _frame({"type": "notice", "level": level, "message": message})
+
+
+def _frame(message: dict[str, Any]) -> str:
+    return orjson.dumps(message).decode()
+
+
+def _progress(progress: Progress, mine: int) -> dict[str, int]:
+    return {"labeled": progress.labeled, "total": progress.total, "mine": mine}
+
+
+def _uuid(data: dict[str, Any], key: str) -> UUID:
+    value = data.get(key)
+    if isinstance(value, str):
+        try:
+            return UUID(value)
+        except ValueError:
+            pass
+    raise BadMessage(f"“{key}” must be a UUID.")
+
+
+def _integer(data: dict[str, Any], key: str, low: int, high: int) -> int:
+    value = data.get(key)
+    # bool is an int to Python, not to the protocol.
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+        return value
+    raise BadMessage(f"“{key}” must be a whole number from {low} to {high}.")

@@ -1,0 +1,133 @@
+"""One connection as the desk sees it: what it holds, what it wants, what goes out to it."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from uuid import UUID
+
+from annotator_site.labeling.protocol import CloseCode, IdleReason
+
+log = logging.getLogger(__name__)
+
+_MAX_OUTGOING: Final = 512
+"""Frames that may wait for a client that does not read; far more than credit allows it."""
+
+_TASKS: set[asyncio.Task[None]] = set()
+
+
+class Bucket:
+    """A token bucket: `rate` messages a second, twice that in a burst; 0: no limit.
+
+    One annotator's connections share one.
+    """
+
+    __slots__ = ("__weakref__", "at", "rate", "tokens")
+
+    def __init__(self, rate: int, now: float) -> None:
+        self.rate = rate
+        self.tokens = 2.0 * rate
+        self.at = now
+
+    def take(self, now: float) -> bool:
+        """Whether one more message is within the limit at `now` (seconds of any clock)."""
+        if not self.rate:
+            return True
+        self.tokens = min(self.tokens + (now - self.at) * self.rate, 2.0 * self.rate)
+        self.at = now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
+class Session:
+    """A person's connection to one campaign."""
+
+    __slots__ = (
+        "active_at",
+        "annotator_id",
+        "away",
+        "bucket",
+        "buffer",
+        "closing",
+        "flushing",
+        "held",
+        "id",
+        "idle",
+        "mine",
+        "outgoing",
+        "send",
+        "strikes",
+        "unanswered",
+        "waiting_since",
+    )
+
+    def __init__(
+        self,
+        *,
+        session_id: UUID,
+        annotator_id: int,
+        mine: int,
+        bucket: Bucket,
+        send: Callable[[Any], Awaitable[None]],
+        now: float,
+    ) -> None:
+        self.id = session_id
+        self.annotator_id = annotator_id
+        self.mine = mine
+        self.bucket = bucket
+        self.send = send
+        self.buffer = 0
+        self.held: set[int] = set()
+        self.unanswered = 0
+        self.strikes = 0
+        self.active_at = now
+        # Its leases ran out with nobody there: nothing is pushed until it says something.
+        self.away = False
+        # The last reason why nothing is pushed, so that it is said once.
+        self.idle: IdleReason | None = None
+        # Since when the person has had nothing in hand.
+        self.waiting_since: float | None = None
+        self.outgoing: deque[str] = deque()
+        self.flushing = False
+        self.closing: CloseCode | None = None
+
+    @property
+    def want(self) -> int:
+        """Queries that would fill its buffer."""
+        return 0 if self.away or self.closing else max(self.buffer - len(self.held), 0)
+
+    def deliver(self, *frames: str) -> None:
+        """Send frames in order, without making anybody wait for this client's network."""
+        self.outgoing.extend(frames)
+        if len(self.outgoing) > _MAX_OUTGOING:
+            log.warning("Closing a connection that does not read what it is sent.")
+            self.close(CloseCode.TOO_FAST)
+        self._flush_soon()
+
+    def close(self, code: CloseCode) -> None:
+        """Close the connection, saying why; what still waits to go out is dropped."""
+        self.outgoing.clear()
+        self.closing = code
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self.flushing:
+            self.flushing = True
+            task = asyncio.get_running_loop().create_task(self._flush())
+            _TASKS.add(task)
+            task.add_done_callback(_TASKS.discard)
+
+    async def _flush(self) -> None:
+        try:
+            while self.outgoing:
+                await self.send({"type": "websocket.send", "text": self.outgoing.popleft()})
+            if self.closing is not None:
+                await self.send({"type": "websocket.close", "code": int(self.closing)})
+        except Exception as error:
+            log.debug("A frame could not be sent: %s", error)
+            self.outgoing.clear()
+        finally:
+            self.flushing = False

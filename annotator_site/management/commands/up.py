@@ -1,0 +1,65 @@
+"""`manage.py up`: everything on one machine."""
+
+import argparse
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from annotator_site.running import ASGI_SERVERS, SiteOptions, run_site
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is too few: at least 1")
+    return number
+
+
+def port(text: str) -> int:
+    """A number of a TCP port, for argparse; 0 means any free one."""
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
+    return number
+
+
+def add_site_arguments(parser: CommandParser) -> None:
+    """The options of `up`, which `demo` shares."""
+    parser.add_argument("--port", type=port, default=8000, help="where the web listens (8000)")
+    parser.add_argument("--web", type=count, default=1, metavar="N", help="web processes (1)")
+    parser.add_argument("--asgi-server", choices=ASGI_SERVERS, default="daphne", help="(daphne)")
+    parser.add_argument(
+        "--servers", type=count, metavar="M", help="models that train (the campaign's setting)"
+    )
+    parser.add_argument(
+        "--workers", type=count, metavar="K", help="selecting workers (the campaign's setting)"
+    )
+
+
+def site_options(options: dict[str, Any]) -> SiteOptions:
+    """The parsed options of `add_site_arguments`."""
+    return SiteOptions(
+        port=options["port"],
+        web=options["web"],
+        asgi_server=options["asgi_server"],
+        servers=options["servers"],
+        workers=options["workers"],
+    )
+
+
+class Command(BaseCommand):
+    """Database, migrations, web, and an engine for every running campaign."""
+
+    help = (
+        "Runs everything on this machine: database, migrations, web, and an engine for every "
+        "running campaign. Ctrl-C or SIGTERM stops it; killed at any moment, the next `up` "
+        "carries on."
+    )
+    requires_system_checks: list[str] = []  # the migrations run them, with the database's
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_site_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        run_site(site_options(options))

@@ -1,0 +1,123 @@
+"""What stalls in the loop, and what to do: rules on the numbers of one look, in words."""
+
+from typing import Final
+
+from annotator_site.monitor.values import Finding, Level, Part, Process, State
+
+SHALLOW: Final = 0.25
+"""Share of its target below which S is called shallow."""
+
+
+def diagnose(state: State) -> list[Finding]:
+    """Findings in the order of the loop; none where all is well."""
+    pools = state.pools
+    running = state.campaign.state == "running"
+    if pools.unlabeled + pools.queried + pools.labeled == 0:
+        # One thing to do at a time.
+        return [*_unlabeled(state), *_annotators(state)]
+    return [
+        *_unlabeled(state),
+        *(_processes(state, "worker", state.campaign.workers) if running else []),
+        *(_queries(state) if running else []),
+        *_annotators(state),
+        *(_processes(state, "server", state.campaign.servers) if running else []),
+        *(_model(state) if running else []),
+    ]
+
+
+def _unlabeled(state: State) -> list[Finding]:
+    pools = state.pools
+    if pools.unlabeled + pools.queried + pools.labeled == 0:
+        return [
+            Finding(
+                "unlabeled",
+                "warn",
+                f"No images yet. Import some: manage.py import_images {state.campaign.slug} FOLDER",
+            )
+        ]
+    if pools.unlabeled == 0 and pools.queried == 0:
+        return [Finding("unlabeled", "info", "Every image is labeled.")]
+    if pools.unlabeled == 0:
+        return [Finding("unlabeled", "info", "Every image has been asked; S is the last of them.")]
+    return []
+
+
+def _processes(state: State, role: str, wanted: int) -> list[Finding]:
+    part: Part = "workers" if role == "worker" else "servers"
+    rows = [process for process in state.processes if process.role == role]
+    alive = [process for process in rows if process.alive]
+    lost = [process for process in rows if not process.alive and not process.stopped]
+    found = []
+    if not alive and (wanted or rows):
+        found.append(
+            Finding(
+                part,
+                "bad",
+                f"No {role} is running. Start the engine: "
+                f"manage.py run_engine {state.campaign.slug}",
+            )
+        )
+    elif lost:
+        found.append(Finding(part, "warn", _silent_words(lost)))
+    failing = [process for process in alive if process.last_error]
+    if failing:
+        names = ", ".join(process.name for process in failing[:3])
+        found.append(Finding(part, "warn", f"Reported an error: {names}. See the table below."))
+    return found
+
+
+def _silent_words(lost: list[Process]) -> str:
+    longest = max(process.heard_s for process in lost)
+    if len(lost) == 1:
+        return f"{lost[0].name} has been silent for {_span(longest)}."
+    return f"{len(lost)} of them have been silent, the longest for {_span(longest)}."
+
+
+def _queries(state: State) -> list[Finding]:
+    pools = state.pools
+    if pools.unlabeled == 0:
+        return []
+    if pools.open_queries == 0:
+        level: Level = "bad" if state.connected else "warn"
+        return [Finding("queries", level, "S is dry: people wait until a worker refills it.")]
+    if pools.open_queries < SHALLOW * pools.target_depth:
+        return [
+            Finding(
+                "queries",
+                "warn",
+                f"S is shallow: {pools.open_queries} of the {pools.target_depth} open queries "
+                "that the workers aim at.",
+            )
+        ]
+    return []
+
+
+def _annotators(state: State) -> list[Finding]:
+    if state.campaign.state == "finished":
+        return [Finding("annotators", "info", "Finished: nobody is asked any more.")]
+    if state.campaign.state == "paused":
+        return [Finding("annotators", "info", "Paused: nobody is asked until it runs again.")]
+    if state.waits_ms["dry"]:
+        times = "once" if state.waits_ms["dry"] == 1 else f"{state.waits_ms['dry']} times"
+        return [
+            Finding("annotators", "warn", f"In the last 5 min people had no next image {times}.")
+        ]
+    if not state.connected:
+        return [Finding("annotators", "info", "Nobody is connected.")]
+    return []
+
+
+def _model(state: State) -> list[Finding]:
+    if state.model is not None:
+        return []
+    if state.pools.labeled == 0:
+        return [Finding("model", "info", "The first model comes after the first labels.")]
+    return [Finding("model", "info", "No model yet: queries are drawn without one.")]
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h"

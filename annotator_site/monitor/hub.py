@@ -1,0 +1,208 @@
+"""One reader for all who watch: a campaign is read once a second while somebody looks at it.
+
+The reading happens in a thread of its own, so that a slow or missing database delays no label.
+A watcher that does not keep up misses states, never grows a queue.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from django.db import DatabaseError, close_old_connections
+
+from annotator_site.monitor.history import read_history
+from annotator_site.monitor.selectors import CampaignGone, read_state, versions_after
+from annotator_site.monitor.values import History, State, Version
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS: Final = 1.0
+PATIENCE_SECONDS: Final = 3.0
+"""A database that has not answered for so long is said to be unreachable."""
+MOST_WAITING_VERSIONS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a campaign; with its history where somebody has just come."""
+
+    state: State
+    versions: list[Version]
+    history: History | None
+
+
+Reader = Callable[[int, int | None, bool], Look]
+
+
+def look_at(campaign_id: int, since_version: int | None, with_history: bool) -> Look:
+    """Read a campaign (blocking); `since_version` None: no versions but those of the history."""
+    close_old_connections()
+    try:
+        state = read_state(campaign_id)
+        history = read_history(campaign_id) if with_history else None
+        new = [] if since_version is None else versions_after(campaign_id, since_version)
+        return Look(state=state, versions=new, history=history)
+    finally:
+        close_old_connections()
+
+
+class Watcher:
+    """One open page: what it has still to be sent."""
+
+    def __init__(self, campaign_id: int) -> None:
+        self.campaign_id = campaign_id
+        self.needs_history = True
+        self.gone = False
+        self._state: bytes | None = None
+        self._others: list[bytes] = []
+        self._wake = asyncio.Event()
+
+    async def take(self) -> list[bytes]:
+        """Wait for news and take it: history and versions in order, then the newest state."""
+        await self._wake.wait()
+        self._wake.clear()
+        frames = [*self._others, *([self._state] if self._state is not None else [])]
+        self._others, self._state = [], None
+        return frames
+
+    def put(self, others: list[bytes], state: bytes) -> None:
+        """Give the watcher its news; a state that it did not take is replaced."""
+        self._others += others
+        self._state = state
+        if len(self._others) > MOST_WAITING_VERSIONS:
+            # It begins anew when it keeps up again.
+            self._others, self.needs_history = [], True
+        self._wake.set()
+
+    def dismiss(self) -> None:
+        """There is nothing to watch any more."""
+        self.gone = True
+        self._wake.set()
+
+
+class Hub:
+    """All who watch through this process."""
+
+    def __init__(self, read: Reader = look_at) -> None:
+        self.looks = 0
+        self._read = read
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="monitor")
+        self._topics: dict[int, Topic] = {}
+
+    def join(self, campaign_id: int) -> Watcher:
+        """Begin to watch a campaign."""
+        watcher = Watcher(campaign_id)
+        topic = self._topics.get(campaign_id)
+        if topic is None:
+            topic = self._topics[campaign_id] = Topic(campaign_id)
+            topic.task = asyncio.create_task(self._follow(topic))
+        topic.watchers.add(watcher)
+        topic.wake.set()
+        return watcher
+
+    def leave(self, watcher: Watcher) -> None:
+        """Stop watching; a campaign that nobody watches is not read."""
+        topic = self._topics.get(watcher.campaign_id)
+        if topic is None:
+            return
+        topic.watchers.discard(watcher)
+        if not topic.watchers and topic.task is not None:
+            topic.task.cancel()
+            if topic.reading is not None:
+                topic.reading.cancel()
+            del self._topics[watcher.campaign_id]
+
+    @property
+    def watched(self) -> list[int]:
+        """The campaigns that are read now."""
+        return list(self._topics)
+
+    async def _follow(self, topic: "Topic") -> None:
+        try:
+            while True:
+                topic.wake.clear()
+                began = time.monotonic()
+                await self._tick(topic)
+                rest = TICK_SECONDS - (time.monotonic() - began)
+                try:
+                    await asyncio.wait_for(topic.wake.wait(), timeout=max(rest, 0.01))
+                except TimeoutError:
+                    continue
+        except CampaignGone:
+            log.info("Campaign %s is gone: nobody can watch it.", topic.campaign_id)
+        except Exception:
+            log.exception("Watching campaign %s failed.", topic.campaign_id)
+        # Not reached by a cancelled task, whose watchers have left.
+        self._topics.pop(topic.campaign_id, None)
+        for watcher in topic.watchers:
+            watcher.dismiss()
+
+    async def _tick(self, topic: "Topic") -> None:
+        """Read once and tell everybody; a database that is away is said to be, and tried again."""
+        if topic.reading is None:
+            with_history = any(watcher.needs_history for watcher in topic.watchers)
+            self.looks += 1
+            topic.reading = asyncio.get_running_loop().run_in_executor(
+                self._thread, self._read, topic.campaign_id, topic.version, with_history
+            )
+        done, _ = await asyncio.wait({topic.reading}, timeout=PATIENCE_SECONDS)
+        try:
+            look = topic.reading.result() if done else None
+        except (DatabaseError, OSError) as error:
+            if topic.unreachable_since is None:
+                log.warning("The live page cannot read: %s", " ".join(str(error).split()))
+            look = None
+        if done:
+            topic.reading = None
+        topic.tell(look)
+
+
+class Topic:
+    """A campaign that is watched."""
+
+    def __init__(self, campaign_id: int) -> None:
+        self.campaign_id = campaign_id
+        self.watchers: set[Watcher] = set()
+        self.wake = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+        self.reading: asyncio.Future[Look] | None = None
+        self.version: int | None = None
+        self.unreachable_since: float | None = None
+        self._state: State | None = None
+
+    def tell(self, look: Look | None) -> None:
+        """Give everybody the news of a look; None: the database could not be read."""
+        others: list[bytes] = []
+        history: bytes | None = None
+        if look is None:
+            self.unreachable_since = self.unreachable_since or time.time()
+        else:
+            self.unreachable_since = None
+            self._state = look.state
+            others = [_frame("version", version=version) for version in look.versions]
+            if look.versions:
+                self.version = look.versions[-1].version
+            if look.history is not None:
+                history = _frame("history", protocol=1, history=look.history)
+                self.version = max(self.version or 0, look.history.versions_published)
+        state = _frame(
+            "state",
+            sent_at=time.time(),
+            unreachable_since=self.unreachable_since,
+            state=self._state,
+        )
+        for watcher in self.watchers:
+            if watcher.needs_history and history is not None:
+                watcher.needs_history = False
+                watcher.put([history], state)
+            elif not watcher.needs_history or look is None:
+                watcher.put(others, state)
+
+
+def _frame(kind: str, **content: Any) -> bytes:
+    return orjson.dumps({"type": kind, **content})

@@ -1,0 +1,155 @@
+"""What the live page is told, as values that go to JSON as they are.
+
+Times are Unix seconds, or seconds since something happened (`…_s`), by the database's clock.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from al_engine.pools.status import Rates, Staleness, Waits
+
+Part = Literal["unlabeled", "workers", "queries", "annotators", "labeled", "servers", "model"]
+Level = Literal["info", "warn", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about a part of the loop that a person should know, in words."""
+
+    part: Part
+    level: Level
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Of the campaign, as far as the page needs them."""
+
+    title: str
+    slug: str
+    state: str
+    servers: int
+    workers: int
+    budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """Images by pool, answers ever given, open turns in S and how many the workers aim at."""
+
+    unlabeled: int
+    queried: int
+    labeled: int
+    excluded: int
+    reserved: int
+    answers: int
+    open_queries: int
+    target_depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A published model. Accuracies are shares with 95 % intervals."""
+
+    version: int
+    server: str | None
+    architecture: str
+    labels_seen: int
+    train_seconds: float
+    published_at: float
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    audit: float | None
+    audit_low: float | None
+    audit_high: float | None
+    audit_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A server or worker."""
+
+    id: int
+    role: str
+    name: str
+    host: str
+    device: str
+    strategy: str
+    doing: str
+    depth: int
+    cells: int
+    heard_s: float
+    alive: bool
+    stopped: bool
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who answered among the newest answers, by pseudonym."""
+
+    name: str
+    answers: int
+    last_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An image that is in somebody's buffer."""
+
+    turn: int
+    image: int
+    name: str
+    url: str
+    width: int
+    height: int
+    strategy: str
+    score: float | None
+    purpose: str
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The numbers that are drawn over time, at one time."""
+
+    t: float
+    labeled: int
+    labels_per_minute: float
+    open_queries: int
+    target_depth: int
+    wait_p99_ms: float | None
+    staleness: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One look at a campaign."""
+
+    read_at: float
+    campaign: Settings
+    pools: Pools
+    rates: Rates
+    labels_last_minute: int
+    waits_ms: Waits
+    staleness: Staleness
+    connected: int
+    model: Version | None
+    processes: list[Process]
+    people: list[Person]
+    strategies: dict[str, int]
+    asking: list[Asked]
+    point: Point
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was before: samples of the last hour, versions and staleness of the whole campaign."""
+
+    bucket_s: int
+    points: list[Point]
+    staleness: list[tuple[float, float]]
+    versions: list[Version]
+    versions_published: int

@@ -1,0 +1,246 @@
+"""Everything on one machine, kept alive by one process: what `up` and `demo` run.
+
+The listening socket belongs to this process: web processes share it, and while one of them is
+started again connection attempts wait in it instead of being refused.
+"""
+
+import http.client
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import Error as DatabaseError
+from django.db import close_old_connections, connection, connections
+
+from al_engine.pools.models import Campaign
+from al_engine.supervisor import Child, Supervisor, Watch, say
+from annotator_site import embedded_postgres
+
+ASGI_APPLICATION = "annotator_site.asgi:application"
+ASGI_SERVERS = ("daphne", "uvicorn")
+MAX_MESSAGE_BYTES = 131_072  # of a WebSocket; the largest message of the protocol is far smaller
+PING_INTERVAL_S = 20
+BACKLOG = 1024
+WEB_STOP_TIMEOUT_S = 10.0
+ENGINE_STOP_TIMEOUT_S = 20.0  # a server may be writing a checkpoint
+# People come first: models train with what the web leaves them.
+ENGINE_NICE = 10
+FOLLOW_EVERY_S = 1.0
+# Any number that no other program locks on: whoever migrates holds this advisory lock.
+MIGRATION_LOCK = 0x4E6F7761_69740001
+
+
+@dataclass(frozen=True)
+class SiteOptions:
+    """What a person may choose; `servers` and `workers`: None leaves them to the campaign."""
+
+    port: int = 8000
+    web: int = 1
+    asgi_server: str = "daphne"
+    servers: int | None = None
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
+class RunningSite:
+    """A site whose web answers; `supervisor` takes more children, and ends it all by `stop`."""
+
+    address: str
+    port: int
+    supervisor: Supervisor
+
+
+def prepare_database() -> None:
+    """Applies the migrations that are due; refuses a server that could lose acknowledged labels.
+
+    Processes that do so at the same time take turns. Raises CommandError (SystemCheckError).
+    """
+    with connection.cursor() as cursor:
+        # Another process's migration may take longer than any other lock is worth waiting for.
+        cursor.execute("SET lock_timeout = '10min'")
+        cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+    try:
+        call_command("migrate", interactive=False, verbosity=0, skip_checks=False)
+    finally:
+        connection.close()  # gives the lock back, and the lock_timeout with it
+
+
+def listen(port: int) -> socket.socket:
+    """A socket that listens on `port` (0: any free one): of this machine only, or of all networks.
+
+    Raises CommandError when the port cannot be had.
+    """
+    host = "127.0.0.1" if settings.THIS_MACHINE_ONLY else ""  # "": every network
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise CommandError(
+            f"Port {port} cannot be had ({error.strerror}): end the program that uses it, or "
+            f"choose another one, like --port {port + 1 if port >= 1024 else 8000}."
+        ) from error
+    return listener
+
+
+def run_site(
+    options: SiteOptions,
+    *,
+    on_ready: Callable[[RunningSite], None] | None = None,
+    more_children: Sequence[Child] = (),
+) -> None:
+    """Runs web and engine until SIGTERM or Ctrl-C, or until the supervisor's `stop`.
+
+    Call it in the main thread, with the database running. `on_ready` is called in a thread of
+    its own once the web answers. Raises CommandError when the port cannot be had.
+    """
+    with closing(listen(options.port)) as listener:
+        say("Preparing the database …")
+        prepare_database()
+        supervisor = Supervisor(
+            [*_web_children(listener, options), *more_children],
+            watches=_watches(),
+            log_dir=settings.VAR / "logs",
+        )
+        port = listener.getsockname()[1]
+        threads = [
+            threading.Thread(target=follow_campaigns, args=(supervisor, options)),
+            threading.Thread(target=_await_web, args=(supervisor, port, on_ready)),
+        ]
+        for thread in threads:
+            thread.daemon = True
+            thread.start()
+        supervisor.run()
+        for thread in threads:
+            thread.join(timeout=5.0)
+
+
+def follow_campaigns(supervisor: Supervisor, options: SiteOptions) -> None:
+    """Keeps one engine process for every campaign that is not finished, until the site stops."""
+    running: set[str] = set()
+    try:
+        while not supervisor.stopping.wait(FOLLOW_EVERY_S):
+            close_old_connections()
+            try:
+                wanted = set(
+                    Campaign.objects.exclude(state=Campaign.State.FINISHED).values_list(
+                        "slug", flat=True
+                    )
+                )
+            except DatabaseError:
+                # It is being started again; the engines that run wait for it, too.
+                continue
+            for slug in sorted(wanted - running):
+                supervisor.add(_engine_child(slug, options))
+            for slug in sorted(running - wanted):
+                supervisor.remove(f"engine-{slug}")
+            running = wanted
+    finally:
+        connections.close_all()
+
+
+def _watches() -> list[Watch]:
+    if not settings.USES_BUNDLED_POSTGRES:
+        return []
+    return [
+        Watch(
+            "PostgreSQL",
+            is_alive=lambda: embedded_postgres.is_answering(settings.VAR),
+            revive=lambda: embedded_postgres.ensure_running(settings.VAR),
+        )
+    ]
+
+
+def _web_children(listener: socket.socket, options: SiteOptions) -> list[Child]:
+    descriptor = listener.fileno()
+    return [
+        Child(
+            f"web-{number}",
+            _web_argv(options.asgi_server, descriptor),
+            env={"NOWAIT_ROLE": "web"},
+            cwd=settings.BASE_DIR,
+            pass_fds=(descriptor,),
+            stop_timeout_s=WEB_STOP_TIMEOUT_S,
+        )
+        for number in range(1, options.web + 1)
+    ]
+
+
+def _web_argv(asgi_server: str, descriptor: int) -> list[str]:
+    argv = [sys.executable, "-m", asgi_server, f"--fd={descriptor}"]
+    if asgi_server == "daphne":
+        argv += ["--verbosity=0", "--no-server-name", f"--ping-interval={PING_INTERVAL_S}"]
+        argv += [f"--websocket-max-message-size={MAX_MESSAGE_BYTES}"]
+        argv += [f"--websocket-max-frame-size={MAX_MESSAGE_BYTES}"]
+        argv += ["--proxy-headers"] if settings.BEHIND_PROXY else []
+    else:
+        argv += ["--log-level=warning", "--no-access-log", "--no-server-header", "--lifespan=off"]
+        argv += [f"--ws-ping-interval={PING_INTERVAL_S}", f"--ws-max-size={MAX_MESSAGE_BYTES}"]
+        argv += [f"--timeout-graceful-shutdown={int(WEB_STOP_TIMEOUT_S) - 2}"]
+        argv += (
+            ["--proxy-headers", "--forwarded-allow-ips=*"]
+            if settings.BEHIND_PROXY
+            else ["--no-proxy-headers"]
+        )
+    return [*argv, ASGI_APPLICATION]
+
+
+def _engine_child(slug: str, options: SiteOptions) -> Child:
+    argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_engine", slug]
+    if options.servers is not None:
+        argv.append(f"--servers={options.servers}")
+    if options.workers is not None:
+        argv.append(f"--workers={options.workers}")
+    return Child(
+        f"engine-{slug}",
+        argv,
+        env={"NOWAIT_ROLE": "engine"},
+        cwd=settings.BASE_DIR,
+        nice=ENGINE_NICE,
+        stop_timeout_s=ENGINE_STOP_TIMEOUT_S,
+    )
+
+
+def _await_web(
+    supervisor: Supervisor, port: int, on_ready: Callable[[RunningSite], None] | None
+) -> None:
+    while not _answers(port):
+        if supervisor.stopping.wait(0.1):
+            return
+    address = _address(port)
+    say(f"Nowait is ready: {address}")
+    if settings.HTTPS and not settings.BEHIND_PROXY:
+        say(
+            "HTTPS is on, so every page sends browsers to https://. Set BEHIND_PROXY=1 once a "
+            "proxy in front does that part, or HTTPS=0 for plain http."
+        )
+    if on_ready is not None:
+        on_ready(RunningSite(address, port, supervisor))
+
+
+def _answers(port: int) -> bool:
+    """Whether a web process answers at all; what it answers (a redirect, say) does not matter."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=2.0)
+    with suppress(OSError, http.client.HTTPException), closing(client):
+        client.request("GET", "/healthz", headers={"Host": _host()})
+        return client.getresponse().status < 500
+    return False
+
+
+def _host() -> str:
+    """A name by which this site may be asked."""
+    name: str = settings.ALLOWED_HOSTS[0].lstrip(".")
+    return "localhost" if name == "*" else name
+
+
+def _address(port: int) -> str:
+    if settings.BEHIND_PROXY:
+        return f"{'https' if settings.HTTPS else 'http'}://{_host()}/ (port {port} here)"
+    return f"http://{_host()}:{port}/"

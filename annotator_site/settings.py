@@ -1,0 +1,262 @@
+"""Every setting, safe for production as it stands; an installation differs by its environment.
+
+DATABASE_URL   PostgreSQL to use; unset: the bundled one under var/
+NOWAIT_VAR     the folder of all state; unset: var/ beside manage.py
+SECRET_KEY     unset: made once and kept in var/secret_key
+ALLOWED_HOSTS  names this site is reached by, comma-separated; unset: this machine only
+DEBUG          1 for tracebacks in the browser; unset: off
+STORAGE_URL    unset: files under var/media
+REDIS_URL      unset: not used
+HTTPS          0 or 1; unset: on exactly when ALLOWED_HOSTS is set
+BEHIND_PROXY   1 when a proxy in front ends TLS and sets X-Forwarded-Proto and X-Forwarded-For
+NOWAIT_ROLE    which process this is, set by the command that starts it: names it in logs and in
+               pg_stat_activity; `web` gets a pool of connections
+"""
+
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
+
+from annotator_site import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR = Path(os.environ.get("NOWAIT_VAR") or BASE_DIR / "var").resolve()
+ROLE = environment.role(os.environ, sys.argv)
+
+environment.make_var(VAR)
+
+DEBUG = environment.flag(os.environ, "DEBUG", default=False)
+SECRET_KEY = environment.secret_key(os.environ, VAR)
+
+# --- what runs -----------------------------------------------------------------------------------
+
+ROOT_URLCONF = "annotator_site.urls"
+ASGI_APPLICATION = "annotator_site.asgi.application"
+
+INSTALLED_APPS = [
+    "al_engine.apps.AlEngineConfig",
+    "al_engine.pools.apps.PoolsConfig",
+    "annotator_site.apps.AnnotatorSiteConfig",
+    "annotator_site.accounts",
+    "annotator_site.campaigns",
+    "annotator_site.labeling",
+    "annotator_site.monitor",
+    "annotator_site.research",
+    # unfold restyles the admin's templates, so it comes before it.
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "channels",
+    "axes",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "annotator_site.content_security.ContentSecurityMiddleware",
+    # Last, as its documentation asks: it turns a refused login into the lockout page.
+    "axes.middleware.AxesMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- state ---------------------------------------------------------------------------------------
+
+DATABASE_URL = os.environ.get("DATABASE_URL") or None
+USES_BUNDLED_POSTGRES = DATABASE_URL is None
+if USES_BUNDLED_POSTGRES and os.name != "posix":
+    raise ImproperlyConfigured(
+        "The bundled PostgreSQL needs Linux or macOS: "
+        f"set DATABASE_URL to a server of yours, like {environment.EXAMPLE_DATABASE_URL}."
+    )
+if USES_BUNDLED_POSTGRES:
+    from annotator_site.embedded_postgres import connection_settings
+
+    _bundled = connection_settings(VAR)
+else:
+    _bundled = {}
+
+DATABASES = {
+    "default": environment.database(
+        DATABASE_URL, _bundled, role=ROLE, application_name=f"nowait {ROLE}"
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+MEDIA_ROOT = VAR / "media"
+MEDIA_URL = "media/"
+STATIC_URL = "static/"
+STATIC_ROOT = VAR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Found in the source tree at start, so that nothing must be collected first. collectstatic is for
+# a web server in front that serves STATIC_ROOT itself.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+STORAGES = {
+    "default": environment.storage(os.environ.get("STORAGE_URL"), MEDIA_ROOT),
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+
+CHANNEL_LAYERS = {"default": environment.channel_layer(os.environ.get("REDIS_URL"))}
+
+# --- people --------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+
+# Ten wrong passwords for one name from one address: a quarter of an hour's pause for that pair
+# only, so that nobody can shut an owner out by guessing from elsewhere, and no guess during the
+# pause makes it longer. `manage.py axes_reset_username NAME` ends a pause at once.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "annotator_site.content_security.locked_out"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
+# --- the network ---------------------------------------------------------------------------------
+
+THIS_MACHINE = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = environment.names(os.environ, "ALLOWED_HOSTS")
+THIS_MACHINE_ONLY = not ALLOWED_HOSTS
+if THIS_MACHINE_ONLY:
+    ALLOWED_HOSTS = THIS_MACHINE
+HTTPS = environment.flag(os.environ, "HTTPS", default=not THIS_MACHINE_ONLY)
+# Only on the installation's word: without a proxy that overwrites these headers, anybody could
+# send them and pass for a secure connection or for another address.
+BEHIND_PROXY = environment.flag(os.environ, "BEHIND_PROXY", default=False)
+if BEHIND_PROXY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+SECURE_SSL_REDIRECT = HTTPS
+# A load balancer asks these from inside, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if HTTPS else 0
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+if HTTPS:
+    # This site speaks for its own name only: whether the rest of the domain is on HTTPS (W005)
+    # and may go on the browsers' lists (W021) is for the domain's owner to say.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+else:
+    # Plain http is meant for this machine alone, where no wire carries it and browsers treat
+    # localhost as secure: no HSTS (W004), redirect (W008) or secure cookies (W012, W016).
+    SILENCED_SYSTEM_CHECKS = [f"security.W{number}" for number in ("004", "008", "012", "016")]
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        # 'self' covers the WebSocket of the same origin, too (CSP level 3).
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- the rest ------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Nowait",
+    "SITE_HEADER": "Nowait",
+    "SITE_URL": "/",
+    "SITE_ICON": lambda request: static("favicon.svg"),
+    "SITE_FAVICONS": [{"rel": "icon", "href": lambda request: static("favicon.svg")}],
+    "STYLES": [lambda request: static("monitor/admin.css")],
+    "SHOW_BACK_BUTTON": True,
+    "SIDEBAR": {"navigation": "annotator_site.campaigns.admin_sidebar.navigation"},
+    # The greys and the accent of static/css/tokens.css.
+    "COLORS": {
+        "base": {
+            "50": "#fafafa", "100": "#f4f4f4", "200": "#e4e4e4", "300": "#d0d0d0",
+            "400": "#adadad", "500": "#6b6b6b", "600": "#565656", "700": "#404040",
+            "800": "#2a2a2a", "900": "#1c1c1c", "950": "#0b0b0b",
+        },
+        "primary": {
+            "50": "#eef1fd", "100": "#e0e6fc", "200": "#c5cffa", "300": "#9fb2ff",
+            "400": "#8296f4", "500": "#6f86ee", "600": "#2b49c9", "700": "#243da8",
+            "800": "#1f3386", "900": "#1b2c6c", "950": "#121c45",
+        },
+    },
+}  # fmt: skip
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "()": "annotator_site.log_lines.LineFormatter",
+            "fmt": f"{{asctime}} {{levelname}} {ROLE} {{name}}: {{message}}",
+            "style": "{",
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        # Django's own handlers would print each of these a second time.
+        "django": {"handlers": [], "propagate": True, "level": "INFO"},
+        "django.server": {"handlers": [], "propagate": True},
+        "daphne": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
+    },
+}

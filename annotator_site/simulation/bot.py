@@ -1,0 +1,292 @@
+"""One simulated annotator: a client of the labeling WebSocket and of nothing else.
+
+It behaves as the labeling page does: it holds queries ahead, gives every message an id of its
+own, keeps what is not acknowledged and sends it again, under the same id, over the next
+connection.
+"""
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.typing import Subprotocol
+
+from annotator_site.labeling.protocol import MAX_FRAME_BYTES, SUBPROTOCOL, CloseCode
+from annotator_site.simulation.crew import Acknowledged, Identity, Manner, Permits
+from annotator_site.simulation.summary import Tally
+
+# Trying again cannot help against these; too many connections or messages pass by themselves.
+SLOW_DOWN: Final = frozenset({CloseCode.TOO_MANY_CONNECTIONS, CloseCode.TOO_FAST})
+FATAL: Final = {
+    CloseCode.NOT_LOGGED_IN: "is not logged in (4401)",
+    CloseCode.NOT_AN_ANNOTATOR: "is not an annotator of this campaign (4403)",
+    CloseCode.NO_SUCH_CAMPAIGN: "was told that there is no such campaign (4404)",
+}
+# The message had no effect for now, and may have it later.
+LATER: Final = frozenset({"rate_limited", "paused"})
+FIRST_RETRY_S: Final = 0.1
+LAST_RETRY_S: Final = 5.0
+LATER_S: Final = 1.0
+
+
+class Refused(Exception):
+    """The site will never let this bot in; the message names the bot and says why."""
+
+
+@dataclass(slots=True)
+class _Said:
+    """A message that is not acknowledged yet; `choice` is None for a skip."""
+
+    frame: str
+    query: int
+    choice: int | None
+    at: float
+
+
+class Bot:
+    """One annotator. `run` labels until it is cancelled, over as many connections as it takes."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        address: str,
+        answers: Mapping[int, int],
+        choices: Sequence[int],
+        manner: Manner,
+        tally: Tally,
+        permits: Permits,
+        on_ack: Callable[[Acknowledged], None],
+    ) -> None:
+        self.identity = identity
+        self.address = address
+        self.answers = answers
+        self.choices = choices
+        self.manner = manner
+        self.tally = tally
+        self.permits = permits
+        self.on_ack = on_ack
+        self.idle: str | None = None
+        self.unacked: dict[str, _Said] = {}
+        self.settled = asyncio.Event()  # set while nothing is unacknowledged
+        self.settled.set()
+        self._session: str | None = None
+        # Query -> image in the order in which they came, the one that is in view included.
+        self._buffer: dict[int, int] = {}
+        self._current: int | None = None
+        self._shown_at = 0.0
+        self._waits_since: float | None = None
+        self._joined_at: float | None = None
+        self._again: list[str] = []
+        self._wake = asyncio.Event()
+        permits.sleepers.add(self._wake)
+        # A simulation's dice, not a secret's.
+        self._dice = random.Random()  # noqa: S311
+
+    async def run(self, doors: asyncio.Semaphore) -> None:
+        """Connect (through `doors`, a few at a time), label, connect again when dropped.
+
+        Raises Refused where connecting again cannot help.
+        """
+        failures = 0
+        while True:
+            session, code = self._session, None
+            try:
+                async with doors:
+                    connection = await connect(
+                        self.address,
+                        subprotocols=[Subprotocol(SUBPROTOCOL)],
+                        additional_headers={"Authorization": f"Token {self.identity.token}"},
+                        compression=None,
+                        proxy=None,
+                        max_size=4 * MAX_FRAME_BYTES,
+                        close_timeout=2,
+                    )
+                async with connection:
+                    await self._attend(connection)
+            except ConnectionClosed as closed:
+                code = closed.rcvd.code if closed.rcvd else None
+                if code in FATAL:
+                    raise Refused(f"{self.identity.username} {FATAL[CloseCode(code)]}") from closed
+            except InvalidStatus as refusal:
+                if refusal.response.status_code < 500:
+                    raise Refused(f"{self.identity.username}: {refusal}") from refusal
+            except (OSError, TimeoutError, InvalidHandshake):
+                pass  # nobody answers: the site is starting, or starting again
+            if self._session != session:
+                failures = 0
+                self.tally.reconnects += 1
+            # Full jitter: a crowd that was dropped together does not come back together.
+            longest = LAST_RETRY_S if code in SLOW_DOWN else FIRST_RETRY_S * 2**failures
+            await asyncio.sleep(self._dice.uniform(0, min(longest, LAST_RETRY_S)))
+            failures += 1
+
+    @property
+    def held(self) -> int:
+        """Queries that only this bot can answer now."""
+        return len(self._buffer) + len(self.unacked)
+
+    def give_up_waiting(self, *, now: float) -> None:
+        """At the end of a run: a wait that is still going on is a wait, too."""
+        if self._waits_since is not None:
+            self.tally.wait(since=self._waits_since, now=now)
+            self._waits_since = None
+
+    async def _attend(self, connection: ClientConnection) -> None:
+        """One connection from `ready` to its end."""
+        ready = {"type": "ready", "buffer": self.manner.buffer, "resume": self._session}
+        now = time.monotonic()
+        self.tally.connect(now=now)
+        if self._joined_at is None:
+            self._joined_at = now
+        answering: asyncio.Task[None] | None = None
+        try:
+            await connection.send(orjson.dumps(ready).decode())
+            async for frame in connection:
+                message = orjson.loads(frame)
+                if message["type"] == "welcome":
+                    self._session = message["session"]
+                    # What is still ours comes again by itself.
+                    self._buffer.clear()
+                    self._current = None
+                    self._again.clear()
+                    answering = asyncio.create_task(self._answer_all(connection))
+                else:
+                    self._receive(message, time.monotonic())
+        finally:
+            self.tally.connected -= 1
+            if answering is not None:
+                answering.cancel()
+                await asyncio.gather(answering, return_exceptions=True)
+
+    def _receive(self, message: dict[str, Any], now: float) -> None:
+        match message["type"]:
+            case "query":
+                self._take_in(message["query"], message["image"]["id"], now)
+            case "ack":
+                progress = message["progress"]
+                self.tally.done, self.tally.total = progress["labeled"], progress["total"]
+                said = self._settle(message["id"])
+                if said is None:
+                    return  # the answer to a message that was sent twice
+                self.tally.acknowledge(sent=said.at, now=now, is_label=said.choice is not None)
+                if said.choice is not None:
+                    self.on_ack(
+                        Acknowledged(message["id"], said.query, said.choice, self.identity.username)
+                    )
+            case "nack":
+                self._refused(message["id"], message["code"])
+            case "revoke":
+                self._buffer.pop(message["query"], None)
+                if self._current == message["query"]:
+                    self._current = None
+                    self._wake.set()
+            case "idle":
+                self.idle = message["reason"]
+                if self.idle == "paused":
+                    self._waits_since = None  # somebody's wish, not the system's fault
+            case _:
+                pass  # words for a person, or a message of a later version
+
+    def _take_in(self, query: int, image: int, now: float) -> None:
+        if query in self._buffer or any(said.query == query for said in self.unacked.values()):
+            return
+        self._buffer[query] = image
+        self.idle = None
+        if self._joined_at is not None:
+            self.tally.first_query_ms.append((now - self._joined_at) * 1000)
+            self._joined_at = None
+        if self._waits_since is not None:
+            self.tally.wait(since=self._waits_since, now=now)
+            self._waits_since = None
+        self._wake.set()
+
+    def _refused(self, message_id: str | None, code: str) -> None:
+        self.tally.nacks[code] += 1
+        if message_id is None:
+            return
+        if code in LATER:
+            self._again.append(message_id)
+            self._wake.set()
+        else:
+            said = self._settle(message_id)
+            if said is not None and said.choice is not None:
+                self.permits.give_back()
+
+    def _settle(self, message_id: str) -> _Said | None:
+        said = self.unacked.pop(message_id, None)
+        if not self.unacked:
+            self.settled.set()
+        return said
+
+    async def _answer_all(self, connection: ClientConnection) -> None:
+        """Answer one query after the other; ends with the connection."""
+        for said in list(self.unacked.values()):
+            await connection.send(said.frame)
+        while True:
+            if self._again:
+                await asyncio.sleep(LATER_S * self._dice.uniform(0.5, 1.5))
+                again, self._again = self._again, []
+                for message_id in again:
+                    if message_id in self.unacked:
+                        await connection.send(self.unacked[message_id].frame)
+            elif self.permits.left < 1 or not self._look():
+                self._wake.clear()
+                await self._wake.wait()
+            else:
+                query = self._current
+                await self._think()
+                # It may have been revoked meanwhile, or the last permit taken.
+                if query is not None and query == self._current:
+                    await self._answer(connection, query)
+
+    def _look(self) -> bool:
+        """Whether a query is in view; takes the next of the buffer if there is one."""
+        if self._current is None and self._buffer:
+            self._current = next(iter(self._buffer))
+            self._shown_at = time.monotonic()
+        return self._current is not None
+
+    async def _think(self) -> None:
+        if self.manner.think_s > 0:
+            thought = self._dice.expovariate(1 / self.manner.think_s)
+            await asyncio.sleep(max(thought, self.manner.least_s))
+        elif self.manner.least_s > 0:
+            await asyncio.sleep(self.manner.least_s)
+
+    async def _answer(self, connection: ClientConnection, query: int) -> None:
+        choice = self._choose(self._buffer[query])
+        if choice is not None and not self.permits.take():
+            return
+        now = time.monotonic()
+        message_id = str(uuid.uuid4())
+        message: dict[str, Any] = {"id": message_id, "query": query}
+        if choice is None:
+            message |= {"type": "skip", "reason": "unsure"}
+        else:
+            shown_ms = int((now - self._shown_at) * 1000)
+            message |= {"type": "label", "choice": choice, "shown_ms": shown_ms}
+        said = _Said(orjson.dumps(message).decode(), query, choice, now)
+        self.unacked[message_id] = said
+        self.settled.clear()
+        del self._buffer[query]
+        self._current = None
+        if self._buffer:
+            self.tally.no_wait()
+        else:
+            self._waits_since = now
+        await connection.send(said.frame)
+
+    def _choose(self, image: int) -> int | None:
+        """The known label, at times another one; None where none is known."""
+        known = self.answers.get(image)
+        if known is not None and self._dice.random() < self.manner.error_rate:
+            return self._dice.choice([choice for choice in self.choices if choice != known])
+        return known

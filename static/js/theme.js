@@ -1,0 +1,56 @@
+// Light, dark or the system's choice. A classic script in the head, so that the first paint is
+// already in the right colours; the switch itself is drawn when the page has been read.
+(() => {
+  const KEY = "nowait.theme";
+  const THEMES = [["system", "System"], ["light", "Light"], ["dark", "Dark"]];
+  const root = document.documentElement;
+
+  function remembered() {
+    try {
+      return localStorage.getItem(KEY) ?? "system";
+    } catch {
+      return "system"; // storage is switched off in this browser
+    }
+  }
+
+  function apply(theme) {
+    if (theme === "light" || theme === "dark") root.dataset.theme = theme;
+    else delete root.dataset.theme;
+    for (const button of document.querySelectorAll("[data-theme-choice]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.themeChoice === theme));
+    }
+  }
+
+  function choose(theme) {
+    try {
+      localStorage.setItem(KEY, theme);
+    } catch {
+      // This page alone changes, then.
+    }
+    apply(theme);
+  }
+
+  apply(remembered());
+
+  addEventListener("DOMContentLoaded", () => {
+    for (const place of document.querySelectorAll("[data-theme-switch]")) {
+      place.className = "theme";
+      place.setAttribute("role", "group");
+      place.setAttribute("aria-label", "Colours");
+      for (const [theme, name] of THEMES) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = name;
+        button.dataset.themeChoice = theme;
+        button.addEventListener("click", () => choose(theme));
+        place.append(button);
+      }
+    }
+    apply(remembered());
+  });
+
+  // Another tab switched.
+  addEventListener("storage", (event) => {
+    if (event.key === KEY) apply(event.newValue ?? "system");
+  });
+})();

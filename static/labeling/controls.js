@@ -1,0 +1,39 @@
+// Keys and clicks, turned into what they mean.
+
+import { isOurs } from "./keys.js";
+
+const IN_PASSING = new Set(["Tab", "Shift", "Control", "Alt", "AltGraph", "Meta"]);
+
+export function listen({ rail, help, meaning, isAway, goOn, answer, undo, act }) {
+  addEventListener("keydown", (event) => {
+    const { search } = rail;
+    if (event.target === search && event.key === "Backspace" && !search.value && !event.repeat) {
+      undo();
+      return;
+    }
+    if (!isOurs(event)) return;
+    const means = meaning(event);
+    if (help.open && means?.action !== "help") return;
+    if (isAway() && !IN_PASSING.has(event.key)) {
+      event.preventDefault();
+      goOn();
+      return;
+    }
+    if (!means) return;
+    if (means.search) {
+      search.focus(); // the letter itself then lands in the field
+      if (event.key === "/") event.preventDefault();
+      return;
+    }
+    event.preventDefault();
+    if (means.action) act(means.action);
+    else if (answer(means)) rail.flash(means.choice);
+  });
+
+  addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button?.dataset.action) act(button.dataset.action);
+    // A button that a pointer pressed keeps no focus, or the next space bar would press it again.
+    if (event.detail && button?.closest(".rail, .strip")) button.blur();
+  });
+}

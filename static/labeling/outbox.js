@@ -1,0 +1,135 @@
+// What the person did and the server has not confirmed: each message under an id of its own, kept
+// in localStorage until it is answered, and sent again under the same id after a lost connection.
+// One storage key a message: two tabs never overwrite one another, and a tab that adopts what
+// another left behind does no harm, since an id has its effect once.
+
+const WINDOW = 10; // messages on their way at most: the server bounds what it takes in
+const PATIENCE_MS = 10000; // without an answer for so long, the link counts as dead
+const PAUSE_MS = 1000; // after the server said `rate_limited`
+
+export class Outbox {
+  #prefix;
+  #send;
+  #entries = new Map(); // id → {message, at, sent}, oldest first
+  #last = 0;
+  #pausedUntil = 0;
+
+  // send(message) is called for each message when its turn comes; `changed` after each change.
+  constructor({ place, send, changed }) {
+    this.#prefix = `nowait.outbox/${place}/`;
+    this.#send = send;
+    this.changed = changed;
+    this.#load();
+  }
+
+  get size() {
+    return this.#entries.size;
+  }
+
+  get messages() {
+    return [...this.#entries.values()].map((entry) => entry.message);
+  }
+
+  // Keeps the message, then sends it if the link is up. Returns its id.
+  put(fields) {
+    const id = newId();
+    this.#last = Math.max(this.#last + 1, Date.now()); // order survives a reload
+    const entry = { message: { ...fields, id }, at: this.#last, sent: 0 };
+    this.#entries.set(id, entry);
+    this.#store(id, entry);
+    this.changed();
+    return id;
+  }
+
+  // The server answered: returns the message, or undefined when it was not (or no longer) ours.
+  settle(id) {
+    const entry = this.#entries.get(id);
+    if (!entry) return undefined;
+    this.#entries.delete(id);
+    this.#forget(id);
+    this.changed();
+    return entry.message;
+  }
+
+  // Sends, oldest first, what is not on its way yet.
+  pump() {
+    const now = performance.now();
+    if (now < this.#pausedUntil) return;
+    let onTheWay = 0;
+    for (const entry of this.#entries.values()) {
+      if (!entry.sent) {
+        entry.sent = now;
+        this.#send(entry.message);
+      }
+      onTheWay += 1;
+      if (onTheWay === WINDOW) break;
+    }
+  }
+
+  // A new connection: nothing is on its way any more.
+  resend() {
+    for (const entry of this.#entries.values()) entry.sent = 0;
+    this.#pausedUntil = 0;
+    this.pump();
+  }
+
+  // Too fast: everything again, in order, in a moment.
+  pause() {
+    if (performance.now() < this.#pausedUntil) return;
+    this.#pausedUntil = performance.now() + PAUSE_MS;
+    setTimeout(() => this.resend(), PAUSE_MS);
+  }
+
+  // For how long, in milliseconds, the oldest message has been on its way; 0: none is.
+  get waiting() {
+    const oldest = this.#entries.values().next().value;
+    return oldest?.sent ? performance.now() - oldest.sent : 0;
+  }
+
+  get overdue() {
+    return this.waiting > PATIENCE_MS;
+  }
+
+  #load() {
+    const found = [];
+    try {
+      for (const key of Object.keys(localStorage)) {
+        if (key.startsWith(this.#prefix)) found.push(JSON.parse(localStorage.getItem(key)));
+      }
+    } catch {
+      return; // storage is switched off: the page's memory is all there is
+    }
+    found.sort((one, other) => one.at - other.at);
+    for (const { message, at } of found) {
+      this.#entries.set(message.id, { message, at, sent: 0 });
+      this.#last = at;
+    }
+  }
+
+  #store(id, { message, at }) {
+    try {
+      localStorage.setItem(this.#prefix + id, JSON.stringify({ message, at }));
+    } catch {
+      // Full or switched off: the page's memory still holds it, and leaving warns.
+    }
+  }
+
+  #forget(id) {
+    try {
+      localStorage.removeItem(this.#prefix + id);
+    } catch {
+      // As above.
+    }
+  }
+}
+
+// A version 4 UUID. crypto.randomUUID exists in secure contexts only, and a site in a local
+// network may be reached by plain http.
+function newId() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}

@@ -1,0 +1,89 @@
+// The image on the stage, whether it may be answered yet, and for how long it has been in view.
+
+const SMALL = 100; // pixels: below it an image is drawn as sharp squares, above it smooth
+const MAGNIFY = 64; // an 8-pixel image across a whole screen is harder to read, not easier
+
+export class Stage {
+  #stage;
+  #frame;
+  #broken;
+  #armed = false;
+  #frames = 0; // counts what was shown, so that a late paint of an earlier one arms nothing
+  #since = null; // when the image came into view, by performance.now(); null: not in view
+  #seen = 0; // milliseconds in view before that
+  #covered = false;
+  turn = null;
+
+  // broken(turn) is called when an image that comes back by undo cannot be shown any more.
+  constructor({ stage, frame, broken }) {
+    this.#stage = stage;
+    this.#frame = frame;
+    this.#broken = broken;
+    document.addEventListener("visibilitychange", () => this.#tick());
+  }
+
+  // True once the image is painted: only then does an answer mean it.
+  get armed() {
+    return this.#armed && !this.#covered;
+  }
+
+  get shownMs() {
+    return Math.round(this.#seen + (this.#since === null ? 0 : performance.now() - this.#since));
+  }
+
+  // While something lies over the image, its time stands still and it cannot be answered.
+  set covered(covered) {
+    this.#covered = covered;
+    this.#tick();
+  }
+
+  show(turn) {
+    this.#leave();
+    const { element } = turn;
+    const width = turn.image.width || element.naturalWidth || 1;
+    const height = turn.image.height || element.naturalHeight || 1;
+    const small = Math.max(width, height) <= SMALL;
+    element.className = small ? "image small" : "image";
+    element.style.setProperty("--ratio", width / height);
+    element.style.setProperty("--most", `${width * (small ? MAGNIFY : 8)}px`);
+    element.alt = "The image to label";
+    this.turn = turn;
+    this.#stage.dataset.query = turn.id;
+    this.#frame.replaceChildren(element);
+    const number = this.#frames;
+    const still = (act) => () => number === this.#frames && act();
+    const paint = () => requestAnimationFrame(still(() => this.#arm()));
+    if (turn.ready) paint();
+    else element.decode().then(paint, still(() => this.#broken(turn)));
+  }
+
+  // Takes the image off and returns its turn.
+  clear() {
+    const { turn } = this;
+    this.#leave();
+    this.turn = null;
+    delete this.#stage.dataset.query;
+    this.#frame.replaceChildren();
+    return turn;
+  }
+
+  #leave() {
+    this.#frames += 1;
+    this.#armed = false;
+    this.#since = null;
+    this.#seen = 0;
+    delete this.#stage.dataset.armed;
+  }
+
+  #arm() {
+    this.#armed = true;
+    this.#stage.dataset.armed = "true";
+    this.#tick();
+  }
+
+  #tick() {
+    this.#seen += this.#since === null ? 0 : performance.now() - this.#since;
+    const inView = this.#armed && !this.#covered && !document.hidden;
+    this.#since = inView ? performance.now() : null;
+  }
+}

@@ -1,0 +1,136 @@
+"""A real PostgreSQL, a real web server and a real browser for the tests that ask for them.
+
+Unless DATABASE_URL is given, the tests use the bundled PostgreSQL in a folder of their own
+(own_var.py). It starts with the first test that needs a database and stops at the end.
+"""
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.db import connections
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+WEB_START_TIMEOUT_S = 60.0
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Starts the bundled PostgreSQL just before pytest-django makes the test database in it."""
+    if settings.USES_BUNDLED_POSTGRES:
+        from annotator_site import embedded_postgres
+
+        embedded_postgres.ensure_running(settings.VAR)
+
+
+@pytest.fixture(scope="session")
+def test_environment(django_db_setup: None) -> dict[str, str]:
+    """The environment in which a child process uses the test database and the same secrets."""
+    database = str(connections["default"].settings_dict["NAME"])
+    if settings.USES_BUNDLED_POSTGRES:
+        from annotator_site import embedded_postgres
+
+        url = embedded_postgres.connection_url(settings.VAR, database)
+    else:
+        address, mark, query = os.environ["DATABASE_URL"].partition("?")
+        url = f"{address.rpartition('/')[0]}/{quote(database)}{mark}{query}"
+    return {**os.environ, "DATABASE_URL": url, "SECRET_KEY": settings.SECRET_KEY}
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of this machine that nobody uses at the moment."""
+    return _free_port()
+
+
+@pytest.fixture(scope="session")
+def live_site(test_environment: dict[str, str]) -> Iterator[str]:
+    """The base URL of a real web process on the test database, for the whole run.
+
+    It sees committed data only: use it with `@pytest.mark.django_db(transaction=True)`.
+    """
+    port = _free_port()
+    log = settings.VAR / "logs" / "live_site.log"
+    command = [sys.executable, "-m", "daphne", "--port", str(port), "--verbosity", "0"]
+    command += ["--websocket-max-message-size=131072", "--websocket-max-frame-size=131072"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "annotator_site.asgi:application"],
+            env={**test_environment, "NOWAIT_ROLE": "web"},
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + WEB_START_TIMEOUT_S
+        while not _answers(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the web process does not answer:\n{log.read_text()[-3000:]}")
+            time.sleep(0.05)
+        yield f"http://localhost:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium without a window: the system's, else the one that playwright has installed.
+
+    For one module only: playwright's event loop lives in this thread as long as the browser,
+    and asynchronous tests of other modules need the thread for theirs.
+    """
+    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
+        # Because of that loop Django would refuse every query as made in asynchronous code.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser, live_site: str) -> Iterator[Page]:
+    """A page of a fresh browser profile, with `live_site` as the base of relative addresses."""
+    context = browser.new_context(base_url=live_site)
+    yield context.new_page()
+    context.close()
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=2.0)
+    with suppress(OSError, http.client.HTTPException), closing(client):
+        client.request("GET", "/healthz", headers={"Host": "localhost"})
+        return client.getresponse().status < 500
+    return False

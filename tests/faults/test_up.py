@@ -1,0 +1,185 @@
+"""`manage.py up` comes back from every kill, and leaves nothing behind when it is stopped."""
+
+import http.client
+import os
+import queue
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+from django.db import connections
+
+from al_engine.pools.models import Campaign
+from al_engine.supervisor import Child, Supervisor
+from annotator_site import embedded_postgres, environment, running
+from annotator_site.postgres_cluster import Place
+from annotator_site.running import SiteOptions, follow_campaigns
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def var() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="nowait-up-"))
+    environment.make_var(folder / "var")
+    yield folder / "var"
+    embedded_postgres.stop(folder / "var")
+    shutil.rmtree(folder)
+
+
+def up(var: Path, *options: str) -> subprocess.Popen[str]:
+    env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "up", *options],
+        cwd=ROOT,
+        env={**env, "NOWAIT_VAR": str(var), "NOWAIT_ROLE": ""},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def await_line(process: subprocess.Popen[str], part: str) -> str:
+    """The first line on stderr from here on that contains `part`."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if part in line:
+            return line
+    raise AssertionError(f"it ended without saying {part!r}")
+
+
+def status(port: int, path: str) -> int:
+    with closing(http.client.HTTPConnection("localhost", port, timeout=30.0)) as client:
+        client.request("GET", path)
+        return client.getresponse().status
+
+
+def await_service(port: int) -> None:
+    """Returns once a page that needs the database is served; no connection may be refused."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            if status(port, "/readyz") == 200:
+                return
+        except (http.client.HTTPException, ConnectionResetError):
+            pass  # it was being answered by the process that was killed
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def await_end(process: psutil.Process) -> None:
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([descriptor], [], [], PATIENCE_S)[0], "it lives on"
+    finally:
+        os.close(descriptor)
+
+
+def postmaster(var: Path) -> psutil.Process:
+    return psutil.Process(int((Place(var).data / "postmaster.pid").read_text().split()[0]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children end with a killed parent on Linux")
+@pytest.mark.parametrize("asgi_server", running.ASGI_SERVERS)
+def test_up_comes_back_from_every_kill_and_stops_cleanly(var: Path, asgi_server: str) -> None:
+    with up(var, "--port=0", f"--asgi-server={asgi_server}") as first:
+        port = int(await_line(first, "Nowait is ready: ").rpartition(":")[2].strip(" /\n"))
+        await_service(port)
+
+        (web,) = psutil.Process(first.pid).children()
+        web.kill()
+        await_line(first, "web-1 was killed by SIGKILL; it is started again")
+        await_service(port)
+
+        server = postmaster(var)
+        for process in [server, *server.children()]:
+            process.kill()
+        await_line(first, "PostgreSQL answers again")
+        await_service(port)
+
+        (web,) = psutil.Process(first.pid).children()
+        first.kill()
+        first.wait(PATIENCE_S)
+        await_end(web)
+
+    with up(var, f"--port={port}", f"--asgi-server={asgi_server}") as second:
+        await_line(second, f"Nowait is ready: http://localhost:{port}/")
+        await_service(port)
+        children = psutil.Process(second.pid).children(recursive=True)
+        assert children
+        second.terminate()
+        assert second.wait(PATIENCE_S) == 0
+        assert second.stderr is not None
+        assert second.stderr.read() == ""
+        assert not any(child.is_running() for child in children)
+    assert not embedded_postgres.is_answering(var)
+
+
+def test_a_port_in_use_is_told_with_the_remedy(var: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with up(var, f"--port={port}") as refused:
+            _, told = refused.communicate(timeout=PATIENCE_S)
+    assert refused.returncode == 1
+    assert told.startswith(f"CommandError: Port {port} cannot be had (Address already in use)")
+    assert told.count("\n") == 1
+
+
+class Diary(Supervisor):
+    """Writes down what it is asked for instead of doing it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+        self.children: dict[str, Child] = {}
+
+    def add(self, child: Child) -> None:
+        self.children[child.name] = child
+        self.asked.put(("add", child.name))
+
+    def remove(self, name: str) -> None:
+        self.asked.put(("remove", name))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_engines_come_and_go_with_their_campaigns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "FOLLOW_EVERY_S", 0.02)
+    Campaign.objects.create(slug="old", title="Old", state=Campaign.State.FINISHED)
+    campaign = Campaign.objects.create(slug="digits", title="Digits")
+    diary = Diary()
+    follower = threading.Thread(target=follow_campaigns, args=(diary, SiteOptions(workers=3)))
+    follower.start()
+    try:
+        assert diary.asked.get(timeout=PATIENCE_S) == ("add", "engine-digits")
+        assert diary.children["engine-digits"].argv[-3:] == ["run_engine", "digits", "--workers=3"]
+        campaign.state = Campaign.State.PAUSED
+        campaign.save()
+        Campaign.objects.create(slug="birds", title="Birds")
+        assert diary.asked.get(timeout=PATIENCE_S) == ("add", "engine-birds")
+        # A restart of the database: the follower goes on with a new connection.
+        with connections["default"].cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        campaign.state = Campaign.State.FINISHED
+        campaign.save()
+        assert diary.asked.get(timeout=PATIENCE_S) == ("remove", "engine-digits")
+    finally:
+        diary.stop()
+        follower.join(PATIENCE_S)
+    assert not follower.is_alive()
+    assert diary.asked.empty()

@@ -1,0 +1,173 @@
+"""An installation is safe as it comes, and a wrong setting is answered in one line."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from django.test import Client
+
+from annotator_site import environment
+from annotator_site.accounts.models import User
+from annotator_site.log_lines import LineFormatter
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def manage(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """A management command in an environment with exactly these settings."""
+    plain = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=plain | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        pytest.param({}, id="this machine only"),
+        pytest.param({"ALLOWED_HOSTS": "label.example.org"}, id="a public name"),
+        pytest.param({"ALLOWED_HOSTS": "label.example.org", "BEHIND_PROXY": "1"}, id="a proxy"),
+    ],
+)
+def test_the_deployment_checks_are_clean_as_it_comes(tmp_path: Path, env: dict[str, str]) -> None:
+    arguments = ("check", "--deploy", "--fail-level", "WARNING")
+    result = manage(*arguments, NOWAIT_VAR=str(tmp_path / "var"), **env)
+    assert (result.returncode, result.stderr.count("\n")) == (0, 0), result.stderr
+    assert (tmp_path / "var" / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "var" / "postgres").exists(), "a check needs no server"
+
+
+@pytest.mark.parametrize(
+    ("env", "cause"),
+    [
+        ({"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/x"}, "Connection refused"),
+        ({"DATABASE_URL": "mysql://u:secret@host/x"}, "is not PostgreSQL"),
+        ({"DEBUG": "perhaps"}, "neither on nor off"),
+        ({"NOWAIT_VAR": "/proc/nowhere"}, "make its parent writable"),
+    ],
+)
+def test_a_wrong_setting_ends_a_command_with_one_line(
+    tmp_path: Path, env: dict[str, str], cause: str
+) -> None:
+    result = manage("migrate", **{"NOWAIT_VAR": str(tmp_path), **env})
+    assert result.returncode == 1
+    assert cause in result.stderr
+    assert result.stderr.startswith("nowait: ")
+    assert result.stderr.count("\n") == 1
+    assert "secret" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "cause"),
+    [
+        ("nonsense", "scheme 'none'"),
+        ("postgresql://user:secret@[host/x", "cannot be read as an address"),
+        ("postgresql://user:secret@host:port/x", "cannot be read as an address"),
+        ("postgresql://user:secret@host", "names no database"),
+        ("sqlite:///x", "is not PostgreSQL"),
+    ],
+)
+def test_an_address_that_cannot_be_meant_is_refused_with_an_example(url: str, cause: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=cause) as refusal:
+        environment.database(url, {}, role="web", application_name="test")
+    assert environment.EXAMPLE_DATABASE_URL in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+
+
+def test_only_the_web_has_a_pool_and_a_limit_on_statements() -> None:
+    url = "postgresql://u@h/x?options=-c%20work_mem=8MB&sslmode=require"
+    web = environment.database(url, {}, role="web", application_name="web")
+    other = environment.database(url, {}, role="migrate", application_name="migrate")
+    assert web["OPTIONS"]["pool"]["max_size"] > 1
+    assert web["CONN_MAX_AGE"] == 0
+    assert "statement_timeout" in web["OPTIONS"]["options"]
+    assert "pool" not in other["OPTIONS"]
+    assert "statement_timeout" not in other["OPTIONS"]["options"]
+    for settings in (web, other):
+        assert settings["CONN_HEALTH_CHECKS"]
+        assert "idle_in_transaction_session_timeout=30000" in settings["OPTIONS"]["options"]
+        assert settings["OPTIONS"]["options"].endswith("-c work_mem=8MB")
+        assert settings["OPTIONS"]["sslmode"] == "require"
+
+
+def test_processes_that_start_together_make_one_secret_key(tmp_path: Path) -> None:
+    together = threading.Barrier(8)
+    keys: list[str] = []
+
+    def start() -> None:
+        together.wait()
+        keys.append(environment.secret_key({}, tmp_path))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(keys)) == 1
+    assert len(keys) == 8
+    assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
+    assert environment.secret_key({"SECRET_KEY": "given"}, tmp_path) == "given"
+    (tmp_path / "secret_key").write_text("")
+    with pytest.raises(ImproperlyConfigured, match="is damaged"):
+        environment.secret_key({}, tmp_path)
+
+
+@pytest.mark.django_db
+def test_a_server_that_may_lose_acknowledged_labels_is_refused() -> None:
+    assert run_checks(databases=["default"]) == []
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")
+    errors = run_checks(databases=["default"])
+    assert [error.id for error in errors] == ["nowait.E001"]
+    assert "synchronous_commit" in errors[0].msg
+
+
+@pytest.mark.django_db
+def test_pages_run_no_inline_scripts_except_the_admin(client: Client) -> None:
+    page = client.get("/accounts/login/").headers["Content-Security-Policy"]
+    assert "default-src 'self'" in page
+    assert "unsafe" not in page
+    for part in ("object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"):
+        assert part in page
+    admin = client.get("/admin/login/").headers["Content-Security-Policy"]
+    assert "script-src 'self' 'unsafe-inline' 'unsafe-eval'" in admin
+    assert "frame-ancestors 'none'" in admin
+
+
+@pytest.mark.django_db
+def test_guessing_a_password_locks_that_name_from_that_address_only(client: Client) -> None:
+    User.objects.create_user("ada", password="correct horse")
+    User.objects.create_user("bob", password="battery staple")
+    wrong = {"username": "ada", "password": "guess"}
+    right = {"username": "ada", "password": "correct horse"}
+    for _ in range(9):
+        assert client.post("/accounts/login/", wrong).status_code == 200
+    assert client.post("/accounts/login/", wrong).status_code == 429
+    refused = client.post("/accounts/login/", right)
+    assert refused.status_code == 429
+    assert "15 minutes" in refused.content.decode()
+    assert client.post("/accounts/login/", right, REMOTE_ADDR="192.0.2.7").status_code == 302
+    client.logout()
+    other = {"username": "bob", "password": "battery staple"}
+    assert client.post("/accounts/login/", other).status_code == 302
+
+
+def test_a_log_record_is_one_line_whatever_a_visitor_sends() -> None:
+    formatter = LineFormatter("{asctime} {levelname} web {name}: {message}", style="{")
+    message = "Not Found: /x\n2026-01-01 00:00:00,000Z ERROR web forged"
+    record = logging.LogRecord("django", logging.WARNING, "", 0, message, None, None)
+    line = formatter.format(record)
+    assert "\n" not in line
+    assert "Z WARNING web django: Not Found: /x\\n2026" in line

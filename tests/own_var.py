@@ -1,0 +1,31 @@
+"""Gives a test run a folder of state of its own; loaded by `-p` in pyproject.toml.
+
+A plugin, not a part of conftest.py: pytest-django loads the settings, which read the environment
+once, before any conftest.py is imported.
+"""
+
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+VAR = Path(tempfile.mkdtemp(prefix="nowait-tests-"))
+VAR.chmod(0o711)  # under root PostgreSQL runs as another user, who must pass through
+
+os.environ["NOWAIT_VAR"] = str(VAR)
+os.environ["NOWAIT_ROLE"] = "test"
+for name in ("ALLOWED_HOSTS", "HTTPS", "BEHIND_PROXY", "DEBUG", "STORAGE_URL", "REDIS_URL"):
+    os.environ.pop(name, None)
+
+# An ordinary end of the run, like Ctrl-C, so that no server is left behind.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_unconfigure() -> None:
+    """Stops the bundled PostgreSQL of this run, if a test has started it; removes its folder."""
+    if (VAR / "postgres").exists():
+        from annotator_site import embedded_postgres
+
+        embedded_postgres.stop(VAR)
+    shutil.rmtree(VAR, ignore_errors=True)

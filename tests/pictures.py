@@ -1,0 +1,86 @@
+"""Pictures and archives for tests, sound and hostile."""
+
+import io
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+
+def picture(
+    format_: str = "PNG",
+    size: tuple[int, int] = (8, 6),
+    *,
+    mode: str = "RGB",
+    shade: int = 0,
+    **options: Any,
+) -> bytes:
+    """A picture of one colour; pictures of different `shade` are different files."""
+    image = Image.new(mode, size)
+    image.putpixel((0, 0), image.getpixel((0, 0)) if shade == 0 else _pixel(mode, shade))
+    out = io.BytesIO()
+    image.save(out, format=format_, **options)
+    return out.getvalue()
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims to be of this size and has a few bytes of pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checksum = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes(1000))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )
+
+
+def write_folder(root: Path, files: Mapping[str, bytes]) -> Path:
+    """The files below a folder."""
+    for name, data in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return root
+
+
+def write_zip(path: Path, files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    """A zip of the files, under exactly these names."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def write_tar(path: Path, files: Mapping[str, bytes], mode: str = "w") -> Path:
+    """A tar of the files, under exactly these names; `mode` as tarfile has it (w:gz, w:xz …)."""
+    out = io.BytesIO()
+    with tarfile.TarFile(fileobj=out, mode="w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    path.write_bytes(_packed(out.getvalue(), mode))
+    return path
+
+
+def _packed(data: bytes, mode: str) -> bytes:
+    import bz2
+    import gzip
+    import lzma
+
+    pack = {"w": bytes, "w:gz": gzip.compress, "w:bz2": bz2.compress, "w:xz": lzma.compress}
+    return pack[mode](data)
+
+
+def _pixel(mode: str, shade: int) -> Any:
+    if mode in ("L", "P", "1", "I;16"):
+        return shade
+    return (shade % 256, shade // 256 % 256, shade // 65_536, 0)[: len(mode)]
