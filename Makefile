@@ -12,11 +12,11 @@ ARGS ?=
 setup: .venv/installed
 
 .venv/installed: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "Nowait needs Python 3.11 or newer, and $(PYTHON) is" \
-			"$$($(PYTHON) --version 2>&1 || echo not there):" \
-			"install one and run, say, make $(or $(MAKECMDGOALS),setup) PYTHON=python3.11" >&2; \
-		exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "Nowait needs Python 3.11 or newer, and there" \
+		"is no $(PYTHON): install it, or name another one by PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import platform, sys; sys.version_info >= (3, 11) or sys.exit( \
+		"Nowait needs Python 3.11 or newer, and $(PYTHON) is " + platform.python_version() + \
+		": install a newer one and name it, like PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@

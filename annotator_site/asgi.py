@@ -6,6 +6,7 @@ from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
+from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotator_site.settings")
 pages: Any = get_asgi_application()
@@ -15,6 +16,7 @@ from annotator_site.labeling.authentication import TokenOrSession  # noqa: E402
 from annotator_site.labeling.image_route import serve_image  # noqa: E402
 from annotator_site.labeling.image_urls import PREFIX  # noqa: E402
 from annotator_site.labeling.routing import websocket_urlpatterns as labeling_urls  # noqa: E402
+from annotator_site.monitor.routing import websocket_urlpatterns as monitor_urls  # noqa: E402
 
 
 async def http(scope: Any, receive: Any, send: Any) -> None:
@@ -25,8 +27,20 @@ async def http(scope: Any, receive: Any, send: Any) -> None:
         await pages(scope, receive, send)
 
 
+async def no_such_socket(_scope: Any, receive: Any, send: Any) -> None:
+    """Refuse a WebSocket at an address that has none (the browser sees HTTP 403)."""
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+_anything_else: Any = no_such_socket
 application = ProtocolTypeRouter(
-    {"http": http, "websocket": TokenOrSession(URLRouter(labeling_urls))}
+    {
+        "http": http,
+        "websocket": TokenOrSession(
+            URLRouter([*labeling_urls, *monitor_urls, re_path("", _anything_else)])
+        ),
+    }
 )
 
 # With thousands of connections the collector's defaults make full collections eat the

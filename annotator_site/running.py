@@ -4,12 +4,13 @@ The listening socket belongs to this process: web processes share it, and while 
 started again connection attempts wait in it instead of being refused.
 """
 
+import fcntl
 import http.client
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -99,9 +100,10 @@ def run_site(
     """Runs web and engine until SIGTERM or Ctrl-C, or until the supervisor's `stop`.
 
     Call it in the main thread, with the database running. `on_ready` is called in a thread of
-    its own once the web answers. Raises CommandError when the port cannot be had.
+    its own once the web answers. Raises CommandError when the port cannot be had, and when
+    another site runs on the same folder of state.
     """
-    with closing(listen(options.port)) as listener:
+    with _only_one(), closing(listen(options.port)) as listener:
         say("Preparing the database …")
         prepare_database()
         supervisor = Supervisor(
@@ -144,6 +146,20 @@ def follow_campaigns(supervisor: Supervisor, options: SiteOptions) -> None:
             running = wanted
     finally:
         connections.close_all()
+
+
+@contextmanager
+def _only_one() -> Iterator[None]:
+    """Two sites on one folder of state would give every campaign two engines."""
+    with (settings.VAR / "up.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CommandError(
+                f"Another `up` or `demo` runs with the state in {settings.VAR}: stop it first, or "
+                "set NOWAIT_VAR to another folder."
+            ) from error
+        yield
 
 
 def _watches() -> list[Watch]:

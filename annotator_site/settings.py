@@ -191,9 +191,9 @@ if HTTPS:
     # This site speaks for its own name only: whether the rest of the domain is on HTTPS (W005)
     # and may go on the browsers' lists (W021) is for the domain's owner to say.
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-else:
-    # Plain http is meant for this machine alone, where no wire carries it and browsers treat
-    # localhost as secure: no HSTS (W004), redirect (W008) or secure cookies (W012, W016).
+elif THIS_MACHINE_ONLY:
+    # No wire carries plain http to this machine itself, and browsers treat localhost as secure:
+    # no HSTS (W004), redirect (W008) or secure cookies (W012, W016).
     SILENCED_SYSTEM_CHECKS = [f"security.W{number}" for number in ("004", "008", "012", "016")]
 
 CONTENT_SECURITY_POLICY = {

@@ -1,6 +1,9 @@
 """Pictures and archives for tests, sound and hostile."""
 
+import bz2
+import gzip
 import io
+import lzma
 import struct
 import tarfile
 import zipfile
@@ -22,7 +25,8 @@ def picture(
 ) -> bytes:
     """A picture of one colour; pictures of different `shade` are different files."""
     image = Image.new(mode, size)
-    image.putpixel((0, 0), image.getpixel((0, 0)) if shade == 0 else _pixel(mode, shade))
+    if shade:
+        image.putpixel((0, 0), _pixel(mode, shade))
     out = io.BytesIO()
     image.save(out, format=format_, **options)
     return out.getvalue()
@@ -72,15 +76,17 @@ def write_tar(path: Path, files: Mapping[str, bytes], mode: str = "w") -> Path:
 
 
 def _packed(data: bytes, mode: str) -> bytes:
-    import bz2
-    import gzip
-    import lzma
+    match mode:
+        case "w:gz":
+            return gzip.compress(data)
+        case "w:bz2":
+            return bz2.compress(data)
+        case "w:xz":
+            return lzma.compress(data)
+    return data
 
-    pack = {"w": bytes, "w:gz": gzip.compress, "w:bz2": bz2.compress, "w:xz": lzma.compress}
-    return pack[mode](data)
 
-
-def _pixel(mode: str, shade: int) -> Any:
-    if mode in ("L", "P", "1", "I;16"):
+def _pixel(mode: str, shade: int) -> float | tuple[int, ...]:
+    if mode == "L":
         return shade
     return (shade % 256, shade // 256 % 256, shade // 65_536, 0)[: len(mode)]

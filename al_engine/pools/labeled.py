@@ -36,21 +36,13 @@ class Progress:
 
 
 async def lock(conn: Connection, *, turn_ids: Sequence[int]) -> None:
-    """Hold the queries of these turns until the end of the transaction."""
+    """Hold the images of these turns and their queries until the end of the transaction."""
     await conn.execute(statement("lock"), {"turns": list(turn_ids)})
 
 
 async def lock_labels(conn: Connection, *, undos: Sequence[Undo]) -> None:
-    """Hold the queries of these labels until the end of the transaction."""
-    await conn.execute(
-        """SELECT q.id FROM pools_query q
-           WHERE q.id IN (SELECT l.query_id FROM pools_label l
-                          JOIN unnest(%(annotators)s::bigint[], %(labels)s::uuid[])
-                            AS said(annotator_id, client_id)
-                          USING (annotator_id, client_id))
-           ORDER BY q.id FOR NO KEY UPDATE""",
-        _undo_arrays(undos),
-    )
+    """Hold the images of these labels and their queries until the end of the transaction."""
+    await conn.execute(statement("lock_labels"), _undo_arrays(undos))
 
 
 async def answer(conn: Connection, *, campaign_id: int, answers: Sequence[Answer]) -> Cursor:
@@ -86,7 +78,7 @@ async def skip(conn: Connection, *, campaign_id: int, skips: Sequence[Skip]) -> 
 async def undo(
     conn: Connection, *, campaign_id: int, undos: Sequence[Undo], lease_seconds: int
 ) -> tuple[set[UUID], Cursor]:
-    """Retract labels; their authors hold the turns again.
+    """Retract labels and settle their images anew; their authors hold the turns again.
 
     Returns the labels that were retracted now, and rows for `query.read_turns`. Undoing a
     label a second time, or somebody else's, does nothing.
@@ -104,6 +96,10 @@ async def undo(
             "sessions": [session_of[annotator_id, label] for _, annotator_id, label in rows],
             "lease_seconds": lease_seconds,
         },
+    )
+    await conn.execute(
+        statement("settle"),
+        {"campaign": campaign_id, "turns": [turn_id for turn_id, _, _ in rows]},
     )
     return {label for _, _, label in rows}, turns
 

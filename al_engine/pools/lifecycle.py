@@ -24,6 +24,7 @@ QUERY: Final[dict[Arrow, str]] = {
     ("open", "closed"): "it has enough answers, or its image was excluded",
     ("open", "withdrawn"): "a fresher selection replaced it before anybody held it",
     ("closed", "open"): "an answer was undone",
+    ("withdrawn", "open"): "an answer that came after the withdrawal was undone",
 }
 
 ASSIGNMENT: Final[dict[Arrow, str]] = {

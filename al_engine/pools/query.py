@@ -124,14 +124,23 @@ def prune_withdrawn(*, campaign_id: int, older_than_seconds: float, limit: int =
 async def claim(
     conn: Connection, *, campaign_id: int, demands: Sequence[Demand], lease_seconds: int
 ) -> Cursor:
-    """Lease turns at random for all who want some; rows for `read_turns`."""
+    """Lease turns at random for all who want some; rows for `read_turns`.
+
+    Everybody gets a first turn before anybody gets a second.
+    """
+    places = [
+        demand
+        for nth in range(max((demand.want for demand in demands), default=0))
+        for demand in demands
+        if nth < demand.want
+    ]
     return await conn.execute(
         statement("claim"),
         {
             "campaign": campaign_id,
-            "annotators": [demand.annotator_id for demand in demands],
-            "sessions": [demand.session for demand in demands],
-            "wants": [demand.want for demand in demands],
+            "annotators": [demand.annotator_id for demand in places],
+            "sessions": [demand.session for demand in places],
+            "want": len(places),
             # Not a secret: it only spreads people over S.
             "start": random.random(),  # noqa: S311
             "lease_seconds": lease_seconds,

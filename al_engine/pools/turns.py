@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-Receipt = Literal["stored", "conflict", "unknown_query", "too_late", "not_yours"]
+Receipt = Literal["stored", "repeated", "conflict", "unknown_query", "too_late", "not_yours"]
+"""What became of a message. The first two are acknowledged; “repeated” had its effect before."""
 
 
 @dataclass(frozen=True, slots=True)

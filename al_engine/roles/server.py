@@ -11,15 +11,16 @@ from typing import Final
 import torch
 
 from al_engine.pools import processes, versions
-from al_engine.pools.models import Campaign, Choice, Image
+from al_engine.pools.models import Campaign, Choice, Image, ModelVersion
 from al_engine.pools.processes import Part
 from al_engine.pools.signals import Listener, listening
 from al_engine.pools.sizes import sizes
-from al_engine.pools.versions import Publication, Score
+from al_engine.pools.versions import Publication, Score, WeightsDamaged
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.roles.labeled_set import LabeledSet, TrainingSet
 from al_engine.roles.life import Heartbeat, forever
 from al_engine.training import checkpoint, devices
+from al_engine.training.checkpoint import BadCheckpoint
 from al_engine.training.evaluate import evaluate
 from al_engine.training.loop import Trained, TrainingFailed, train
 from al_engine.training.recipe import Recipe, default_recipe
@@ -49,7 +50,18 @@ class Server:
         self.images = CampaignImages(campaign)
         self.changes_seen = 0
         self.trainings = 0
-        self.weights: dict[str, torch.Tensor] | None = None
+        self.take_up()
+
+    def take_up(self) -> None:
+        """Started again: do not train a second time on what this server has published."""
+        self.labels.read_changes()
+        last = (
+            ModelVersion.objects.filter(campaign=self.campaign, server_id=self.part.id)
+            .order_by("-version")
+            .first()
+        )
+        if last is not None and last.labels_seen == len(self.labels):
+            self.changes_seen = self.labels.changes
 
     def step(self, listener: Listener) -> None:
         """Train and publish if L has news; else wait for some."""
@@ -130,7 +142,6 @@ class Server:
             campaign_id=self.campaign.pk, weights=data, publication=publication
         )
         versions.prune(campaign_id=self.campaign.pk, keep=_KEEP_VERSIONS)
-        self.weights = trained.model.state_dict()
         self.trainings += 1
         log.info(
             "Version %d: %d labels, %.1f s, holdout %s",
@@ -159,9 +170,27 @@ class Server:
             recipe=recipe,
             device=self.device,
             seed=self.part.id * 1_000_003 + self.trainings,
-            initial=self.weights,
+            initial=None if recipe.warm_start == "scratch" else self._newest_weights(recipe),
             progress=progress,
         )
+
+    def _newest_weights(self, recipe: Recipe) -> dict[str, torch.Tensor] | None:
+        """What is published, of this server or another, for a warm start; None where none fits."""
+        newest = (
+            ModelVersion.objects.filter(campaign=self.campaign, architecture=recipe.architecture)
+            .exclude(key="")
+            .order_by("-version")
+            .first()
+        )
+        if newest is None:
+            return None
+        try:
+            data = versions.read_weights(newest)
+            model, metadata = checkpoint.from_bytes(data, device=torch.device("cpu"))
+        except (WeightsDamaged, BadCheckpoint) as error:
+            log.error("This training starts from scratch: %s", error)
+            return None
+        return model.state_dict() if metadata.image_size == recipe.image_size else None
 
     def _holdout(self, choice_ids: list[int]) -> TrainingSet:
         """Images kept apart whose class was known beforehand."""

@@ -32,6 +32,7 @@ else:
 
 
 __all__ = [
+    "WINDOW",
     "CampaignFilter",
     "PoolAdmin",
     "ReadOnlyAdmin",
@@ -62,7 +63,8 @@ class BoundedPaginator(RowPaginator):
         """Rows found, at most MOST_ROWS + 1."""
         rows = self.object_list
         assert isinstance(rows, QuerySet)  # noqa: S101 - the admin pages querysets only
-        return int(rows.order_by()[: MOST_ROWS + 1].count())
+        # In the order of the page, and so along the same index.
+        return int(rows[: MOST_ROWS + 1].count())
 
     @cached_property
     def count(self) -> int:
@@ -123,19 +125,20 @@ class PoolAdmin(SiteModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
-        if self.is_windowed(request):
-            newest = rows.order_by("-pk").values_list("pk", flat=True).first() or 0
-            rows = rows.filter(pk__gt=newest - WINDOW)
-        return rows
+        oldest = self.oldest_row(request)
+        return rows if oldest is None else rows.filter(pk__gt=oldest)
 
-    def is_windowed(self, request: HttpRequest) -> bool:
-        """Whether this list looks at the newest rows only."""
-        return any(request.GET.get(name) for name in self.unindexed_filters)
+    def oldest_row(self, request: HttpRequest) -> int | None:
+        """The id after which this list begins, where a filter looks at the newest rows only."""
+        if not any(request.GET.get(name) for name in self.unindexed_filters):
+            return None
+        newest = self.model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
+        return None if newest is None or newest <= WINDOW else newest - WINDOW
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        window = f"{WINDOW:,}" if self.is_windowed(request) else None
+        window = None if self.oldest_row(request) is None else f"{WINDOW:,}"
         return super().changelist_view(request, {"window": window, **(extra_context or {})})
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:

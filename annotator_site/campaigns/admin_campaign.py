@@ -37,6 +37,7 @@ class ChoiceInline(SiteTabularInline):
     fields = ["name", "hotkey", "color"]
     extra = 0
     min_num = 2
+    hide_title = True
     ordering = ["position"]
     verbose_name = "class"
     verbose_name_plural = "classes"
@@ -65,6 +66,7 @@ class CampaignAdmin(SiteModelAdmin):
     prepopulated_fields = {"slug": ["title"]}
     actions = ["run", "pause", "finish"]
     warn_unsaved_form = True
+    compressed_fields = False
     fieldsets = [
         ("The job", {"fields": ["title", "slug", "state_words", "instructions"]}),
         (

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from al_engine.pools.models import Campaign, Choice
+from al_engine.pools.models.campaign import default_strategies
 from annotator_site.campaigns.engine_names import ARCHITECTURES, strategy_names
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class CampaignForm(CampaignModelForm):
 
     strategies = SimpleArrayField(
         forms.CharField(max_length=60),
+        initial=default_strategies,
         help_text=HELP["strategies"],
         widget=UnfoldAdminTextInputWidget(),
     )
@@ -126,6 +128,9 @@ class ChoiceForm(ChoiceModelForm):
         if self.instance._state.adding:
             # Not the model's default: an empty colour becomes the next of the palette.
             self.initial["color"] = ""
+        else:
+            swatch = f"border-inline-start: 1rem solid {self.instance.color}"
+            self.fields["color"].widget.attrs["style"] = swatch
 
     def clean_name(self) -> str:
         return " ".join(self.cleaned_data["name"].split())

@@ -9,8 +9,9 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from al_engine.pools.models import Assignment, Campaign, Consensus, Image, Label, Query
+from al_engine.pools.models import Annotator, Assignment, Campaign, Consensus, Image, Label, Query
 from annotator_site.campaigns.admin_base import (
+    WINDOW,
     CampaignFilter,
     ReadOnlyAdmin,
     ValueFilter,
@@ -164,7 +165,7 @@ class QueryAdmin(ImageRowsAdmin):
     """S and what was in it: which worker asked which image, and why."""
 
     list_display = [
-        "id", "image_number", "state", "purpose", "strategy", "score", "version", "worker",
+        "id", "image_number", "state", "purpose", "strategy", "rank", "version", "worker",
         "created_at", "closed_at",
     ]  # fmt: skip
     list_select_related = ["worker", "model_version"]
@@ -174,6 +175,10 @@ class QueryAdmin(ImageRowsAdmin):
         value_filter("purpose", Query.Purpose.choices),
     ]
     unindexed_filters = ["campaign", "state", "purpose"]
+
+    @admin.display(description="score")
+    def rank(self, query: Query) -> str:
+        return "–" if query.score is None else f"{query.score:.3f}"
 
     @admin.display(description="model version")
     def version(self, query: Query) -> str:
@@ -213,19 +218,25 @@ class LabelAdmin(ImageRowsAdmin):
     """Answers: facts. They are written once, by people; the admin shows them."""
 
     list_display = [
-        "id", "image_number", "choice", "annotator", "answered_at", "seconds", "staleness", "late",
-        "retracted_at",
+        "id", "image_number", "choice", "annotator", "answered_at", "seconds", "staleness",
+        "after_lease", "retracted_at",
     ]  # fmt: skip
     list_select_related = ["choice", "annotator"]
     list_filter = [CampaignFilter]
-    search_help_text = "#number, image:number or the annotator's pseudonym"
+    search_help_text = f"#number, image:number, or pseudonym (newest {WINDOW:,} answers)"
     # The index by image has the answers that count.
     image_lookup = {"retracted_at": None}
 
     def search(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         if ":" in term or as_id(term.removeprefix("#")) is not None:
             return super().search(rows, term)
-        return rows.filter(annotator__pseudonym=term)
+        person = Annotator.objects.filter(pseudonym=term).values_list("pk", flat=True).first()
+        newest = Label.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        return rows.filter(annotator_id=person, pk__gt=newest - WINDOW)
+
+    @admin.display(description="late")
+    def after_lease(self, label: Label) -> str:
+        return "late" if label.late else "in time"
 
     @admin.display(description="in view, s")
     def seconds(self, label: Label) -> str:

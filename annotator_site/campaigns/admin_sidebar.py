@@ -42,7 +42,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """What this person may see."""
     groups = []
     for title, entries in GROUPS:
-        items = [
+        items: list[dict[str, Any]] = [
             {
                 "title": name,
                 "icon": icon,

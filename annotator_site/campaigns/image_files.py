@@ -19,6 +19,7 @@ MAX_PIXELS: Final = 25_000_000
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 # MPO is a JPEG with further pictures behind it (previews, the other eye), as many phones write.
 _EXTENSIONS: Final = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
+_TOO_LARGE: Final = f"more than {MAX_PIXELS // 1_000_000} megapixels"
 _HEAD_BYTES: Final = 16
 _CHUNK_BYTES: Final = 256 * 1024
 # Orientations whose picture lies on its side.
@@ -77,7 +78,7 @@ def inspect_image(data: bytes) -> ImageFacts:
     except UnidentifiedImageError as error:
         raise BrokenImageError("damaged: its header cannot be read") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BrokenImageError(_too_large()) from error
+        raise BrokenImageError(_TOO_LARGE) from error
     except Exception as error:
         # What Pillow raises for damaged files depends on the format and on the damage.
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -88,7 +89,7 @@ def _facts(image: Image.Image, data: bytes) -> ImageFacts:
     # Known from the header: nothing has been decoded yet.
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise BrokenImageError(_too_large(width, height))
+        raise BrokenImageError(_TOO_LARGE)
     extension = _EXTENSIONS[image.format or ""]
     if extension != "jpg" and getattr(image, "is_animated", False):
         raise BrokenImageError("an animation: save one picture of it")
@@ -117,8 +118,3 @@ def _begins_like_image(head: bytes) -> bool:
         head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
         or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
     )  # fmt: skip
-
-
-def _too_large(width: int = 0, height: int = 0) -> str:
-    size = f"{width} × {height} pixels: " if width else ""
-    return f"{size}more than {MAX_PIXELS // 1_000_000} megapixels"

@@ -103,6 +103,7 @@ class FolderSource:
 
 def open_source(path: Path) -> Source:
     """The folder or archive at `path`, told by its content. Raises SourceError."""
+    # Here, because archives builds on this module.
     from annotator_site.campaigns.archives import TarSource, ZipSource
 
     try:

@@ -27,7 +27,6 @@ class Submission:
 
     session: Session
     message: Act
-    held: bool
 
 
 @dataclass(slots=True)
@@ -107,12 +106,14 @@ async def run(
         if labels or skips:
             turn_ids = [said.turn_id for said in labels] + [said.turn_id for said in skips]
             await labeled.lock(conn, turn_ids=turn_ids)
+        if undos:
+            # Before anything is written: what waits for a lock then makes nobody wait.
+            await labeled.lock_labels(conn, undos=undos)
         if labels:
             answered = await labeled.answer(conn, campaign_id=campaign_id, answers=labels)
         if skips:
             skipped = await labeled.skip(conn, campaign_id=campaign_id, skips=skips)
         if undos:
-            await labeled.lock_labels(conn, undos=undos)
             known = await labeled.known_labels(conn, undos=undos)
             undone, cursor = await labeled.undo(
                 conn, campaign_id=campaign_id, undos=undos, lease_seconds=lease_seconds

@@ -19,11 +19,12 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from al_engine.pools.labeled import Progress
 from al_engine.pools.query import Connection
 from al_engine.pools.signals import NOTIFY, payload
-from al_engine.pools.turns import Demand, Receipt, Turn
+from al_engine.pools.turns import Receipt, Turn
 from annotator_site.labeling import batch as batches
 from annotator_site.labeling import protocol
 from annotator_site.labeling.batch import Act, Batch, Outcome, Resume, Submission
 from annotator_site.labeling.campaign_view import CampaignView
+from annotator_site.labeling.demand import Waiting, demands
 from annotator_site.labeling.protocol import LabelMessage, NackCode, SkipMessage, UndoMessage
 from annotator_site.labeling.session import Bucket, Session
 from annotator_site.labeling.window import Window
@@ -56,9 +57,7 @@ class Desk:
         self._pending: deque[Submission] = deque()
         self._resumes: list[Resume] = []
         self._left: list[tuple[int, UUID]] = []
-        # Who wants queries now, and who wanted some when there were none.
-        self._wanting: dict[UUID, Session] = {}
-        self._starved: dict[UUID, Session] = {}
+        self._waiting = Waiting()
         self._wake = asyncio.Event()
         self.progress = Progress(labeled=0, total=0, answers=0)
 
@@ -74,8 +73,7 @@ class Desk:
         if self.sessions.pop(session.id, None) is None:
             return
         self.connections[session.annotator_id] -= 1
-        self._wanting.pop(session.id, None)
-        self._starved.pop(session.id, None)
+        self._waiting.forget(session)
         self._left.append((session.annotator_id, session.id))
         self._wake.set()
 
@@ -92,13 +90,11 @@ class Desk:
         session.buffer = message.buffer
         session.away = False
         session.active_at = time.monotonic()
-        if not session.held and session.waiting_since is None:
-            session.waiting_since = session.active_at
         if message.resume is not None and message.resume != session.id:
             # What it held is counted before more is claimed for it.
             self._resumes.append(Resume(session, message.resume))
         else:
-            self._wanting[session.id] = session
+            self._waiting.add(session)
         self._wake.set()
 
     def submit(self, session: Session, message: Act) -> None:
@@ -114,21 +110,18 @@ class Desk:
         if not isinstance(message, UndoMessage):
             held = message.query in session.held
             session.held.discard(message.query)
-            self._wanting[session.id] = session
-            self._starved.pop(session.id, None)
+            self._waiting.add(session)
             if held and session.held:
                 self.window.waited(0.0)
             elif held:
                 session.waiting_since = session.active_at
                 self.window.dry += 1
-        self._pending.append(Submission(session, message, held))
+        self._pending.append(Submission(session, message))
         self._wake.set()
 
     def poke(self) -> None:
         """S may have something again: serve those who wanted it."""
-        if self._starved:
-            self._wanting.update(self._starved)
-            self._starved.clear()
+        if self._waiting.wake():
             self._wake.set()
 
     def revoke(self, turns: list[tuple[UUID, int]]) -> None:
@@ -143,7 +136,7 @@ class Desk:
             # Whoever did nothing for a whole lease is away: no churn of leases for nobody.
             session.away = now - session.active_at >= self.campaign.lease_seconds
             if not session.away:
-                self._wanting[session.id] = session
+                self._waiting.add(session)
         self._wake.set()
 
     # The loop.
@@ -157,29 +150,25 @@ class Desk:
             if batch:
                 try:
                     outcome = await self._commit(batch)
-                except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError):
+                except psycopg.Error:
                     log.exception("A batch was refused; its messages go one by one.")
                     await self._one_by_one(batch)
                 else:
                     await self._deliver(batch, outcome)
-            if self._pending or self._wanting:
+            if self._pending or self._waiting:
                 self._wake.set()
 
     def _next_batch(self) -> Batch:
         resumes, self._resumes = self._resumes, []
         left, self._left = self._left, []
-        wanting, self._wanting = self._wanting, {}
         batch = Batch(batches.take(self._pending), resumes, left)
+        wanting = self._waiting.take()
         if self.campaign.state == "running":
             resuming = {resume.session.id for resume in resumes}
-            batch.demands = [
-                Demand(session.annotator_id, session.id, session.want)
-                for session in wanting.values()
-                if session.want and session.id not in resuming
-            ]
+            batch.demands = demands(each for each in wanting if each.id not in resuming)
         else:
-            for session in wanting.values():
-                self._starve(session)
+            for session in wanting:
+                self._waiting.starve(session, self.idle_reason())
         return batch
 
     async def _commit(self, batch: Batch) -> Outcome:
@@ -214,9 +203,11 @@ class Desk:
                 )
             else:
                 await self._deliver(alone, outcome)
-        for demand in batch.demands:
-            if session := self.sessions.get(demand.session):
-                self._wanting[session.id] = session
+        for session_id in [each.session for each in batch.demands] + [
+            each.session.id for each in batch.resumes
+        ]:
+            if session := self.sessions.get(session_id):
+                self._waiting.add(session)
 
     async def _deliver(self, batch: Batch, outcome: Outcome) -> None:
         """What is committed goes out: receipts first, then fresh queries."""
@@ -229,13 +220,15 @@ class Desk:
             self._hand_out(turn)
         for resume in batch.resumes:
             if resume.session.id in self.sessions:
-                self._wanting[resume.session.id] = resume.session
-        short = [
-            session
-            for demand in batch.demands
-            if handed.get(demand.session, 0) < demand.want
-            and (session := self.sessions.get(demand.session)) is not None
-        ]
+                self._waiting.add(resume.session)
+        short: list[Session] = []
+        for demand in batch.demands:
+            session = self.sessions.get(demand.session)
+            if session is None:
+                # It left while the claim was under way: its leases are kept for a while only.
+                self._left.append((demand.annotator_id, demand.session))
+            elif handed.get(demand.session, 0) < demand.want:
+                short.append(session)
         if short:
             await self._serve_short(short)
 
@@ -250,11 +243,11 @@ class Desk:
             case UndoMessage():
                 known = (session.annotator_id, message.label) in outcome.known
                 receipt = "stored" if known else "unknown_query"
-        if receipt != "stored":
+        if receipt not in ("stored", "repeated"):
             code, words = _REFUSALS[receipt]
             session.deliver(protocol.nack(message.id, code, words))
             return
-        if isinstance(message, LabelMessage) and sub.held:
+        if isinstance(message, LabelMessage) and receipt == "stored":
             session.mine += 1
             self.window.answers += 1
         elif isinstance(message, UndoMessage) and message.label in outcome.undone:
@@ -264,7 +257,6 @@ class Desk:
     def _hand_out(self, turn: Turn) -> None:
         session = self.sessions.get(turn.session)
         if session is None:
-            # It left while the claim was under way.
             return
         session.held.add(turn.turn_id)
         session.idle = None
@@ -276,16 +268,11 @@ class Desk:
     async def _serve_short(self, sessions: list[Session]) -> None:
         """Those whom the common claim left short: S is dry, or it dealt them known images."""
         sessions.sort(key=lambda session: len(session.held))
-        demands = [
-            Demand(session.annotator_id, session.id, session.want)
-            for session in sessions[:_EXACT_CLAIMS]
-            if session.want
-        ]
         try:
             async with self.pool.connection() as conn:
                 turns = await batches.claim_exactly(
                     conn,
-                    demands,
+                    demands(sessions[:_EXACT_CLAIMS]),
                     campaign_id=self.campaign.id,
                     lease_seconds=self.campaign.lease_seconds,
                 )
@@ -297,19 +284,9 @@ class Desk:
             turns = []
         for turn in turns:
             self._hand_out(turn)
-        hungry = [each for each in sessions if each.want and each.id in self.sessions]
-        for session in hungry:
-            self._starve(session)
-
-    def _starve(self, session: Session) -> None:
-        """There is nothing for this person now: say why, and serve them when there is."""
-        self._starved[session.id] = session
-        if session.held:
-            return
-        reason = self.idle_reason()
-        if session.idle != reason:
-            session.idle = reason
-            session.deliver(protocol.idle(reason))
+        for session in sessions:
+            if session.want and session.id in self.sessions:
+                self._waiting.starve(session, self.idle_reason())
 
     def idle_reason(self) -> protocol.IdleReason:
         """Why there is nothing to label."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, connection
 
 from annotator_site.monitor.history import read_history
 from annotator_site.monitor.selectors import CampaignGone, read_state, versions_after
@@ -41,14 +41,14 @@ Reader = Callable[[int, int | None, bool], Look]
 
 def look_at(campaign_id: int, since_version: int | None, with_history: bool) -> Look:
     """Read a campaign (blocking); `since_version` None: no versions but those of the history."""
-    close_old_connections()
     try:
         state = read_state(campaign_id)
         history = read_history(campaign_id) if with_history else None
         new = [] if since_version is None else versions_after(campaign_id, since_version)
         return Look(state=state, versions=new, history=history)
     finally:
-        close_old_connections()
+        # To the pool, or closed: between two looks this thread keeps none.
+        connection.close()
 
 
 class Watcher:

@@ -10,6 +10,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -158,13 +159,15 @@ class Bot:
                     self._current = None
                     self._again.clear()
                     answering = asyncio.create_task(self._answer_all(connection))
+                    answering.add_done_callback(lambda task: _hang_up(task, connection))
                 else:
                     self._receive(message, time.monotonic())
         finally:
             self.tally.connected -= 1
             if answering is not None:
                 answering.cancel()
-                await asyncio.gather(answering, return_exceptions=True)
+                with suppress(asyncio.CancelledError, ConnectionClosed):
+                    await answering
 
     def _receive(self, message: dict[str, Any], now: float) -> None:
         match message["type"]:
@@ -290,3 +293,9 @@ class Bot:
         if known is not None and self._dice.random() < self.manner.error_rate:
             return self._dice.choice([choice for choice in self.choices if choice != known])
         return known
+
+
+def _hang_up(answering: asyncio.Task[None], connection: ClientConnection) -> None:
+    """Let a connection end with the one who answers over it."""
+    if not answering.cancelled() and answering.exception() is not None:
+        connection.transport.abort()

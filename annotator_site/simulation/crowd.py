@@ -57,6 +57,7 @@ class Crowd:
         self.over = asyncio.Event()
         self.ending: Ending | None = None
         self.refusals: list[str] = []
+        self.error: Exception | None = None
         self.bots = [
             Bot(
                 identity=identity,
@@ -78,8 +79,16 @@ class Crowd:
             self.permits.left = 0
             self.over.set()
 
+    def fail(self, error: Exception) -> None:
+        """Let the run end with an error of ours."""
+        self.error = self.error or error
+        self.end("stopped")
+
     async def run(self, *, seconds: float | None, report: Callable[[str], None]) -> Outcome:
-        """Label until there is enough, time is up, nothing is left, or a signal comes."""
+        """Label until there is enough, time is up, nothing is left, or a signal comes.
+
+        Raises OSError where the journal cannot be written.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.end, "stopped")
@@ -99,6 +108,8 @@ class Crowd:
             await asyncio.gather(*tasks, reporting, return_exceptions=True)
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
+        if self.error is not None:
+            raise self.error
         return Outcome(self.ending or "stopped", self.tally, tuple(self.refusals))
 
     async def _play(self, bot: Bot, doors: asyncio.Semaphore) -> None:
@@ -111,6 +122,8 @@ class Crowd:
                     self.permits.give_back()
             if len(self.refusals) == len(self.bots):
                 self.end("refused")
+        except Exception as error:
+            self.fail(error)
 
     async def _drain(self) -> None:
         """Wait for the receipts of what was sent; nothing more is sent now."""
@@ -158,7 +171,10 @@ class Crowd:
     def _record(self, label: Acknowledged) -> None:
         if self.journal is not None:
             # Unbuffered and one line a write: what is here was acknowledged, whoever is killed.
-            self.journal.write(orjson.dumps(label, option=orjson.OPT_APPEND_NEWLINE))
+            try:
+                self.journal.write(orjson.dumps(label, option=orjson.OPT_APPEND_NEWLINE))
+            except OSError as error:
+                self.fail(error)
         if self.tally.labels == self.labels:
             self.end("enough")
 

@@ -59,15 +59,18 @@ def ensure_campaign(
     interrupted is taken up again. Raises DataMissing, BadSetting and what an import raises.
     """
     earlier = _demo_campaigns(dataset)
-    if earlier and not fresh:
-        campaign = earlier[-1]
-    else:
-        campaign = _begin_campaign(dataset, earlier, own_settings)
-    if campaign.state == Campaign.State.PAUSED and not _in_use(campaign):
+    campaign = None if fresh or not earlier else earlier[-1]
+    if campaign is not None and (campaign.state != Campaign.State.PAUSED or _in_use(campaign)):
+        return campaign
+    with tempfile.TemporaryDirectory(prefix="nowait-demo-") as name:
+        # First of all: data that cannot be read change nothing.
+        write_folders(_pictures(dataset, data, images), Path(name))
+        if campaign is None:
+            campaign = _begin_campaign(dataset, earlier, own_settings)
         tell(f"Importing the images of {campaign.title} …")
-        _import(campaign, dataset, data, images, tell)
-        campaigns.set_state(campaign_id=campaign.pk, state=Campaign.State.RUNNING)
-        campaign.refresh_from_db()
+        _import(campaign, Path(name), tell)
+    campaigns.set_state(campaign_id=campaign.pk, state=Campaign.State.RUNNING)
+    campaign.refresh_from_db()
     return campaign
 
 
@@ -143,13 +146,7 @@ def _in_use(campaign: Campaign) -> bool:
     )
 
 
-def _import(
-    campaign: Campaign,
-    dataset: Dataset,
-    data: Path | None,
-    images: int | None,
-    tell: Callable[[str], None],
-) -> None:
+def _import(campaign: Campaign, folder: Path, tell: Callable[[str], None]) -> None:
     told = 0.0
 
     def report(progress: Progress) -> None:
@@ -158,18 +155,15 @@ def _import(
             told = progress.seconds
             tell(f"  {progress.done:,} of {progress.total:,} images")
 
-    with tempfile.TemporaryDirectory(prefix="nowait-demo-") as name:
-        folder = Path(name)
-        write_folders(_pictures(dataset, data, images), folder)
-        for split in ("pool", "holdout"):
-            told = 0.0
-            import_images(
-                campaign=campaign,
-                source=folder / split,
-                split=split,
-                known="folder",
-                progress=report,
-            )
+    for split in ("pool", "holdout"):
+        told = 0.0
+        import_images(
+            campaign=campaign,
+            source=folder / split,
+            split=split,
+            known="folder",
+            progress=report,
+        )
 
 
 def _pictures(dataset: Dataset, data: Path | None, images: int | None) -> Iterator[Picture]:

@@ -7,9 +7,11 @@ another name and renamed, so that a file which is there is whole.
 import csv
 import gzip
 import hashlib
+import lzma
 import tarfile
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -41,6 +43,11 @@ _FORMS: Final[dict[str, str]] = {
     "fashion_mnist": "an .npz with the arrays x_train, y_train, x_test and y_test",
     "cifar10": "a tar whose folder begins with an index.csv (columns split, label and path)",
 }
+# What readers raise for a file that is something else, or cut short.
+_DAMAGES: Final = (
+    *(EOFError, IndexError, KeyError, ValueError, zlib.error),
+    *(lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile),
+)
 _TIMEOUT_S: Final = 30.0
 _CHUNK: Final = 1 << 20
 
@@ -65,7 +72,7 @@ def read_public(
             yield from _read_tar(classes, data)
     except OSError as error:
         raise DataMissing(f"{data or cache} cannot be used: {error.strerror or error}.") from error
-    except (KeyError, ValueError, IndexError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except _DAMAGES as error:
         raise DataMissing(
             f"{data} is not what is wanted for {name}: {_FORMS[name]}."
             if data

@@ -118,6 +118,10 @@ def test_up_comes_back_from_every_kill_and_stops_cleanly(var: Path, asgi_server:
     with up(var, f"--port={port}", f"--asgi-server={asgi_server}") as second:
         await_line(second, f"Nowait is ready: http://localhost:{port}/")
         await_service(port)
+        with up(var, "--port=0") as third:
+            _, told = third.communicate(timeout=PATIENCE_S)
+        assert third.returncode == 1
+        assert told.startswith("CommandError: Another `up` or `demo` runs")
         children = psutil.Process(second.pid).children(recursive=True)
         assert children
         second.terminate()

@@ -49,6 +49,14 @@ def test_the_deployment_checks_are_clean_as_it_comes(tmp_path: Path, env: dict[s
     assert not (tmp_path / "var" / "postgres").exists(), "a check needs no server"
 
 
+def test_plain_http_over_a_network_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    env = {"ALLOWED_HOSTS": "label.example.org", "HTTPS": "0", "NOWAIT_VAR": str(tmp_path / "var")}
+    result = manage("check", "--deploy", "--fail-level", "WARNING", **env)
+    assert result.returncode == 1
+    for number in ("004", "008", "012", "016"):
+        assert f"security.W{number}" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("env", "cause"),
     [

@@ -4,6 +4,7 @@ import io
 import random
 
 import pytest
+from pictures import picture, png_header
 from PIL import Image
 
 from annotator_site.campaigns.image_files import (
@@ -13,7 +14,6 @@ from annotator_site.campaigns.image_files import (
     inspect_image,
     read_image,
 )
-from tests.pictures import picture, png_header
 
 MIB = 1024 * 1024
 # As the module itself says, before pytest makes every warning an error.

@@ -1,6 +1,5 @@
 """Folders and archives, sound and hostile: their pictures are read, nothing else is touched."""
 
-import io
 import os
 import stat
 import tarfile
@@ -9,10 +8,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pictures import picture, write_folder, write_tar, write_zip
 
 from annotator_site.campaigns import archives, known_labels
 from annotator_site.campaigns.sources import Entry, SourceError, open_source
-from tests.pictures import picture, write_folder, write_tar, write_zip
 
 MIB = 1024 * 1024
 

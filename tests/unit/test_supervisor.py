@@ -35,8 +35,8 @@ def lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def python(name: str, code: str, **options: object) -> Child:
-    return Child(name, [sys.executable, "-c", code], **options)  # type: ignore[arg-type]
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def wait_for_end(pid: int) -> None:
 def test_a_child_that_dies_is_started_again_after_growing_pauses(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = python("broken", "import sys; sys.exit('I am broken')")
+    broken = Child("broken", python("import sys; sys.exit('I am broken')"))
     with running(Supervisor([broken], log_dir=tmp_path)):
         until(lambda: len(lines(tmp_path / "broken.log")) >= 4)
     told = capsys.readouterr().err
@@ -79,7 +79,7 @@ def test_a_child_that_dies_is_started_again_after_growing_pauses(
 def test_a_killed_child_is_replaced_and_the_signal_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    supervisor = Supervisor([python("web", WAIT_FOR_EVER)], log_dir=tmp_path)
+    supervisor = Supervisor([Child("web", python(WAIT_FOR_EVER))], log_dir=tmp_path)
     with running(supervisor):
         until(lambda: lines(tmp_path / "web.log") == ["here"])
         first = supervisor.pids()["web"]
@@ -103,11 +103,11 @@ def test_a_program_that_cannot_be_run_is_named(capsys: pytest.CaptureFixture[str
 def test_children_come_and_go_while_it_runs(tmp_path: Path) -> None:
     supervisor = Supervisor(log_dir=tmp_path)
     with running(supervisor):
-        supervisor.add(python("engine", WAIT_FOR_EVER))
+        supervisor.add(Child("engine", python(WAIT_FOR_EVER)))
         until(lambda: lines(tmp_path / "engine.log") == ["here"])
         first = supervisor.pids()["engine"]
         supervisor.remove("engine")
-        supervisor.add(python("engine", WAIT_FOR_EVER))
+        supervisor.add(Child("engine", python(WAIT_FOR_EVER)))
         until(lambda: lines(tmp_path / "engine.log") == ["here", "here"])
         assert supervisor.pids()["engine"] != first
         supervisor.remove("engine")
@@ -120,7 +120,7 @@ def test_a_child_that_does_not_stop_is_killed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deaf = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAIT_FOR_EVER}"
-    with running(Supervisor([python("deaf", deaf, stop_timeout_s=0.1)], log_dir=tmp_path)):
+    with running(Supervisor([Child("deaf", python(deaf), stop_timeout_s=0.1)], log_dir=tmp_path)):
         until(lambda: lines(tmp_path / "deaf.log") == ["here"])
     assert "deaf does not stop; it is killed" in capsys.readouterr().err
 
@@ -128,7 +128,7 @@ def test_a_child_that_does_not_stop_is_killed(
 def test_a_child_has_its_niceness_environment_and_descriptors(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     code = f"import os; os.write({writing}, b'hello'); print(os.nice(0), os.environ['COLOR'])"
-    child = python("child", code, nice=3, env={"COLOR": "blue"}, pass_fds=(writing,))
+    child = Child("child", python(code), nice=3, env={"COLOR": "blue"}, pass_fds=(writing,))
     try:
         with running(Supervisor([child], log_dir=tmp_path)):
             until(lambda: bool(lines(tmp_path / "child.log")))

@@ -12,7 +12,9 @@ stored AS (
     SELECT a.campaign_id, a.image_id, a.query_id, a.id, said.annotator_id,
            said.choice_id, said.client_id, said.shown_ms,
            NOT (a.state = 'leased' AND a.annotator_id = said.annotator_id),
-           greatest(pool.labeled - version.labels_seen, 0),
+           -- NULL where no model chose the query: greatest() alone would make it 0.
+           CASE WHEN version.id IS NOT NULL
+                THEN greatest(pool.labeled - version.labels_seen, 0) END,
            clock_timestamp()
     FROM said
     JOIN pools_assignment a ON a.id = said.turn_id AND a.campaign_id = %(campaign)s

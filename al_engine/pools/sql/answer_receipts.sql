@@ -1,7 +1,9 @@
--- What became of each answer: one word a message, the same word however often it is asked.
+-- What became of each answer: one word a message. What came before is “repeated”.
 SELECT said.annotator_id, said.client_id,
        CASE
-           WHEN label.choice_id = said.choice_id AND label.assignment_id = said.turn_id THEN 'stored'
+           -- now() is when this transaction began: an older label came with an earlier message.
+           WHEN label.choice_id = said.choice_id AND label.assignment_id = said.turn_id
+               THEN CASE WHEN label.answered_at >= now() THEN 'stored' ELSE 'repeated' END
            WHEN label.id IS NOT NULL THEN 'conflict'
            WHEN a.id IS NULL THEN 'unknown_query'
            WHEN EXISTS (SELECT 1 FROM pools_assignment mine

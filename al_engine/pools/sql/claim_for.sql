@@ -5,6 +5,9 @@ WITH picked AS MATERIALIZED (
     WHERE a.campaign_id = %(campaign)s AND a.state = 'open'
       AND NOT EXISTS (SELECT 1 FROM pools_assignment mine
                       WHERE mine.image_id = a.image_id AND mine.annotator_id = %(annotator)s)
+      AND NOT EXISTS (SELECT 1 FROM pools_label said
+                      WHERE said.image_id = a.image_id AND said.annotator_id = %(annotator)s
+                        AND said.retracted_at IS NULL)
       AND EXISTS (SELECT 1 FROM pools_campaign c
                   WHERE c.id = %(campaign)s AND c.state = 'running')
     ORDER BY a.key

@@ -2,21 +2,22 @@
 -- A web process takes back those of its own connections (sessions between `first` and `last`),
 -- whose people it can tell; the leases of a process that died are anybody's a little later.
 WITH gone AS MATERIALIZED (
-    SELECT a.id, a.session, a.annotator_id
+    SELECT a.id, a.session, a.annotator_id, q.state AS query_state
     FROM pools_assignment a
+    JOIN pools_query q ON q.id = a.query_id
     WHERE a.campaign_id = %(campaign)s AND a.state = 'leased' AND a.lease_expires < clock_timestamp()
       AND (a.session BETWEEN %(first)s::uuid AND %(last)s::uuid
            OR a.lease_expires < clock_timestamp() - interval '3 seconds')
     ORDER BY a.lease_expires
     LIMIT 2000
-    FOR NO KEY UPDATE SKIP LOCKED
+    -- The query, too: whoever closes it now would not see a turn that opens meanwhile.
+    FOR NO KEY UPDATE OF a, q SKIP LOCKED
 ),
 freed AS (
     UPDATE pools_assignment a
-    SET state = CASE WHEN q.state = 'open' THEN 'open' ELSE 'cancelled' END,
+    SET state = CASE WHEN gone.query_state = 'open' THEN 'open' ELSE 'cancelled' END,
         annotator_id = NULL, session = NULL, lease_expires = NULL, key = random(),
         former = array_append(array_remove(a.former, gone.annotator_id), gone.annotator_id)
-    FROM gone, pools_query q
-    WHERE a.id = gone.id AND q.id = a.query_id
+    FROM gone WHERE a.id = gone.id
 )
 SELECT session, id FROM gone

@@ -1,4 +1,4 @@
--- What the answers on the images of these turns add up to now: decide, or ask one more.
+-- What the answers on the images of these turns add up to now: decide, or ask on.
 WITH touched AS MATERIALIZED (
     SELECT DISTINCT ON (a.image_id) a.image_id, a.query_id
     FROM pools_assignment a
@@ -6,18 +6,19 @@ WITH touched AS MATERIALIZED (
     ORDER BY a.image_id, a.query_id DESC
 ),
 tally AS (
-    SELECT l.image_id, l.choice_id, count(*) AS votes, min(l.id) AS first_label
-    FROM pools_label l
-    JOIN touched ON touched.image_id = l.image_id
-    WHERE l.retracted_at IS NULL
-    GROUP BY l.image_id, l.choice_id
+    -- An image whose answers were all undone has no votes, for no class.
+    SELECT touched.image_id, touched.query_id, l.choice_id, count(l.id) AS votes,
+           min(l.id) AS first_label
+    FROM touched
+    LEFT JOIN pools_label l ON l.image_id = touched.image_id AND l.retracted_at IS NULL
+    GROUP BY touched.image_id, touched.query_id, l.choice_id
 ),
 ahead AS MATERIALIZED (
     -- The most votes; among equals, the class that was said first.
-    SELECT DISTINCT ON (tally.image_id) tally.image_id, touched.query_id, tally.choice_id,
-           tally.votes, sum(tally.votes) OVER (PARTITION BY tally.image_id) AS answers
-    FROM tally JOIN touched ON touched.image_id = tally.image_id
-    ORDER BY tally.image_id, tally.votes DESC, tally.first_label
+    SELECT DISTINCT ON (image_id) image_id, query_id, choice_id, votes,
+           sum(votes) OVER (PARTITION BY image_id) AS answers
+    FROM tally
+    ORDER BY image_id, votes DESC, first_label
 ),
 judged AS MATERIALIZED (
     SELECT ahead.*,
@@ -56,10 +57,13 @@ cancelled AS (
     FROM judged
     WHERE judged.enough AND judged.agreed AND a.image_id = judged.image_id AND a.state = 'open'
 )
+-- One more where the answers disagree, and never fewer turns than answers are missing.
 INSERT INTO pools_assignment (campaign_id, query_id, image_id)
-SELECT %(campaign)s, judged.query_id, judged.image_id
+SELECT %(campaign)s, q.id, q.image_id
 FROM judged
-JOIN pools_query q ON q.id = judged.query_id AND q.state = 'open'
-WHERE judged.enough AND NOT judged.agreed
-  AND NOT EXISTS (SELECT 1 FROM pools_assignment live
-                  WHERE live.query_id = judged.query_id AND live.state IN ('open', 'leased'))
+JOIN pools_query q ON q.image_id = judged.image_id AND q.state = 'open'
+CROSS JOIN LATERAL generate_series(
+    1, greatest(q.answers_wanted - judged.answers, 1)
+       - (SELECT count(*) FROM pools_assignment live
+          WHERE live.query_id = q.id AND live.state IN ('open', 'leased')))
+WHERE NOT (judged.enough AND judged.agreed)

@@ -1,40 +1,54 @@
--- After a retraction: the author holds the turn again, and an image whose answers no longer
--- suffice goes back from L to S.
+-- After a retraction the image goes back from L to S, unless it is there already, and the author
+-- holds the turn again. settle.sql comes next: it decides anew where the other answers suffice.
 WITH undone AS MATERIALIZED (
-    SELECT a.id AS assignment_id, a.image_id, a.query_id, said.annotator_id, said.session
+    SELECT said.annotator_id, said.session, a.id AS turn_id, a.campaign_id, a.image_id, a.query_id,
+           a.state = 'answered' AND a.annotator_id = said.annotator_id AS theirs
     FROM unnest(%(turns)s::bigint[], %(annotators)s::bigint[], %(sessions)s::uuid[])
       AS said(turn_id, annotator_id, session)
-    JOIN pools_assignment a ON a.id = said.turn_id AND a.annotator_id = said.annotator_id
-                           AND a.state = 'answered'
-    -- Another query may ask the image by now: then this one stays closed.
-    WHERE NOT EXISTS (SELECT 1 FROM pools_query other
-                      WHERE other.image_id = a.image_id AND other.state = 'open'
-                        AND other.id <> a.query_id)
+    JOIN pools_assignment a ON a.id = said.turn_id
+    JOIN pools_image image ON image.id = a.image_id AND image.state IN ('queried', 'labeled')
 ),
-short AS MATERIALIZED (
-    SELECT DISTINCT undone.image_id, undone.query_id
-    FROM undone
-    JOIN pools_query q ON q.id = undone.query_id
-    WHERE (SELECT count(*) FROM pools_label l
-           WHERE l.image_id = undone.image_id AND l.retracted_at IS NULL) < q.answers_wanted
+asking AS MATERIALIZED (
+    -- The query that asks the image now, else the newest that was answered.
+    SELECT DISTINCT ON (q.image_id) q.image_id, q.id AS query_id
+    FROM pools_query q
+    WHERE q.image_id IN (SELECT image_id FROM undone)
+      AND (q.state = 'open' OR q.id IN (SELECT query_id FROM undone))
+    ORDER BY q.image_id, q.state = 'open' DESC, q.id DESC
 ),
 reopened AS (
     UPDATE pools_query q SET state = 'open', closed_at = NULL
-    FROM short WHERE q.id = short.query_id AND q.state = 'closed'
+    FROM asking WHERE q.id = asking.query_id AND q.state <> 'open'
 ),
 back AS (
     UPDATE pools_image image SET state = 'queried'
-    FROM short WHERE image.id = short.image_id AND image.state = 'labeled'
+    FROM asking WHERE image.id = asking.image_id AND image.state = 'labeled'
 ),
 undecided AS (
     UPDATE pools_consensus c
     SET choice_id = NULL, confidence = 0, answers = 0, decided_at = now(),
         changed_in = pg_current_xact_id()::text::bigint
-    FROM short WHERE c.image_id = short.image_id AND c.choice_id IS NOT NULL
+    FROM asking WHERE c.image_id = asking.image_id AND c.choice_id IS NOT NULL
+),
+held AS (
+    UPDATE pools_assignment a
+    SET state = 'leased', session = undone.session,
+        lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
+    FROM undone WHERE a.id = undone.turn_id AND undone.theirs
+    RETURNING a.session, a.id, a.image_id, a.lease_expires
+),
+another AS (
+    -- A late answer has no turn of its own when somebody else held the turn.
+    INSERT INTO pools_assignment (campaign_id, query_id, image_id, state, annotator_id, session,
+                                  lease_expires)
+    SELECT undone.campaign_id, asking.query_id, undone.image_id, 'leased', undone.annotator_id,
+           undone.session, clock_timestamp() + make_interval(secs => %(lease_seconds)s)
+    FROM undone JOIN asking ON asking.image_id = undone.image_id
+    WHERE NOT undone.theirs
+    ON CONFLICT (image_id, annotator_id) DO NOTHING
+    RETURNING session, id, image_id, lease_expires
 )
-UPDATE pools_assignment a
-SET state = 'leased', session = undone.session,
-    lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
-FROM undone, pools_image image
-WHERE a.id = undone.assignment_id AND image.id = a.image_id
-RETURNING a.session, a.id, a.image_id, image.key, image.width, image.height, a.lease_expires
+SELECT turn.session, turn.id, turn.image_id, image.key, image.width, image.height,
+       turn.lease_expires
+FROM (SELECT * FROM held UNION ALL SELECT * FROM another) turn
+JOIN pools_image image ON image.id = turn.image_id

@@ -20,6 +20,10 @@ free AS MATERIALIZED (
     FROM target
     WHERE (SELECT count(*) FROM locked WHERE locked.query_id = target.id)
         = (SELECT count(*) FROM pools_assignment a WHERE a.query_id = target.id)
+      -- A late answer may have come while somebody else held the turn.
+      AND NOT EXISTS (SELECT 1 FROM pools_label l
+                      WHERE l.image_id = target.image_id AND l.query_id = target.id
+                        AND l.retracted_at IS NULL)
 ),
 cancelled AS (
     UPDATE pools_assignment a SET state = 'cancelled'

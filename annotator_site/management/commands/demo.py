@@ -11,8 +11,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from al_engine.pools.campaigns import BadSetting, parse_setting
+from al_engine.pools.images import AddingElsewhereError
 from al_engine.pools.models import Campaign
 from al_engine.supervisor import BECOME
+from annotator_site.campaigns.sources import SourceError
 from annotator_site.management.commands.run_annotators import add_manner_arguments, count
 from annotator_site.management.commands.up import add_site_arguments, site_options
 from annotator_site.running import RunningSite, prepare_database, run_site
@@ -99,12 +101,17 @@ class Command(BaseCommand):
             )
             if options["labels"]:
                 people.check_supply(campaign=campaign, labels=options["labels"])
-        except (BadSetting, DataMissing, people.NotEnoughImages) as error:
+        except (BadSetting, DataMissing, SourceError, people.NotEnoughImages) as error:
             raise CommandError(str(error)) from error
+        except AddingElsewhereError as error:
+            raise CommandError(
+                "Another process imports the demo's images now: wait for its end."
+            ) from error
         return campaign, ensure_logins(campaign=campaign, file=settings.VAR / "demo_logins.json")
 
     def _tell_logins(self, site: RunningSite, campaign: Campaign, logins: list[Login]) -> None:
-        lines = [f"Label at {site.address}c/{campaign.slug}/ and watch at {site.address}admin/"]
+        base = site.address.partition(" ")[0]
+        lines = [f"Label at {base}c/{campaign.slug}/ and watch at {base}admin/"]
         lines += [
             f"  log in as {login.username:<9}  "
             + (f"password {login.password}" if login.password else "with the password you set")
@@ -143,9 +150,11 @@ class Bots:
         self.status: int | None = None
         self.summary = ""
         self.ended = threading.Event()
+        self.ended.set()
 
     def label(self, site: RunningSite) -> None:
         """Label until there is enough or the site stops; with enough labels, stop the site."""
+        self.ended.clear()
         argv = [*self.argv, f"--url=ws://127.0.0.1:{site.port}"]
         # They end with this thread, even when the demo is killed; Ctrl-C reaches the demo alone.
         become = [sys.executable, "-I", "-S", "-c", BECOME, str(os.getpid()), "0"]

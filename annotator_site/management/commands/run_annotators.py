@@ -211,4 +211,4 @@ def _judge(outcome: Outcome, labels: int | None) -> None:
             f"{ENDINGS[outcome.ending]}.{refused}"
         )
     if outcome.refusals:
-        raise CommandError(refused.strip())
+        raise CommandError(f"The run was completed, but{refused}")

@@ -1,6 +1,7 @@
 """Makes a campaign from the shell."""
 
 from argparse import ArgumentParser
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ class Command(CampaignCommand):
                 "in the admin."
             )
         names = [name.strip() for name in options["classes"].split(",") if name.strip()]
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            raise CommandError(f"--classes names “{twice[0]}” more than once.")
         try:
             campaign = create_campaign(
                 slug=slug,

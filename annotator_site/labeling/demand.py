@@ -1,0 +1,58 @@
+"""Who wants queries, and who waits because there were none."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from al_engine.pools.turns import Demand
+from annotator_site.labeling import protocol
+from annotator_site.labeling.protocol import IdleReason
+from annotator_site.labeling.session import Session
+
+
+class Waiting:
+    """The connections of a desk whose buffers are not full.
+
+    Nobody walks over all connections: only over those that something happened to.
+    """
+
+    def __init__(self) -> None:
+        self._wanting: dict[UUID, Session] = {}
+        # They wanted queries when there were none: asked again once there may be some.
+        self._starved: dict[UUID, Session] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._wanting)
+
+    def add(self, session: Session) -> None:
+        """This one may want queries now."""
+        self._starved.pop(session.id, None)
+        self._wanting[session.id] = session
+
+    def forget(self, session: Session) -> None:
+        """This one left."""
+        self._wanting.pop(session.id, None)
+        self._starved.pop(session.id, None)
+
+    def starve(self, session: Session, reason: IdleReason) -> None:
+        """There is nothing for this one; say so, once, if it has nothing in hand either."""
+        self._starved[session.id] = session
+        if not session.held and session.idle != reason:
+            session.idle = reason
+            session.deliver(protocol.idle(reason))
+
+    def wake(self) -> bool:
+        """There may be something again; tell whether anybody waited for it."""
+        woken = bool(self._starved)
+        self._wanting.update(self._starved)
+        self._starved.clear()
+        return woken
+
+    def take(self) -> list[Session]:
+        """All that want something now; whoever is left short is added or starved again."""
+        wanting, self._wanting = self._wanting, {}
+        return [session for session in wanting.values() if session.want]
+
+
+def demands(sessions: Iterable[Session]) -> list[Demand]:
+    """What fills the buffers of these."""
+    return [Demand(each.annotator_id, each.id, each.want) for each in sessions if each.want]

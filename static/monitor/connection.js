@@ -1,0 +1,65 @@
+// The WebSocket of the live page: opens it, answers each state, opens it again when it is lost.
+
+const REFUSALS = {
+  4401: "You are logged out. Reload the page to log in.",
+  4403: "Your account may not watch this campaign any more.",
+  4404: "This campaign does not exist any more.",
+};
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 15000;
+const PATIENCE_MS = 10000; // states come once a second, whatever happens to the database
+
+export class Connection {
+  #url;
+  #on;
+  #socket = null;
+  #timer = 0;
+  #attempt = 0;
+
+  // on: {message(object), lost(milliseconds until the next attempt), refused(words)}
+  constructor(path, on) {
+    this.#url = new URL(path, location.href);
+    this.#url.protocol = this.#url.protocol === "https:" ? "wss:" : "ws:";
+    this.#on = on;
+    addEventListener("online", () => !this.#socket && this.open());
+    this.open();
+  }
+
+  open() {
+    clearTimeout(this.#timer);
+    const socket = new WebSocket(this.#url);
+    this.#socket = socket;
+    socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
+    socket.onclose = (event) => this.#lost(event.code);
+    this.#expect();
+  }
+
+  #receive(message) {
+    this.#attempt = 0;
+    this.#expect();
+    if (message.type === "state") this.#socket.send('{"type":"seen"}');
+    this.#on.message(message);
+  }
+
+  #expect() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#lost(0), PATIENCE_MS);
+  }
+
+  #lost(code) {
+    clearTimeout(this.#timer);
+    this.#socket.onmessage = this.#socket.onclose = null;
+    this.#socket.close();
+    this.#socket = null;
+    if (code in REFUSALS) {
+      this.#on.refused(REFUSALS[code]);
+      return;
+    }
+    const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#attempt);
+    this.#attempt += 1;
+    // Jitter: a restarted server is not met by everybody at once.
+    const delay = longest * (0.5 + Math.random() / 2);
+    this.#timer = setTimeout(() => this.open(), delay);
+    this.#on.lost(delay);
+  }
+}

@@ -1,0 +1,95 @@
+// The table of servers and workers, the shares of strategies, the gallery and the people.
+
+import { html, keep, say, set, svg } from "./dom.js";
+import { ago, count, percent, plural } from "./format.js";
+
+const COLUMNS = ["Name", "Does now", "Device", "Strategy", "Cells of D", "Wants in S", "Last heard"];
+
+export function drawProcesses(place, words, state, extraSeconds) {
+  const rows = state.processes;
+  const alive = rows.filter((row) => row.alive).length;
+  say(words, rows.length ? `${count(alive)} of ${plural(rows.length, "process", "processes")} heard lately` : "");
+  if (!rows.length) {
+    if (!place.querySelector("p")) {
+      place.replaceChildren(html("p", { class: "soft" }, "None has ever run. Start them: ",
+        html("span", { class: "mono" }, `manage.py run_engine ${state.campaign.slug}`)));
+    }
+    return;
+  }
+  if (!place.querySelector("table")) {
+    const head = html("tr", {}, ...COLUMNS.map((name) => html("th", { scope: "col" }, name)));
+    place.replaceChildren(html("table", {}, html("thead", {}, head), html("tbody")));
+  }
+  keep(place.querySelector("tbody"), rows, (row) => row.id, makeProcess,
+    (element, row) => updateProcess(element, row, extraSeconds));
+}
+
+function makeProcess() {
+  const cells = COLUMNS.map((name) => html("td", { "data-name": name }, html("span")));
+  cells[1].append(html("p", { class: "fault" }));
+  cells[0].append(" ", html("span", { class: "soft" }));
+  cells.at(-1).firstChild.className = "heard";
+  return html("tr", {}, ...cells);
+}
+
+function updateProcess(element, row, extraSeconds) {
+  const worker = row.role === "worker";
+  const texts = [
+    row.name,
+    row.doing || "–",
+    row.device || "–",
+    worker ? row.strategy || "–" : "–",
+    worker ? count(row.cells) : "–",
+    worker ? plural(row.depth, "query", "queries") : "–",
+    row.stopped ? "stopped" : ago(row.heard_s + extraSeconds),
+  ];
+  texts.forEach((text, column) => say(element.children[column].firstChild, text));
+  say(element.children[0].lastChild, row.host ? `on ${row.host}` : "");
+  const fault = element.children[1].lastChild;
+  say(fault, row.last_error ? `Last error: ${row.last_error}` : "");
+  fault.hidden = !row.last_error;
+  set(element, "data-alive", row.stopped ? "stopped" : row.alive ? "yes" : "no");
+}
+
+export function drawStrategies(list, strategies) {
+  const total = Object.values(strategies).reduce((sum, number) => sum + number, 0);
+  const rows = Object.entries(strategies);
+  if (!rows.length) return nothing(list, "No answers yet.");
+  keep(list, rows, ([name]) => name, ([name]) => {
+    const bar = svg("svg", { viewBox: "0 0 100 1", preserveAspectRatio: "none", "aria-hidden": "true" },
+      svg("rect", { height: 1 }));
+    return html("li", {}, html("span", {}, name), html("span"), bar);
+  }, (element, [, number]) => {
+    say(element.children[1], percent(number / total, 0));
+    set(element.querySelector("rect"), "width", (100 * number) / total);
+  });
+}
+
+export function drawGallery(list, asking) {
+  if (!asking.length) return nothing(list, "Nobody has an image in front of them now.");
+  // A lease that is renewed does not move its image: the order is that of the turns.
+  const rows = [...asking].sort((a, b) => b.turn - a.turn);
+  keep(list, rows, (row) => row.turn, (row) => {
+    const image = html("img", { src: row.url, alt: row.name, width: row.width, height: row.height });
+    if (Math.max(row.width, row.height) < 100) image.className = "small";
+    const why = row.purpose === "active"
+      ? row.strategy + (row.score === null ? "" : ` ${row.score.toFixed(2)}`) : row.purpose;
+    return html("li", {}, html("a", { href: `../../../image/${row.image}/change/` },
+      image, html("span", { class: "soft", title: why }, why),
+      html("span", { class: "soft mono", title: `with ${row.person}` }, row.person)));
+  });
+}
+
+export function drawPeople(list, people, extraSeconds) {
+  if (!people.length) return nothing(list, "Nobody has answered yet.");
+  keep(list, people, (row) => row.name,
+    (row) => html("li", {}, html("span", { class: "mono" }, row.name), html("span"), html("span", { class: "soft" })),
+    (element, row) => {
+      say(element.children[1], plural(row.answers, "answer"));
+      say(element.children[2], `last answer ${ago(row.last_s + extraSeconds)}`);
+    });
+}
+
+function nothing(list, words) {
+  keep(list, [words], (text) => text, (text) => html("li", { class: "soft" }, text));
+}

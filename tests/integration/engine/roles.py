@@ -1,0 +1,119 @@
+"""The two roles inside the test's own process, and models to select with."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from al_engine import architectures
+from al_engine.pools import processes, unlabeled, versions
+from al_engine.pools.models import Campaign, ModelVersion
+from al_engine.pools.signals import Listener, listening
+from al_engine.pools.versions import Publication
+from al_engine.roles.crew import Crew
+from al_engine.roles.life import Heartbeat
+from al_engine.roles.server import Server
+from al_engine.roles.worker import WorkerLoop
+from al_engine.training import checkpoint
+from al_engine.training.evaluate import predict
+
+CPU = torch.device("cpu")
+
+
+class Serving:
+    """A server that does one step at a time."""
+
+    def __init__(self, server: Server, listener: Listener) -> None:
+        self.server = server
+        self.listener = listener
+
+    def step(self) -> ModelVersion | None:
+        """Let it look once; the version that it published, if it did."""
+        campaign = self.server.campaign
+        before = set(ModelVersion.objects.filter(campaign=campaign).values_list("pk", flat=True))
+        # A new connection's first wait returns at once: it may have missed a notification.
+        self.listener.close()
+        self.server.step(self.listener)
+        return ModelVersion.objects.filter(campaign=campaign).exclude(pk__in=before).first()
+
+
+@contextmanager
+def serving(campaign: Campaign, architecture: str | None = None) -> Iterator[Serving]:
+    part = processes.register(campaign_id=campaign.pk, role="server", name="server-1")
+    with listening(campaign.pk) as listener:
+        yield Serving(Server(campaign, part, CPU, architecture), listener)
+    processes.retire(parts=[part])
+
+
+class Working:
+    """A process of workers that takes one round at a time."""
+
+    def __init__(self, crew: Crew, listener: Listener) -> None:
+        self.crew = crew
+        self.listener = listener
+        self.loop = WorkerLoop(crew, "cpu")
+
+    def step(self) -> None:
+        self.listener.close()
+        self.loop.step(self.listener)
+
+
+@contextmanager
+def working(campaign: Campaign, *strategies: str) -> Iterator[Working]:
+    """Workers with these strategies, their hearts beating; they let go of all at the end."""
+    parts = [
+        processes.register(
+            campaign_id=campaign.pk, role="worker", name=f"worker-{number}", strategy=strategy
+        )
+        for number, strategy in enumerate(strategies, 1)
+    ]
+    crew = Crew(campaign, parts)
+    crew.hold_cells()
+    with Heartbeat(parts, also=crew.hold_cells), listening(campaign.pk) as listener:
+        yield Working(crew, listener)
+    for part in parts:
+        unlabeled.release_cells(worker_id=part.id)
+
+
+def publish_model(
+    campaign: Campaign, *, seed: int, architecture: str = "small_cnn"
+) -> ModelVersion:
+    """A version with weights drawn by chance: it selects as well as one that was trained."""
+    torch.manual_seed(seed)
+    choices = list(campaign.choices.values_list("id", flat=True))
+    model = architectures.build(architecture, classes=len(choices), image_size=campaign.image_size)
+    # Chance alone leaves all classes about as likely; this tells the images apart.
+    with torch.no_grad():
+        for parameter in model.head.parameters():
+            parameter.mul_(20)
+    data = checkpoint.to_bytes(
+        model, architecture=architecture, image_size=campaign.image_size, classes=choices
+    )
+    server = processes.register(campaign_id=campaign.pk, role="server", name="server-1")
+    processes.retire(parts=[server])
+    return versions.publish(
+        campaign_id=campaign.pk,
+        weights=data,
+        publication=Publication(
+            server_id=server.id,
+            architecture=architecture,
+            labels_seen=0,
+            trained_on=0,
+            train_seconds=0.0,
+            holdout=None,
+            audit=None,
+        ),
+    )
+
+
+def probabilities_by(version: ModelVersion, images: Tensor) -> Tensor:
+    """What a published version says of images, uint8 (n, 3, S, S): float (n, C)."""
+    model, _ = checkpoint.from_bytes(versions.read_weights(version), device=CPU)
+    return predict(model, images, device=CPU)
+
+
+def share_right(probabilities: Tensor, targets: Sequence[int] | Tensor) -> float:
+    """The accuracy of predictions."""
+    right = probabilities.argmax(dim=1) == torch.as_tensor(targets)
+    return float(right.float().mean())

@@ -1,0 +1,132 @@
+"""A connection that drops keeps its queries for a while, and loses nothing that was said."""
+
+from uuid import uuid4
+
+from stock import Person, choices_of, make_annotator, make_campaign, stock
+
+from al_engine.pools.models import Assignment, Campaign, Label
+
+from .conftest import Connect
+
+
+def test_resuming_gives_the_leases_back(connect: Connect, campaign: Campaign, ann: Person) -> None:
+    client = connect(campaign, ann)
+    session = client.expect("welcome")["session"]
+    client.ready(buffer=5)
+    held = client.queries(5)
+    client.drop()
+    again = connect(campaign, ann)
+    welcome = again.expect("welcome")
+    assert welcome["session"] != session
+    again.ready(buffer=5, resume=session)
+    assert set(again.queries(5)) == set(held)
+    assert again.settle() == []
+    leases = Assignment.objects.filter(campaign=campaign, state="leased")
+    assert {str(turn.session) for turn in leases} == {welcome["session"]}
+
+
+def test_who_resumes_with_a_larger_buffer_gets_fresh_queries_beside_the_old(
+    connect: Connect, campaign: Campaign, ann: Person
+) -> None:
+    client = connect(campaign, ann)
+    session = client.expect("welcome")["session"]
+    client.ready(buffer=2)
+    held = client.queries(2)
+    client.close()
+    again = connect(campaign, ann)
+    again.ready(buffer=4, resume=session)
+    assert set(held) < set(again.queries(4))
+
+
+def test_a_session_can_be_resumed_while_its_connection_still_seems_alive(
+    connect: Connect, campaign: Campaign, ann: Person
+) -> None:
+    # The server hears of a dead network much later than the person who changed to another.
+    client = connect(campaign, ann)
+    session = client.expect("welcome")["session"]
+    client.ready(buffer=3)
+    held = client.queries(3)
+    again = connect(campaign, ann)
+    again.ready(buffer=3, resume=session)
+    assert set(again.queries(3)) == set(held)
+    client.close()
+    assert [frame["type"] for frame in again.settle()] == ["welcome"]
+    cat, _ = choices_of(campaign)
+    assert again.label(held[0], cat)["type"] == "ack"
+
+
+def test_anothers_session_gives_nothing(
+    connect: Connect, campaign: Campaign, ann: Person, ben: Person
+) -> None:
+    client = connect(campaign, ann)
+    session = client.expect("welcome")["session"]
+    client.ready(buffer=5)
+    held = client.queries(5)
+    client.close()
+    stranger = connect(campaign, ben)
+    stranger.ready(buffer=5, resume=session)
+    assert not set(stranger.queries(5)) & set(held)
+    assert [frame["type"] for frame in stranger.settle()] == ["welcome"]
+
+
+def test_a_session_that_never_was_gives_fresh_queries(
+    connect: Connect, campaign: Campaign, ann: Person
+) -> None:
+    client = connect(campaign, ann)
+    client.ready(buffer=2, resume=str(uuid4()))
+    assert len(client.queries(2)) == 2
+    assert [frame["type"] for frame in client.settle()] == ["welcome"]
+
+
+def test_a_dropped_connections_queries_go_to_others_in_the_end(
+    connect: Connect, transactional_db: None
+) -> None:
+    campaign = make_campaign(resume_seconds=1)
+    stock(campaign, 4)
+    cat, _ = choices_of(campaign)
+    ann, ben = make_annotator(campaign), make_annotator(campaign)
+    client = connect(campaign, ann)
+    session = client.expect("welcome")["session"]
+    client.ready(buffer=4)
+    held = client.queries(4)
+    waiting = connect(campaign, ben)
+    waiting.ready(buffer=4)
+    waiting.expect("idle", reason="pool_empty")
+    client.drop()
+    assert set(waiting.queries(4)) == set(held)
+    # Who comes back after that gets nothing back; what they had answered meanwhile counts.
+    late = connect(campaign, ann)
+    late.ready(buffer=4, resume=session)
+    late.expect("idle", reason="pool_empty")
+    assert late.label(held[0], cat)["type"] == "ack"
+    assert Label.objects.get(campaign=campaign).late
+    # The other one's turn at the same image is theirs all the same.
+    assert waiting.label(held[0], cat)["type"] == "ack"
+    assert Label.objects.filter(campaign=campaign).count() == 2
+
+
+def test_what_was_sent_before_the_connection_dropped_is_stored_once(
+    connect: Connect, campaign: Campaign, ann: Person
+) -> None:
+    cat, dog = choices_of(campaign)
+    client = connect(campaign, ann)
+    session = client.expect("welcome")["session"]
+    client.ready(buffer=10)
+    held = client.queries(10)
+    answers = [
+        {"type": "label", "id": str(uuid4()), "query": query, "choice": dog, "shown_ms": 9}
+        for query in held
+    ]
+    for answer in answers:
+        client.send(answer)
+    client.drop()  # whether the server read them or not, nobody knows
+    again = connect(campaign, ann)
+    again.ready(buffer=10, resume=session)
+    for answer in answers:
+        assert again.request(answer, str(answer["id"]))["type"] == "ack"
+    stored = Label.objects.filter(campaign=campaign)
+    assert {(str(row.client_id), row.assignment_id, row.choice_id) for row in stored} == {
+        (answer["id"], answer["query"], dog) for answer in answers
+    }
+    assert stored.count() == 10
+    assert cat not in {row.choice_id for row in stored}

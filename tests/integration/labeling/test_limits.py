@@ -1,0 +1,126 @@
+"""Who is too fast, too loud or too slow harms nobody but themselves."""
+
+from uuid import uuid4
+
+import pytest
+from stock import Person, choices_of, make_annotator, make_campaign, stock
+from websockets.exceptions import ConnectionClosed
+
+from al_engine.pools.models import Campaign, Label
+
+from .conftest import Connect
+
+
+def test_who_is_too_fast_is_told_so_and_loses_nothing(
+    connect: Connect, transactional_db: None
+) -> None:
+    campaign = make_campaign(messages_per_second=2)
+    stock(campaign, 12)
+    cat, _ = choices_of(campaign)
+    client = connect(campaign, make_annotator(campaign))
+    client.ready(buffer=12)
+    waiting = {
+        str(uuid4()): {"type": "label", "query": query, "choice": cat}
+        for query in client.queries(12)
+    }
+    refusals = 0
+    for id_, message in waiting.items():
+        client.send({**message, "id": id_, "shown_ms": 3})
+    while waiting:
+        answer = client.await_frame(lambda frame: frame["type"] in ("ack", "nack"))
+        if answer["type"] == "ack":
+            del waiting[answer["id"]]
+        else:
+            assert answer["code"] == "rate_limited"
+            refusals += 1
+            client.send({**waiting[answer["id"]], "id": answer["id"], "shown_ms": 3})
+    assert refusals > 0
+    assert Label.objects.filter(campaign=campaign).count() == 12
+
+
+def test_the_limit_is_one_persons_over_all_their_connections(
+    connect: Connect, transactional_db: None
+) -> None:
+    campaign = make_campaign(messages_per_second=1)
+    stock(campaign, 12)
+    person = make_annotator(campaign)
+    clients = [connect(campaign, person) for _ in range(5)]
+    for client in clients:
+        client.ready()
+        client.queries(1)
+    for client in clients:
+        client.send({"type": "skip", "id": str(uuid4()), "query": 0, "reason": "other"})
+    codes = [client.expect("nack")["code"] for client in clients]
+    assert "unknown_query" in codes
+    assert "rate_limited" in codes
+    other = connect(campaign, make_annotator(campaign))
+    assert other.skip(0)["code"] == "unknown_query"
+
+
+def test_who_goes_on_sending_too_fast_is_sent_away(
+    connect: Connect, transactional_db: None
+) -> None:
+    campaign = make_campaign(messages_per_second=1)
+    client = connect(campaign, make_annotator(campaign))
+    with pytest.raises(ConnectionClosed) as end:
+        while True:
+            client.connection.send("no JSON")
+    assert end.value.rcvd is not None
+    assert end.value.rcvd.code == 4429
+    assert client.close_code() == 4429
+    assert {frame.get("code", "bad_message") for frame in client.inbox} == {"bad_message"}
+
+
+def test_nobody_without_a_limit_is_let_to_send_rubbish_for_ever(
+    connect: Connect, campaign: Campaign, ann: Person
+) -> None:
+    client = connect(campaign, ann)
+    with pytest.raises(ConnectionClosed):
+        while True:
+            client.connection.send("no JSON")
+    assert client.close_code() == 4429
+
+
+def test_a_client_that_does_not_read_stops_nobody(
+    connect: Connect, campaign: Campaign, ann: Person, ben: Person
+) -> None:
+    cat, _ = choices_of(campaign)
+    # One frame fits into its queue; after that nothing is read from its socket.
+    deaf = connect(campaign, ann, max_queue=1)
+    deaf.ready(buffer=20)
+    for _ in range(500):
+        deaf.send({"type": "skip", "id": str(uuid4()), "query": 0, "reason": "other"})
+    client = connect(campaign, ben)
+    client.ready(buffer=4)
+    for _ in range(10):
+        assert client.label(client.queries(1)[0], cat)["type"] == "ack"
+
+
+@pytest.mark.parametrize("size", [100_000, 200_000, 3_000_000])
+def test_an_oversized_frame_harms_its_sender_at_most(
+    connect: Connect, campaign: Campaign, ann: Person, ben: Person, size: int
+) -> None:
+    cat, _ = choices_of(campaign)
+    loud, client = connect(campaign, ann), connect(campaign, ben)
+    client.ready(buffer=2)
+    loud.connection.send("x" * size)
+    assert client.label(client.queries(1)[0], cat)["type"] == "ack"
+    if size < 131_072:
+        assert loud.expect("nack")["code"] == "bad_message"
+    else:
+        assert loud.close_code() == 1009
+    assert client.label(client.queries(1)[0], cat)["type"] == "ack"
+
+
+def test_a_person_who_leaves_in_the_middle_of_everything_is_forgotten(
+    connect: Connect, campaign: Campaign, ann: Person, ben: Person
+) -> None:
+    cat, _ = choices_of(campaign)
+    for _ in range(12):
+        passing = connect(campaign, ann)
+        passing.ready(buffer=3)
+        passing.send({"type": "skip", "id": str(uuid4()), "query": 0, "reason": "other"})
+        passing.drop()
+    client = connect(campaign, ben)
+    client.ready()
+    assert client.label(client.queries(1)[0], cat)["type"] == "ack"

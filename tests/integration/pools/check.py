@@ -1,0 +1,82 @@
+"""What must always hold of a campaign's pools, as one reading of the tables.
+
+Each statement selects what breaks its rule: the ids of images, queries, turns or labels.
+"""
+
+from typing import Final
+
+from django.db import connection
+
+RULES: Final = {
+    "an image has one live query exactly while it is in S": """
+        SELECT i.id FROM pools_image i
+        LEFT JOIN pools_query q ON q.image_id = i.id AND q.state = 'open'
+        WHERE i.campaign_id = %(campaign)s
+        GROUP BY i.id HAVING count(q.id) <> (i.state = 'queried')::int""",
+    "an image has a consensus exactly while it is in L": """
+        SELECT i.id FROM pools_image i LEFT JOIN pools_consensus c ON c.image_id = i.id
+        WHERE i.campaign_id = %(campaign)s
+          AND (c.choice_id IS NOT NULL) <> (i.state = 'labeled')""",
+    "only a live query has open turns": """
+        SELECT a.id FROM pools_assignment a JOIN pools_query q ON q.id = a.query_id
+        WHERE a.campaign_id = %(campaign)s AND a.state = 'open' AND q.state <> 'open'""",
+    "of a withdrawn query nothing is left": """
+        SELECT a.id FROM pools_assignment a JOIN pools_query q ON q.id = a.query_id
+        WHERE a.campaign_id = %(campaign)s AND q.state = 'withdrawn' AND a.state <> 'cancelled'""",
+    "a live query has turns for all the answers that it still needs": """
+        SELECT q.id FROM pools_query q
+        WHERE q.campaign_id = %(campaign)s AND q.state = 'open'
+          AND (SELECT count(*) FROM pools_assignment a
+               WHERE a.query_id = q.id AND a.state IN ('open', 'leased'))
+            < greatest(1, q.answers_wanted - (SELECT count(*) FROM pools_label l
+                WHERE l.image_id = q.image_id AND l.retracted_at IS NULL))""",
+    "a consensus is the lead of the answers that stand": """
+        SELECT c.image_id FROM pools_consensus c
+        WHERE c.campaign_id = %(campaign)s AND c.choice_id IS NOT NULL
+          AND (c.choice_id, c.answers, round(c.confidence::numeric, 6)) IS DISTINCT FROM (
+              SELECT l.choice_id, (sum(count(*)) OVER ())::int,
+                     round(count(*) / sum(count(*)) OVER (), 6)
+              FROM pools_label l WHERE l.image_id = c.image_id AND l.retracted_at IS NULL
+              GROUP BY l.choice_id ORDER BY count(*) DESC, min(l.id) LIMIT 1)""",
+    "a label is of its turn's image, query and campaign": """
+        SELECT l.id FROM pools_label l JOIN pools_assignment a ON a.id = l.assignment_id
+        WHERE l.campaign_id = %(campaign)s
+          AND (l.image_id, l.query_id, l.campaign_id)
+              <> (a.image_id, a.query_id, a.campaign_id)""",
+    "an answered turn has the answer of its person": """
+        SELECT a.id FROM pools_assignment a JOIN pools_image i ON i.id = a.image_id
+        WHERE a.campaign_id = %(campaign)s AND a.state = 'answered' AND i.state <> 'excluded'
+          AND NOT EXISTS (SELECT 1 FROM pools_label l
+                          WHERE l.assignment_id = a.id AND l.annotator_id = a.annotator_id
+                            AND l.retracted_at IS NULL)""",
+    "an image of two votes against it is out": """
+        SELECT a.image_id FROM pools_assignment a JOIN pools_image i ON i.id = a.image_id
+        WHERE a.campaign_id = %(campaign)s AND a.skip_reason = 'bad_image' AND i.state = 'queried'
+        GROUP BY a.image_id HAVING count(DISTINCT a.annotator_id) >= 2""",
+    "the counters are the counts": """
+        SELECT 0 WHERE (
+            SELECT (sum(unlabeled), sum(queried), sum(labeled), sum(excluded), sum(reserved),
+                    sum(answers))::text
+            FROM pools_counter WHERE campaign_id = %(campaign)s
+        ) <> (
+            SELECT (count(*) FILTER (WHERE state = 'unlabeled'),
+                    count(*) FILTER (WHERE state = 'queried'),
+                    count(*) FILTER (WHERE state = 'labeled'),
+                    count(*) FILTER (WHERE state = 'excluded'),
+                    count(*) FILTER (WHERE state = 'reserved'),
+                    (SELECT count(*) FROM pools_label WHERE campaign_id = %(campaign)s))::text
+            FROM pools_image WHERE campaign_id = %(campaign)s)""",
+}
+
+_ALL: Final = " UNION ALL ".join(
+    f"SELECT {place}, broken.id FROM ({rule}) AS broken(id)"
+    for place, rule in enumerate(RULES.values())
+)
+
+
+def violations(campaign_id: int) -> list[str]:
+    """The rules that are broken, and by what."""
+    names = list(RULES)
+    with connection.cursor() as cursor:
+        cursor.execute(_ALL, {"campaign": campaign_id})
+        return [f"{names[place]}: {broken}" for place, broken in cursor.fetchall()]

@@ -1,0 +1,129 @@
+"""What a labeling desk does to the pools, one call each, over a connection of its own."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+
+from al_engine.pools import labeled, query, signals
+from al_engine.pools.labeled import Progress
+from al_engine.pools.query import Connection
+from al_engine.pools.turns import Answer, Demand, Receipt, Skip, Turn, Undo
+from annotator_site.labeling import batch
+from annotator_site.labeling.batch import Batch, Outcome, Submission
+from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
+from annotator_site.labeling.session import Bucket, Session
+
+OPTIONS = (
+    "-c synchronous_commit=on -c statement_timeout=15s -c lock_timeout=10s"
+    " -c enable_seqscan=off -c jit=off"
+)
+"""As the site's desks connect."""
+
+LEASE_SECONDS = 120
+
+
+async def connect(options: str = OPTIONS) -> Connection:
+    """A connection like those of the labeling path."""
+    info = signals.connection_info()
+    info["options"] = f"{info.get('options', '')} {options}".strip()
+    connection: psycopg.AsyncConnection[tuple[Any, ...]] = await psycopg.AsyncConnection.connect(
+        **info, autocommit=True
+    )
+    return connection
+
+
+async def _send(_: Any) -> None:
+    """Nothing goes out: these tests ask for outcomes."""
+
+
+class Desk:
+    """One campaign's desk. Every call is one transaction, as `batch.run` makes it."""
+
+    def __init__(self, conn: Connection, campaign_id: int) -> None:
+        self.conn = conn
+        self.campaign_id = campaign_id
+        # One web process' connections share a range of ids.
+        self.prefix = uuid4().int >> 64 << 64
+        self._sessions: dict[int, Session] = {}
+
+    @property
+    def range(self) -> tuple[UUID, UUID]:
+        """The ids of this desk's connections."""
+        return UUID(int=self.prefix), UUID(int=self.prefix | (2**64 - 1))
+
+    def session(self, person: int) -> Session:
+        """This person's connection to this desk."""
+        if person not in self._sessions:
+            self._sessions[person] = Session(
+                session_id=UUID(int=self.prefix | person),
+                annotator_id=person,
+                mine=0,
+                bucket=Bucket(0, 0.0),
+                send=_send,
+                now=0.0,
+            )
+        return self._sessions[person]
+
+    async def run(self, work: Batch) -> Outcome:
+        """One transaction."""
+        return await batch.run(
+            self.conn,
+            work,
+            campaign_id=self.campaign_id,
+            lease_seconds=LEASE_SECONDS,
+            resume_seconds=30,
+        )
+
+    def label(self, person: int, turn: int, choice: int, id_: UUID | None = None) -> Submission:
+        """A label on its way; a fresh message unless `id_` says otherwise."""
+        return Submission(self.session(person), LabelMessage(id_ or uuid4(), turn, choice, 700))
+
+    async def claim(self, person: int, want: int = 1) -> list[Turn]:
+        """Lease up to `want` turns as the common claim does."""
+        demand = Demand(person, self.session(person).id, want)
+        return (await self.run(Batch(demands=[demand]))).turns
+
+    async def claim_one(self, person: int) -> Turn:
+        """Lease exactly one turn, by the exact claim."""
+        cursor = await query.claim_for(
+            self.conn,
+            campaign_id=self.campaign_id,
+            demand=Demand(person, self.session(person).id, 1),
+            lease_seconds=LEASE_SECONDS,
+        )
+        (turn,) = await query.read_turns(cursor)
+        return turn
+
+    async def answer(
+        self, person: int, turn: int, choice: int, *, id_: UUID | None = None
+    ) -> Receipt:
+        """Answer a turn."""
+        said = self.label(person, turn, choice, id_)
+        return (await self.run(Batch([said]))).answers[person, said.message.id]
+
+    async def skip(self, person: int, turn: int, reason: str = "unsure") -> Receipt:
+        """Skip a turn."""
+        said = Submission(self.session(person), SkipMessage(uuid4(), turn, reason))
+        return (await self.run(Batch([said]))).skips[person, turn]
+
+    async def undo(self, person: int, label: UUID) -> Outcome:
+        """Take an answer back."""
+        return await self.run(
+            Batch([Submission(self.session(person), UndoMessage(uuid4(), label))])
+        )
+
+    async def expire(self) -> list[int]:
+        """Sweep the leases that ran out, as this web process may; the turns taken back."""
+        gone = await query.expire(self.conn, campaign_id=self.campaign_id, sessions=self.range)
+        return [turn for _, turn in gone]
+
+    async def progress(self) -> Progress:
+        """The sizes that people are told."""
+        return await labeled.read_progress(
+            await labeled.progress(self.conn, campaign_id=self.campaign_id)
+        )
+
+
+__all__ = ["LEASE_SECONDS", "Answer", "Demand", "Desk", "Sequence", "Skip", "Undo", "connect"]

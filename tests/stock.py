@@ -1,0 +1,102 @@
+"""Campaigns with people and with images in S, for tests that label."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.auth.hashers import make_password
+
+from al_engine.pools import campaigns, images, query, unlabeled
+from al_engine.pools.campaigns import NewChoice
+from al_engine.pools.images import NewImage
+from al_engine.pools.models import Annotator, Campaign, Choice, EngineProcess, Image
+from al_engine.pools.query import Pick
+from annotator_site.accounts.models import User
+from annotator_site.accounts.tokens import create_token
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with an account; an annotator of a campaign where it says so."""
+
+    user: User
+    annotator_id: int
+    token: str
+
+
+def make_campaign(*, classes: Sequence[str] = ("cat", "dog"), **settings: Any) -> Campaign:
+    """A campaign of its own slug: the web process may still serve those of former tests."""
+    return campaigns.create_campaign(
+        slug=f"c-{uuid4().hex[:12]}",
+        title="Cats and dogs",
+        choices=[NewChoice(name) for name in classes],
+        settings={"messages_per_second": 0, **settings},
+    )
+
+
+def add_images(campaign: Campaign, count: int) -> list[Image]:
+    """Images of D as rows alone, without files; every one with a known label."""
+    choices = list(campaign.choices.all())
+    new = [
+        NewImage(
+            sha256=(digest := sha256(uuid4().bytes).hexdigest()),
+            name=f"{choices[number % len(choices)].name}/{digest[:6]}.png",
+            key=f"images/{campaign.pk}/{digest}.png",
+            width=8,
+            height=6,
+            size=100,
+            known_choice_id=choices[number % len(choices)].pk,
+        )
+        for number in range(count)
+    ]
+    with images.adding(campaign_id=campaign.pk):
+        images.add_images(campaign_id=campaign.pk, split="pool", images=new)
+    return list(Image.objects.filter(campaign=campaign, sha256__in=[each.sha256 for each in new]))
+
+
+def ask(campaign: Campaign, count: int) -> int:
+    """Put up to `count` images of D into S, as a worker that holds all cells; how many it were."""
+    worker, _ = EngineProcess.objects.get_or_create(
+        campaign=campaign, role=EngineProcess.Role.WORKER, name="worker-1"
+    )
+    cells = unlabeled.hold_cells(campaign_id=campaign.pk, worker_id=worker.pk, live_workers=1)
+    found = unlabeled.candidates(campaign_id=campaign.pk, cells=cells, limit=count)
+    return query.refill(
+        campaign_id=campaign.pk,
+        worker_id=worker.pk,
+        picks=[Pick(image_id=each.image_id, strategy="random") for each in found],
+    ).put
+
+
+def stock(campaign: Campaign, count: int) -> None:
+    """Images that wait for people in S."""
+    add_images(campaign, count)
+    assert ask(campaign, count) == count
+
+
+def make_user(*, password: str | None = None, **fields: Any) -> User:
+    """A user of a name of its own; without a password the making is quick."""
+    return User.objects.create(
+        username=f"{fields.pop('stem', 'ann')}-{uuid4().hex[:8]}",
+        password=make_password(password),
+        **fields,
+    )
+
+
+def make_annotator(campaign: Campaign, **fields: Any) -> Person:
+    """Somebody who may label this campaign, with a token."""
+    user = make_user(**fields)
+    annotator = campaigns.join(campaign_id=campaign.pk, user_id=user.pk)
+    return Person(user=user, annotator_id=annotator.pk, token=create_token(user=user))
+
+
+def shut_out(person: Person) -> None:
+    """Take somebody's part in their campaign away."""
+    Annotator.objects.filter(pk=person.annotator_id).update(active=False)
+
+
+def choices_of(campaign: Campaign) -> list[int]:
+    """The ids of the classes, in the order of the page."""
+    return list(Choice.objects.filter(campaign=campaign).values_list("id", flat=True))

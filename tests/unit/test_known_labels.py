@@ -1,0 +1,114 @@
+"""Known labels come from folders or a CSV; what does not fit is said and harms nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from annotator_site.campaigns.known_labels import KnownLabels, known_labels, survey
+from annotator_site.campaigns.sources import SourceError
+
+CHOICES = {"Cat": 1, "dog": 2}
+
+
+def labels_of(names: list[str], how: str | Path | None = None) -> KnownLabels:
+    return known_labels(how=how, choices=CHOICES, seen=survey(names))
+
+
+def found(names: list[str], how: str | Path | None = None) -> list[int | None]:
+    labels = labels_of(names, how)
+    return [labels.choice_of(name) for name in names]
+
+
+def test_folders_are_labels_where_every_one_is_a_class_in_whatever_case() -> None:
+    assert found(["cat/1.png", "DOG/2.png", "dog/deep/3.png", "loose.png"]) == [1, 2, 2, None]
+
+
+def test_one_folder_that_is_no_class_leaves_all_without_labels() -> None:
+    assert found(["cat/1.png", "dgo/2.png"]) == [None, None]
+
+
+def test_folders_that_are_no_classes_are_named_when_asked_for_folders() -> None:
+    labels = labels_of(["cat/1.png"], "folder")
+
+    assert [labels.choice_of(name) for name in ("cat/1", "dgo/2", "dgo/3", "4")] == [
+        1,
+        None,
+        None,
+        None,
+    ]
+    assert labels.problems() == [
+        "the top folder is no class of this campaign: 1 images without a known label",
+        "folder “dgo” is no class of this campaign: 2 images without a known label",
+    ]
+
+
+def test_an_archive_of_a_folder_counts_as_that_folder() -> None:
+    assert found(["data/cat/1.png", "data/dog/2.png", "__MACOSX/x"]) == [1, 2, None]
+
+
+def test_a_single_folder_that_is_a_class_is_one() -> None:
+    assert found(["dog/a/1.png", "dog/b/2.png"]) == [2, 2]
+
+
+def test_classes_that_differ_in_case_only_must_be_written_exactly() -> None:
+    labels = known_labels(how="folder", choices={"a": 1, "A": 2, "b": 3}, seen=survey([]))
+
+    assert [labels.choice_of(f"{folder}/1.png") for folder in "aAbB"] == [1, 2, 3, 3]
+
+
+def test_none_means_none() -> None:
+    assert found(["cat/1.png"], "none") == [None]
+
+
+def test_a_csv_labels_by_path_and_its_wrong_rows_harm_no_other(tmp_path: Path) -> None:
+    csv = tmp_path / "labels.csv"
+    csv.write_text(
+        "Label,path,note\n"
+        "cat,a/1.png,x\n"
+        "bird,a/2.png\n"
+        "dog,../3.png\n"
+        'dog,"./a/4,5.png",extra,more\n'
+        "cat,a/1.png\n"
+        "dog,a\\6.png\n"
+        "dog,a/missing.png\n"
+        "dog\n"
+        "dog,data/a/8.png\n",
+        encoding="utf-8-sig",
+    )
+    labels = labels_of(["data/a/1.png", "data/a/8.png"], csv)
+
+    names = ["a/1.png", "a/2.png", "a/4,5.png", "a/6.png", "data/a/8.png"]
+    assert [labels.choice_of(name) for name in names] == [1, None, 2, 2, 2]
+    assert labels.problems() == [
+        "line 3: “bird” is no class of this campaign",
+        "line 4: “../3.png” is a path that leads out of the archive",
+        "line 6: “a/1.png” stood on line 2 already",
+        "line 9: the path is empty",
+        "line 8: there is no image “a/missing.png”",
+    ]
+
+
+def test_paths_of_a_csv_may_leave_out_the_single_top_folder(tmp_path: Path) -> None:
+    csv = tmp_path / "labels.csv"
+    csv.write_text("path,label\na/1.png,dog\n", encoding="utf-8")
+
+    assert found(["data/a/1.png"], csv) == [2]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"name,class\n1.png,cat\n", "needs a first line with the columns path,label"),
+        (b"", "needs a first line with the columns path,label"),
+        (b"path,label\n\xff.png,cat\n", "is not a CSV in UTF-8"),
+        (b"path,label\n" + b"x" * 200_000, "is not a CSV in UTF-8"),
+        (None, "cannot be read"),
+    ],
+)
+def test_what_is_no_such_csv_says_so(data: bytes | None, message: str, tmp_path: Path) -> None:
+    csv = tmp_path / "labels.csv"
+    if data is not None:
+        csv.write_bytes(data)
+
+    with pytest.raises(SourceError, match=message):
+        labels_of([], csv)
