@@ -1,12 +1,15 @@
 """Campaigns with people and with images in S, for tests that label."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
 from django.contrib.auth.hashers import make_password
+from django.db import OperationalError, connection
+from pytest_django import DjangoDbBlocker
 
 from al_engine.pools import campaigns, images, query, unlabeled
 from al_engine.pools.campaigns import NewChoice
@@ -24,6 +27,35 @@ class Person:
     user: User
     annotator_id: int
     token: str
+
+
+@contextmanager
+def committing(blocker: DjangoDbBlocker) -> Iterator[None]:
+    """What tests write is committed, so that web processes see it, and wiped out at the end.
+
+    Tests in between share the database: each makes campaigns and people of its own.
+    """
+    with blocker.unblock():
+        try:
+            yield
+        finally:
+            _empty_tables()
+            connection.close()
+
+
+def _empty_tables() -> None:
+    while True:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "TRUNCATE pools_campaign, accounts_user, django_session, axes_accessattempt "
+                    "CASCADE"
+                )
+            return
+        except OperationalError as error:
+            # A web process that still looks after a campaign takes its locks in another order.
+            if "deadlock" not in str(error):
+                raise
 
 
 def make_campaign(*, classes: Sequence[str] = ("cat", "dog"), **settings: Any) -> Campaign:

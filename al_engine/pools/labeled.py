@@ -35,6 +35,14 @@ class Progress:
     answers: int
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A person in a campaign, and how many answers they have given and not taken back."""
+
+    annotator_id: int
+    mine: int
+
+
 async def lock(conn: Connection, *, turn_ids: Sequence[int]) -> None:
     """Hold the images of these turns and their queries until the end of the transaction."""
     await conn.execute(statement("lock"), {"turns": list(turn_ids)})
@@ -125,15 +133,17 @@ async def progress(conn: Connection, *, campaign_id: int) -> Cursor:
     )
 
 
-async def count_answers(conn: Connection, *, annotator_id: int) -> int:
-    """How many answers one person has given and not taken back."""
+async def standing(conn: Connection, *, campaign_id: int, user_id: int) -> Standing | None:
+    """Who this person is in a campaign; None where they may not label in it."""
     cursor = await conn.execute(
-        """SELECT count(*) FROM pools_label
-           WHERE annotator_id = %(annotator)s AND retracted_at IS NULL""",
-        {"annotator": annotator_id},
+        """SELECT a.id, (SELECT count(*) FROM pools_label l
+                         WHERE l.annotator_id = a.id AND l.retracted_at IS NULL)
+           FROM pools_annotator a
+           WHERE a.campaign_id = %(campaign)s AND a.user_id = %(user)s AND a.active""",
+        {"campaign": campaign_id, "user": user_id},
     )
     row = await cursor.fetchone()
-    return int(row[0]) if row else 0
+    return Standing(*row) if row else None
 
 
 async def read_progress(cursor: Cursor) -> Progress:

@@ -3,6 +3,7 @@
 D_j of the paper is the unlabeled images of the cells that worker j holds now.
 """
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -11,10 +12,14 @@ from django.db import connection, transaction
 
 from al_engine.pools.models import Cell
 from al_engine.pools.models.image import CELLS
+from al_engine.pools.processes import SILENT_AFTER_SECONDS
 from al_engine.pools.sql import statement
 
 CELL_LEASE_SECONDS: Final = 8.0
 """A silent worker's cells go to the others after so long; holders renew every 2 s."""
+
+_SMALL: Final = 20_000
+"""Images up to which putting all of D in random order is the quicker draw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,8 @@ def cell_of(sha256: str) -> int:
 def hold_cells(*, campaign_id: int, worker_id: int, live_workers: int) -> list[int]:
     """Renew, take or let go of cells so that this worker has its share; return those it holds.
 
-    The share is the number of cells over the number of live workers, rounded up, so that a
-    dead worker's cells find takers and a new worker finds free ones.
+    The share is the number of cells over the number of live workers, rounded up for as many of
+    them as that leaves over: a dead worker's cells find takers and a new worker finds free ones.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -50,7 +55,9 @@ def hold_cells(*, campaign_id: int, worker_id: int, live_workers: int) -> list[i
             {
                 "campaign": campaign_id,
                 "worker": worker_id,
-                "share": -(-CELLS // max(live_workers, 1)),
+                "cells": CELLS,
+                "workers": max(live_workers, 1),
+                "silence": SILENT_AFTER_SECONDS,
                 "seconds": CELL_LEASE_SECONDS,
             },
         )
@@ -77,8 +84,28 @@ def candidates(
 
 
 def draw_at_random(*, campaign_id: int, cells: list[int], count: int) -> list[Candidate]:
-    """`count` images of D in `cells`, uniformly at random: for audits and for the cold start."""
+    """`count` images of D in `cells`, uniformly at random: for audits and for the cold start.
+
+    Out of a large campaign by trying positions: each is taken if it holds an image of D in
+    these cells, so the draw is uniform and its cost does not grow with D. Where that finds too
+    few, as near the end of a campaign, all that is left is put in random order.
+    """
     with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT max(position) FROM pools_image WHERE campaign_id = %s", [campaign_id]
+        )
+        last = cursor.fetchone()[0] or 0
+        if last > _SMALL:
+            cursor.execute(
+                """SELECT id, position, cell FROM pools_image
+                   WHERE campaign_id = %s AND state = 'unlabeled' AND cell = ANY(%s)
+                     AND position = ANY(%s)
+                   ORDER BY random() LIMIT %s""",
+                [campaign_id, cells, random.sample(range(last + 1), min(last, 50 * count)), count],
+            )
+            found = cursor.fetchall()
+            if len(found) == count:
+                return [Candidate(*row) for row in found]
         cursor.execute(
             """SELECT id, position, cell FROM pools_image
                WHERE campaign_id = %s AND state = 'unlabeled' AND cell = ANY(%s)

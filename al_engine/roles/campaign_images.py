@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from al_engine.pools.models import Campaign, Image
 from al_engine.training.image_cache import ImageCache
 
 log = logging.getLogger(__name__)
+
+ASK_AGAIN_SECONDS: Final = 60.0
 
 Positions = npt.NDArray[np.int64]
 
@@ -31,8 +34,8 @@ class CampaignImages:
         self.campaign_id = campaign.pk
         folder = Path(settings.VAR) / "cache" / f"{campaign.pk}-{campaign.image_size}"
         self.cache = ImageCache(folder, image_size=campaign.image_size)
-        # Files that are gone for now: not asked for again by this process.
-        self._gone: set[int] = set()
+        # Files that cannot be read for now, and when they may be asked for again.
+        self._gone: dict[int, float] = {}
 
     def available(
         self,
@@ -49,7 +52,10 @@ class CampaignImages:
         if not positions.size:
             return positions
         self.cache.grow(int(positions.max()) + 1)
-        missing = [int(p) for p in self.cache.missing(positions) if int(p) not in self._gone]
+        now = time.monotonic()
+        missing = [
+            int(p) for p in self.cache.missing(positions) if self._gone.get(int(p), 0.0) <= now
+        ]
         reasons: dict[int, str] = self._fill(missing, seconds, tell) if missing else {}
         filled = self.cache.is_filled(positions)
         absent = set(self.cache.missing(positions[~filled]).tolist())
@@ -60,8 +66,10 @@ class CampaignImages:
             if position not in absent
         }
         if bad:
-            log.warning("%d images cannot be decoded and are excluded.", len(bad))
-            unlabeled.exclude(campaign_id=self.campaign_id, problems=bad)
+            # Those in S and L stay there: what people said of them is theirs.
+            excluded = unlabeled.exclude(campaign_id=self.campaign_id, problems=bad)
+            if excluded:
+                log.warning("%d images cannot be decoded and are excluded.", excluded)
         return positions[filled]
 
     def rows(self, positions: Positions) -> Tensor:
@@ -80,9 +88,16 @@ class CampaignImages:
         ends = None if seconds is None else time.monotonic() + seconds
 
         def read(position: int) -> bytes:
-            with default_storage.open(keys[position], "rb") as file:
-                data: bytes = file.read()
-                return data
+            try:
+                with default_storage.open(keys[position], "rb") as file:
+                    data: bytes = file.read()
+                    return data
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                # One file that cannot be read must not stop the work with all the others.
+                log.warning("%s cannot be read: %s", keys[position], error)
+                raise FileNotFoundError(keys[position]) from error
 
         def progress(filled: int) -> None:
             if tell is not None:
@@ -94,5 +109,6 @@ class CampaignImages:
             report = self.cache.fill([p for p in missing if p in keys], read, progress=progress)
         except OutOfTime:
             return {}
-        self._gone |= set(self.cache.missing(np.array(missing)).tolist())
+        again = time.monotonic() + ASK_AGAIN_SECONDS
+        self._gone |= dict.fromkeys(self.cache.missing(np.array(missing)).tolist(), again)
         return dict(report.broken)

@@ -80,14 +80,17 @@ class Crew:
         depth = share(total, workers=self.live, index=place)
         return depth, depth - waiting if waiting <= depth * _REFILL_AT else 0
 
-    def draw(self, part: Part, count: int, purpose: str) -> list[Pick]:
-        """Images of D_j uniformly at random: for the cold start and for audits."""
-        if not count:
+    def draw(self, part: Part, *, active: int, audits: int = 0) -> list[Pick]:
+        """Images of D_j uniformly at random, no image twice, the audits first."""
+        if not active + audits:
             return []
         drawn = unlabeled.draw_at_random(
-            campaign_id=self.campaign.pk, cells=self.cells[part.id], count=count
+            campaign_id=self.campaign.pk, cells=self.cells[part.id], count=active + audits
         )
-        return [Pick(each.image_id, "random", purpose=purpose) for each in drawn]
+        return [
+            Pick(each.image_id, "random", purpose="audit" if place < audits else "active")
+            for place, each in enumerate(drawn)
+        ]
 
     def put(self, part: Part, picks: list[Pick], withdraw: Sequence[int] = ()) -> None:
         """Put a worker's selection into S, and take out what it replaces."""
@@ -105,7 +108,7 @@ class Crew:
         waiting = self.waiting()
         for index, part in enumerate(self.parts):
             _, need = self.need(index, len(waiting[part.id]))
-            self.put(part, self.draw(part, need, "active"))
+            self.put(part, self.draw(part, active=need))
 
 
 class ColdStart(AbstractContextManager["ColdStart"]):

@@ -44,9 +44,7 @@ class Heartbeat:
             connection.close()
             if kind is not None and not issubclass(kind, (SystemExit, KeyboardInterrupt)):
                 for part in self.parts:
-                    processes.report(
-                        process_id=part.id, state="failed", error=traceback.format_exc(limit=-8)
-                    )
+                    processes.report(process_id=part.id, error=traceback.format_exc(limit=-8))
             processes.retire(parts=self.parts)
 
     def _beat(self) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from al_engine.architectures import Classifier
 from al_engine.pools import unlabeled, versions
-from al_engine.pools.models import Campaign
+from al_engine.pools.models import Campaign, ModelVersion
 from al_engine.pools.query import OpenQuery
 from al_engine.pools.versions import WeightsDamaged
 from al_engine.roles.campaign_images import CampaignImages
@@ -47,12 +47,15 @@ class NewestModel:
         return self._model is not None
 
     def take_newest(self, say: Callable[[str], None]) -> bool:
-        """Load g* if it is not the one in hand; tell whether it was.
+        """Load g* if it is not the one in hand; tell whether there was one to load.
 
-        A version whose weights are damaged is passed over: the one in hand goes on.
+        A version whose weights are damaged is passed over: the one in hand goes on, and a
+        process that has none yet takes the newest of the others.
         """
         newest = versions.newest(campaign=self.campaign)
-        if newest is None or newest.pk == self.version_id or newest.pk in self._damaged:
+        if newest is not None and newest.pk in self._damaged:
+            newest = None if self.loaded else self._newest_whole()
+        if newest is None or newest.pk == self.version_id:
             return False
         say(f"loading version {newest.version}")
         try:
@@ -61,9 +64,13 @@ class NewestModel:
         except (WeightsDamaged, BadCheckpoint) as error:
             log.error("%s", error)
             self._damaged.add(newest.pk)
-            return False
+            return self.take_newest(say)
         self.version_id, self.version_number = newest.pk, newest.version
         return True
+
+    def _newest_whole(self) -> ModelVersion | None:
+        stored = ModelVersion.objects.filter(campaign=self.campaign).exclude(key="")
+        return stored.exclude(pk__in=self._damaged).order_by("-version").first()
 
     def score(
         self, wanted: Sequence[tuple[int, Sequence[int], Sequence[OpenQuery]]]

@@ -69,16 +69,19 @@ class Selector:
         chance = torch.rand(need, generator=self._generator)
         audits = int((chance < self.crew.campaign.audit_rate).sum())
         wanted = need - audits
-        picks = self.crew.draw(self.part, audits, "audit")
         if not self.uses_model or version_id is None:
-            self.crew.put(self.part, picks + self.crew.draw(self.part, wanted, "active"))
+            self.crew.put(self.part, self.crew.draw(self.part, active=wanted, audits=audits))
             return
+        picks = self.crew.draw(self.part, active=0, audits=audits)
+        audited = {pick.image_id for pick in picks}
         withdraw: list[int] = []
         if scored is not None:
             wanted, withdraw = self._replan(waiting, wanted, scored)
-        for _ in range(min(wanted, len(self._ranked))):
+        while wanted and self._ranked:
             image_id, score = self._ranked.popleft()
-            picks.append(Pick(image_id, self.part.strategy, score, version_id))
+            if image_id not in audited:
+                picks.append(Pick(image_id, self.part.strategy, score, version_id))
+                wanted -= 1
         self.crew.put(self.part, picks, withdraw)
 
     def tell(self, depth: int, version: int | None) -> None:
@@ -97,16 +100,25 @@ class Selector:
         if (what, self._depth) == self._told or (what == self._told[0] and now - self._told_at < 1):
             return
         self._told, self._told_at = (what, self._depth), now
-        processes.report(process_id=self.part.id, state=what, depth=self._depth)
+        # A worker that is at work is over whatever ended the process before it.
+        processes.report(process_id=self.part.id, state=what, depth=self._depth, error="")
 
     def _replan(
         self, waiting: Sequence[OpenQuery], wanted: int, scored: Scored
     ) -> tuple[int, list[int]]:
         """Rank anew; return how many of the ranked to add, and the queries to withdraw."""
-        active = {each.image_id: each.query_id for each in waiting if each.purpose == "active"}
+        seen = set(scored.image_ids)
+        # Open queries that were not scored (no refresh, or a file that is gone) stay as they are.
+        active = {
+            each.image_id: each.query_id
+            for each in waiting
+            if each.purpose == "active" and each.image_id in seen
+        }
         count = len(active) + wanted
         selection = self.strategy(
-            scored.probabilities, max(count, 1) * _RANK_AHEAD, generator=self._generator
+            scored.probabilities,
+            max(len(waiting) + wanted, 1) * _RANK_AHEAD,
+            generator=self._generator,
         )
         ranked = [
             (scored.image_ids[index], score)
@@ -115,9 +127,6 @@ class Selector:
             )
         ]
         self._ranked = deque(pair for pair in ranked if pair[0] not in active)
-        if not active or not set(active) <= set(scored.image_ids):
-            # The open queries were not scored: they stay as they are.
-            return wanted, []
         plan = plan_refresh(
             open_ids=list(active), selected_ids=[image_id for image_id, _ in ranked[:count]]
         )

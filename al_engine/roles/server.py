@@ -96,9 +96,16 @@ class Server:
         return "waiting for new labels"
 
     def train_and_publish(self) -> None:
-        """One round: g_i = A(L) (paper, equation 1), evaluated and published."""
-        began, seen = time.perf_counter(), len(self.labels)
+        """One round: g_i = A(L) (paper, equation 1), evaluated and published.
+
+        Labels count as seen once this is over: where the database goes away on the way, they
+        are news again afterwards.
+        """
+        self._train_and_publish()
         self.changes_seen = self.labels.changes
+
+    def _train_and_publish(self) -> None:
+        began, seen = time.perf_counter(), len(self.labels)
         choice_ids = list(
             Choice.objects.filter(campaign=self.campaign)
             .order_by("position")
@@ -143,6 +150,8 @@ class Server:
         )
         versions.prune(campaign_id=self.campaign.pk, keep=_KEEP_VERSIONS)
         self.trainings += 1
+        # Whatever went wrong before is over.
+        processes.report(process_id=self.part.id, error="")
         log.info(
             "Version %d: %d labels, %.1f s, holdout %s",
             version.version,

@@ -52,15 +52,15 @@ async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
 async def give_back_all(desk: Desk) -> None:
     """Take every lease of this desk back at once: the campaign does not run any more."""
     holders = [(session.annotator_id, session.id) for session in desk.sessions.values()]
+    if not holders:
+        return
+    ids = [session_id for _, session_id in holders]
     async with desk.pool.connection() as conn, conn.transaction():
         # Ended a moment ago, they are swept like any lease that ran out.
         await query.renew(conn, campaign_id=desk.campaign.id, holders=holders, seconds=-1)
-        ids = [session_id for _, session_id in holders]
-        if ids:
-            gone = await query.expire(
-                conn, campaign_id=desk.campaign.id, sessions=(min(ids), max(ids))
-            )
-            desk.revoke(gone)
+        gone = await query.expire(conn, campaign_id=desk.campaign.id, sessions=(min(ids), max(ids)))
+    # Told once it is committed: a transaction that failed has taken nothing back.
+    desk.revoke(gone)
 
 
 async def _renew(desk: Desk, conn: query.Connection, now: float) -> None:

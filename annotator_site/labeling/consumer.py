@@ -8,18 +8,17 @@ import logging
 import time
 from typing import Any, Final
 
+import psycopg
 from asgiref.typing import ASGIReceiveCallable
-from psycopg import AsyncConnection
+from django.db import Error as DatabaseError
+from psycopg_pool import PoolTimeout
 
 from al_engine.pools import labeled
-from al_engine.pools.labeled import Progress
-from al_engine.pools.models import Annotator
 from annotator_site.labeling import protocol
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.desks import Desks
 from annotator_site.labeling.protocol import BadMessage, CloseCode
 from annotator_site.labeling.session import Session
-from annotator_site.off_loop import off_loop
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +27,9 @@ MAX_CONNECTIONS: Final = 5
 
 _MAX_STRIKES: Final = 100
 """Refused messages in a row after which a connection is closed."""
+
+_TRY_AGAIN_LATER: Final = 1013
+"""The registered close code for it; clients come back by themselves."""
 
 desks = Desks()
 
@@ -40,22 +42,37 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
     # A refusal is a close code, which a browser sees only on an accepted connection.
     await send({"type": "websocket.accept", "subprotocol": accepted})
     slug = scope["url_route"]["kwargs"]["slug"]
-    desk, annotator, refusal = await _admit(scope.get("user"), slug)
-    if desk is None or annotator is None:
-        log.info("Refused a connection to %s: %s", slug, refusal)
-        await send({"type": "websocket.close", "code": int(refusal or CloseCode.NOT_LOGGED_IN)})
+    try:
+        desk, refusal = await _admit(scope.get("user"), slug)
+        if desk is None:
+            await _refuse(send, slug, refusal)
+            return
+        async with desk.pool.connection() as conn:
+            person = await labeled.standing(
+                conn, campaign_id=desk.campaign.id, user_id=scope["user"].pk
+            )
+            progress = await labeled.read_progress(
+                await labeled.progress(conn, campaign_id=desk.campaign.id)
+            )
+    except (psycopg.Error, PoolTimeout, DatabaseError) as error:
+        log.warning("The database is away: %s", " ".join(str(error).split()))
+        await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER})
+        return
+    if person is None:
+        await _refuse(send, slug, CloseCode.NOT_AN_ANNOTATOR)
+        return
+    if desk.connections[person.annotator_id] >= MAX_CONNECTIONS:
+        await _refuse(send, slug, CloseCode.TOO_MANY_CONNECTIONS)
         return
     now = time.monotonic()
     session = Session(
         session_id=desks.new_session_id(),
-        annotator_id=annotator.pk,
-        mine=0,
-        bucket=desk.bucket(annotator.pk, now),
+        annotator_id=person.annotator_id,
+        mine=person.mine,
+        bucket=desk.bucket(person.annotator_id, now),
         send=send,
         now=now,
     )
-    async with desk.pool.connection() as conn:
-        progress, session.mine = await _standing(conn, desk, session)
     desk.enter(session)
     try:
         session.deliver(
@@ -69,7 +86,8 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
             )
         )
         while (event := await receive())["type"] == "websocket.receive":
-            handle(desk, session, event.get("text") or event.get("bytes") or "")
+            text = event.get("text")
+            handle(desk, session, event.get("bytes") or b"" if text is None else text)
     finally:
         desk.leave(session)
 
@@ -105,30 +123,12 @@ def _strike(session: Session, nack: str) -> None:
         session.deliver(nack)
 
 
-async def _admit(user: Any, slug: str) -> tuple[Desk | None, Annotator | None, CloseCode | None]:
+async def _admit(user: Any, slug: str) -> tuple[Desk | None, CloseCode]:
     if user is None or not user.is_authenticated:
-        return None, None, CloseCode.NOT_LOGGED_IN
-    desk = await desks.desk(slug)
-    if desk is None:
-        return None, None, CloseCode.NO_SUCH_CAMPAIGN
-    annotator = await _annotator(desk.campaign.id, user.pk)
-    if annotator is None:
-        return None, None, CloseCode.NOT_AN_ANNOTATOR
-    if desk.connections[annotator.pk] >= MAX_CONNECTIONS:
-        return None, None, CloseCode.TOO_MANY_CONNECTIONS
-    return desk, annotator, None
+        return None, CloseCode.NOT_LOGGED_IN
+    return await desks.desk(slug), CloseCode.NO_SUCH_CAMPAIGN
 
 
-@off_loop
-def _annotator(campaign_id: int, user_id: int) -> Annotator | None:
-    return Annotator.objects.filter(campaign_id=campaign_id, user_id=user_id, active=True).first()
-
-
-async def _standing(
-    conn: AsyncConnection[tuple[Any, ...]], desk: Desk, session: Session
-) -> tuple[Progress, int]:
-    """How far the campaign is, and how many of its answers are this person's."""
-    progress = await labeled.read_progress(
-        await labeled.progress(conn, campaign_id=desk.campaign.id)
-    )
-    return progress, await labeled.count_answers(conn, annotator_id=session.annotator_id)
+async def _refuse(send: Any, slug: str, code: CloseCode) -> None:
+    log.info("Refused a connection to %s: %s", slug, code.name)
+    await send({"type": "websocket.close", "code": int(code)})

@@ -221,11 +221,13 @@ class Desk:
         for resume in batch.resumes:
             if resume.session.id in self.sessions:
                 self._waiting.add(resume.session)
+            else:
+                self._left.append((resume.session.annotator_id, resume.session.id))
         short: list[Session] = []
         for demand in batch.demands:
             session = self.sessions.get(demand.session)
             if session is None:
-                # It left while the claim was under way: its leases are kept for a while only.
+                # It left while this was under way: its leases are kept for a while only.
                 self._left.append((demand.annotator_id, demand.session))
             elif handed.get(demand.session, 0) < demand.want:
                 short.append(session)

@@ -7,7 +7,8 @@ from typing import Any, Final
 from uuid import UUID
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool
+from django.db import Error as DatabaseError
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from al_engine.pools import signals
 from al_engine.pools.models import Annotator
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _CONNECTIONS: Final = 4
 """Database connections of the labeling path; batches make few transactions enough."""
+
+_POLL_SECONDS: Final = 10.0
 
 _OPTIONS: Final = (
     "-c synchronous_commit=on -c statement_timeout=15s -c lock_timeout=5s"
@@ -43,7 +46,7 @@ class Desks:
         self._desks: dict[int, Desk] = {}
         self._tasks: dict[int, list[asyncio.Task[None]]] = {}
         self._pool: AsyncConnectionPool[Connection] | None = None
-        self._listener: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
         self._opening = asyncio.Lock()
 
     def new_session_id(self) -> UUID:
@@ -67,23 +70,29 @@ class Desks:
                     reconnect_timeout=24 * 3600,
                 )
                 await self._pool.open()
-                self._listener = asyncio.create_task(self._listen())
+                self._background = [
+                    asyncio.create_task(self._listen()),
+                    asyncio.create_task(self._poll()),
+                ]
         return self._pool
 
     async def desk(self, slug: str) -> Desk | None:
         """The desk of a campaign, opened now if nobody was there; None: no such campaign."""
+        for desk in self._desks.values():
+            # Its view is kept up to date by signals: nobody's arrival reads it again.
+            if desk.campaign.slug == slug:
+                return desk
         campaign = await read_campaign(slug=slug)
         if campaign is None:
             return None
         pool = await self.pool()
-        desk = self._desks.get(campaign.id)
-        if desk is None:
-            desk = self._desks[campaign.id] = Desk(campaign, pool)
+        if campaign.id not in self._desks:  # two may have come at once
+            opened = self._desks[campaign.id] = Desk(campaign, pool)
             self._tasks[campaign.id] = [
-                asyncio.create_task(self._keep_running(desk)),
-                asyncio.create_task(look_after(desk, self.sessions)),
+                asyncio.create_task(self._keep_running(opened)),
+                asyncio.create_task(look_after(opened, self.sessions)),
             ]
-        return desk
+        return self._desks[campaign.id]
 
     async def _keep_running(self, desk: Desk) -> None:
         while True:
@@ -105,9 +114,19 @@ class Desks:
                         await self._reload(desk)
                     async for note in conn.notifies():
                         await self._heard(note.payload)
-            except (psycopg.Error, OSError) as error:
+            except (psycopg.Error, PoolTimeout, DatabaseError, OSError) as error:
                 log.warning("Not listening to the database: %s", " ".join(str(error).split()))
                 await asyncio.sleep(0.5)
+
+    async def _poll(self) -> None:
+        """Read all campaigns now and then: a signal may be lost."""
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            try:
+                for desk in list(self._desks.values()):
+                    await self._reload(desk)
+            except (psycopg.Error, PoolTimeout, DatabaseError) as error:
+                log.warning("Campaigns not read: %s", " ".join(str(error).split()))
 
     async def _heard(self, payload: str) -> None:
         kind, _, campaign_id = payload.partition(":")
@@ -125,6 +144,9 @@ class Desks:
         if campaign is None:
             for session in list(desk.sessions.values()):
                 session.close(CloseCode.NO_SUCH_CAMPAIGN)
+            del self._desks[desk.campaign.id]
+            for task in self._tasks.pop(desk.campaign.id):
+                task.cancel()
             return
         stopped = desk.campaign.state == "running" and campaign.state != "running"
         desk.campaign = campaign

@@ -20,6 +20,7 @@ MAX_FRAME_BYTES: Final = 16 * 1024
 MAX_BUFFER: Final = 20
 _MAX_SHOWN_MS: Final = 2**31 - 1
 _MAX_ID: Final = 2**63 - 1
+_MAX_ID_LENGTH: Final = 64
 _SKIP_REASONS: Final = ("unsure", "bad_image", "other")
 
 NackCode = Literal[
@@ -50,6 +51,18 @@ class BadMessage(ValueError):
     def __init__(self, problem: str, message_id: str | None = None) -> None:
         super().__init__(problem)
         self.message_id = message_id
+
+
+class ClientId(UUID):
+    """A message's id: the same as any UUID of its value, sent back as the client wrote it."""
+
+    def __init__(self, written: str) -> None:
+        super().__init__(written)
+        object.__setattr__(self, "_written", written)  # a UUID refuses plain assignment
+
+    def __str__(self) -> str:
+        written: str = self._written
+        return written
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +104,20 @@ Message = Ready | LabelMessage | SkipMessage | UndoMessage
 
 
 def parse(frame: str | bytes) -> Message:
-    """The message in a text frame. Raises BadMessage, with the frame's `id` where it has one."""
-    if len(frame) > MAX_FRAME_BYTES:
-        raise BadMessage(f"A frame may have {MAX_FRAME_BYTES} bytes; this one has {len(frame)}.")
+    """The message in a frame. Raises BadMessage, with the frame's `id` where it has one."""
+    if isinstance(frame, bytes):
+        raise BadMessage("A frame must be text: JSON, and nothing binary.")
+    encoded = frame.encode()
+    if len(encoded) > MAX_FRAME_BYTES:
+        raise BadMessage(f"A frame may have {MAX_FRAME_BYTES} bytes; this one has {len(encoded)}.")
     try:
-        data = orjson.loads(frame)
+        data = orjson.loads(encoded)
     except orjson.JSONDecodeError as error:
         raise BadMessage(f"A frame must be JSON: {error}.") from error
     if not isinstance(data, dict):
         raise BadMessage("A frame must be a JSON object with a “type”.")
     raw_id = data.get("id")
-    echo = raw_id if isinstance(raw_id, str) and len(raw_id) <= 64 else None
+    echo = raw_id if isinstance(raw_id, str) and len(raw_id) <= _MAX_ID_LENGTH else None
     try:
         match data.get("type"):
             case "label":
@@ -203,9 +219,9 @@ def _progress(progress: Progress, mine: int) -> dict[str, int]:
 
 def _uuid(data: dict[str, Any], key: str) -> UUID:
     value = data.get(key)
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH:
         try:
-            return UUID(value)
+            return ClientId(value)
         except ValueError:
             pass
     raise BadMessage(f"“{key}” must be a UUID.")

@@ -85,6 +85,8 @@ async def monitor(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
     finally:
         hub.leave(watcher)
         pushing.cancel()
+        # Its end is of no interest: the page is gone.
+        await asyncio.gather(pushing, return_exceptions=True)
 
 
 async def _push(watcher: Watcher, credit: Credit, send: Any, user_id: int) -> None:

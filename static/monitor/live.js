@@ -101,7 +101,7 @@ function drawLink() {
 
 function linkWords(old) {
   const numbers = old === null ? "" : ` Numbers ${old < 2 ? "less than 2 s" : span(old)} old.`;
-  if (link.kind === "live") return old === null ? "Connected." : `Live.${numbers}`;
+  if (link.kind === "live") return unreachableSince === null && old !== null ? `Live.${numbers}` : `Connected.${numbers}`;
   if (link.kind === "refused") return "Not connected.";
   if (link.kind === "connecting") return "Connecting…";
   const left = Math.max(link.until - performance.now(), 0) / 1000;

@@ -13,7 +13,7 @@ const NAMES = {
   annotators: "Annotators",
   labeled: "Labeled · L",
   servers: "Servers",
-  model: "Newest model · g*",
+  model: "Model · g*",
 };
 const RANK = { info: 0, warn: 1, bad: 2 };
 const CHARACTER_PX = 6.9; // of the words' type size; a line that is longer is cut
@@ -130,7 +130,7 @@ function partsOf(state, age) {
     labeled: [count(pools.labeled), total ? `${percent(pools.labeled / total)} of ${plural(total, "image")}` : "images",
       total ? pools.labeled / total : 0, null],
     servers: roleOf(state, "server"),
-    model: model ? [`version ${count(model.version)}`, `${ago(age(model.published_at))}, knew ${plural(model.labels_seen, "label")}`]
+    model: model ? [`v${count(model.version)}`, `${ago(age(model.published_at))}, knew ${plural(model.labels_seen, "label")}`]
       : ["none", "not published yet"],
   };
 }

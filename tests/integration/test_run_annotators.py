@@ -33,7 +33,7 @@ def campaign(request: pytest.FixtureRequest) -> Campaign:
         slug=slug,
         choices=[campaigns.NewChoice("cat"), campaigns.NewChoice("dog")],
         # What a broken connection held comes back soon.
-        settings={"messages_per_second": 0, "resume_seconds": 1},
+        settings={"messages_per_second": 0, "lease_seconds": 5, "resume_seconds": 1},
     )
     choices = list(campaign.choices.all())
     with images.adding(campaign_id=campaign.pk):

@@ -15,7 +15,11 @@ ADD = """
            coalesce(sum(sign) FILTER (WHERE state = 'labeled'), 0),
            coalesce(sum(sign) FILTER (WHERE state = 'excluded'), 0),
            coalesce(sum(sign) FILTER (WHERE state = 'reserved'), 0)
-    FROM ({changes}) changes
+    FROM (
+        -- A change of other columns counts nothing, and makes no row for a campaign that is going.
+        SELECT campaign_id, state, sum(sign) AS sign FROM ({changes}) changes
+        GROUP BY campaign_id, state HAVING sum(sign) <> 0
+    ) moved
     GROUP BY campaign_id
     ON CONFLICT (campaign_id, slot) DO UPDATE SET
         unlabeled = c.unlabeled + excluded.unlabeled, queried = c.queried + excluded.queried,

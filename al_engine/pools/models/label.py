@@ -32,9 +32,9 @@ class Label(models.Model):
         Assignment, on_delete=models.CASCADE, related_name="labels", db_index=False
     )
     annotator = models.ForeignKey(
-        Annotator, on_delete=models.PROTECT, related_name="labels", db_index=False
+        Annotator, on_delete=models.RESTRICT, related_name="labels", db_index=False
     )
-    choice = models.ForeignKey(Choice, on_delete=models.PROTECT, related_name="+", db_index=False)
+    choice = models.ForeignKey(Choice, on_delete=models.RESTRICT, related_name="+", db_index=False)
     client_id = models.UUIDField(help_text="Made by the client: its effect happens once.")
     answered_at = models.DateTimeField(db_default=Now())
     shown_ms = models.PositiveIntegerField(help_text="How long the image was in view.")
@@ -80,7 +80,7 @@ class Consensus(models.Model):
         Query, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
     choice = models.ForeignKey(
-        Choice, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+        Choice, on_delete=models.RESTRICT, null=True, related_name="+", db_index=False
     )
     confidence = models.FloatField(help_text="Share of the answers that chose it.")
     answers = models.PositiveSmallIntegerField()

@@ -105,7 +105,8 @@ class Assignment(models.Model):
     key = models.FloatField(db_default=Random(), help_text="People pick at random along it.")
     annotator = models.ForeignKey(
         Annotator,
-        on_delete=models.SET_NULL,
+        # People are made inactive, not deleted; with their campaign all of this goes.
+        on_delete=models.DO_NOTHING,
         null=True,
         related_name="assignments",
         db_index=False,

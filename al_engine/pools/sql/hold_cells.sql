@@ -1,6 +1,13 @@
 -- A worker's share of the cells: renew what it holds, let go of what is too much, take what
 -- is free or whose holder went silent.
-WITH mine AS MATERIALIZED (
+WITH share AS MATERIALIZED (
+    -- Shares differ by one at most: of the live workers the oldest have the larger ones.
+    SELECT %(cells)s / %(workers)s + (count(*) < %(cells)s %% %(workers)s)::int AS cells
+    FROM pools_engineprocess older
+    WHERE older.campaign_id = %(campaign)s AND older.role = 'worker' AND older.id < %(worker)s
+      AND older.heartbeat_at > clock_timestamp() - make_interval(secs => %(silence)s)
+),
+mine AS MATERIALIZED (
     SELECT cell.id, cell.cell
     FROM pools_cell cell
     WHERE cell.campaign_id = %(campaign)s AND cell.worker_id = %(worker)s
@@ -8,7 +15,8 @@ WITH mine AS MATERIALIZED (
     FOR NO KEY UPDATE
 ),
 held AS MATERIALIZED (
-    SELECT mine.id, row_number() OVER (ORDER BY mine.cell) <= %(share)s AS keep FROM mine
+    SELECT mine.id, row_number() OVER (ORDER BY mine.cell) <= share.cells AS keep
+    FROM mine, share
 ),
 free AS MATERIALIZED (
     SELECT cell.id
@@ -16,7 +24,7 @@ free AS MATERIALIZED (
     WHERE cell.campaign_id = %(campaign)s
       AND (cell.worker_id IS NULL OR cell.lease_expires <= clock_timestamp())
     ORDER BY cell.cell
-    LIMIT greatest(%(share)s - (SELECT count(*) FROM held), 0)
+    LIMIT greatest((SELECT cells FROM share) - (SELECT count(*) FROM held), 0)
     FOR NO KEY UPDATE SKIP LOCKED
 ),
 wanted AS (

@@ -66,26 +66,33 @@ def as_the_models_see(positions: Sequence[int]) -> tuple[Tensor, Tensor]:
     )
 
 
-def overwrite(campaign: Campaign, position: int, data: bytes | None) -> None:
+def replace_file(campaign: Campaign, position: int, data: bytes | None) -> None:
     """Puts other bytes in place of an image's file, or removes it."""
-    key = Image.objects.get(campaign=campaign, position=position).key
-    default_storage.delete(key)
+    key = f"tests/{campaign.slug}/{position}.png"
     if data is not None:
         default_storage.save(key, ContentFile(data))
+    Image.objects.filter(campaign=campaign, position=position).update(key=key)
+
+
+@cache
+def _file(number: int) -> tuple[str, bytes]:
+    """Where the storage has a digit, for all campaigns of a run, and its bytes."""
+    pixels, _ = _pixels_and_targets()
+    file = io.BytesIO()
+    Pillow.fromarray(pixels[number]).save(file, "PNG")
+    data = file.getvalue()
+    return default_storage.save(f"tests/digits/{number}.png", ContentFile(data)), data
 
 
 def _add(campaign: Campaign, split: str, numbers: range) -> None:
-    pixels, targets = _pixels_and_targets()
+    _, targets = _pixels_and_targets()
     choices = list(campaign.choices.values_list("id", flat=True))
     rows = []
     for number in numbers:
-        file = io.BytesIO()
-        Pillow.fromarray(pixels[number]).save(file, "PNG")
-        data = file.getvalue()
-        key = default_storage.save(f"tests/{campaign.slug}/{number}.png", ContentFile(data))
+        key, data = _file(number)
         rows.append(
             NewImage(
-                sha256=hashlib.sha256(data + bytes(number)).hexdigest(),
+                sha256=hashlib.sha256(f"digit {number}".encode()).hexdigest(),
                 name=f"{number}.png",
                 key=key,
                 width=SIZE,

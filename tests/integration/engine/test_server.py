@@ -13,7 +13,7 @@ from al_engine.training.evaluate import wilson
 from al_engine.training.loop import train
 from al_engine.training.recipe import WarmStart, default_recipe
 from tests.integration.engine.conftest import MakeCampaign
-from tests.integration.engine.digits import as_the_models_see, overwrite
+from tests.integration.engine.digits import as_the_models_see, replace_file
 from tests.integration.engine.people import join, label
 from tests.integration.engine.roles import (
     CPU,
@@ -137,10 +137,10 @@ def test_broken_and_vanished_images_are_left_out_and_the_rest_goes_on(
 ) -> None:
     campaign = make_campaign(pool=40, holdout=20)
     label(join(campaign), range(40))
-    overwrite(campaign, 5, b"this is no image")
-    overwrite(campaign, 6, None)
-    overwrite(campaign, 45, b"\x89PNG\r\n\x1a\n cut short")
-    overwrite(campaign, 46, None)
+    replace_file(campaign, 5, b"this is no image")
+    replace_file(campaign, 6, None)
+    replace_file(campaign, 45, b"\x89PNG\r\n\x1a\n cut short")
+    replace_file(campaign, 46, None)
     with serving(campaign) as server:
         version = server.step()
     assert version is not None
@@ -175,9 +175,11 @@ def test_a_training_starts_from_where_the_campaign_says(
     assert first is not None
     assert second is not None
     assert third is not None
-    assert same(weights_of(second), trained_by_hand(campaign, 60, after=1, initial=first))
     # Another process carries on from what is published.
-    assert same(weights_of(third), trained_by_hand(campaign, 61, after=0, initial=second))
+    for version, labels, after, former in ((second, 60, 1, first), (third, 61, 0, second)):
+        initial = former if warm_start == "shrink_perturb" else None
+        by_hand = trained_by_hand(version, labels, after=after, initial=initial)
+        assert same(weights_of(version), by_hand)
 
 
 def test_a_warm_start_takes_only_weights_that_fit_and_are_whole(
@@ -192,15 +194,18 @@ def test_a_warm_start_takes_only_weights_that_fit_and_are_whole(
     with serving(campaign) as server:
         version = server.step()
     assert version is not None
-    assert same(weights_of(version), trained_by_hand(campaign, 30, after=0, initial=None))
+    assert same(weights_of(version), trained_by_hand(version, 30, after=0, initial=None))
     assert "This training starts from scratch" in caplog.text
 
 
 def trained_by_hand(
-    campaign: Campaign, labels: int, *, after: int, initial: ModelVersion | None
+    version: ModelVersion, labels: int, *, after: int, initial: ModelVersion | None
 ) -> dict[str, Tensor]:
-    """The weights that the first server makes of the first labels after so many trainings."""
-    server = EngineProcess.objects.get(campaign=campaign, role="server")
+    """The weights that the server of `version` makes of the first labels.
+
+    `after` so many trainings of its process, and from `initial` if the campaign starts warm.
+    """
+    assert version.server_id is not None
     trained = train(
         *as_the_models_see(range(labels)),
         classes=10,
@@ -209,10 +214,10 @@ def trained_by_hand(
             image_size=8,
             labels=labels,
             device=CPU,
-            warm_start="scratch" if campaign.warm_start == "scratch" else "shrink_perturb",
+            warm_start="scratch" if initial is None else "shrink_perturb",
         ),
         device=CPU,
-        seed=server.pk * 1_000_003 + after,
+        seed=version.server_id * 1_000_003 + after,
         initial=None if initial is None else weights_of(initial),
     )
     return trained.model.state_dict()

@@ -5,7 +5,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from stock import Person, make_annotator, make_campaign, stock
+from pools.check import violations
+from pytest_django import DjangoDbBlocker
+from stock import Person, committing, make_annotator, make_campaign, stock
 from websockets.sync.client import connect as open_websocket
 from websockets.typing import Subprotocol
 
@@ -14,6 +16,16 @@ from al_engine.pools.models import Campaign
 from .client import Client
 
 Connect = Callable[..., Client]
+
+
+@pytest.fixture(scope="module")
+def transactional_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """In the place of pytest-django's fixture, which empties the database after each test: that
+    takes as long as the test. What must always hold of the pools is checked in the end."""
+    with committing(django_db_blocker):
+        yield
+        for campaign in Campaign.objects.all():
+            assert violations(campaign.pk) == []
 
 
 @pytest.fixture
@@ -63,7 +75,7 @@ def connect(live_site: str) -> Iterator[Connect]:
                 compression=None,
                 proxy=None,
                 close_timeout=2,
-                **options,
+                **{"max_queue": None, **options},
             )
             return Client(stack.enter_context(opening))
 

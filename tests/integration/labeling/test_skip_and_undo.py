@@ -22,10 +22,8 @@ def test_a_skipped_image_goes_to_somebody_else_and_never_comes_back(
     (query,) = client.queries(1)
     id_ = str(uuid4())
     ack = client.skip(query, reason, id_=id_)
-    assert ack == {
-        **{"type": "ack", "id": id_},
-        "progress": {"labeled": 0, "total": 1, "mine": 0},
-    }
+    progress = {"labeled": 0, "total": 1, "mine": 0}
+    assert ack == {"type": "ack", "id": id_, "progress": progress}
     assert Assignment.objects.get(pk=query).skip_reason == reason
     client.expect("idle", reason="pool_empty")
     assert client.skip(query, reason, id_=id_) == ack

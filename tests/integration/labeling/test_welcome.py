@@ -108,9 +108,7 @@ def test_who_asks_for_a_larger_buffer_later_gets_it(
     assert [frame["type"] for frame in client.settle()] == ["welcome"]
 
 
-def test_what_is_known_beforehand_is_in_no_frame(
-    connect: Connect, transactional_db: None
-) -> None:
+def test_what_is_known_beforehand_is_in_no_frame(connect: Connect, transactional_db: None) -> None:
     # Names that occur nowhere else, as those of class folders in an import.
     campaign = make_campaign(classes=["aardwolf", "zorilla"])
     stock(campaign, 6)

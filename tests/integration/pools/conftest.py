@@ -1,13 +1,12 @@
 """Campaigns with images in S, people and desks; a database that is empty again after each test."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pytest
-import pytest_asyncio
 from django.db import connection, connections
 from pytest_django import DjangoDbBlocker
 from stock import add_images, ask, choices_of, make_campaign
@@ -47,8 +46,14 @@ class Pools:
 
 
 MakePools = Callable[..., Pools]
-OpenDesk = Callable[..., Awaitable[Desk]]
-OpenConnection = Callable[..., Awaitable[Connection]]
+OpenDesk = Callable[[Pools], Desk]
+OpenConnection = Callable[..., Connection]
+
+
+class Run(Protocol):
+    """Runs a coroutine and returns what it returns."""
+
+    def __call__(self, coroutine: Coroutine[Any, Any, T], /) -> T: ...
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +67,12 @@ def watched(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
 
 
 @pytest.fixture(autouse=True)
-def transactional_db(
-    watched: None, django_db_blocker: DjangoDbBlocker, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def transactional_db(watched: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """The test database with real commits, in the place of pytest-django's fixture.
 
     That one truncates all tables after each test, which takes 0.2 s; deleting the few rows of
     these tests takes a hundredth of it.
     """
-    # Coroutines read what they did through Django; nothing else runs in their loop meanwhile.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     with django_db_blocker.unblock():
         yield
         empty()
@@ -102,28 +103,34 @@ def make_pools(transactional_db: None) -> MakePools:
     return new_pools
 
 
-@pytest_asyncio.fixture
-async def open_connection(transactional_db: None) -> AsyncIterator[OpenConnection]:
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Runs a coroutine to its end, all of one test in one loop.
+
+    Tests are plain functions: Django would open another connection in a coroutine.
+    """
+    with asyncio.Runner() as runner:
+        yield runner.run
+
+
+@pytest.fixture
+def open_connection(transactional_db: None, run: Run) -> Iterator[OpenConnection]:
     """Opens connections like those of the labeling path; they are closed after the test."""
     opened: list[Connection] = []
 
-    async def open_one(options: str = OPTIONS) -> Connection:
-        opened.append(await connect(options))
+    def open_one(options: str = OPTIONS) -> Connection:
+        opened.append(run(connect(options)))
         return opened[-1]
 
     yield open_one
     for conn in opened:
-        await conn.close()
+        run(conn.close())
 
 
-@pytest_asyncio.fixture
-async def open_desk(open_connection: OpenConnection) -> OpenDesk:
+@pytest.fixture
+def open_desk(open_connection: OpenConnection) -> OpenDesk:
     """Opens a desk of a campaign, as if each were another web process."""
-
-    async def open_one(pools: Pools) -> Desk:
-        return Desk(await open_connection(), pools.id)
-
-    return open_one
+    return lambda pools: Desk(open_connection(), pools.id)
 
 
 def new_worker(campaign: Campaign, name: str) -> int:
@@ -131,32 +138,40 @@ def new_worker(campaign: Campaign, name: str) -> int:
     return EngineProcess.objects.create(campaign=campaign, role="worker", name=name).pk
 
 
-async def in_thread(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+def in_background(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
     """Call a blocking function of the pools in a thread with a database connection of its own."""
-    done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-    loop = asyncio.get_running_loop()
 
-    def work() -> None:
+    def work() -> T:
         try:
-            result = function(*args, **kwargs)
-        except BaseException as error:
-            loop.call_soon_threadsafe(done.set_exception, error)
-        else:
-            loop.call_soon_threadsafe(done.set_result, result)
+            return function(*args, **kwargs)
         finally:
             connections.close_all()
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        return await done
-    finally:
-        thread.join()
+    with_one_thread = ThreadPoolExecutor(1)
+    future = with_one_thread.submit(work)
+    with_one_thread.shutdown(wait=False)
+    return future
 
 
-async def until_it_waits(watcher: Connection, pid: int) -> None:
-    """Return once the backend `pid` waits for a lock that another transaction holds."""
-    while True:
-        cursor = await watcher.execute("SELECT cardinality(pg_blocking_pids(%s))", [pid])
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+
+
+def until_waited_for() -> None:
+    """Return once somebody waits for a lock that Django's connection holds."""
+    with connection.cursor() as cursor:
+        waiting = 0
+        while not waiting:
+            cursor.execute(_WAITING)
+            (waiting,) = cursor.fetchone()
+
+
+async def commit_when_waited_for(holder: Connection, blocked: Coroutine[Any, Any, T]) -> T:
+    """Start `blocked`, commit `holder` once that waits for it, and return what it returns."""
+    task = asyncio.ensure_future(blocked)
+    while not task.done():
+        cursor = await holder.execute(_WAITING)
         if await cursor.fetchall() != [(0,)]:
-            return
+            break
+    assert not task.done(), "it waited for nobody"
+    await holder.execute("COMMIT")
+    return await task

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from stock import add_images, make_campaign
@@ -13,7 +13,9 @@ from al_engine.pools.models import Campaign, Cell, EngineProcess, Image, Query
 from al_engine.pools.models.image import CELLS
 from al_engine.pools.query import Pick
 
-from .conftest import MakePools, OpenConnection, in_thread, new_worker
+from .conftest import MakePools, in_background, new_worker, until_waited_for
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -47,7 +49,9 @@ def die(worker: int) -> None:
     Cell.objects.filter(worker_id=worker).update(lease_expires=Now() - timedelta(milliseconds=1))
 
 
-HOUR = timedelta(hours=1)
+def ids(campaign: Campaign) -> list[int]:
+    """The campaign's images."""
+    return list(Image.objects.filter(campaign=campaign).values_list("pk", flat=True))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 10, 33, 40, 64])
@@ -99,23 +103,16 @@ def test_a_worker_that_leaves_lets_go_of_everything_at_once(campaign: Campaign) 
     assert len(held) == CELLS
 
 
-async def test_two_workers_that_reach_for_cells_at_once_never_hold_the_same(
-    campaign: Campaign, open_connection: OpenConnection
-) -> None:
+def test_two_workers_that_reach_for_cells_at_once_never_hold_the_same(campaign: Campaign) -> None:
     first, second = hire(campaign, 2)
-    holder = await open_connection()
-    # Somebody in the midst of taking the first forty cells: nobody waits for them.
-    async with holder.transaction():
-        await holder.execute(
-            """UPDATE pools_cell SET worker_id = %s, lease_expires = now() + interval '8 s'
-               WHERE campaign_id = %s AND cell < 40""",
-            [first, campaign.pk],
-        )
-        got = await in_thread(
+    with transaction.atomic():
+        # Somebody is in the midst of taking all cells; nobody waits for them.
+        unlabeled.hold_cells(campaign_id=campaign.pk, worker_id=first, live_workers=2)
+        other = in_background(
             unlabeled.hold_cells, campaign_id=campaign.pk, worker_id=second, live_workers=1
-        )
-        assert got == list(range(40, CELLS))
-    assert Cell.objects.filter(campaign=campaign, worker_id=first).count() == 40
+        ).result()
+    assert len(other) == CELLS // 2
+    assert Cell.objects.filter(campaign=campaign, worker_id=first).count() == CELLS // 2
 
 
 def test_an_image_stays_in_its_cell() -> None:
@@ -176,35 +173,23 @@ def test_a_worker_puts_images_of_its_own_cells_alone(campaign: Campaign) -> None
     assert Query.objects.count() == 40
 
 
-async def test_two_workers_that_put_the_same_image_at_once_ask_it_once(
-    campaign: Campaign, open_connection: OpenConnection
-) -> None:
-    first, second = hire(campaign, 2)
-    unlabeled.hold_cells(campaign_id=campaign.pk, worker_id=first, live_workers=1)
+def test_two_workers_that_put_the_same_images_at_once_ask_them_once(campaign: Campaign) -> None:
+    slow, other = hire(campaign, 2)
+    unlabeled.hold_cells(campaign_id=campaign.pk, worker_id=slow, live_workers=1)
     picks = [Pick(image_id=pk, strategy="margin") for pk in ids(campaign)[:5]]
-    slow = await open_connection()
-    # The first is about to commit when its leases end, and the second gets its cells.
-    async with slow.transaction():
-        await slow.execute(
-            "UPDATE pools_image SET state = 'queried' WHERE id = ANY(%s)",
-            [[pick.image_id for pick in picks[:3]]],
-        )
-        await slow.execute(
-            """INSERT INTO pools_query (campaign_id, image_id, cell, strategy)
-               SELECT campaign_id, id, cell, 'random' FROM pools_image WHERE id = ANY(%s)""",
-            [[pick.image_id for pick in picks[:3]]],
-        )
-        await in_thread(die, first)
-        await in_thread(
-            unlabeled.hold_cells, campaign_id=campaign.pk, worker_id=second, live_workers=1
-        )
-        # It waits for nothing that it does not share with the first.
-        put = await in_thread(
-            query.refill, campaign_id=campaign.pk, worker_id=second, picks=picks[3:]
-        )
-        assert put.put == 2
-    again = await in_thread(query.refill, campaign_id=campaign.pk, worker_id=second, picks=picks)
-    assert again.put == 0
+
+    def take_over(chosen: list[Pick]) -> int:
+        unlabeled.hold_cells(campaign_id=campaign.pk, worker_id=other, live_workers=1)
+        return query.refill(campaign_id=campaign.pk, worker_id=other, picks=chosen).put
+
+    with transaction.atomic():
+        # The slow one is about to commit when its leases end and the other gets its cells.
+        assert query.refill(campaign_id=campaign.pk, worker_id=slow, picks=picks[:3]).put == 3
+        in_background(die, slow).result()
+        assert in_background(take_over, picks[3:]).result() == 2, "it waits for nobody else's"
+        same = in_background(take_over, picks)
+        until_waited_for()
+    assert same.result() == 0
     assert Query.objects.filter(state="open").count() == 5
 
 
@@ -228,12 +213,3 @@ def test_a_worker_that_lost_its_cells_changes_nothing(campaign: Campaign, how: s
 def ids(campaign: Campaign) -> list[int]:
     """The campaign's images."""
     return list(Image.objects.filter(campaign=campaign).values_list("pk", flat=True))
-
-
-def test_an_empty_selection_changes_nothing(campaign: Campaign) -> None:
-    (worker,) = hire(campaign, 1)
-    done = query.refill(campaign_id=campaign.pk, worker_id=worker, picks=[])
-    assert (done.put, done.withdrawn) == (0, 0)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pools_query")
-        assert cursor.fetchone() == (0,)
