@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -69,32 +69,15 @@ def live_site(test_environment: dict[str, str]) -> Iterator[str]:
 
     It sees committed data only: use it with `@pytest.mark.django_db(transaction=True)`.
     """
-    port = _free_port()
-    log = settings.VAR / "logs" / "live_site.log"
-    command = [sys.executable, "-m", "daphne", "--port", str(port), "--verbosity", "0"]
-    command += ["--websocket-max-message-size=131072", "--websocket-max-frame-size=131072"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "annotator_site.asgi:application"],
-            env={**test_environment, "NOWAIT_ROLE": "web"},
-            cwd=ROOT,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        deadline = time.monotonic() + WEB_START_TIMEOUT_S
-        while not _answers(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"the web process does not answer:\n{log.read_text()[-3000:]}")
-            time.sleep(0.05)
-        yield f"http://localhost:{port}"
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with _web_process(test_environment, "live_site") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def second_site(test_environment: dict[str, str]) -> Iterator[str]:
+    """The base URL of another web process on the same database, for one module."""
+    with _web_process(test_environment, "second_site") as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +103,36 @@ def page(browser: Browser, live_site: str) -> Iterator[Page]:
     context = browser.new_context(base_url=live_site)
     yield context.new_page()
     context.close()
+
+
+@contextmanager
+def _web_process(environment: dict[str, str], name: str) -> Iterator[str]:
+    port = _free_port()
+    log = settings.VAR / "logs" / f"{name}.log"
+    command = [sys.executable, "-m", "daphne", "--port", str(port), "--verbosity", "0"]
+    command += ["--websocket-max-message-size=131072", "--websocket-max-frame-size=131072"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "annotator_site.asgi:application"],
+            env={**environment, "NOWAIT_ROLE": "web"},
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + WEB_START_TIMEOUT_S
+        while not _answers(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the web process does not answer:\n{log.read_text()[-3000:]}")
+            time.sleep(0.05)
+        yield f"http://localhost:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _free_port() -> int:

@@ -104,15 +104,20 @@ def handle(desk: Desk, session: Session, frame: str | bytes) -> None:
         if not within:
             session.strikes += 9
         return
-    if isinstance(message, protocol.Ready):
+    if isinstance(message, protocol.Ready) and not session.buffer:
+        # Nobody can do without the first one of a connection.
         desk.ready(session, message)
         return
     if not session.bucket.take(time.monotonic()):
         words = f"At most {session.bucket.rate} messages a second: send it again a little later."
-        _strike(session, protocol.nack(message.id, "rate_limited", words))
+        message_id = None if isinstance(message, protocol.Ready) else message.id
+        _strike(session, protocol.nack(message_id, "rate_limited", words))
         return
     session.strikes = 0
-    desk.submit(session, message)
+    if isinstance(message, protocol.Ready):
+        desk.ready(session, message)
+    else:
+        desk.submit(session, message)
 
 
 def _strike(session: Session, nack: str) -> None:

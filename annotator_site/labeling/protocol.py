@@ -191,7 +191,8 @@ def ack(message_id: UUID, progress: Progress, mine: int) -> str:
 
 def nack(message_id: UUID | str | None, code: NackCode, message: str) -> str:
     """The message had no effect, and why."""
-    return _frame({"type": "nack", "id": message_id, "code": code, "message": message})
+    echo = None if message_id is None else str(message_id)
+    return _frame({"type": "nack", "id": echo, "code": code, "message": message})
 
 
 def revoke(turn_id: int) -> str:

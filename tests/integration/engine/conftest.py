@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from al_engine.pools.models import Campaign
-from tests.integration.engine import digits
+
+from . import digits
 
 
 @pytest.fixture(autouse=True, scope="session")

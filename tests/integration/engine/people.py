@@ -13,7 +13,8 @@ from al_engine.pools.models import Annotator, Campaign, EngineProcess
 from al_engine.pools.query import Connection, Pick
 from al_engine.pools.signals import connection_info
 from al_engine.pools.turns import Answer, Demand, Turn, Undo
-from tests.integration.engine.digits import image_ids, true_choices
+
+from .digits import image_ids, true_choices
 
 LEASE_SECONDS = 600
 T = TypeVar("T")

@@ -1,14 +1,13 @@
 """What a person gets wrong at the engine's commands is answered in one line."""
 
-import io
-
 import pytest
-from django.core.management import CommandError, call_command
+from command_runs import refused
 
 from al_engine.dealing import deal
 from al_engine.pools.models import Campaign, EngineProcess
 from al_engine.roles.engine import EngineOptions, children
-from tests.integration.engine.conftest import MakeCampaign
+
+from .conftest import MakeCampaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -18,20 +17,12 @@ def campaign(make_campaign: MakeCampaign) -> Campaign:
     return make_campaign(pool=20)
 
 
-def refusal(*arguments: str) -> str:
-    """What a command says when it refuses: one line."""
-    with pytest.raises(CommandError) as error:
-        call_command(*arguments, stderr=io.StringIO())
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
 @pytest.mark.parametrize("name", ["run_server", "run_worker", "run_engine", "campaign_status"])
 def test_an_unknown_campaign_is_answered_with_those_there_are(
     campaign: Campaign, name: str
 ) -> None:
     assert (
-        refusal(name, "nowhere") == f"There is no campaign “nowhere”. Campaigns: {campaign.slug}."
+        refused(name, "nowhere") == f"There is no campaign “nowhere”. Campaigns: {campaign.slug}."
     )
 
 
@@ -46,19 +37,19 @@ def test_an_unknown_campaign_is_answered_with_those_there_are(
 def test_a_device_that_is_not_there_is_named(
     campaign: Campaign, name: str, device: str, cause: str
 ) -> None:
-    assert cause in refusal(name, campaign.slug, f"--device={device}")
+    assert cause in refused(name, campaign.slug, f"--device={device}")
     # Nobody waits for the silence of a process that has ended.
     assert set(EngineProcess.objects.values_list("state", flat=True)) <= {"stopped"}
     assert not campaign.cells.exclude(worker=None).exists()
 
 
 def test_an_unknown_architecture_is_answered_with_those_there_are(campaign: Campaign) -> None:
-    said = refusal("run_server", campaign.slug, "--architecture=brain")
+    said = refused("run_server", campaign.slug, "--architecture=brain")
     assert said.startswith("There is no architecture “brain”. There are: small_cnn,")
 
 
 def test_an_unknown_strategy_is_answered_with_those_there_are(campaign: Campaign) -> None:
-    said = refusal("run_worker", campaign.slug, "--strategies=entropy,instinct")
+    said = refused("run_worker", campaign.slug, "--strategies=entropy,instinct")
     assert said.startswith("There is no strategy named 'instinct'. Known strategies: random,")
     assert not campaign.cells.exclude(worker=None).exists()
 
@@ -74,7 +65,7 @@ def test_an_unknown_strategy_is_answered_with_those_there_are(campaign: Campaign
 def test_an_engine_of_an_impossible_size_is_refused(
     campaign: Campaign, option: str, cause: str
 ) -> None:
-    assert cause in refusal("run_engine", campaign.slug, option)
+    assert cause in refused("run_engine", campaign.slug, option)
 
 
 def test_strategies_are_dealt_out_among_the_workers_of_all_processes(

@@ -5,10 +5,11 @@ import pytest
 from al_engine.pools import campaigns
 from al_engine.pools.models import Campaign, EngineProcess, Image, Query
 from al_engine.refill import DEPTH_FLOOR
-from tests.integration.engine.conftest import MakeCampaign
-from tests.integration.engine.digits import true_choices
-from tests.integration.engine.people import ask, join
-from tests.integration.engine.roles import publish_model, working
+
+from .conftest import MakeCampaign
+from .digits import true_choices
+from .people import ask, join
+from .roles import publish_model, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

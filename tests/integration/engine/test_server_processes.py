@@ -13,11 +13,12 @@ from django.db import OperationalError, connection
 from al_engine.pools import versions
 from al_engine.pools.models import Campaign, EngineProcess, ModelVersion
 from al_engine.pools.signals import connection_info
-from tests.integration.engine.children import Child, command
-from tests.integration.engine.conftest import MakeCampaign
-from tests.integration.engine.digits import as_the_models_see
-from tests.integration.engine.people import Person, join, label
-from tests.integration.engine.roles import probabilities_by, serving
+
+from .children import Child, command
+from .conftest import MakeCampaign
+from .digits import as_the_models_see
+from .people import Person, join, label
+from .roles import probabilities_by, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,6 +27,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def nobody_publishes() -> Iterator[None]:
     """Whoever wants to write the row of a version waits until the end."""
     with psycopg.connect(**connection_info()) as other:
+        # A connection that holds something and says nothing is ended after a while, but this one.
+        other.execute("SET idle_in_transaction_session_timeout = 0")
         other.execute("LOCK TABLE pools_modelversion IN SHARE MODE")
         yield
 

@@ -12,10 +12,11 @@ from torch import Tensor
 from al_engine import strategies
 from al_engine.pools.models import Campaign, EngineProcess, Image, ModelVersion, Query
 from al_engine.refill import DEPTH_FLOOR
-from tests.integration.engine.conftest import MakeCampaign
-from tests.integration.engine.digits import as_the_models_see, replace_file
-from tests.integration.engine.people import join
-from tests.integration.engine.roles import probabilities_by, publish_model, working
+
+from .conftest import MakeCampaign
+from .digits import as_the_models_see, replace_file
+from .people import join
+from .roles import probabilities_by, publish_model, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

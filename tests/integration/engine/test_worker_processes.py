@@ -9,9 +9,10 @@ from django.db.models import Count
 
 from al_engine.pools.models import Campaign, Cell, EngineProcess, Query
 from al_engine.refill import DEPTH_FLOOR
-from tests.integration.engine.children import Child, command
-from tests.integration.engine.conftest import MakeCampaign
-from tests.integration.engine.people import join
+
+from .children import Child, command
+from .conftest import MakeCampaign
+from .people import join
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

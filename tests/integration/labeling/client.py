@@ -110,7 +110,8 @@ class Client:
         try:
             text = self.connection.recv(timeout=PATIENCE_S)
         except TimeoutError:
-            raise AssertionError(f"nothing came; these had: {self.raw}") from None
+            came = [f"{text[:160]}…" for text in self.raw[-5:]]
+            raise AssertionError(f"nothing more came; these did: {came}") from None
         assert isinstance(text, str)
         self.raw.append(text)
         frame: Frame = orjson.loads(text)

@@ -108,7 +108,7 @@ def test_answers_are_stored_in_the_order_in_which_they_were_given(
     for number, (query, choice) in enumerate(given):
         client.send({"type": "label", "id": f"{number:032x}", "query": query,
                      "choice": choice, "shown_ms": 5})  # fmt: skip
-    client.expect("ack", id=str(UUID(int=19)))
+    client.expect("ack", id=f"{19:032x}")
     stored = Label.objects.filter(campaign=campaign).order_by("id")
     assert [(label.assignment_id, label.choice_id) for label in stored] == given
 

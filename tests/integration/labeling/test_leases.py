@@ -22,6 +22,11 @@ def run_out(*queries: int) -> None:
     assert ended == len(queries)
 
 
+def shorten_leases(campaign: Campaign, *, seconds: int) -> None:
+    """Shorter than the settings allow, for a test that waits for the end of a lease."""
+    Campaign.objects.filter(pk=campaign.pk).update(lease_seconds=seconds)
+
+
 def test_a_lease_that_ran_out_is_revoked_and_replaced(
     connect: Connect, campaign: Campaign, ann: Person
 ) -> None:
@@ -84,7 +89,8 @@ def test_a_late_skip_is_accepted_and_changes_nothing(
 def test_who_works_keeps_the_rest_of_the_buffer_however_long_it_takes(
     connect: Connect, transactional_db: None
 ) -> None:
-    campaign = make_campaign(lease_seconds=5)
+    campaign = make_campaign()
+    shorten_leases(campaign, seconds=2)
     stock(campaign, 30)
     cat, _ = choices_of(campaign)
     client = connect(campaign, make_annotator(campaign))
@@ -113,7 +119,8 @@ def await_renewal(query: int, before: datetime | None) -> None:
 def test_who_does_nothing_loses_the_queries_to_others_and_gets_no_new_ones(
     connect: Connect, transactional_db: None
 ) -> None:
-    campaign = make_campaign(lease_seconds=5)
+    campaign = make_campaign()
+    shorten_leases(campaign, seconds=1)
     stock(campaign, 2)
     gone = make_annotator(campaign)
     away = connect(campaign, gone)

@@ -110,7 +110,6 @@ def test_asking_for_queries_again_and_again_is_too_fast_like_anything_else(
     for _ in range(200):
         client.ready(resume=str(uuid4()))
     assert client.close_code() == 4429
-    assert {frame["code"] for frame in client.inbox if frame["type"] == "nack"} == {"rate_limited"}
 
 
 def test_a_person_who_leaves_in_the_middle_of_everything_is_forgotten(

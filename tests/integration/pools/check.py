@@ -32,12 +32,15 @@ RULES: Final = {
                 WHERE l.image_id = q.image_id AND l.retracted_at IS NULL))""",
     "a consensus is the lead of the answers that stand": """
         SELECT c.image_id FROM pools_consensus c
+        LEFT JOIN LATERAL (
+            SELECT l.choice_id, sum(count(*)) OVER () AS answers,
+                   count(*) / sum(count(*)) OVER () AS confidence
+            FROM pools_label l WHERE l.image_id = c.image_id AND l.retracted_at IS NULL
+            GROUP BY l.choice_id ORDER BY count(*) DESC, min(l.id) LIMIT 1) lead ON true
         WHERE c.campaign_id = %(campaign)s AND c.choice_id IS NOT NULL
-          AND (c.choice_id, c.answers, round(c.confidence::numeric, 6)) IS DISTINCT FROM (
-              SELECT l.choice_id, (sum(count(*)) OVER ())::int,
-                     round(count(*) / sum(count(*)) OVER (), 6)
-              FROM pools_label l WHERE l.image_id = c.image_id AND l.retracted_at IS NULL
-              GROUP BY l.choice_id ORDER BY count(*) DESC, min(l.id) LIMIT 1)""",
+          AND (c.choice_id IS DISTINCT FROM lead.choice_id
+               OR c.answers IS DISTINCT FROM lead.answers
+               OR abs(c.confidence - lead.confidence) > 1e-9)""",
     "a label is of its turn's image, query and campaign": """
         SELECT l.id FROM pools_label l JOIN pools_assignment a ON a.id = l.assignment_id
         WHERE l.campaign_id = %(campaign)s

@@ -115,12 +115,22 @@ def run() -> Iterator[Run]:
 
 @pytest.fixture
 def open_connection(transactional_db: None, run: Run) -> Iterator[OpenConnection]:
-    """Opens connections like those of the labeling path; they are closed after the test."""
+    """Opens connections like those of the labeling path; they are closed after the test.
+
+    Of the first few each has a slot of the counters of its own (migration 0002), so that an
+    open transaction of one makes no other wait but for what a test is about.
+    """
     opened: list[Connection] = []
+    slots: set[int] = set()
 
     def open_one(options: str = OPTIONS) -> Connection:
-        opened.append(run(connect(options)))
-        return opened[-1]
+        while True:
+            conn = run(connect(options))
+            opened.append(conn)
+            slot = conn.info.backend_pid % 16
+            if slot not in slots or len(slots) > 8:
+                slots.add(slot)
+                return conn
 
     yield open_one
     for conn in opened:
@@ -153,14 +163,17 @@ def in_background(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> F
     return future
 
 
-_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+# Not of pg_stat_activity, which stands still within a transaction.
+_WAITING = """SELECT count(*) FROM pg_locks
+              WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"""
 
 
-def until_waited_for() -> None:
+def until_waited_for(by: Future[Any]) -> None:
     """Return once somebody waits for a lock that Django's connection holds."""
     with connection.cursor() as cursor:
         waiting = 0
         while not waiting:
+            assert not by.done(), f"it waited for nobody and returned {by.result()}"
             cursor.execute(_WAITING)
             (waiting,) = cursor.fetchone()
 

@@ -1,15 +1,17 @@
 """What a labeling desk does to the pools, one call each, over a connection of its own."""
 
-from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+from django.db.models.functions import Now
 
 from al_engine.pools import labeled, query, signals
 from al_engine.pools.labeled import Progress
+from al_engine.pools.models import Assignment
 from al_engine.pools.query import Connection
-from al_engine.pools.turns import Answer, Demand, Receipt, Skip, Turn, Undo
+from al_engine.pools.turns import Demand, Receipt, Turn
 from annotator_site.labeling import batch
 from annotator_site.labeling.batch import Batch, Outcome, Submission
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
@@ -126,4 +128,18 @@ class Desk:
         )
 
 
-__all__ = ["LEASE_SECONDS", "Answer", "Demand", "Desk", "Sequence", "Skip", "Undo", "connect"]
+def run_out(turn: int, *, seconds: float = 3600) -> None:
+    """Let a lease have ended so long ago."""
+    ended = Now() - timedelta(seconds=seconds)
+    assert Assignment.objects.filter(pk=turn, state="leased").update(lease_expires=ended) == 1
+
+
+def give_to(person: int, turn: int) -> None:
+    """Lease one open turn to somebody, as a claim that met it would."""
+    rows = Assignment.objects.filter(pk=turn, state="open").update(
+        state="leased",
+        annotator_id=person,
+        session=uuid4(),
+        lease_expires=Now() + timedelta(seconds=LEASE_SECONDS),
+    )
+    assert rows == 1

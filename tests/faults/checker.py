@@ -1,0 +1,71 @@
+"""What must hold of a site after any fault, read from its database and from people's journals."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from .site import Site
+
+RULES: Final = {
+    "an image has one live query exactly while it is in S": """
+        SELECT i.id FROM pools_image i
+        LEFT JOIN pools_query q ON q.image_id = i.id AND q.state = 'open'
+        GROUP BY i.id HAVING count(q.id) <> (i.state = 'queried')::int""",
+    "an image is in the hands of one person at most": """
+        SELECT image_id FROM pools_assignment WHERE state = 'leased'
+        GROUP BY image_id HAVING count(*) > 1""",
+    "an image is in L exactly while it has an answer, and is what the answer says": """
+        SELECT i.id FROM pools_image i
+        LEFT JOIN pools_consensus c ON c.image_id = i.id
+        LEFT JOIN pools_label l ON l.image_id = i.id
+        GROUP BY i.id, c.choice_id
+        HAVING count(l.id) <> (i.state = 'labeled')::int
+            OR max(l.choice_id) IS DISTINCT FROM c.choice_id""",
+    "the counters are the counts": """
+        SELECT 0 WHERE (
+            SELECT (sum(unlabeled), sum(queried), sum(labeled), sum(excluded), sum(reserved),
+                    sum(answers))::text
+            FROM pools_counter
+        ) <> (
+            SELECT (count(*) FILTER (WHERE state = 'unlabeled'),
+                    count(*) FILTER (WHERE state = 'queried'),
+                    count(*) FILTER (WHERE state = 'labeled'),
+                    count(*) FILTER (WHERE state = 'excluded'),
+                    count(*) FILTER (WHERE state = 'reserved'),
+                    (SELECT count(*) FROM pools_label))::text
+            FROM pools_image)""",
+    "a version names its weights": "SELECT id FROM pools_modelversion WHERE key = ''",
+}
+
+
+def violations(site: Site, journal: Sequence[dict[str, Any]]) -> list[str]:
+    """Everything that is wrong: broken rules, and acknowledged labels lost, changed or doubled.
+
+    Holds for a campaign with one answer an image, after people have ended; `journal` has the
+    acknowledgements of all people who ever were there.
+    """
+    wrong = [
+        f"{rule}: not so of {found}"
+        for rule, statement in RULES.items()
+        if (found := [number for (number,) in site.rows(statement)])
+    ]
+    stored = site.rows(
+        """SELECT l.client_id::text, l.assignment_id, l.choice_id, u.username, l.retracted_at
+           FROM pools_label l
+           JOIN pools_annotator a ON a.id = l.annotator_id
+           JOIN accounts_user u ON u.id = a.user_id"""
+    )
+    acknowledged = [
+        (line["client_id"], line["query"], line["choice"], line["username"], None)
+        for line in journal
+    ]
+    if len(set(acknowledged)) != len(acknowledged):
+        wrong.append("a label was acknowledged twice")
+    if lost := set(acknowledged) - set(stored):
+        wrong.append(f"{len(lost)} acknowledged labels are not there as they were: {lost}")
+    # All people have their receipts, so nothing may be there that nobody was told of.
+    if extra := set(stored) - set(acknowledged):
+        wrong.append(f"{len(extra)} labels are there that nobody was told of: {extra}")
+    for (key,) in site.rows("SELECT key FROM pools_modelversion WHERE key <> ''"):
+        if not (site.var / "media" / key).exists():
+            wrong.append(f"the weights {key} are gone")
+    return wrong

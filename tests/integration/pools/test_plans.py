@@ -1,0 +1,157 @@
+"""Query plans of the labeling path and of the workers: pinned to the indexes that they are for.
+
+On pools of some ten thousand rows; nothing of them may be walked but S.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from pytest_django import DjangoDbBlocker
+
+from al_engine.pools import sql
+from al_engine.pools.sql import statement
+
+from .conftest import OpenConnection, Pools, Run, empty, new_pools
+from .large import IDS, fill
+
+BIG = {"pools_image", "pools_query", "pools_assignment", "pools_label", "pools_consensus"}
+SESSIONS = [UUID(int=number) for number in range(8)]
+
+# What each statement finds by which index; {table.alias: index}.
+DESK = {
+    "claim": {"a": "assignment_open"},
+    "claim_for": {"a": "assignment_open", "mine": "assignment_once"},
+    "lock": {"q": "pools_query_image_id", "image": "pools_image_pkey"},
+    "lock_labels": {"l": "label_message_once", "q": "pools_query_image_id"},
+    "answer": {"a": "pools_assignment_pkey", "q": "pools_query_pkey", "other": "assignment_once"},
+    "answer_receipts": {"label": "label_message_once", "a": "pools_assignment_pkey"},
+    "settle": {
+        "l": "label_person_once", "image": "pools_image_pkey", "a": "pools_assignment_pkey",
+        "live": "pools_assignment_query_id",
+    },
+    "skip": {"a": "pools_assignment_pkey", "q": "pools_query_pkey"},
+    "skip_receipts": {"a": "pools_assignment_pkey"},
+    "exclude_bad": {"t": "pools_assignment_pkey", "a": "assignment_once"},
+    "retract": {"l": "label_message_once"},
+    "unsettle": {"a": "pools_assignment_pkey", "image": "pools_image_pkey"},
+    "expire": {"a": "assignment_expiry", "q": "pools_query_pkey"},
+    "renew": {"a": "assignment_held"},
+    "resume": {"a": "assignment_held", "image": "pools_image_pkey"},
+}
+ENGINE = {
+    "open_queries": {"q": "query_open", "a": "pools_assignment_query_id"},
+    "put": {"image": "pools_image_pkey"},
+    "withdraw": {"q": "pools_query_pkey", "a": "pools_assignment_query_id"},
+    "follow": {"c": "consensus_changes"},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def transactional_db(watched: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """One database for all of this file: nothing here changes it."""
+    with django_db_blocker.unblock():
+        yield
+        empty()
+
+
+@pytest.fixture(scope="module")
+def pools(transactional_db: None) -> Pools:
+    """A campaign in its midst."""
+    made = new_pools(0, people=40)
+    fill(made.id, made.people, made.choices)
+    return made
+
+
+@pytest.fixture(scope="module")
+def parameters(pools: Pools) -> dict[str, Any]:
+    """Something for every parameter there is, each like what a busy desk gives."""
+    with connection.cursor() as cursor:
+        cursor.execute(IDS, {"campaign": pools.id})
+        (queries, turns, images) = cursor.fetchone()
+    people = (pools.people * 2)[: len(turns)]
+    return {
+        "campaign": pools.id, "annotators": people, "sessions": SESSIONS * 8, "want": 64,
+        "start": 0.5, "lease_seconds": 120, "seconds": 30.0, "since": 10**9,
+        "ids": SESSIONS * 8, "labels": SESSIONS * 8, "turns": turns, "queries": queries,
+        "choices": pools.choices[:1] * len(turns), "shown": [700] * len(turns),
+        "reasons": ["unsure"] * len(turns), "images": images, "cells": [1, 2, 3],
+        "annotator": pools.people[0], "session": SESSIONS[0], "former": SESSIONS[1],
+        "first": SESSIONS[0], "last": SESSIONS[7], "worker": 1,
+        "strategies": ["margin"] * len(images), "scores": [0.5] * len(images),
+        "purposes": ["active"] * len(images), "versions": [None] * len(images),
+    }
+
+
+def check(plan: dict[str, Any], wanted: dict[str, str]) -> None:
+    """The plan walks none of the big tables, and finds what it should by the index for it."""
+    nodes = list(walk(plan))
+    assert [node for node in nodes if "Seq Scan" in node["Node Type"] and is_big(node)] == []
+    for alias, index in wanted.items():
+        used = {
+            node["Index Name"]
+            for node in [*nodes, *(below for node in nodes for below in bitmaps(node))]
+            if node.get("Alias") == alias and "Index Name" in node
+        }
+        assert used, f"{alias} is found by no index"
+        assert all(name.startswith(index) for name in used), f"{alias} is found by {used}"
+
+
+def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A node and all below it."""
+    yield node
+    for below in node.get("Plans", []):
+        yield from walk(below)
+
+
+def bitmaps(node: dict[str, Any]) -> list[dict[str, Any]]:
+    """The indexes of a bitmap scan, under its table's alias."""
+    if node["Node Type"] != "Bitmap Heap Scan":
+        return []
+    return [{**below, "Alias": node["Alias"]} for below in walk(node) if below is not node]
+
+
+def is_big(node: dict[str, Any]) -> bool:
+    """Whether a node reads a table that grows with the campaign."""
+    return node.get("Relation Name") in BIG
+
+
+@pytest.mark.parametrize("plan", ["custom", "generic"])
+@pytest.mark.parametrize("name", DESK)
+def test_the_labeling_path_finds_everything_by_its_index(
+    parameters: dict[str, Any], open_connection: OpenConnection, run: Run, name: str, plan: str
+) -> None:
+    conn = open_connection()
+    if plan == "custom":
+        cursor = run(conn.execute(f"EXPLAIN (FORMAT JSON) {statement(name)}", parameters))
+    else:
+        # After a few executions PostgreSQL plans once for all parameters.
+        names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement(name))))
+        text = re.sub(
+            r"%\((\w+)\)s", lambda match: f"${names.index(match[1]) + 1}", statement(name)
+        )
+        cursor = run(conn.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {text}".encode()))
+    ((found,),) = run(cursor.fetchall())
+    check(found[0]["Plan"], DESK[name])
+
+
+@pytest.mark.parametrize("name", ENGINE)
+def test_servers_and_workers_find_everything_by_its_index(
+    parameters: dict[str, Any], name: str
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {statement(name)}", parameters)
+        (found,) = cursor.fetchone()
+    plan = json.loads(found) if isinstance(found, str) else found
+    check(plan[0]["Plan"], ENGINE[name])
+
+
+def test_every_statement_of_the_labeling_path_is_pinned_here() -> None:
+    there = {path.stem for path in Path(sql.__file__).parent.glob("*.sql")}
+    assert there == {*DESK, *ENGINE, "hold_cells"}

@@ -1,0 +1,323 @@
+"""What the documents name exists, and what people rely on is in the documents."""
+
+import argparse
+import re
+import shlex
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import get_args
+from uuid import UUID
+
+import orjson
+import pytest
+import torch
+from django.core.management import get_commands, load_command_class
+from django.core.management.base import BaseCommand
+from django.db import models
+from django.urls import resolve
+from django.utils import timezone
+
+from al_engine import architectures, strategies
+from al_engine.pools import status
+from al_engine.pools.campaigns import SETTINGS, parse_setting
+from al_engine.pools.labeled import Progress
+from al_engine.pools.models import Campaign, Image
+from al_engine.pools.turns import Turn
+from annotator_site import environment, settings
+from annotator_site.labeling import consumer, protocol
+from annotator_site.research.rows import COLUMNS, Rows
+from annotator_site.research.writing import FORMATS
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [*DOCS, *sorted(ROOT.glob("*.md"))]
+OURS = ("al_engine", "annotator_site")
+# Commands of Django and its packages that the documents may name.
+OTHERS = {"migrate", "createsuperuser", "changepassword", "clearsessions", "dbshell", "shell"} | {
+    "axes_reset_username"
+}
+UUID_TEXT = str(UUID(int=1))
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def source(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def section(text: str, heading: str) -> str:
+    """From a heading to the next of its level or above."""
+    level = heading.index(" ")
+    end = re.compile(rf"^#{{1,{level}}} ", re.MULTILINE)
+    after = text.partition(f"\n{heading}\n")[2]
+    assert after, heading
+    found = end.search(after)
+    return after[: found.start()] if found else after
+
+
+def table(text: str, header: str) -> list[list[str]]:
+    """The cells of the first table whose header row begins so."""
+    lines = text.splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith(f"| {header} |"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip().strip("|").split("|")])
+    return rows
+
+
+def names(text: str) -> list[str]:
+    """What stands in backticks, blocks of code left out."""
+    return re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+
+
+def first(rows: list[list[str]]) -> list[str]:
+    """What stands in backticks in the first column."""
+    return [name for row in rows for name in names(row[0])]
+
+
+@cache
+def parser_of(command: str) -> argparse.ArgumentParser:
+    app = get_commands()[command]
+    loaded = load_command_class(app, command) if isinstance(app, str) else app
+    return loaded.create_parser("manage.py", command)
+
+
+def options_of(parser: argparse.ArgumentParser) -> set[str]:
+    return {option for action in parser._actions for option in action.option_strings}
+
+
+def own_options(command: str) -> set[str]:
+    plain = BaseCommand().create_parser("manage.py", command)
+    return options_of(parser_of(command)) - options_of(plain)
+
+
+def own_commands() -> set[str]:
+    known = get_commands().items()
+    return {name for name, app in known if isinstance(app, str) and app.startswith(OURS)}
+
+
+def invocations(text: str) -> list[list[str]]:
+    """The words of every `manage.py …` in code, continued lines joined."""
+    blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+    lines = [
+        " ".join(line.split())
+        for block in [*blocks, *(each.replace("\n", " ") for each in names(text))]
+        for line in block.replace("\\\n", " ").splitlines()
+    ]
+    said = [line.partition("manage.py ")[2] for line in lines]
+    return [shlex.split(re.split(r" (?:[|<>#]|2>)", line)[0]) for line in said if line]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_commands_and_options_that_a_page_names_exist(path: Path) -> None:
+    for command, *words in invocations(path.read_text(encoding="utf-8")):
+        assert command in own_commands() | OTHERS, command
+        if "--" in words:  # the rest is another program's
+            words = words[: words.index("--")]
+        options = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert options <= options_of(parser_of(command)), (command, words)
+        for option, value in pairwise(words):
+            if option == "--set":
+                parse_setting(value)
+
+
+def test_every_command_and_every_option_is_in_the_documents() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in DOCS)
+    for command in own_commands():
+        assert f"manage.py {command}" in text, command
+        for option in own_options(command):
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", text), (command, option)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("admins.md", "demo"),
+        ("admins.md", "run_annotators"),
+        ("operators.md", "up"),
+        ("operators.md", "run_engine"),
+    ],
+)
+def test_options_in_a_commands_table_are_its_own(name: str, command: str) -> None:
+    header = f"option of `{command}`"
+    rows = table(page(name), f"{header} | default" if command == "up" else f"{header} | meaning")
+    assert set(first(rows)) <= own_options(command)
+
+
+def test_the_table_of_settings_is_complete_and_has_the_defaults() -> None:
+    rows = table(page("admins.md"), "setting | default | meaning")
+    assert first(rows) == list(SETTINGS)
+    for setting, default, _ in rows:
+        field = Campaign._meta.get_field(names(setting)[0])
+        assert isinstance(field, models.Field)
+        written = "" if default == "empty" else names(default)[0]
+        assert parse_setting(f"{field.name}={written}") == (field.name, field.get_default())
+
+
+def test_the_names_that_a_setting_may_have_are_documented() -> None:
+    rows = {names(row[0])[0]: row[2] for row in table(page("admins.md"), "setting | default")}
+    for setting, choices in [
+        ("model_choice", Campaign.ModelChoice),
+        ("warm_start", Campaign.WarmStart),
+        ("partition", Campaign.Partition),
+    ]:
+        assert set(choices.values) <= set(names(rows[setting])), setting
+    assert set(architectures.names()) == set(names(rows["architecture"]))
+    researchers = page("researchers.md")
+    assert first(table(researchers, "architecture | for")) == architectures.names()
+    assert first(table(researchers, "strategy | chooses | score")) == strategies.names()
+    assert first(table(page("admins.md"), "split | what the images are for")) == Image.Split.values
+    states = table(page("admins.md"), "state | what happens")
+    assert [row[0] for row in states] == Campaign.State.values
+
+
+def test_every_environment_variable_is_documented_and_read() -> None:
+    listed = first(table(page("operators.md"), "variable | unset | meaning"))
+    docstring = settings.__doc__ or ""
+    assert sorted(listed) == sorted(re.findall(r"^([A-Z_]+) {2,}", docstring, re.MULTILINE))
+    code = source("annotator_site/settings.py") + Path(environment.__file__).read_text()
+    read = re.findall(r'(?:environ|env)(?:\.get\(|, |\[)"([A-Z_]+)"', code)
+    assert set(listed) == set(read)
+
+
+def refusal(message: dict[str, object]) -> str:
+    with pytest.raises(protocol.BadMessage) as caught:
+        protocol.parse(orjson.dumps(message).decode())
+    return str(caught.value)
+
+
+def test_the_messages_of_a_client_are_those_that_the_server_takes() -> None:
+    rows = table(section(page("protocol.md"), "## From client to server"), "message | fields")
+    code = source("annotator_site/labeling/protocol.py")
+    assert sorted(first(rows)) == sorted(re.findall(r'case "(\w+)":', code))
+    values = {"buffer": 3, "reason": "other", "resume": None, "query": 1, "choice": 1}
+    values |= {"shown_ms": 1, "id": UUID_TEXT, "label": UUID_TEXT}
+    for kind, fields, *_ in rows:
+        message = {"type": names(kind)[0], **{name: values[name] for name in names(fields)}}
+        protocol.parse(orjson.dumps(message).decode())
+        for name in set(names(fields)) - {"resume"}:
+            assert f"“{name}”" in refusal({**message, name: "?"}), (message, name)
+    told = refusal({"type": "skip", "reason": "?"})
+    (reasons,) = [row[2] for row in rows if names(row[0]) == ["skip"]]
+    assert names(reasons) == re.findall(r"\w+", told.partition("one of")[2])
+
+
+def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
+    progress = Progress(labeled=1, total=2, answers=1)
+    turn = Turn(UUID(int=1), 1, 1, "images/1/aa/aa.png", 8, 8, timezone.now())
+    sent = [
+        protocol.welcome(
+            session=UUID(int=1), campaign={}, choices=[], lease_seconds=1, progress=progress, mine=1
+        ),
+        protocol.query(turn),
+        protocol.ack(UUID(int=1), progress, 1),
+        protocol.nack(None, "paused", ""),
+        protocol.revoke(1),
+        protocol.idle("paused"),
+        protocol.notice("info", ""),
+    ]
+    text = section(page("protocol.md"), "## From server to client")
+    listed = {names(row[0])[0]: set(names(row[1])) for row in table(text, "message | fields")}
+    assert {
+        message["type"]: set(message) - {"type"} for message in map(orjson.loads, sent)
+    } == listed
+    assert set(orjson.loads(sent[0])["progress"]) <= set(names(text))
+    assert set(orjson.loads(sent[1])["image"]) <= set(names(text))
+    assert first(table(text, "nack code | meaning")) == list(get_args(protocol.NackCode))
+    assert first(table(text, "idle reason | meaning")) == list(get_args(protocol.IdleReason))
+
+
+def test_close_codes_and_limits_are_those_of_the_code() -> None:
+    text = page("protocol.md")
+    codes = [*map(int, protocol.CloseCode), 1013]
+    assert list(map(int, first(table(text, "close code | meaning")))) == codes
+    assert f"subprotocol `{protocol.SUBPROTOCOL}`" in text
+    assert f"A frame has {protocol.MAX_FRAME_BYTES:,} bytes at most" in text
+    assert f"ahead (1 to {protocol.MAX_BUFFER})" in text
+    assert f"at most {consumer.MAX_CONNECTIONS} of one annotator" in text
+
+
+def test_the_exchange_in_the_protocol_is_one_of_this_protocol() -> None:
+    lines = re.findall(r"^[<>] (\{.*)$", page("protocol.md"), re.MULTILINE)
+    clients = re.findall(r"^> (\{.*)$", page("protocol.md"), re.MULTILINE)
+    assert len(clients) > 5
+    for line in clients:
+        protocol.parse(line)
+    assert {orjson.loads(line)["type"] for line in lines} >= {"welcome", "query", "ack", "nack"}
+
+
+def test_the_columns_and_formats_of_exports_are_documented() -> None:
+    text = section(page("researchers.md"), "## Export")
+    rows: Rows
+    for rows in get_args(Rows):
+        after = text.partition(f"`--rows {rows}`")[2]
+        assert first(table(after, "column | meaning")) == list(COLUMNS[rows]), rows
+    assert set(FORMATS) <= set(names(text))
+
+
+def test_the_numbers_of_a_campaign_are_documented() -> None:
+    rows = table(page("admins.md"), "key | contents")
+    parts = {"pools": status.Pools, "rates": status.Rates, "waits_ms": status.Waits}
+    parts |= {"staleness": status.Staleness, "models": status.Model, "processes": status.Process}
+    assert first(rows) == list(status.Status.__annotations__) == list(parts)
+    for key, contents in rows:
+        assert names(contents) == list(parts[names(key)[0]].__annotations__), key
+    live = source("templates/monitor/live.html")
+    shown = re.findall(r'with id="[\w-]+" name="([^"]+)"', live)
+    shown += [name for name in re.findall(r"<h2[^>]*>([^<{]+)</h2>", live) if name != "The loop"]
+    assert sorted(shown) == sorted(
+        row[0]
+        for header in ("number | meaning", "chart or list | meaning")
+        for row in table(page("admins.md"), header)
+    )
+
+
+def test_the_keys_and_words_of_the_labeling_page_are_documented() -> None:
+    text = page("annotators.md")
+    listed = [(names(row[0])[0], row[1]) for row in table(text, "key | action")]
+    keys = re.findall(r'name: "(\w+)", letter: "(\w)"', source("static/labeling/keys.js"))
+    assert listed == [(letter.upper(), name) for name, letter in keys]
+    words = source("static/labeling/words.js")
+    titles = re.findall(r'^    title: "([^"]+)"', words, re.MULTILINE)
+    assert sorted(titles) == sorted(row[0] for row in table(text, "page says | what to do"))
+    (revoked,) = re.findall(r'REVOKED = "([^"]+)"', words)
+    assert revoked in " ".join(text.split())
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    text = page("guarantees.md")
+    shown = [row[2] for part in re.split(r"\n(?=## )", text) if "| promise |" in part
+             for row in table(part, "promise | mechanism | shown by")]  # fmt: skip
+    assert len(shown) > 20
+    for cell in shown:
+        assert names(cell)
+        for name in names(cell):
+            path, _, test = name.partition("::")
+            assert f"def {test}(" in source(path), name
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_and_paths_lead_somewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (path.parent / target).exists(), target
+    for name in names(text):
+        if re.fullmatch(r"(?:al_engine|annotator_site|static|templates|tests)/[\w/.]+", name):
+            assert (ROOT / name).exists(), name
+    for address in re.findall(r"`(/(?:healthz|readyz|admin/))`", text):
+        resolve(address)
+
+
+def test_the_example_of_a_strategy_works() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", page("researchers.md"), re.DOTALL)
+    space: dict[str, strategies.Strategy] = {}
+    exec(compile(code, "researchers.md", "exec"), space)  # noqa: S102 - our own page
+    chosen = space["second_best"](
+        torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.8, 0.2]]), 2, generator=torch.Generator()
+    )
+    assert chosen.indices.tolist() == [1, 2]
