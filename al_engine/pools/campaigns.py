@@ -1,11 +1,12 @@
 """Making campaigns, their people, and starting, pausing and finishing them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
+from django.db.models import QuerySet
 
 from al_engine.pools import signals, unlabeled
 from al_engine.pools.models import Annotator, Campaign, Choice
@@ -138,6 +139,21 @@ def set_state(*, campaign_id: int, state: Campaign.State) -> bool:
         if changed:
             signals.notify("campaign", campaign_id)
     return bool(changed)
+
+
+def tell_changed(*, campaign_ids: Iterable[int]) -> None:
+    """Say that settings or people of campaigns changed: open connections read them again."""
+    for campaign_id in set(campaign_ids):
+        signals.notify("campaign", campaign_id)
+
+
+@transaction.atomic
+def set_active(*, annotators: QuerySet[Annotator], active: bool) -> int:
+    """Let people label, or not any more; whoever is connected is told at once."""
+    campaign_ids = list(annotators.values_list("campaign_id", flat=True).distinct().order_by())
+    changed = annotators.update(active=active)
+    tell_changed(campaign_ids=campaign_ids)
+    return changed
 
 
 def join(*, campaign_id: int, user_id: int) -> Annotator:

@@ -91,9 +91,7 @@ async def undo(
     Returns the labels that were retracted now, and rows for `query.read_turns`. Undoing a
     label a second time, or somebody else's, does nothing.
     """
-    retracted = await conn.execute(
-        statement("retract"), {"campaign": campaign_id, **_undo_arrays(undos)}
-    )
+    retracted = await conn.execute(statement("retract"), _undo_arrays(undos))
     rows = await retracted.fetchall()
     session_of = {(undo.annotator_id, undo.label): undo.session for undo in undos}
     turns = await conn.execute(

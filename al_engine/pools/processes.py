@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+import psutil
 from django.db import transaction
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import Now
@@ -101,6 +102,16 @@ def live_workers(*, campaign_id: int) -> int:
     return _live(campaign_id, EngineProcess.Role.WORKER).count()
 
 
+def sweep_dead(*, campaign_id: int) -> None:
+    """Retire the parts of processes of this machine that ended without saying so."""
+    here = EngineProcess.objects.filter(campaign_id=campaign_id, host=socket.gethostname())
+    for row in here.exclude(state="stopped"):
+        if not _runs(row.pid):
+            EngineProcess.objects.filter(pk=row.pk, pid=row.pid).update(
+                state="stopped", depth=0, heartbeat_at=Now() - _SILENCE
+            )
+
+
 def target_depth(*, campaign_id: int) -> int:
     """The depth of S that the live workers aim at together."""
     total = _live(campaign_id, EngineProcess.Role.WORKER).aggregate(total=Sum("depth"))["total"]
@@ -114,13 +125,15 @@ def _is_played(row: EngineProcess) -> bool:
         return False
     if row.host != socket.gethostname():
         return True
+    return _runs(row.pid)
+
+
+def _runs(pid: int | None) -> bool:
+    """Whether a process of this machine runs; one that ended and was not waited for does not."""
     try:
-        os.kill(row.pid or 0, 0)
-    except ProcessLookupError:
+        return psutil.Process(pid or 0).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _live(campaign_id: int, role: str) -> QuerySet[EngineProcess]:

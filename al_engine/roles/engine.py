@@ -10,6 +10,7 @@ from pathlib import Path
 from django.conf import settings
 
 from al_engine.dealing import deal
+from al_engine.pools import processes
 from al_engine.pools.models import Campaign
 from al_engine.supervisor import Child, Supervisor, say
 
@@ -31,6 +32,7 @@ class EngineOptions:
 
 def run_engine(campaign: Campaign, options: EngineOptions) -> None:
     """Run the engine until told to stop."""
+    processes.sweep_dead(campaign_id=campaign.pk)
     supervisor = Supervisor(children(campaign, options), log_dir=settings.VAR / "logs")
     supervisor.run()
 

@@ -7,6 +7,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from al_engine.pools import campaigns
 from al_engine.pools.models import Annotator, Cell, EngineProcess, ModelVersion
 from al_engine.pools.processes import SILENT_AFTER_SECONDS
 from annotator_site.campaigns.admin_base import (
@@ -122,9 +123,14 @@ class AnnotatorAdmin(PoolAdmin):
 
     @admin.action(description="Switch off: may not label any more", permissions=["change"])
     def switch_off(self, request: HttpRequest, queryset: QuerySet[Annotator]) -> None:
-        changed = queryset.update(active=False)
+        changed = campaigns.set_active(annotators=queryset, active=False)
         self.message_user(request, f"{changed} may not label any more; their answers stay.")
 
     @admin.action(description="Switch on: may label", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Annotator]) -> None:
-        self.message_user(request, f"{queryset.update(active=True)} may label.")
+        changed = campaigns.set_active(annotators=queryset, active=True)
+        self.message_user(request, f"{changed} may label.")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        campaigns.tell_changed(campaign_ids=[obj.campaign_id])

@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 import psycopg
+from django.db import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
 from al_engine.pools import campaigns, processes, query, sizes
@@ -44,7 +45,7 @@ async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
                 await _write_sample(desk, window, now - window.began)
             if desk.campaign.budget and desk.progress.answers >= desk.campaign.budget:
                 await _finish(desk.campaign.id)
-        except (psycopg.Error, PoolTimeout, OSError) as error:
+        except (psycopg.Error, PoolTimeout, DatabaseError, OSError) as error:
             log.warning("A round of housekeeping failed: %s", " ".join(str(error).split()))
         desk.poke()
 

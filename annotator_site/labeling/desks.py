@@ -144,8 +144,9 @@ class Desks:
         if campaign is None:
             for session in list(desk.sessions.values()):
                 session.close(CloseCode.NO_SUCH_CAMPAIGN)
-            del self._desks[desk.campaign.id]
-            for task in self._tasks.pop(desk.campaign.id):
+            # A signal and the slow poll may find it gone at once.
+            self._desks.pop(desk.campaign.id, None)
+            for task in self._tasks.pop(desk.campaign.id, []):
                 task.cancel()
             return
         stopped = desk.campaign.state == "running" and campaign.state != "running"

@@ -56,13 +56,14 @@ class BadMessage(ValueError):
 class ClientId(UUID):
     """A message's id: the same as any UUID of its value, sent back as the client wrote it."""
 
+    _written: str
+
     def __init__(self, written: str) -> None:
         super().__init__(written)
         object.__setattr__(self, "_written", written)  # a UUID refuses plain assignment
 
     def __str__(self) -> str:
-        written: str = self._written
-        return written
+        return self._written
 
 
 @dataclass(frozen=True, slots=True)

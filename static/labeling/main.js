@@ -184,7 +184,7 @@ const meanings = {
     if (sent?.type === "undo") {
       if (!item || answered.has(item.turn.id)) return;
       take(item.turn.id);
-      if (code === "too_late") strip.add({ ...item, saved: true }); // the answer stands
+      if (code === "paused") strip.add({ ...item, saved: true }); // the answer stands
     } else if (sent) {
       answered.delete(String(sent.query));
       strip.take(id);

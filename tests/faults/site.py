@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -57,10 +58,11 @@ class Lines:
         return [line for _, line in self.lines]
 
     def _read(self, pipe: IO[bytes]) -> None:
-        for line in pipe:
-            with self._news:
-                self.lines.append((time.monotonic(), line.decode(errors="replace").rstrip()))
-                self._news.notify_all()
+        with pipe:
+            for line in pipe:
+                with self._news:
+                    self.lines.append((time.monotonic(), line.decode(errors="replace").rstrip()))
+                    self._news.notify_all()
         with self._news:
             self.ended = True
             self._news.notify_all()
@@ -165,7 +167,7 @@ class Crowd:
         before = [moment for moment in moments if moment <= since]
         after = [moment for moment in moments if moment > since]
         course = [*before[-1:], *after]
-        return max(late - early for early, late in zip(course, course[1:], strict=False))
+        return max(late - early for early, late in pairwise(course))
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def course() -> Iterator[Course]:
 def label_through(
     course: Course, fault: Callable[[], None], report: Callable[[str], None], *, after: int = 100
 ) -> None:
-    """People label, the fault comes between, they go on to their end; then everything is checked."""
+    """People label, the fault comes between, they go on to their end; then all is checked."""
     site = course.site
     with people(site, SLUG, labels=BEFORE + after) as crowd:
         crowd.until_labels(BEFORE)

@@ -3,5 +3,5 @@ UPDATE pools_label l
 SET retracted_at = clock_timestamp()
 FROM unnest(%(annotators)s::bigint[], %(labels)s::uuid[]) AS said(annotator_id, client_id)
 WHERE l.annotator_id = said.annotator_id AND l.client_id = said.client_id
-  AND l.campaign_id = %(campaign)s AND l.retracted_at IS NULL
+  AND l.retracted_at IS NULL
 RETURNING l.assignment_id, l.annotator_id, l.client_id

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
 from al_engine.pools.models import Campaign
 from annotator_site.labeling.protocol import MAX_BUFFER
@@ -133,6 +134,8 @@ class Command(BaseCommand):
                 campaign=campaign, count=options["count"], first=options["first"]
             ) as identities:
                 outcome = self._run(campaign, identities, address, options)
+                # It idled through the run, and the database may have been restarted meanwhile.
+                connection.close()
         except (people.NotABot, people.NotEnoughImages) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
@@ -154,6 +157,8 @@ class Command(BaseCommand):
     ) -> Outcome:
         limit = campaign.messages_per_second
         knowledge = people.read_knowledge(campaign=campaign)
+        # Not needed while people label, and a database that is started again would break it.
+        connection.close()
         return run_crowd(
             identities=identities,
             address=address,

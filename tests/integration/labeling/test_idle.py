@@ -148,15 +148,18 @@ def test_who_is_shut_out_while_connected_is_sent_away(
     assert [frame["type"] for frame in staying.settle()] == ["welcome"]
 
 
-def test_a_campaign_that_is_deleted_sends_everybody_away(
+def test_a_campaign_that_is_deleted_sends_everybody_away_and_leaves_its_slug_to_another(
     connect: Connect, transactional_db: None
 ) -> None:
     campaign = make_campaign()
     person = make_annotator(campaign)
     client = connect(campaign, person)
     client.expect("welcome")
-    number = campaign.pk
+    number, slug = campaign.pk, campaign.slug
     campaign.delete()
     signals.notify("campaign", number)
     assert client.close_code() == 4404
-    assert connect(campaign.slug, person).close_code() == 4404
+    assert connect(slug, person).close_code() == 4404
+    another = make_campaign()
+    Campaign.objects.filter(pk=another.pk).update(slug=slug)
+    assert connect(slug, make_annotator(another)).expect("welcome")

@@ -29,7 +29,7 @@ def test_people_at_two_processes_share_the_queries_and_never_meet(
     connect: Connect, second_site: str, transactional_db: None
 ) -> None:
     campaign = make_campaign()
-    stock(campaign, 60)
+    stock(campaign, 60 + 6 * 4)
     cat, _ = choices_of(campaign)
     clients = [connect(campaign, make_annotator(campaign)) for _ in range(3)]
     clients += [connect(campaign, make_annotator(campaign), site=second_site) for _ in range(3)]
@@ -47,7 +47,7 @@ def test_people_at_two_processes_share_the_queries_and_never_meet(
     assert len(answers) == 60
     assert set(answers.values()) == {1}
     turns = Assignment.objects.filter(campaign=campaign)
-    assert Counter(turns.values_list("state", flat=True)) == {"answered": 60}
+    assert Counter(turns.values_list("state", flat=True)) == {"answered": 60, "leased": 24}
 
 
 def test_both_processes_hear_that_the_campaign_pauses_and_goes_on(

@@ -65,6 +65,8 @@ def pools(transactional_db: None) -> Pools:
     """A campaign in its midst."""
     made = new_pools(0, people=40)
     fill(made.id, made.people, made.choices)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
     return made
 
 
@@ -96,10 +98,10 @@ def check(plan: dict[str, Any], wanted: dict[str, str]) -> None:
         used = {
             node["Index Name"]
             for node in [*nodes, *(below for node in nodes for below in bitmaps(node))]
-            if node.get("Alias") == alias and "Index Name" in node
+            # The second of a name in a statement is called a_1, the third a_2.
+            if re.fullmatch(rf"{alias}(_\d+)?", node.get("Alias", "")) and "Index Name" in node
         }
-        assert used, f"{alias} is found by no index"
-        assert all(name.startswith(index) for name in used), f"{alias} is found by {used}"
+        assert any(name.startswith(index) for name in used), f"{alias} is found by {used}"
 
 
 def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -121,21 +123,32 @@ def is_big(node: dict[str, Any]) -> bool:
     return node.get("Relation Name") in BIG
 
 
+def generic(name: str) -> str:
+    """A statement with $1, $2 … for its parameters, as PostgreSQL plans it once for all."""
+    names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement(name))))
+    return re.sub(r"%\((\w+)\)s", lambda match: f"${names.index(match[1]) + 1}", statement(name))
+
+
+@pytest.mark.parametrize("age", ["young", "analyzed"])
 @pytest.mark.parametrize("plan", ["custom", "generic"])
 @pytest.mark.parametrize("name", DESK)
 def test_the_labeling_path_finds_everything_by_its_index(
-    parameters: dict[str, Any], open_connection: OpenConnection, run: Run, name: str, plan: str
+    parameters: dict[str, Any],
+    open_connection: OpenConnection,
+    run: Run,
+    name: str,
+    plan: str,
+    age: str,
 ) -> None:
     conn = open_connection()
+    if age == "young":
+        # What the tables of a campaign know of themselves in its first minutes.
+        run(conn.execute("BEGIN"))
+        run(conn.execute("DELETE FROM pg_statistic"))
     if plan == "custom":
         cursor = run(conn.execute(f"EXPLAIN (FORMAT JSON) {statement(name)}", parameters))
     else:
-        # After a few executions PostgreSQL plans once for all parameters.
-        names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement(name))))
-        text = re.sub(
-            r"%\((\w+)\)s", lambda match: f"${names.index(match[1]) + 1}", statement(name)
-        )
-        cursor = run(conn.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {text}".encode()))
+        cursor = run(conn.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {generic(name)}".encode()))
     ((found,),) = run(cursor.fetchall())
     check(found[0]["Plan"], DESK[name])
 
@@ -145,7 +158,6 @@ def test_servers_and_workers_find_everything_by_its_index(
     parameters: dict[str, Any], name: str
 ) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
         cursor.execute(f"EXPLAIN (FORMAT JSON) {statement(name)}", parameters)
         (found,) = cursor.fetchone()
     plan = json.loads(found) if isinstance(found, str) else found
