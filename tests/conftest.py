@@ -95,6 +95,8 @@ def browser() -> Iterator[Browser]:
         )
         yield chromium
         chromium.close()
+        # Made beside that loop, they are others than those of the rest of the run.
+        connections.close_all()
 
 
 @pytest.fixture

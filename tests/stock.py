@@ -11,7 +11,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import OperationalError, connection
 from pytest_django import DjangoDbBlocker
 
-from al_engine.pools import campaigns, images, query, unlabeled
+from al_engine.pools import campaigns, images, query, signals, unlabeled
 from al_engine.pools.campaigns import NewChoice
 from al_engine.pools.images import NewImage
 from al_engine.pools.models import Annotator, Campaign, Choice, EngineProcess, Image
@@ -39,7 +39,10 @@ def committing(blocker: DjangoDbBlocker) -> Iterator[None]:
         try:
             yield
         finally:
+            campaign_ids = list(Campaign.objects.values_list("pk", flat=True))
             _empty_tables()
+            for campaign_id in campaign_ids:  # so that nobody looks after them any more
+                signals.notify("campaign", campaign_id)
             connection.close()
 
 
@@ -58,11 +61,18 @@ def _empty_tables() -> None:
                 raise
 
 
-def make_campaign(*, classes: Sequence[str] = ("cat", "dog"), **settings: Any) -> Campaign:
+def make_campaign(
+    *,
+    title: str = "Cats and dogs",
+    instructions: str = "",
+    classes: Sequence[str] = ("cat", "dog"),
+    **settings: Any,
+) -> Campaign:
     """A campaign of its own slug: the web process may still serve those of former tests."""
     return campaigns.create_campaign(
         slug=f"c-{uuid4().hex[:12]}",
-        title="Cats and dogs",
+        title=title,
+        instructions=instructions,
         choices=[NewChoice(name) for name in classes],
         settings={"messages_per_second": 0, **settings},
     )

@@ -48,6 +48,15 @@ class OpenQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Refill:
+    """What one worker adds to S, and the queries that it takes out."""
+
+    worker_id: int
+    picks: tuple[Pick, ...]
+    withdraw: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Refilled:
     """What a refill did: queries put into S and queries withdrawn from it."""
 
@@ -62,30 +71,42 @@ def refill(
     picks: Sequence[Pick],
     withdraw: Sequence[int] = (),
 ) -> Refilled:
-    """Put a selection into S and withdraw what it replaces, in one transaction.
+    """Put one worker's selection into S and withdraw what it replaces; see `refill_together`."""
+    refill = Refill(worker_id, tuple(picks), tuple(withdraw))
+    return refill_together(campaign_id=campaign_id, refills=[refill])
 
-    Images that left D meanwhile, or whose cell this worker lost, are left out; so are
+
+def refill_together(*, campaign_id: int, refills: Sequence[Refill]) -> Refilled:
+    """Put workers' selections into S and withdraw what they replace, in one transaction.
+
+    Images that left D meanwhile, or whose cell their worker lost, are left out; so are
     withdrawals of queries that somebody holds, answered or skipped.
     """
+    picks = [(pick, refill.worker_id) for refill in refills for pick in refill.picks]
+    withdraw = [query_id for refill in refills for query_id in refill.withdraw]
     withdrawn = stored = 0
     with transaction.atomic(), connection.cursor() as cursor:
         if withdraw:
             cursor.execute(
                 statement("withdraw"),
-                {"queries": list(withdraw), "campaign": campaign_id, "worker": worker_id},
+                {
+                    "queries": withdraw,
+                    "campaign": campaign_id,
+                    "workers": [refill.worker_id for refill in refills],
+                },
             )
             withdrawn = cursor.rowcount
         if picks:
             cursor.execute(
                 statement("put"),
                 {
-                    "images": [pick.image_id for pick in picks],
-                    "strategies": [pick.strategy for pick in picks],
-                    "scores": [pick.score for pick in picks],
-                    "purposes": [pick.purpose for pick in picks],
+                    "images": [pick.image_id for pick, _ in picks],
+                    "strategies": [pick.strategy for pick, _ in picks],
+                    "scores": [pick.score for pick, _ in picks],
+                    "purposes": [pick.purpose for pick, _ in picks],
+                    "versions": [pick.model_version_id for pick, _ in picks],
+                    "workers": [worker_id for _, worker_id in picks],
                     "campaign": campaign_id,
-                    "worker": worker_id,
-                    "versions": [pick.model_version_id for pick in picks],
                 },
             )
             (stored,) = cursor.fetchone()

@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 from al_engine.pools import processes, query, unlabeled
 from al_engine.pools.models import Campaign
 from al_engine.pools.processes import Part
-from al_engine.pools.query import OpenQuery, Pick
+from al_engine.pools.query import OpenQuery, Pick, Refill
 from al_engine.pools.signals import listening
 from al_engine.pools.sizes import sizes
 from al_engine.refill import AnswerRate, fixed_batch, share, target_depth
@@ -39,7 +39,7 @@ class Crew:
         self.pass_seconds = 0.0
         self._rate = AnswerRate(started=time.monotonic())
         self._answers = sizes(campaign_id=campaign.pk).answers
-        self._wanted: dict[int, int] = {}
+        self._refills: list[Refill] = []
 
     def hold_cells(self) -> None:
         """Renew and balance the cells of all; runs in the heartbeat's thread as well."""
@@ -92,12 +92,16 @@ class Crew:
             for place, each in enumerate(drawn)
         ]
 
-    def put(self, part: Part, picks: list[Pick], withdraw: Sequence[int] = ()) -> None:
-        """Put a worker's selection into S, and take out what it replaces."""
+    def put(self, part: Part, picks: Sequence[Pick], withdraw: Sequence[int] = ()) -> None:
+        """Note what a worker adds to S and takes out, for `commit`."""
         if picks or withdraw:
-            query.refill(
-                campaign_id=self.campaign.pk, worker_id=part.id, picks=picks, withdraw=withdraw
-            )
+            self._refills.append(Refill(part.id, tuple(picks), tuple(withdraw)))
+
+    def commit(self) -> None:
+        """Do what was noted, for all hosted workers in one transaction."""
+        refills, self._refills = self._refills, []
+        if refills:
+            query.refill_together(campaign_id=self.campaign.pk, refills=refills)
 
     def fill_at_random(self) -> None:
         """Bring S to its depth without any model."""
@@ -109,6 +113,7 @@ class Crew:
         for index, part in enumerate(self.parts):
             _, need = self.need(index, len(waiting[part.id]))
             self.put(part, self.draw(part, active=need))
+        self.commit()
 
 
 class ColdStart(AbstractContextManager["ColdStart"]):

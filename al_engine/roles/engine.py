@@ -14,7 +14,6 @@ from al_engine.pools import processes
 from al_engine.pools.models import Campaign
 from al_engine.supervisor import Child, Supervisor, say
 
-
 # Threads that wait for one another sleep instead of spinning. On a machine whose cores are busy
 # with other work a training of small images that spins takes ten times as long, and the cores.
 WAITING = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}

@@ -77,6 +77,7 @@ class WorkerLoop:
                 scored.get(selector.part.id),
                 version_id=self.model.version_id,
             )
+        self.crew.commit()
 
     def score(self, wanted: list[tuple[Selector, list[OpenQuery]]]) -> dict[int, Scored]:
         """Score with g* the images of these workers and the queries they have open; by worker."""

@@ -108,7 +108,8 @@ def parse(frame: str | bytes) -> Message:
     """The message in a frame. Raises BadMessage, with the frame's `id` where it has one."""
     if isinstance(frame, bytes):
         raise BadMessage("A frame must be text: JSON, and nothing binary.")
-    encoded = frame.encode()
+    # Half a surrogate pair is no UTF-8, which is for the parser to say.
+    encoded = frame.encode(errors="surrogatepass")
     if len(encoded) > MAX_FRAME_BYTES:
         raise BadMessage(f"A frame may have {MAX_FRAME_BYTES} bytes; this one has {len(encoded)}.")
     try:
@@ -139,8 +140,11 @@ def parse(frame: str | bytes) -> Message:
             case "ready":
                 resume = None if data.get("resume") is None else _uuid(data, "resume")
                 return Ready(_integer(data, "buffer", 1, MAX_BUFFER), resume)
-            case other:
-                raise BadMessage(f"There is no message of type {str(other)[:40]!r}.")
+            case str(other):
+                raise BadMessage(f"There is no message of type {other[:40]!r}.")
+            case _:
+                # Not repeated: writing down what is nested deeply fails.
+                raise BadMessage("A message needs a “type”, like \"label\".")
     except BadMessage as error:
         raise BadMessage(str(error), echo) from None
 

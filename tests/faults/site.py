@@ -75,17 +75,25 @@ class Site:
         self.var = var
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
-        self.output: Lines | None = None
+        self.outputs: list[Lines] = []
 
     def start(self, *arguments: str) -> None:
         """Run `manage.py` with these arguments; returns once people may come."""
         self.process = self.popen(*arguments, f"--port={self.port}", stderr=subprocess.PIPE)
         assert self.process.stderr is not None
-        self.output = Lines(self.process.stderr)
+        output = Lines(self.process.stderr)
+        self.outputs.append(output)
         ready = "Nowait is ready: http://localhost:"
-        told = self.output.until(lambda lines: any(ready in line for line in lines))
+        told = output.until(lambda lines: any(ready in line for line in lines))
         (line,) = (line for line in told if ready in line)
         self.port = int(line.rpartition(":")[2].strip("/"))
+
+    def stop(self) -> list[str]:
+        """SIGTERM and the end, in order; all that was told since the first start."""
+        assert self.process is not None
+        self.process.terminate()
+        assert self.process.wait(PATIENCE_S) == 0
+        return [line for output in self.outputs for line in output.all()]
 
     def popen(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
         """A management command of this site, in a process group of its own."""
@@ -110,9 +118,15 @@ class Site:
         return found
 
     def until_there(self, word: str) -> psutil.Process:
-        """The only process below `up` with that word, once it is there."""
-        until(lambda: len(self.find(word)) == 1, f"one {word}")
-        return self.find(word)[0]
+        """A process below `up` with that word, once there is one."""
+        found: list[psutil.Process] = []
+
+        def is_there() -> bool:
+            found[:] = self.find(word)
+            return bool(found)
+
+        until(is_there, word)
+        return found[0]
 
     def postgres(self) -> list[psutil.Process]:
         """The database's processes, the postmaster first."""

@@ -3,7 +3,6 @@
 One site for all tests of this file, as in life: each fault meets what those before it left.
 """
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ import psutil
 import pytest
 
 from .checker import violations
-from .site import ENGINE, PATIENCE_S, SERVER, WEB, WORKER, Site, a_site, kill_all, people, until
+from .site import ENGINE, SERVER, WEB, WORKER, Site, a_site, kill_all, people, until
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="children end with a killed parent on Linux only"
@@ -37,11 +36,9 @@ def course() -> Iterator[Course]:
     with a_site() as site:
         site.start("demo", "--servers=1", "--workers=4")
         yield Course(site)
-        assert site.process is not None
-        assert site.output is not None
-        site.process.send_signal(signal.SIGTERM)
-        assert site.process.wait(PATIENCE_S) == 0
+        told = site.stop()
         assert site.all_processes() == [], "they were left behind"
+        assert "Traceback" not in (text := "\n".join(told)), text
 
 
 def label_through(
@@ -81,7 +78,7 @@ def test_the_web_process_is_killed(course: Course, report: Callable[[str], None]
 
 def test_a_worker_process_is_killed(course: Course, report: Callable[[str], None]) -> None:
     def fault() -> None:
-        kill_all(course.site.find(WORKER)[:1])
+        kill_all([course.site.until_there(WORKER)])
 
     # More than S and people's buffers held: somebody must have filled it again.
     label_through(course, fault, report, after=250)
@@ -128,4 +125,4 @@ def test_everything_is_killed_and_started_again(
         site.start("up", "--servers=1", "--workers=4")
 
     label_through(course, fault, report)
-    until(lambda: len(site.find(ENGINE)) == len(site.find(WEB)) == 1, "the whole site")
+    assert len(site.find(ENGINE)) == len(site.find(WEB)) == 1

@@ -29,6 +29,9 @@ class Command(BaseCommand):
             campaign = campaign_of(options["slug"])
         except UnknownCampaignError as error:
             raise CommandError(str(error)) from error
+        index, servers = options["index"], options["servers"]
+        if not 0 <= index < servers:
+            raise CommandError("--index is from 0 to one less than --servers.")
         name = options["architecture"]
         if name is not None and name not in architectures.names():
             raise CommandError(
@@ -38,10 +41,10 @@ class Command(BaseCommand):
         try:
             serve(
                 campaign=campaign,
-                name=f"server-{options['index'] + 1}",
+                name=f"server-{index + 1}",
                 device_name=options["device"],
                 architecture=name,
-                offset=options["index"] / max(options["servers"], 1),
+                offset=index / servers,
             )
         except ValueError as error:
             raise CommandError(str(error)) from error

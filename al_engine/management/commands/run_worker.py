@@ -31,7 +31,13 @@ class Command(BaseCommand):
         except UnknownCampaignError as error:
             raise CommandError(str(error)) from error
         given = options["strategies"]
-        names = [name.strip() for name in given.split(",")] if given else campaign.strategies
+        names = campaign.strategies if given is None else _split(given)
+        if not names:
+            raise CommandError(
+                "--strategies names none: write it like entropy,margin."
+            )
+        if options["first"] < 1:
+            raise CommandError("--first is 1 or more.")
         crew = Crew(
             campaign,
             [
@@ -59,3 +65,7 @@ class Command(BaseCommand):
             # So that the others take the cells at once, not when the leases run out.
             for part in crew.parts:
                 unlabeled.release_cells(worker_id=part.id)
+
+
+def _split(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := part.strip())]

@@ -1,13 +1,19 @@
 -- What became of each answer: one word a message. What came before is “repeated”.
 SELECT said.annotator_id, said.client_id,
        CASE
-           -- now() is when this transaction began: an older label came with an earlier message.
+           -- A label of another transaction came with an earlier message. No clock tells: that
+           -- transaction may have run while this one waited for it.
            WHEN label.choice_id = said.choice_id AND label.assignment_id = said.turn_id
-               THEN CASE WHEN label.answered_at >= now() THEN 'stored' ELSE 'repeated' END
+               THEN CASE WHEN label.xmin = pg_current_xact_id()::xid THEN 'stored'
+                         ELSE 'repeated' END
            WHEN label.id IS NOT NULL THEN 'conflict'
            WHEN a.id IS NULL THEN 'unknown_query'
            WHEN EXISTS (SELECT 1 FROM pools_assignment mine
-                        WHERE mine.image_id = a.image_id AND mine.annotator_id = said.annotator_id)
+                        WHERE mine.image_id = a.image_id AND mine.annotator_id = said.annotator_id
+                          AND mine.state IN ('answered', 'skipped'))
+             OR EXISTS (SELECT 1 FROM pools_label mine
+                        WHERE mine.image_id = a.image_id AND mine.annotator_id = said.annotator_id
+                          AND mine.retracted_at IS NULL)
                THEN 'too_late'
            ELSE 'not_yours'
        END AS receipt

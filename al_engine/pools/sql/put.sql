@@ -1,10 +1,10 @@
--- Put a worker's selection into S: images of cells that it holds now and that are still in D.
+-- Put workers' selections into S: images of cells that they hold now and that are still in D.
 -- A worker that slept through the end of its leases changes nothing.
 WITH pick AS MATERIALIZED (
     SELECT *
     FROM unnest(%(images)s::bigint[], %(strategies)s::text[], %(scores)s::float8[],
-                %(purposes)s::text[], %(versions)s::bigint[])
-      AS t(image_id, strategy, score, purpose, version_id)
+                %(purposes)s::text[], %(versions)s::bigint[], %(workers)s::bigint[])
+      AS t(image_id, strategy, score, purpose, version_id, worker_id)
 ),
 taken AS (
     UPDATE pools_image image SET state = 'queried'
@@ -12,14 +12,15 @@ taken AS (
     WHERE image.id = pick.image_id AND image.state = 'unlabeled'
       AND image.campaign_id = %(campaign)s
       AND cell.campaign_id = image.campaign_id AND cell.cell = image.cell
-      AND cell.worker_id = %(worker)s AND cell.lease_expires > clock_timestamp()
-    RETURNING image.id, image.cell, pick.strategy, pick.score, pick.purpose, pick.version_id
+      AND cell.worker_id = pick.worker_id AND cell.lease_expires > clock_timestamp()
+    RETURNING image.id, image.cell, pick.strategy, pick.score, pick.purpose, pick.version_id,
+              pick.worker_id
 ),
 asked AS (
     INSERT INTO pools_query (campaign_id, image_id, cell, purpose, answers_wanted, worker_id,
                              strategy, score, model_version_id)
     SELECT %(campaign)s, taken.id, taken.cell, taken.purpose, campaign.answers_per_image,
-           %(worker)s, taken.strategy, taken.score, taken.version_id
+           taken.worker_id, taken.strategy, taken.score, taken.version_id
     FROM taken JOIN pools_campaign campaign ON campaign.id = %(campaign)s
     RETURNING id, image_id, answers_wanted
 ),

@@ -5,7 +5,7 @@ WITH target AS MATERIALIZED (
     FROM pools_query q
     JOIN pools_cell cell ON cell.campaign_id = q.campaign_id AND cell.cell = q.cell
     WHERE q.id = ANY(%(queries)s::bigint[]) AND q.campaign_id = %(campaign)s AND q.state = 'open'
-      AND cell.worker_id = %(worker)s AND cell.lease_expires > clock_timestamp()
+      AND cell.worker_id = ANY(%(workers)s::bigint[]) AND cell.lease_expires > clock_timestamp()
     ORDER BY q.id
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ),

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import pytest
 from django.db import connection, connections
@@ -164,27 +164,29 @@ def in_background(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> F
 
 
 # Not of pg_stat_activity, which stands still within a transaction.
-_WAITING = """SELECT count(*) FROM pg_locks
-              WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"""
+_WAITING: Final = """
+    SELECT count(*) FROM pg_locks WHERE NOT granted AND %(holder)s = ANY(pg_blocking_pids(pid))"""
 
 
-def until_waited_for(by: Future[Any]) -> None:
-    """Return once somebody waits for a lock that Django's connection holds."""
+def until_waited_for(by: Future[Any], holder: Connection | None = None) -> None:
+    """Return once somebody waits for a lock of `holder`; of Django's own connection if None."""
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
         waiting = 0
         while not waiting:
             assert not by.done(), f"it waited for nobody and returned {by.result()}"
-            cursor.execute(_WAITING)
+            cursor.execute(_WAITING, {"holder": holder.info.backend_pid if holder else pid})
             (waiting,) = cursor.fetchone()
 
 
 async def commit_when_waited_for(holder: Connection, blocked: Coroutine[Any, Any, T]) -> T:
     """Start `blocked`, commit `holder` once that waits for it, and return what it returns."""
     task = asyncio.ensure_future(blocked)
-    while not task.done():
-        cursor = await holder.execute(_WAITING)
-        if await cursor.fetchall() != [(0,)]:
-            break
-    assert not task.done(), "it waited for nobody"
+    waiting = 0
+    while not waiting:
+        assert not task.done(), f"it waited for nobody and returned {task.result()}"
+        cursor = await holder.execute(_WAITING, {"holder": holder.info.backend_pid})
+        ((waiting,),) = await cursor.fetchall()
     await holder.execute("COMMIT")
     return await task

@@ -1,5 +1,6 @@
 """What a labeling desk does to the pools, one call each, over a connection of its own."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -126,6 +127,16 @@ class Desk:
         return await labeled.read_progress(
             await labeled.progress(self.conn, campaign_id=self.campaign_id)
         )
+
+
+def answer_alone(pools_id: int, person: int, turn: int, choice: int) -> Receipt:
+    """Answer a turn over a fresh connection, from a thread."""
+
+    async def answer() -> Receipt:
+        async with await connect() as conn:
+            return await Desk(conn, pools_id).answer(person, turn, choice)
+
+    return asyncio.run(answer())
 
 
 def run_out(turn: int, *, seconds: float = 3600) -> None:

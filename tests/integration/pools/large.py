@@ -8,7 +8,7 @@ _FILL: Final = """
 INSERT INTO pools_image (campaign_id, position, sha256, name, key, width, height, size, cell,
                          split, state, problem)
 SELECT %(campaign)s, n, lpad(n::text, 64, '0'), n || '.png', 'images/' || n, 8, 8, 100, n %% 64,
-       'pool', CASE WHEN n < 2000 THEN 'queried' WHEN n < 12000 THEN 'labeled'
+       'pool', CASE WHEN n < 6000 THEN 'queried' WHEN n < 16000 THEN 'labeled'
                     ELSE 'unlabeled' END, ''
 FROM generate_series(0, 29999) n;
 
@@ -22,12 +22,12 @@ FROM pools_image WHERE campaign_id = %(campaign)s AND position < 5000;
 INSERT INTO pools_assignment (campaign_id, query_id, image_id, state, annotator_id, session,
                               lease_expires)
 SELECT q.campaign_id, q.id, q.image_id,
-       CASE WHEN q.state = 'closed' THEN 'answered' WHEN q.id %% 10 = 0 THEN 'leased'
+       CASE WHEN q.state = 'closed' THEN 'answered' WHEN q.id %% 2 = 0 THEN 'leased'
             ELSE 'open' END,
-       CASE WHEN q.state = 'closed' OR q.id %% 10 = 0 THEN
+       CASE WHEN q.state = 'closed' OR q.id %% 2 = 0 THEN
             (%(people)s::bigint[])[1 + q.id %% cardinality(%(people)s::bigint[])] END,
-       CASE WHEN q.state = 'open' AND q.id %% 10 = 0 THEN gen_random_uuid() END,
-       CASE WHEN q.state = 'open' AND q.id %% 10 = 0
+       CASE WHEN q.state = 'open' AND q.id %% 2 = 0 THEN gen_random_uuid() END,
+       CASE WHEN q.state = 'open' AND q.id %% 2 = 0
             THEN now() + q.id %% 120 * interval '1 s' END
 FROM pools_query q WHERE q.campaign_id = %(campaign)s AND q.state <> 'withdrawn';
 
@@ -53,7 +53,7 @@ SELECT (SELECT array_agg(id) FROM (SELECT id FROM pools_query
 
 
 def fill(campaign_id: int, people: list[int], choices: list[int]) -> None:
-    """30,000 images: 18,000 in D, 2,000 in S, 10,000 in L, each with one answer."""
+    """30,000 images: 14,000 in D, 6,000 in S, half of them held, 10,000 in L, answered once."""
     with connection.cursor() as cursor:
         cursor.execute(
             _FILL, {"campaign": campaign_id, "people": people, "choice": choices[0]}

@@ -1,0 +1,430 @@
+"""Answers: stored once, never lost, and told apart when they come again, late or from others."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+from django.db import transaction
+from stock import add_images
+
+from al_engine.pools import query
+from al_engine.pools.models import (
+    Assignment,
+    Consensus,
+    EngineProcess,
+    Image,
+    Label,
+    ModelVersion,
+    Query,
+)
+from al_engine.pools.query import Pick
+from al_engine.pools.turns import Receipt
+from annotator_site.labeling.batch import Batch
+
+from .conftest import (
+    MakePools,
+    OpenDesk,
+    Pools,
+    Run,
+    commit_when_waited_for,
+    in_background,
+    until_waited_for,
+)
+from .desk import Desk, answer_alone, give_to, run_out
+
+
+def turn_of(run: Run, desk: Desk, person: int) -> int:
+    """A turn that this person holds now."""
+    (turn,) = run(desk.claim(person))
+    return turn.turn_id
+
+
+def test_an_answer_moves_its_image_from_s_to_l(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1)
+    desk, ann = open_desk(pools), pools.people[0]
+    turn, message = turn_of(run, desk, ann), uuid4()
+    assert run(desk.answer(ann, turn, pools.choices[1], id_=message)) == "stored"
+    label = Label.objects.get()
+    image = Image.objects.get()
+    assert (label.client_id, label.annotator_id, label.assignment_id) == (message, ann, turn)
+    assert (label.choice_id, label.shown_ms, label.late) == (pools.choices[1], 700, False)
+    assert label.retracted_at is None
+    assert image.state == "labeled"
+    assert Query.objects.get().state == "closed"
+    assert Assignment.objects.get().state == "answered"
+    assert Assignment.objects.get().session is None
+    consensus = Consensus.objects.get()
+    assert (consensus.choice_id, consensus.confidence, consensus.answers) == (
+        *(pools.choices[1], 1.0, 1),
+    )
+    pools.check()
+
+
+def test_a_message_that_comes_again_has_no_second_effect(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(2)
+    first, second = open_desk(pools), open_desk(pools)
+    ann = pools.people[0]
+    turn, message = turn_of(run, first, ann), uuid4()
+    assert run(first.answer(ann, turn, pools.choices[0], id_=message)) == "stored"
+    decided = Consensus.objects.get()
+    for desk in (first, second, first):
+        assert run(desk.answer(ann, turn, pools.choices[0], id_=message)) == "repeated"
+    assert Label.objects.count() == 1
+    assert Consensus.objects.get().changed_in == decided.changed_in, "no server trains for it"
+    pools.check()
+
+
+def test_a_message_that_comes_over_two_connections_at_once_is_stored_once(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1)
+    first, second = open_desk(pools), open_desk(pools)
+    ann = pools.people[0]
+    turn, message = turn_of(run, first, ann), uuid4()
+    # Both have begun before either has stored it.
+    run(second.conn.execute("BEGIN"))
+    run(second.conn.execute("SELECT now()"))
+    run(first.conn.execute("BEGIN"))
+    run(first.answer(ann, turn, pools.choices[0], id_=message))
+    again = run(
+        commit_when_waited_for(
+            first.conn, second.answer(ann, turn, pools.choices[0], id_=message)
+        )
+    )
+    run(second.conn.execute("COMMIT"))
+    assert again == "repeated"
+    assert Label.objects.count() == 1
+    pools.check()
+
+
+def test_many_copies_of_messages_over_many_connections_are_stored_once_each(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(10, people=2)
+    desks = [open_desk(pools) for _ in range(4)]
+    messages = [
+        (person, turn.turn_id, uuid4())
+        for person in pools.people
+        for turn in run(desks[0].claim(person, 5))
+    ]
+
+    async def send_all(desk: Desk) -> list[Receipt]:
+        return [
+            await desk.answer(person, turn, pools.choices[0], id_=message)
+            for person, turn, message in messages
+        ]
+
+    async def everywhere() -> list[list[Receipt]]:
+        return await asyncio.gather(*map(send_all, desks))
+
+    receipts = run(everywhere())
+    for nth in range(len(messages)):
+        told = sorted(receipt[nth] for receipt in receipts)
+        assert told == ["repeated", "repeated", "repeated", "stored"]
+    assert set(Label.objects.values_list("client_id", flat=True)) == {
+        message for _, _, message in messages
+    }
+    pools.check()
+
+
+def test_a_batch_of_many_people_stores_what_each_of_them_said(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(20, people=10)
+    desk = open_desk(pools)
+    said = [
+        desk.label(person, turn.turn_id, pools.choices[place % 2])
+        for place, person in enumerate(pools.people)
+        for turn in run(desk.claim(person, 2))
+    ]
+    outcome = run(desk.run(Batch(said)))
+    assert set(outcome.answers.values()) == {"stored"}
+    assert len(outcome.answers) == 20
+    assert (outcome.progress.labeled, outcome.progress.total) == (20, 20)
+    pools.check()
+
+
+def test_the_first_answer_is_kept_when_an_id_is_used_for_another(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(2)
+    desk, ann = open_desk(pools), pools.people[0]
+    first, second = (turn.turn_id for turn in run(desk.claim(ann, 2)))
+    cat, dog = pools.choices
+    message = uuid4()
+    assert run(desk.answer(ann, first, cat, id_=message)) == "stored"
+    assert run(desk.answer(ann, first, dog, id_=message)) == "conflict"
+    assert run(desk.answer(ann, second, cat, id_=message)) == "conflict"
+    assert Label.objects.get().choice_id == cat
+    assert Assignment.objects.get(pk=second).state == "leased"
+    assert run(desk.answer(ann, second, dog)) == "stored", "its turn can still be answered"
+    pools.check()
+
+
+def test_the_same_id_of_two_people_is_two_messages(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(2)
+    desk, message = open_desk(pools), uuid4()
+    for person in pools.people[:2]:
+        turn = turn_of(run, desk, person)
+        assert run(desk.answer(person, turn, pools.choices[0], id_=message)) == "stored"
+    assert Label.objects.count() == 2
+
+
+def test_each_refusal_says_which_it_is(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools, other = make_pools(3, answers_per_image=2), make_pools(1)
+    desk = open_desk(pools)
+    ann, ben, _ = pools.people
+    cat, dog = pools.choices
+    mine = run(desk.claim_one(ann))
+    assert run(desk.answer(ann, 10**15, cat)) == "unknown_query"
+    elsewhere = Assignment.objects.get(campaign=other.campaign).pk
+    assert run(desk.answer(ann, elsewhere, cat)) == "unknown_query"
+    assert run(desk.answer(ben, mine.turn_id, cat)) == "not_yours"
+    nobodys = Assignment.objects.filter(campaign=pools.campaign, state="open").exclude(
+        image_id=mine.image_id
+    )
+    assert run(desk.answer(ann, nobodys[0].pk, cat)) == "not_yours"
+    others = Assignment.objects.get(image_id=mine.image_id, state="open")
+    assert run(desk.answer(ann, others.pk, cat)) == "not_yours", "one's own is still unanswered"
+    assert run(desk.answer(ann, mine.turn_id, cat)) == "stored"
+    assert run(desk.answer(ann, mine.turn_id, dog)) == "too_late"
+    assert run(desk.answer(ann, others.pk, dog)) == "too_late"
+    assert Label.objects.count() == 1
+    pools.check()
+
+
+def test_a_turn_that_was_skipped_is_not_answered_any_more(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1)
+    desk, ann = open_desk(pools), pools.people[0]
+    turn = turn_of(run, desk, ann)
+    run(desk.skip(ann, turn))
+    assert run(desk.answer(ann, turn, pools.choices[0])) == "too_late"
+    assert not Label.objects.exists()
+
+
+# Late: the lease had run out.
+
+
+def test_a_late_answer_takes_its_turn_if_that_is_free(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1)
+    desk, ann = open_desk(pools), pools.people[0]
+    turn = turn_of(run, desk, ann)
+    run_out(turn)
+    run(desk.expire())
+    assert run(desk.answer(ann, turn, pools.choices[0])) == "stored"
+    row = Assignment.objects.get()
+    assert (row.state, row.annotator_id) == ("answered", ann)
+    assert Label.objects.get().late
+    assert Image.objects.get().state == "labeled"
+    pools.check()
+
+
+def test_a_lease_that_ran_out_but_was_not_swept_is_answered_as_ever(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1)
+    desk, ann = open_desk(pools), pools.people[0]
+    turn = turn_of(run, desk, ann)
+    run_out(turn)
+    assert run(desk.answer(ann, turn, pools.choices[0])) == "stored"
+    assert not Label.objects.get().late
+    assert run(desk.expire()) == []
+    pools.check()
+
+
+def test_a_late_answer_to_a_turn_of_somebody_else_is_stored_and_so_is_theirs(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1)
+    desk = open_desk(pools)
+    ann, ben, cem = pools.people
+    cat, dog = pools.choices
+    turn = turn_of(run, desk, ann)
+    run_out(turn)
+    run(desk.expire())
+    give_to(ben, turn)
+    message = uuid4()
+    assert run(desk.answer(ann, turn, cat, id_=message)) == "stored"
+    assert run(desk.answer(ann, turn, cat, id_=message)) == "repeated"
+    assert run(desk.answer(ann, turn, dog)) == "too_late"
+    assert Assignment.objects.get().annotator_id == ben
+    assert run(desk.answer(ben, turn, dog)) == "stored"
+    late = dict(Label.objects.values_list("annotator_id", "late"))
+    assert late == {ann: True, ben: False}
+    assert Consensus.objects.get().answers == 2
+    assert Consensus.objects.get().choice_id == cat, "who was first, where they are equal"
+    assert run(desk.answer(cem, turn, dog)) == "not_yours"
+    pools.check()
+
+
+def test_both_in_one_batch_are_stored_as_well(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1)
+    desk = open_desk(pools)
+    ann, ben, _ = pools.people
+    turn = turn_of(run, desk, ann)
+    run_out(turn)
+    run(desk.expire())
+    give_to(ben, turn)
+    said = [desk.label(person, turn, pools.choices[0]) for person in (ann, ben)]
+    assert set(run(desk.run(Batch(said))).answers.values()) == {"stored"}
+    assert Assignment.objects.get().annotator_id == ben
+    assert Label.objects.filter(late=True).get().annotator_id == ann
+    pools.check()
+
+
+def test_two_late_answers_to_a_free_turn_in_one_batch_are_both_stored(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1)
+    desk = open_desk(pools)
+    for person in pools.people[:2]:
+        turn = run(desk.claim_one(person)).turn_id
+        run_out(turn)
+        run(desk.expire())
+    said = [desk.label(person, turn, pools.choices[0]) for person in pools.people[:2]]
+    assert set(run(desk.run(Batch(said))).answers.values()) == {"stored"}
+    assert Assignment.objects.get().state == "answered"
+    pools.check()
+
+
+def withdrawn(run: Run, desk: Desk, pools: Pools, people: list[int]) -> list[int]:
+    """Turns that these people held at the only image until its query was withdrawn."""
+    turns = [run(desk.claim_one(person)).turn_id for person in people]
+    for turn in turns:
+        run_out(turn)
+    run(desk.expire())
+    worker = EngineProcess.objects.get(campaign=pools.campaign)
+    done = query.refill(
+        campaign_id=pools.id,
+        worker_id=worker.pk,
+        picks=[],
+        withdraw=[Query.objects.get(state="open").pk],
+    )
+    assert done.withdrawn == 1
+    assert Image.objects.get().state == "unlabeled"
+    return turns
+
+
+def put_again(pools: Pools) -> int:
+    """Put the only image into S once more."""
+    worker = EngineProcess.objects.get(campaign=pools.campaign)
+    return query.refill(
+        campaign_id=pools.id,
+        worker_id=worker.pk,
+        picks=[Pick(image_id=Image.objects.get().pk, strategy="random")],
+    ).put
+
+
+def test_an_answer_after_the_withdrawal_of_its_query_is_stored_and_counts(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1)
+    desk, ann = open_desk(pools), pools.people[0]
+    (turn,) = withdrawn(run, desk, pools, [ann])
+    assert run(desk.answer(ann, turn, pools.choices[0])) == "stored"
+    assert Image.objects.get().state == "labeled"
+    assert Query.objects.get().state == "withdrawn"
+    assert put_again(pools) == 0, "there is nothing left to ask"
+    pools.check()
+
+
+def test_an_answer_to_a_withdrawn_query_closes_the_one_that_asks_the_image_now(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1)
+    desk, ann = open_desk(pools), pools.people[0]
+    (turn,) = withdrawn(run, desk, pools, [ann])
+    assert put_again(pools) == 1
+    assert run(desk.answer(ann, turn, pools.choices[0])) == "stored"
+    assert sorted(Query.objects.values_list("state", flat=True)) == ["closed", "withdrawn"]
+    assert not Assignment.objects.filter(state="open").exists()
+    pools.check()
+
+
+def test_two_late_answers_at_once_to_a_withdrawn_query_see_each_other(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1, answers_per_image=2)
+    first, second = open_desk(pools), open_desk(pools)
+    ann, ben, _ = pools.people
+    one, two = withdrawn(run, first, pools, [ann, ben])
+    run(first.conn.execute("BEGIN"))
+    run(first.answer(ann, one, pools.choices[0]))
+    run(commit_when_waited_for(first.conn, second.answer(ben, two, pools.choices[0])))
+    assert Consensus.objects.get().answers == 2
+    assert Image.objects.get().state == "labeled"
+    pools.check()
+
+
+def test_a_late_answer_while_a_worker_puts_its_image_into_s_leaves_no_query_behind(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1)
+    desk, ann = open_desk(pools), pools.people[0]
+    (turn,) = withdrawn(run, desk, pools, [ann])
+    with transaction.atomic():
+        assert put_again(pools) == 1
+        answered = in_background(answer_alone, pools.id, ann, turn, pools.choices[0])
+        until_waited_for(answered)
+    assert answered.result() == "stored"
+    assert Image.objects.get().state == "labeled"
+    pools.check()
+
+
+def test_a_worker_that_puts_an_image_while_its_late_answer_comes_leaves_no_query_behind(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1)
+    desk, ann = open_desk(pools), pools.people[0]
+    (turn,) = withdrawn(run, desk, pools, [ann])
+    run(desk.conn.execute("BEGIN"))
+    run(desk.answer(ann, turn, pools.choices[0]))
+    put = in_background(put_again, pools)
+    until_waited_for(put, desk.conn)
+    run(desk.conn.execute("COMMIT"))
+    assert put.result() == 0
+    pools.check()
+
+
+# Staleness.
+
+
+@pytest.mark.parametrize(("seen", "staleness"), [(None, None), (0, 3), (2, 1), (3, 0), (9, 0)])
+def test_staleness_is_what_the_model_behind_the_query_had_not_seen(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run, seen: int | None, staleness: int | None
+) -> None:
+    pools = make_pools(3)
+    desk, ann = open_desk(pools), pools.people[0]
+    for turn in run(desk.claim(ann, 3)):
+        run(desk.answer(ann, turn.turn_id, pools.choices[0]))
+    (image,) = add_images(pools.campaign, 1)
+    worker = EngineProcess.objects.get(campaign=pools.campaign)
+    version = None
+    if seen is not None:
+        version = ModelVersion.objects.create(
+            campaign=pools.campaign, version=1, architecture="x", labels_seen=seen,
+            trained_on=seen, train_seconds=1, sha256="", size=1,
+        ).pk  # fmt: skip
+    query.refill(
+        campaign_id=pools.id,
+        worker_id=worker.pk,
+        picks=[Pick(image.pk, "margin", 0.25, version)],
+    )
+    asked = Query.objects.get(image=image)
+    assert (asked.strategy, asked.score, asked.model_version_id) == ("margin", 0.25, version)
+    run(desk.answer(ann, turn_of(run, desk, ann), pools.choices[0]))
+    assert Label.objects.get(image=image).staleness == staleness
