@@ -91,6 +91,11 @@ class Desk:
         session.away = False
         session.active_at = time.monotonic()
         if message.resume is not None and message.resume != session.id:
+            former = self.sessions.get(message.resume)
+            if former is not None and former.annotator_id == session.annotator_id:
+                # Its network died without a word: it must not count as a second connection.
+                self.leave(former)
+                former.close(protocol.GOING_AWAY)
             # What it held is counted before more is claimed for it.
             self._resumes.append(Resume(session, message.resume))
         else:
@@ -161,12 +166,15 @@ class Desk:
     def _next_batch(self) -> Batch:
         resumes, self._resumes = self._resumes, []
         left, self._left = self._left, []
-        batch = Batch(batches.take(self._pending), resumes, left)
+        batch = Batch(batches.take(self._pending), left=left)
         wanting = self._waiting.take()
         if self.campaign.state == "running":
+            batch.resumes = resumes
             resuming = {resume.session.id for resume in resumes}
             batch.demands = demands(each for each in wanting if each.id not in resuming)
         else:
+            # Nothing is handed out: the leases of lost connections run out.
+            wanting += [each.session for each in resumes if each.session.id in self.sessions]
             for session in wanting:
                 self._waiting.starve(session, self.idle_reason())
         return batch
@@ -237,6 +245,11 @@ class Desk:
     def _answer_for(self, sub: Submission, outcome: Outcome) -> None:
         session, message = sub.session, sub.message
         session.unanswered -= 1
+        if not isinstance(message, UndoMessage) and message.query in session.held:
+            # A resume handed it back while the answer was on its way.
+            session.held.discard(message.query)
+            if session.id in self.sessions:
+                self._waiting.add(session)
         match message:
             case LabelMessage():
                 receipt = outcome.answers[session.annotator_id, message.id]

@@ -35,6 +35,10 @@ NackCode = Literal[
 IdleReason = Literal["pool_empty", "paused", "finished"]
 
 
+GOING_AWAY: Final = 1001
+"""The close code of a connection whose session goes on over another one."""
+
+
 class CloseCode(IntEnum):
     """Why the server closes a connection."""
 
@@ -144,7 +148,7 @@ def parse(frame: str | bytes) -> Message:
                 raise BadMessage(f"There is no message of type {other[:40]!r}.")
             case _:
                 # Not repeated: writing down what is nested deeply fails.
-                raise BadMessage("A message needs a “type”, like \"label\".")
+                raise BadMessage('A message needs a “type”, like "label".')
     except BadMessage as error:
         raise BadMessage(str(error), echo) from None
 

@@ -92,7 +92,7 @@ class Session:
         self.waiting_since: float | None = None
         self.outgoing: deque[str] = deque()
         self.flushing = False
-        self.closing: CloseCode | None = None
+        self.closing: int | None = None
 
     @property
     def want(self) -> int:
@@ -107,7 +107,7 @@ class Session:
             self.close(CloseCode.TOO_FAST)
         self._flush_soon()
 
-    def close(self, code: CloseCode) -> None:
+    def close(self, code: int) -> None:
         """Close the connection, saying why; what still waits to go out is dropped."""
         self.outgoing.clear()
         self.closing = code

@@ -48,7 +48,7 @@ export class Rail {
     const longest = Math.max(0, ...choices.map(({ name }) => name.length));
     const page = this.#box.closest(".labeler").dataset; // the style sheet decides by these
     page.shape = length > MANY ? "many" : length > LIST ? "grid" : "list";
-    page.names = longest > 20 ? "long" : longest > 7 ? "usual" : "short";
+    page.names = longest > 20 ? "long" : longest > 7 ? "usual" : longest > 2 ? "short" : "tiny";
     page.few = String(length <= (longest > 20 ? 6 : 3));
     this.#field.parentElement.hidden = !this.search;
     this.#filter();

@@ -1,7 +1,7 @@
 """Browsers in which somebody is logged in, campaigns of real digits, and an ear at the console."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -44,9 +44,13 @@ class Console:
         context.on("console", hear)
         context.on("weberror", lambda error: self._heard.append(str(error.error)))
 
-    def allow(self, part: str) -> None:
-        """Complaints with this in them are what the test provokes."""
-        self.allowed.append(part)
+    def allow(self, *parts: str) -> None:
+        """Complaints with one of these in them are what the test provokes."""
+        self.allowed += parts
+
+    def allow_lost_links(self) -> None:
+        """The network goes away, and with it the WebSocket, open or not yet."""
+        self.allow("ERR_INTERNET_DISCONNECTED", "closed before the connection is established")
 
     @property
     def complaints(self) -> list[str]:
@@ -131,7 +135,9 @@ def log_in(context: BrowserContext, site: str, person: Person) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Remember whether the test failed, for the screenshots."""
     report = yield
     if report.when == "call":
@@ -141,12 +147,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture
 def start(make_digits: MakeDigits, open_page: OpenPage) -> Start:
-    """Opens the labeling page of a new campaign for its only annotator."""
+    """Opens the labeling page of a new campaign for its only annotator.
 
-    def begin(page_options: dict[str, Any] | None = None, **options: Any) -> Labeler:
+    With `clock`, the test may turn the page's clock on; else it goes as clocks go.
+    """
+
+    def begin(
+        page_options: dict[str, Any] | None = None, *, clock: bool = False, **options: Any
+    ) -> Labeler:
         campaign = make_digits(**options)
         person = make_annotator(campaign)
         page = open_page(person, **(page_options or {}))
+        if clock:
+            page.clock.install()
         return Labeler(page, campaign, person.annotator_id).open()
 
     return begin

@@ -24,9 +24,13 @@ class Labeler:
 
     def open(self) -> "Labeler":
         """Open the page, or load it again, and wait for the first image."""
-        self.page.goto(f"/c/{self.campaign.slug}/")
+        self.go()
         self.shown()
         return self
+
+    def go(self) -> None:
+        """Open the page, or load it again, whatever it will show."""
+        self.page.goto(f"/c/{self.campaign.slug}/", wait_until="commit")
 
     def beside(self) -> "Labeler":
         """The same campaign in another tab of the same browser."""
@@ -49,8 +53,9 @@ class Labeler:
 
     def await_state(self, state: str, scene: str) -> None:
         """Wait until the page is in this state and its panel says this."""
-        self.page.wait_for_selector(f'body[data-state="{state}"]', timeout=PATIENCE_MS)
-        self.page.wait_for_selector(f'#panel[data-scene="{scene}"]', timeout=PATIENCE_MS)
+        self.page.wait_for_selector(
+            f'body[data-state="{state}"]:has(#panel[data-scene="{scene}"])', timeout=PATIENCE_MS
+        )
 
     def await_link(self, link: str) -> None:
         """Wait until the dot of the connection says this."""

@@ -6,11 +6,10 @@ from al_engine.pools.models import Label
 
 from .conftest import Start
 
-INSTRUCTIONS = "A **seven** has a bar.\n\n- Look twice."
 
-
-def test_the_sheet_opens_and_closes_and_shows_what_is_to_be_done(start: Start) -> None:
-    ann = start(instructions=INSTRUCTIONS)
+def test_the_sheet_opens_and_closes_and_no_key_answers_while_it_is_open(start: Start) -> None:
+    ann = start(instructions="A **seven** has a bar.\n\n- Look twice.")
+    query = ann.shown()
     sheet = ann.at("#help")
     expect(sheet).to_be_hidden()
     for key in ("?", "h"):
@@ -21,44 +20,26 @@ def test_the_sheet_opens_and_closes_and_shows_what_is_to_be_done(start: Start) -
     ann.at("#help-open").click()
     expect(ann.at("#help .help-text strong")).to_have_text("seven")
     expect(ann.at("#help-choices li")).to_have_count(10)
-    ann.page.keyboard.press("Escape")
-    expect(sheet).to_be_hidden()
-
-
-def test_no_key_answers_while_the_sheet_is_open(start: Start) -> None:
-    ann = start(instructions=INSTRUCTIONS)
-    query = ann.shown()
-    ann.page.keyboard.press("?")
     for key in ("1", "u", "x", "s", "Backspace"):
         ann.page.keyboard.press(key)
-    expect(ann.at("#help")).to_be_visible()
-    expect(ann.at("#strip li")).to_have_count(0)
+    expect(sheet).to_be_visible()
     ann.page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+    expect(ann.at("#strip li")).to_have_count(0)
     assert ann.press("3") == query
     ann.await_pending(0)
     assert ann.stored() == [(query, "3")]
 
 
 def test_the_time_under_the_sheet_does_not_count_as_looking(start: Start) -> None:
-    ann = start()
-    ann.page.clock.install()
+    ann = start(clock=True)
     ann.press("1")
     ann.shown()
-    ann.page.keyboard.press("?")
+    ann.at("#help-open").click()
+    expect(ann.at("#help .help-text")).to_contain_text("Choose the class that fits")
     ann.page.clock.fast_forward(60_000)
-    ann.page.keyboard.press("Escape")
+    ann.page.mouse.click(20, 400)  # beside it
     expect(ann.at("#help")).to_be_hidden()
     query = ann.press("2")
     ann.await_pending(0)
     assert Label.objects.get(assignment_id=query).shown_ms < 30_000
-
-
-def test_who_writes_no_instructions_still_has_a_sheet_that_helps(start: Start) -> None:
-    ann = start()
-    ann.at("#help-open").click()
-    expect(ann.at("#help .help-text")).to_contain_text("Choose the class that fits")
-    # A click beside it closes it, too.
-    ann.page.mouse.click(20, 400)
-    expect(ann.at("#help")).to_be_hidden()
-    ann.await_pending(0)
-    assert ann.stored() == []

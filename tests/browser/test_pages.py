@@ -2,12 +2,12 @@
 
 import pytest
 from django.contrib.auth.hashers import make_password
-from playwright.sync_api import expect
+from playwright.sync_api import Response, expect
 from stock import Person, make_annotator, make_campaign, make_user
 
 from al_engine.pools.models import Annotator, Campaign
 
-from .conftest import Console, MakeDigits, OpenPage
+from .conftest import Console, MakeDigits, OpenPage, log_in
 from .labeler import Labeler
 
 PASSWORD = "a long enough one"
@@ -54,58 +54,49 @@ def test_somebody_logs_in_labels_and_logs_out(person: Person, open_page: OpenPag
     expect(page.locator('[name="next"]')).to_have_value(f"/c/{campaign.slug}/")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_complains(
-    person: Person, open_page: OpenPage, console: Console, scheme: str
+def test_no_page_complains_in_light_or_dark(
+    person: Person, open_page: OpenPage, console: Console, live_site: str
 ) -> None:
-    console.allow("the server responded with a status of 404")
-    console.allow("the server responded with a status of 403")
-    page = open_page(color_scheme=scheme)
-    page.goto("/accounts/login/")
-    page.goto("/nowhere")
-    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
-    page = open_page(person, color_scheme=scheme)
-    page.goto("/")
-    page.locator(".menu-open").click()
-    page.goto("/nowhere")
-    other = make_campaign()
-    page.goto(f"/c/{other.slug}/")
-    expect(page.get_by_role("heading", name="This page is not open to you")).to_be_visible()
-    ann = Labeler(page, campaign_of(person), person.annotator_id).open()
-    ann.press("1")
-    ann.page.keyboard.press("?")
-    ann.await_pending(0)
-    nobody = open_page(Person(make_user(), 0, ""), color_scheme=scheme)
-    nobody.goto("/")
-    expect(nobody.get_by_role("heading", name="You are not in a campaign yet")).to_be_visible()
+    console.allow("responded with a status of 404", "responded with a status of 403")
+    closed = make_campaign()
+    stranger = Person(make_user(), 0, "")
+    for scheme in ("light", "dark"):
+        page = open_page(color_scheme=scheme)
+        page.goto("/accounts/login/")
+        page.goto("/nowhere")
+        expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+        log_in(page.context, live_site, stranger)
+        page.goto("/")
+        expect(page.get_by_role("heading", name="You are not in a campaign")).to_be_visible()
+        page.goto(f"/c/{closed.slug}/")
+        expect(page.get_by_role("heading", name="This page is not open to you")).to_be_visible()
+        log_in(page.context, live_site, person)
+        page.goto("/")
+        page.locator(".menu-open").click()
+        ann = Labeler(page, campaign_of(person), person.annotator_id).open()
+        ann.press("1")
+        ann.page.keyboard.press("?")
+        ann.await_pending(0)
 
 
 def test_the_colours_are_chosen_for_all_pages_and_kept(person: Person, open_page: OpenPage) -> None:
     page = open_page(person, color_scheme="light")
     page.goto("/")
-    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    paper = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     page.locator(".menu-open").click()
     page.get_by_role("button", name="Dark").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     Labeler(page, campaign_of(person), person.annotator_id).open()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != paper
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") != paper
 
 
 def test_the_labeling_page_is_small(person: Person, open_page: OpenPage) -> None:
-    sizes: dict[str, int] = {".css": 0, ".js": 0}
     page = open_page(person)
-    page.on(
-        "response",
-        lambda response: sizes.update(
-            {
-                kind: sizes[kind] + len(response.body())
-                for kind in sizes
-                if response.url.endswith(kind)
-            }
-        ),
-    )
+    loaded: list[Response] = []
+    page.on("response", lambda response: loaded.append(response))
     Labeler(page, campaign_of(person), person.annotator_id).open()
-    page.wait_for_load_state("networkidle")
-    assert 0 < sizes[".css"] < 40_000
-    assert 0 < sizes[".js"] < 80_000
+    page.wait_for_load_state()
+    for kind, most in ((".css", 40_000), (".js", 80_000)):
+        sizes = [len(response.body()) for response in loaded if response.url.endswith(kind)]
+        assert 0 < sum(sizes) < most, kind

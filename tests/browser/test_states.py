@@ -23,7 +23,7 @@ def test_who_finds_nothing_is_served_as_soon_as_there_is_something(
 ) -> None:
     campaign = make_digits(images=4, asked=0)
     ann = Labeler(open_page(person := make_annotator(campaign)), campaign, person.annotator_id)
-    ann.page.goto(f"/c/{campaign.slug}/")
+    ann.go()
     ann.await_state("idle", "pool_empty")
     expect(ann.at("#panel-title")).to_have_text("The next images are being chosen")
     press_everything(ann)
@@ -74,7 +74,7 @@ def test_who_was_away_goes_on_with_any_key_and_that_key_is_no_answer(
     # Shorter than the settings allow: the test waits for the end of the leases.
     Campaign.objects.filter(pk=campaign.pk).update(lease_seconds=1)
     ann = Labeler(open_page(person := make_annotator(campaign)), campaign, person.annotator_id)
-    ann.page.goto(f"/c/{campaign.slug}/")
+    ann.go()
     ann.await_state("away", "away")
     expect(ann.at("#panel-button")).to_have_text("Go on")
     ann.page.keyboard.press("5")
@@ -97,7 +97,7 @@ def test_who_is_shut_out_is_told_so(start: Start) -> None:
 
 
 def test_who_logged_out_elsewhere_is_led_back_to_this_page(start: Start, console: Console) -> None:
-    console.allow("ERR_INTERNET_DISCONNECTED")
+    console.allow_lost_links()
     ann = start()
     other = ann.beside()
     other.page.goto("/")
@@ -120,7 +120,7 @@ def test_a_sixth_tab_is_one_too_many_until_another_is_closed(start: Start) -> No
     ann = start(images=40)
     tabs = [ann.beside().open() for _ in range(4)]
     last = ann.beside()
-    last.page.goto(f"/c/{ann.campaign.slug}/")
+    last.go()
     last.await_state("closed", "4409")
     tabs[0].press("1")
     tabs[0].await_pending(0)

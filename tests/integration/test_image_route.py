@@ -13,7 +13,6 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from pictures import picture
 
-from annotator_site.labeling import image_urls
 from annotator_site.labeling.image_urls import image_url, key_of
 
 
@@ -150,7 +149,7 @@ def test_an_address_is_the_same_all_week_and_good_for_the_next(
     key = "images/0/x.png"
 
     def at(seconds: int) -> None:
-        monkeypatch.setattr(image_urls.time, "time", lambda: float(began + seconds))
+        monkeypatch.setattr("annotator_site.labeling.image_urls.time.time", lambda: began + seconds)
 
     def read(url: str) -> str | None:
         parts = urlsplit(url)

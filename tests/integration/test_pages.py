@@ -2,11 +2,11 @@
 
 import re
 from html.parser import HTMLParser
+from typing import Protocol
 
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 from stock import add_images, choices_of, make_annotator, make_campaign, make_user, shut_out
@@ -37,6 +37,13 @@ PAGES: dict[str, tuple[int | str, ...]] = {
     "/nowhere": (404, 404, 404, 404),
     "/media/images/1.png": (404, 404, 404, 404),
 }
+
+
+class HasContent(Protocol):
+    """A response of Django's test client."""
+
+    @property
+    def content(self) -> bytes: ...
 
 
 class Markup(HTMLParser):
@@ -90,7 +97,7 @@ def give_password(user: User) -> None:
     user.save()
 
 
-def text_of(response: HttpResponse) -> str:
+def text_of(response: HasContent) -> str:
     """A page as text."""
     return response.content.decode()
 

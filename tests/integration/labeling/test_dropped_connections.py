@@ -4,6 +4,7 @@ from uuid import uuid4
 
 from stock import Person, choices_of, make_annotator, make_campaign, stock
 
+from al_engine.pools import campaigns
 from al_engine.pools.models import Assignment, Campaign, Label
 
 from .conftest import Connect
@@ -53,6 +54,62 @@ def test_a_session_can_be_resumed_while_its_connection_still_seems_alive(
     assert [frame["type"] for frame in again.settle()] == ["welcome"]
     cat, _ = choices_of(campaign)
     assert again.label(held[0], cat)["type"] == "ack"
+
+
+def test_what_is_sent_again_right_after_resuming_leaves_room_for_fresh_queries(
+    connect: Connect, transactional_db: None
+) -> None:
+    # The leases come back while the answers to them are on their way already.
+    campaign = make_campaign()
+    stock(campaign, 200)
+    cat, _ = choices_of(campaign)
+    person = make_annotator(campaign)
+    client = connect(campaign, person)
+    session = client.expect("welcome")["session"]
+    client.ready(buffer=5)
+    held = client.queries(5)
+    for _ in range(10):
+        client.close()
+        client = connect(campaign, person)
+        next_session = client.expect("welcome")["session"]
+        client.ready(buffer=5, resume=session)
+        for query in held:
+            client.send({"type": "label", "id": str(uuid4()), "query": query,
+                         "choice": cat, "shown_ms": 1})  # fmt: skip
+        fresh: list[int] = []
+        while len(fresh) < 5:
+            (query,) = client.queries(1)
+            fresh += [] if query in held else [query]
+        session, held = next_session, fresh
+
+
+def test_a_network_that_dies_without_a_word_again_and_again_locks_nobody_out(
+    connect: Connect, campaign: Campaign, ann: Person
+) -> None:
+    # The server has not heard yet that the former ones are dead.
+    session, held = None, None
+    for _ in range(12):
+        client = connect(campaign, ann)
+        welcome = client.expect("welcome")
+        client.ready(buffer=2, resume=session)
+        queries = set(client.queries(2))
+        assert held in (None, queries)
+        session, held = welcome["session"], queries
+
+
+def test_who_resumes_a_session_of_a_paused_campaign_is_told_that_it_is_paused(
+    connect: Connect, campaign: Campaign, ann: Person
+) -> None:
+    client = connect(campaign, ann)
+    session = client.expect("welcome")["session"]
+    client.ready(buffer=3)
+    client.queries(3)
+    client.close()
+    campaigns.set_state(campaign_id=campaign.pk, state=Campaign.State.PAUSED)
+    again = connect(campaign, ann)
+    again.ready(buffer=3, resume=session)
+    again.expect("idle", reason="paused")
+    assert "query" not in {frame["type"] for frame in again.settle()}
 
 
 def test_anothers_session_gives_nothing(

@@ -12,7 +12,7 @@ from .conftest import Connect
 
 ID = "7f8c1f64-6e6c-4a68-9f0e-0d8a6d1c2b3a"
 LABEL: dict[str, Any] = {"type": "label", "id": ID, "query": 1, "choice": 1, "shown_ms": 1}
-BROKEN_FRAMES = {
+BROKEN_FRAMES: dict[str, str | bytes] = {
     "no JSON": "{",
     "nothing": "",
     "a list": "[]",

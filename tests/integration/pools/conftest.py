@@ -92,8 +92,7 @@ def new_pools(
     made = Annotator.objects.bulk_create(Annotator(campaign=campaign) for _ in range(people))
     if images:
         add_images(campaign, images)
-    if asked is None or asked:
-        ask(campaign, images if asked is None else asked)
+    ask(campaign, images if asked is None else asked)
     return Pools(campaign, [each.pk for each in made], choices_of(campaign))
 
 

@@ -86,7 +86,8 @@ def parameters(pools: Pools) -> dict[str, Any]:
         "choices": pools.choices[:1] * len(turns), "shown": [700] * len(turns),
         "reasons": ["unsure"] * len(turns), "images": images, "cells": [1, 2, 3],
         "annotator": pools.people[0], "session": SESSIONS[0], "former": SESSIONS[1],
-        "first": SESSIONS[0], "last": SESSIONS[7], "worker": 1,
+        "first": SESSIONS[0], "last": SESSIONS[7],
+        "workers": [EngineProcess.objects.get(campaign=pools.campaign).pk] * len(images),
         "strategies": ["margin"] * len(images), "scores": [0.5] * len(images),
         "purposes": ["active"] * len(images), "versions": [None] * len(images),
     }

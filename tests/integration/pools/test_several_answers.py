@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 
 import pytest
+
 from al_engine.pools import sizes
 from al_engine.pools.models import Assignment, Campaign, Consensus, Image, Label, Query
 from annotator_site.labeling.batch import Batch

@@ -1,0 +1,349 @@
+"""Whatever people, workers and time do to the pools, in whatever order, everything holds.
+
+A machine draws what happens next; after every step all rules of check.py are read, and what was
+acknowledged must be there, once, as it was said.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from al_engine.pools import campaigns, labeled, query
+from al_engine.pools.models import (
+    Assignment,
+    Campaign,
+    Consensus,
+    EngineProcess,
+    Image,
+    Label,
+    Query,
+)
+from al_engine.pools.query import Pick
+from al_engine.pools.turns import Demand, Turn
+from annotator_site.labeling.batch import Batch, Resume, Submission
+from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
+
+from .conftest import OpenDesk, Pools, Run, empty, new_pools
+from .desk import Desk, run_out
+
+IMAGES = 5
+PEOPLE = 4
+which = st.integers(0, 11)
+"""Which of those that there are now, counted round."""
+reasons = st.sampled_from(["unsure", "bad_image", "bad_image"])
+
+
+class PoolsMachine(RuleBasedStateMachine):
+    """People at two web processes, a worker and a server at one small campaign."""
+
+    run_async: ClassVar[Run]
+    open_desk: ClassVar[OpenDesk]
+
+    @initialize(
+        wanted=st.integers(1, 3),
+        more=st.none() | st.integers(0, 2),
+        confidence=st.sampled_from([0.5, 0.7, 1.0]),
+        asked=st.integers(0, IMAGES),
+    )
+    def begin(self, wanted: int, more: int | None, confidence: float, asked: int) -> None:
+        self.pools = new_pools(
+            IMAGES,
+            people=PEOPLE,
+            asked=asked,
+            answers_per_image=wanted,
+            max_answers=None if more is None else wanted + more,
+            confidence=confidence,
+        )
+        self.worker = EngineProcess.objects.get(campaign=self.pools.campaign).pk
+        self.desks = [_reuse(each, self.pools) for each in DESKS]
+        # Which turn a claim meets is chance; the same example must meet the same.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT setseed(0.5)")
+        for desk in self.desks:
+            self.run_async(desk.conn.execute("SELECT setseed(0.5)"))
+        # (person, message) → (turn, choice), as it was acknowledged.
+        self.said: dict[tuple[int, UUID], tuple[int, int]] = {}
+        self.retracted: set[tuple[int, UUID]] = set()
+        self.sent = 0
+        self.horizon = 0
+        self.followed: dict[int, int | None] = {}
+
+    def teardown(self) -> None:
+        empty()
+
+    # What there is now.
+
+    def turns(self, **having: Any) -> QuerySet[Assignment]:
+        return Assignment.objects.filter(campaign=self.pools.campaign, **having).order_by("pk")
+
+    def pick_turn(self, place: int, **having: Any) -> Assignment | None:
+        rows = list(self.turns(**having))
+        return rows[place % len(rows)] if rows else None
+
+    def person(self, place: int) -> int:
+        return self.pools.people[place % PEOPLE]
+
+    def choice(self, place: int) -> int:
+        return self.pools.choices[place % 2]
+
+    def new_id(self) -> UUID:
+        self.sent += 1
+        return UUID(int=self.sent)
+
+    def known_to(self, person: int) -> set[int]:
+        """Images that a person answered or skipped."""
+        answered = Label.objects.filter(annotator_id=person, retracted_at=None)
+        skipped = self.turns(annotator_id=person, state="skipped")
+        return {
+            *answered.values_list("image_id", flat=True),
+            *skipped.values_list("image_id", flat=True),
+        }
+
+    # What people do.
+
+    @rule(person=which, want=st.integers(1, 3), desk=st.booleans())
+    def claim(self, person: int, want: int, desk: bool) -> None:
+        who = self.person(person)
+        known = self.known_to(who)
+        turns = self.run_async(self.desks[desk].claim(who, want))
+        self.check_given(turns, who, known, want)
+
+    @rule(person=which, want=st.integers(1, 3))
+    def claim_exactly(self, person: int, want: int) -> None:
+        who = self.person(person)
+        known = self.known_to(who)
+        desk = self.desks[0]
+        demand = Demand(who, desk.session(who).id, want)
+        cursor = self.run_async(
+            query.claim_for(desk.conn, campaign_id=self.pools.id, demand=demand, lease_seconds=99)
+        )
+        self.check_given(self.run_async(query.read_turns(cursor)), who, known, want)
+
+    def check_given(self, turns: list[Turn], person: int, known: set[int], want: int) -> None:
+        assert len(turns) <= want
+        given = [turn.image_id for turn in turns]
+        assert len(set(given)) == len(given)
+        assert not known & set(given), "nobody gets an image twice"
+        if self.pools.campaign.state != Campaign.State.RUNNING:
+            assert turns == []
+
+    @rule(turn=which, person=which, choice=which, mine=st.sampled_from([True, True, True, False]))
+    def answer(self, turn: int, person: int, choice: int, mine: bool) -> None:
+        """Mostly one's own turn; sometimes any turn there is."""
+        row = self.pick_turn(turn, state="leased") if mine else self.pick_turn(turn)
+        if row is None:
+            return
+        who = row.annotator_id if mine and row.annotator_id else self.person(person)
+        self.send_answer(row, who, self.choice(choice), self.new_id(), bool(turn % 2))
+
+    @rule(turn=which, former=which, choice=which)
+    def answer_late(self, turn: int, former: int, choice: int) -> None:
+        rows = [row for row in self.turns() if row.former]
+        if rows:
+            row = rows[turn % len(rows)]
+            who = row.former[former % len(row.former)]
+            self.send_answer(row, who, self.choice(choice), self.new_id(), bool(turn % 2))
+
+    @rule(which_one=which, choice=which, turn=which)
+    def answer_again(self, which_one: int, choice: int, turn: int) -> None:
+        """A message comes a second time, perhaps not quite the same."""
+        if not self.said:
+            return
+        (who, message), (said_turn, _) = list(self.said.items())[which_one % len(self.said)]
+        row = Assignment.objects.get(pk=said_turn) if turn % 3 else self.pick_turn(turn)
+        assert row is not None
+        self.send_answer(row, who, self.choice(choice), message, bool(which_one % 2))
+
+    def send_answer(
+        self, row: Assignment, who: int, choice: int, message: UUID, desk: bool
+    ) -> None:
+        expected = self.expected_receipt(row, who, choice, message)
+        receipt = self.run_async(self.desks[desk].answer(who, row.pk, choice, id_=message))
+        assert receipt == expected
+        if receipt == "stored":
+            self.said[who, message] = (row.pk, choice)
+
+    def expected_receipt(self, row: Assignment, who: int, choice: int, message: UUID) -> str:
+        if (who, message) in self.said:
+            return "repeated" if self.said[who, message] == (row.pk, choice) else "conflict"
+        theirs = Label.objects.filter(image_id=row.image_id, annotator_id=who, retracted_at=None)
+        if theirs.exists():
+            return "too_late"
+        if (row.state == "leased" and row.annotator_id == who) or who in row.former:
+            return "stored"
+        done = self.turns(image_id=row.image_id, annotator_id=who, state__in=["answered", "skipped"])
+        return "too_late" if done.exists() else "not_yours"
+
+    @rule(turn=which, reason=reasons)
+    def skip(self, turn: int, reason: str) -> None:
+        row = self.pick_turn(turn, state="leased")
+        if row is not None and row.annotator_id:
+            assert self.run_async(self.desks[0].skip(row.annotator_id, row.pk, reason)) == "stored"
+            row.refresh_from_db()
+            assert row.state == "skipped"
+
+    @rule(which_one=which)
+    def undo(self, which_one: int) -> None:
+        if not self.said:
+            return
+        who, message = list(self.said)[which_one % len(self.said)]
+        image = Label.objects.get(annotator_id=who, client_id=message).image
+        outcome = self.run_async(self.desks[0].undo(who, message))
+        assert outcome.known == {(who, message)}
+        assert outcome.undone == (set() if (who, message) in self.retracted else {message})
+        if not outcome.undone:
+            assert outcome.turns == []
+        elif image.state in ("queried", "labeled"):
+            mine = self.turns(image=image, annotator_id=who).get()
+            assert mine.state in ("leased", "skipped")
+            assert [turn.turn_id for turn in outcome.turns] == [mine.pk] * (mine.state == "leased")
+        self.retracted.add((who, message))
+
+    @rule(acts=st.lists(st.tuples(which, which, which), min_size=1, max_size=4), want=which)
+    def a_batch(self, acts: list[tuple[int, int, int]], want: int) -> None:
+        """Everything of a moment together, in the order in which a transaction does it."""
+        desk = self.desks[0]
+        known = {person: self.known_to(person) for person in self.pools.people}
+        labels: list[Submission] = []
+        others: list[Submission] = []
+        for turn, person, what in acts:
+            row = self.pick_turn(turn, state="leased") or self.pick_turn(turn)
+            if row is None:
+                continue
+            session = desk.session(row.annotator_id or self.person(person))
+            if what % 3 == 0 and self.said:
+                who, message = list(self.said)[turn % len(self.said)]
+                others.append(Submission(desk.session(who), UndoMessage(uuid4(), message)))
+            elif what % 3 == 1:
+                others.insert(0, Submission(session, SkipMessage(uuid4(), row.pk, "bad_image")))
+            else:
+                message_out = LabelMessage(self.new_id(), row.pk, self.choice(what), 700)
+                labels.append(Submission(session, message_out))
+        person = self.person(want)
+        demand = Demand(person, desk.session(person).id, 1 + want % 2)
+        outcome = self.run_async(desk.run(Batch([*labels, *others], demands=[demand])))
+        for each in labels:
+            sent, who = each.message, each.session.annotator_id
+            assert isinstance(sent, LabelMessage)
+            if outcome.answers[who, sent.id] == "stored":
+                self.said[who, sent.id] = (sent.query, sent.choice)
+        undone = Label.objects.filter(client_id__in=outcome.undone, retracted_at__isnull=False)
+        self.retracted |= set(undone.values_list("annotator_id", "client_id"))
+        assert len(known) == PEOPLE
+
+    @rule(person=which)
+    def drop_and_come_back(self, person: int) -> None:
+        who = self.person(person)
+        before, after = self.desks
+        held = set(self.turns(state="leased", session=before.session(who).id))
+        self.run_async(before.run(Batch(left=[(who, before.session(who).id)])))
+        resume = Resume(after.session(who), before.session(who).id)
+        outcome = self.run_async(after.run(Batch(resumes=[resume])))
+        assert {turn.turn_id for turn in outcome.turns} == {row.pk for row in held}
+
+    # What time, workers and owners do.
+
+    @rule(turn=which)
+    def let_a_lease_run_out(self, turn: int) -> None:
+        row = self.pick_turn(turn, state="leased")
+        if row is not None:
+            run_out(row.pk)
+            assert self.run_async(self.desks[1].expire()) == [row.pk]
+
+    @rule(pick=st.sets(which, max_size=3), drop=st.sets(which, max_size=3))
+    def refill(self, pick: set[int], drop: set[int]) -> None:
+        images = list(Image.objects.filter(campaign=self.pools.campaign).order_by("pk"))
+        asked = list(Query.objects.filter(campaign=self.pools.campaign).order_by("pk"))
+        chosen = {images[place % IMAGES] for place in pick}
+        dropped = {asked[place % len(asked)] for place in drop} if asked else set()
+        in_d = {image for image in chosen if image.state == "unlabeled"}
+        done = query.refill(
+            campaign_id=self.pools.id,
+            worker_id=self.worker,
+            picks=[Pick(image.pk, "margin") for image in chosen],
+            withdraw=[each.pk for each in dropped],
+        )
+        gone = set(Query.objects.filter(state="withdrawn").values_list("pk", flat=True))
+        assert done.withdrawn == len(
+            {each.pk for each in dropped if each.state == "open"} & gone
+        )
+        assert done.put >= len(in_d)
+
+    @rule()
+    def prune(self) -> None:
+        withdrawn = Query.objects.filter(campaign=self.pools.campaign, state="withdrawn")
+        withdrawn.update(closed_at=Now() - timedelta(hours=1))
+        query.prune_withdrawn(campaign_id=self.pools.id, older_than_seconds=60)
+
+    @rule()
+    def pause_or_go_on(self) -> None:
+        running = self.pools.campaign.state == Campaign.State.RUNNING
+        state = Campaign.State.PAUSED if running else Campaign.State.RUNNING
+        assert campaigns.set_state(campaign_id=self.pools.id, state=state)
+        self.pools.campaign.state = state
+
+    @rule()
+    def follow(self) -> None:
+        rows, self.horizon = labeled.follow(campaign_id=self.pools.id, since=self.horizon)
+        self.followed |= {row.image_id: row.choice_id for row in rows}
+        there = Consensus.objects.filter(campaign=self.pools.campaign)
+        assert self.followed == dict(there.values_list("image_id", "choice_id"))
+
+    # What always holds.
+
+    @invariant()
+    def everything_holds(self) -> None:
+        self.pools.check()
+
+    @invariant()
+    def what_was_acknowledged_is_there_once(self) -> None:
+        rows = Label.objects.filter(campaign=self.pools.campaign)
+        there = {
+            (who, message): (turn, choice, retracted is not None)
+            for who, message, turn, choice, retracted in rows.values_list(
+                "annotator_id", "client_id", "assignment_id", "choice_id", "retracted_at"
+            )
+        }
+        assert len(there) == len(rows)
+        assert there == {
+            key: (turn, choice, key in self.retracted) for key, (turn, choice) in self.said.items()
+        }
+
+
+DESKS: list[Desk] = []
+"""Two connections, the same for all examples."""
+
+
+def _reuse(desk: Desk, pools: Pools) -> Desk:
+    return Desk(desk.conn, pools.id)
+
+
+def test_whatever_happens_in_whatever_order_everything_holds(
+    open_desk: OpenDesk, run: Run
+) -> None:
+    nothing = new_pools(0, asked=0)
+    DESKS[:] = [open_desk(nothing), open_desk(nothing)]
+    PoolsMachine.run_async = staticmethod(run)
+    run_state_machine_as_test(
+        PoolsMachine,
+        settings=settings(
+            max_examples=30,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,51 @@
+"""The state machines: every state is reachable, and the words are those of the tables."""
+
+import pytest
+
+from al_engine.pools import lifecycle
+from al_engine.pools.lifecycle import Arrow
+from al_engine.pools.models import Assignment, Image, Query
+
+MACHINES = [
+    (lifecycle.IMAGE, {"unlabeled", "reserved"}, set(Image.State.values)),
+    (lifecycle.QUERY, {"open"}, set(Query.State.values)),
+    (lifecycle.ASSIGNMENT, {"open"}, set(Assignment.State.values)),
+]
+machines = pytest.mark.parametrize(
+    ("arrows", "births", "states"), MACHINES, ids=["image", "query", "assignment"]
+)
+
+
+@machines
+def test_the_states_are_those_of_the_table(
+    arrows: dict[Arrow, str], births: set[str], states: set[str]
+) -> None:
+    assert {state for arrow in arrows for state in arrow} | births == states
+
+
+@machines
+def test_every_state_is_reached_from_a_birth(
+    arrows: dict[Arrow, str], births: set[str], states: set[str]
+) -> None:
+    reached: set[str] = set()
+    ahead = set(births)
+    while ahead:
+        reached |= ahead
+        ahead = {end for start, end in arrows if start in reached} - reached
+    assert reached == states
+
+
+@machines
+def test_every_arrow_leads_elsewhere_and_says_why(
+    arrows: dict[Arrow, str], births: set[str], states: set[str]
+) -> None:
+    assert all(start != end and why for (start, end), why in arrows.items())
+
+
+def test_what_was_skipped_cancelled_or_excluded_stays_so() -> None:
+    assert not {start for start, _ in lifecycle.ASSIGNMENT} & {"skipped", "cancelled"}
+    assert "excluded" not in {start for start, _ in lifecycle.IMAGE}
+
+
+def test_a_reserved_image_never_enters_the_pools() -> None:
+    assert {end for start, end in lifecycle.IMAGE if start == "reserved"} == {"excluded"}
