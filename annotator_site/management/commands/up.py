@@ -16,6 +16,14 @@ def count(text: str) -> int:
     return number
 
 
+def none_or_more(text: str) -> int:
+    """A whole number of at least 0, for argparse; 0 leaves that part of the engine out."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is too few: at least 0")
+    return number
+
+
 def port(text: str) -> int:
     """A number of a TCP port, for argparse; 0 means any free one."""
     number = int(text)
@@ -30,10 +38,16 @@ def add_site_arguments(parser: CommandParser) -> None:
     parser.add_argument("--web", type=count, default=1, metavar="N", help="web processes (1)")
     parser.add_argument("--asgi-server", choices=ASGI_SERVERS, default="daphne", help="(daphne)")
     parser.add_argument(
-        "--servers", type=count, metavar="M", help="models that train (the campaign's setting)"
+        "--servers",
+        type=none_or_more,
+        metavar="M",
+        help="models that train (the campaign's setting); 0: none on this machine",
     )
     parser.add_argument(
-        "--workers", type=count, metavar="K", help="selecting workers (the campaign's setting)"
+        "--workers",
+        type=none_or_more,
+        metavar="K",
+        help="selecting workers (the campaign's setting); 0: none on this machine",
     )
 
 
