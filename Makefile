@@ -48,8 +48,9 @@ lint: setup-dev
 		$(BIN)/python manage.py check --deploy --fail-level WARNING; \
 		ALLOWED_HOSTS=example.org $(BIN)/python manage.py check --deploy --fail-level WARNING
 
+# Two processes, each with a database of its own: most tests wait for something now and then.
 test: lint browser
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

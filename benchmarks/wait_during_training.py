@@ -5,7 +5,7 @@ server that trains a network large enough to keep both cores busy for ten second
 time. The same simulated annotators label over the real WebSocket in both. Prints a table of their
 waits and writes it to docs/benchmarks/.
 
-    python benchmarks/wait_during_training.py [--pairs 3] [--labels 900] [--bots 8]
+    python benchmarks/wait_during_training.py [--pairs 3] [--labels 1000] [--bots 8]
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "benchmarks" / "wait_during_training.md"
-LARGE_NETWORK = ["--set", "architecture=resnet18", "--set", "image_size=32"]
+LARGE_NETWORK = ["--set", "architecture=resnet18", "--set", "image_size=8"]
 LONG_TRAINING_S = 10.0
 COLUMNS = (
     "| run | training | labels/s | wait p50 ms | wait p99 ms | wait max ms | dry waits "
@@ -94,7 +94,7 @@ def main() -> None:
     """Run the pairs, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--labels", type=int, default=900)
+    parser.add_argument("--labels", type=int, default=1_000)
     parser.add_argument("--bots", type=int, default=8)
     parser.add_argument("--port", type=int, default=8765)
     options = parser.parse_args()

@@ -133,13 +133,12 @@ class ColdStart(AbstractContextManager["ColdStart"]):
         self._thread.join()
 
     def _run(self) -> None:
-        try:
-            with listening(self.crew.campaign.pk) as listener:
-                while not self._over.is_set():
+        with listening(self.crew.campaign.pk) as listener:
+            while not self._over.is_set():
+                try:
                     self.crew.fill_at_random()
-                    listener.wait("labels", "hungry", seconds=0.2)
-        except (OperationalError, InterfaceError) as error:
-            # The loop proper waits for the database; nothing is lost.
-            log.warning("The cold start ended early: %s", " ".join(str(error).split()))
-        finally:
-            connection.close()
+                except (OperationalError, InterfaceError) as error:
+                    log.warning("No cold start for now: %s", " ".join(str(error).split()))
+                    connection.close()
+                listener.wait("labels", "hungry", seconds=0.2)
+        connection.close()

@@ -1,13 +1,13 @@
-"""Staying alive: heartbeats from a thread, and steps that survive a database restart."""
+"""Staying alive and ending: heartbeats, steps that survive a database restart, SIGTERM."""
 
 import logging
 import os
+import signal
 import threading
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
@@ -19,6 +19,58 @@ log = logging.getLogger(__name__)
 
 BEAT_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.5
+T = TypeVar("T")
+
+
+class Ending:
+    """SIGTERM as a wish that is looked at between two steps; enter it in the main thread.
+
+    An exception that a signal raises goes off anywhere. While torch loads, most of what it goes
+    off in swallows it or is left broken, and the process lives on.
+    """
+
+    def __init__(self) -> None:
+        self._told = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._previous = signal.signal(signal.SIGTERM, lambda *_: self._told.set())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Who was told to end does so, and is not to be told a second time on the way out.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if self.told() else self._previous)
+
+    def told(self) -> bool:
+        """Whether this process shall end."""
+        return self._told.is_set()
+
+    def check(self) -> None:
+        """Raise SystemExit if this process shall end."""
+        if self.told():
+            raise SystemExit(128 + signal.SIGTERM)
+
+    def sleep(self, seconds: float) -> None:
+        """Return after so long, or once this process shall end."""
+        self._told.wait(seconds)
+
+    def patiently(self, act: Callable[[], T]) -> T:
+        """What `act` returns; where the database is away, try again until it is back.
+
+        Raises SystemExit if this process shall end.
+        """
+        while True:
+            self.check()
+            try:
+                return act()
+            except (OperationalError, InterfaceError) as error:
+                log.warning("Waiting for the database: %s", " ".join(str(error).split()))
+                connection.close()
+                self.sleep(_PAUSE_SECONDS)
+
+    def repeat(self, step: Callable[[], None]) -> None:
+        """Repeat `step` in the same manner, until SystemExit."""
+        while True:
+            self.patiently(step)
 
 
 class Heartbeat:
@@ -62,14 +114,3 @@ class Heartbeat:
                 # The main thread may be deep in a training: only the process as a whole ends.
                 os._exit(3)
         connection.close()
-
-
-def forever(step: Callable[[], None]) -> None:
-    """Repeat `step`; where the database is away, say so and try again until it is back."""
-    while True:
-        try:
-            step()
-        except (OperationalError, InterfaceError) as error:
-            log.warning("Waiting for the database: %s", " ".join(str(error).split()))
-            connection.close()
-            time.sleep(_PAUSE_SECONDS)

@@ -6,6 +6,7 @@ loses the training it was at and nothing else.
 
 import logging
 import time
+from contextlib import suppress
 from typing import Final
 
 import torch
@@ -18,11 +19,11 @@ from al_engine.pools.sizes import sizes
 from al_engine.pools.versions import Publication, Score, WeightsDamaged
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.roles.labeled_set import LabeledSet, TrainingSet
-from al_engine.roles.life import Heartbeat, forever
+from al_engine.roles.life import Ending, Heartbeat
 from al_engine.training import checkpoint, devices
 from al_engine.training.checkpoint import BadCheckpoint
 from al_engine.training.evaluate import evaluate
-from al_engine.training.loop import Trained, TrainingFailed, train
+from al_engine.training.loop import Stopped, Trained, TrainingFailed, train
 from al_engine.training.recipe import Recipe, default_recipe
 
 log = logging.getLogger(__name__)
@@ -40,9 +41,15 @@ class Server:
     """One of the m servers."""
 
     def __init__(
-        self, campaign: Campaign, part: Part, device: torch.device, architecture: str | None
+        self,
+        campaign: Campaign,
+        part: Part,
+        device: torch.device,
+        architecture: str | None,
+        ending: Ending,
     ) -> None:
         self.campaign = campaign
+        self.ending = ending
         self.part = part
         self.device = device
         self.architecture = architecture
@@ -50,6 +57,7 @@ class Server:
         self.images = CampaignImages(campaign)
         self.changes_seen = 0
         self.trainings = 0
+        processes.report(process_id=part.id, device=devices.describe(device))
         self.take_up()
 
     def take_up(self) -> None:
@@ -68,7 +76,8 @@ class Server:
         self.campaign.refresh_from_db()
         self.labels.read_changes()
         if self.has_news():
-            self.train_and_publish()
+            with suppress(Stopped):
+                self.train_and_publish()
         else:
             self.say(self.why_waiting())
             listener.wait("labels", "campaign", seconds=POLL_SECONDS)
@@ -180,6 +189,7 @@ class Server:
             device=self.device,
             seed=self.part.id * 1_000_003 + self.trainings,
             initial=None if recipe.warm_start == "scratch" else self._newest_weights(recipe),
+            should_stop=self.ending.told,
             progress=progress,
         )
 
@@ -237,6 +247,8 @@ class Server:
         """The examples whose images can be read; the others are excluded from the pools."""
 
         def tell(done: int) -> None:
+            if self.ending.told():
+                raise Stopped
             self.say(f"reading images: {done} of {len(examples.positions)}")
 
         return examples.only(self.images.available(examples.positions, tell=tell))
@@ -247,18 +259,25 @@ class Server:
 
 
 def serve(
-    *, campaign: Campaign, name: str, device_name: str, architecture: str | None, offset: float
+    *,
+    campaign: Campaign,
+    name: str,
+    device_name: str,
+    architecture: str | None,
+    offset: float,
+    ending: Ending,
 ) -> None:
-    """Run a server until the process is told to stop.
+    """Run a server until the process is told to end.
 
     `offset` (0 to 1, the paper's servers spread out evenly): after its first training a server
     waits for that part of a training's time, once, so that versions come out evenly.
     """
     device = devices.resolve(device_name)
-    part = processes.register(campaign_id=campaign.pk, role="server", name=name)
-    processes.report(process_id=part.id, device=devices.describe(device))
-    server = Server(campaign, part, device, architecture)
+    part = ending.patiently(
+        lambda: processes.register(campaign_id=campaign.pk, role="server", name=name)
+    )
     with Heartbeat([part]), listening(campaign.pk) as listener:
+        server = ending.patiently(lambda: Server(campaign, part, device, architecture, ending))
         waited = not offset
 
         def step() -> None:
@@ -268,6 +287,6 @@ def serve(
             if server.trainings > before and not waited:
                 waited = True
                 server.say("waiting for its turn among the servers")
-                time.sleep(offset * (time.monotonic() - began))
+                ending.sleep(offset * (time.monotonic() - began))
 
-        forever(step)
+        ending.repeat(step)

@@ -12,7 +12,7 @@ from al_engine.pools.models import Campaign
 from al_engine.pools.query import OpenQuery
 from al_engine.pools.signals import Listener, listening
 from al_engine.roles.crew import POLL_SECONDS, Crew
-from al_engine.roles.life import forever
+from al_engine.roles.life import Ending
 from al_engine.roles.newest_model import NewestModel
 from al_engine.roles.selector import Scored, Selector
 from al_engine.training import devices
@@ -33,6 +33,8 @@ class WorkerLoop:
         self.selectors = [Selector(crew, part) for part in crew.parts]
         self.model = NewestModel(crew.campaign, device)
         self.pruned_at = time.monotonic()
+        # A newer g* was taken, and S does not follow it yet.
+        self.newer = False
         for part in crew.parts:
             processes.report(process_id=part.id, device=devices.describe(device))
 
@@ -44,8 +46,9 @@ class WorkerLoop:
             self.say(f"the campaign is {self.campaign.state}")
             listener.wait("campaign", seconds=POLL_SECONDS)
             return
-        newer = self.model.take_newest(self.say)
-        self.refill(newer)
+        self.newer |= self.model.take_newest(self.say)
+        self.refill(self.newer)
+        self.newer = False
         if began - self.pruned_at > _PRUNE_EVERY_SECONDS:
             self.pruned_at = began
             query.prune_withdrawn(
@@ -96,8 +99,8 @@ class WorkerLoop:
             selector.say(what)
 
 
-def work(crew: Crew, device_name: str) -> None:
-    """Run the loop until the process is told to stop."""
-    loop = WorkerLoop(crew, device_name)
+def work(crew: Crew, device_name: str, ending: Ending) -> None:
+    """Run the loop until the process is told to end."""
+    loop = ending.patiently(lambda: WorkerLoop(crew, device_name))
     with listening(crew.campaign.pk) as listener:
-        forever(lambda: loop.step(listener))
+        ending.repeat(lambda: loop.step(listener))

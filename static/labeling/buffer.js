@@ -6,11 +6,11 @@ const LONGEST_RETRY_MS = 5000;
 const TRIES = 6;
 
 export class Buffer {
-  #turns = []; // {id, query, image, element, ready, confirmed}: oldest first
+  #turns = []; // {id, query, image, element, ready, confirmed, again}: oldest first
   #on;
   #timer = 0;
 
-  // on: {ready(), broken(turn, reason), gone(turn)}
+  // on: {ready(), broken(turn, reason), gone(turn), linked() → whether there is a connection}
   constructor(on) {
     this.#on = on;
   }
@@ -51,7 +51,10 @@ export class Buffer {
   // turn on the stage, which is not in here.
   expectAgain(shown) {
     const held = shown ? [shown, ...this.#turns] : [...this.#turns];
-    for (const turn of held) turn.confirmed = false;
+    for (const turn of held) {
+      turn.confirmed = false;
+      turn.again?.(); // there is a network again
+    }
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       for (const turn of held) if (!turn.confirmed) this.#on.gone(turn);
@@ -70,9 +73,11 @@ export class Buffer {
     } catch {
       const reason = await reasonOf(turn.image.url);
       if (!this.#turns.includes(turn)) return;
-      if (reason === "network" && tries < TRIES) {
+      // Without a link it is the network's fault, however often it is tried.
+      if (reason === "network" && (tries < TRIES || !this.#on.linked())) {
         const wait = Math.min(LONGEST_RETRY_MS, 250 * 2 ** tries);
-        setTimeout(() => this.#again(turn, tries + 1), wait);
+        turn.again = () => this.#again(turn, tries + 1);
+        turn.retry = setTimeout(turn.again, wait);
         return;
       }
       this.remove(turn.id);
@@ -83,6 +88,8 @@ export class Buffer {
   }
 
   #again(turn, tries) {
+    clearTimeout(turn.retry);
+    turn.again = null;
     if (!this.#turns.includes(turn)) return;
     turn.element = newElement(turn.image);
     this.#decode(turn, tries);
@@ -91,7 +98,7 @@ export class Buffer {
 
 export function newTurn({ query, image }) {
   const element = newElement(image);
-  return { id: String(query), query, image, element, ready: false, confirmed: true };
+  return { id: String(query), query, image, element, ready: false, confirmed: true, again: null };
 }
 
 function newElement({ url, width, height }) {

@@ -46,7 +46,12 @@ const stage = new Stage({
   frame: part("frame"),
   broken: (turn) => passOver(turn, "other"),
 });
-const buffer = new Buffer({ ready: settle, broken: passOver, gone });
+const buffer = new Buffer({
+  ready: settle,
+  broken: passOver,
+  gone,
+  linked: () => connection.live,
+});
 const strip = new Strip({ list: part("strip"), place, back: undo });
 const rail = new Rail({
   box: part("choices"),

@@ -160,10 +160,10 @@ def test_what_two_tabs_send_twice_is_stored_once(start: Start) -> None:
 
 def test_a_network_that_comes_and_goes_loses_nothing(start: Start, console: Console) -> None:
     console.allow_lost_links()
-    ann = start(images=30)
-    # More often than connections are allowed: the server may not know yet that they are gone.
+    ann = start(images=24)
     for key in KEYS:
         ann.press(key)
+        ann.shown()
         ann.page.context.set_offline(True)
         ann.press(key)
         ann.await_link("reconnecting")

@@ -66,3 +66,32 @@ def test_an_image_that_the_network_lost_is_fetched_again(
     assert len(lost) == 6
     assert ann.stored() == ann.pressed
     assert skipped(campaign) == {}
+
+
+def test_a_network_that_is_away_for_long_costs_no_image(
+    make_digits: MakeDigits, open_page: OpenPage, console: Console
+) -> None:
+    console.allow_lost_links()
+    console.allow("net::ERR_CONNECTION_RESET")
+    campaign = make_digits(images=3)
+    person = make_annotator(campaign)
+    page = open_page(person)
+    page.clock.install()
+    page.route("**/i/**", lambda route: route.abort("connectionreset"))
+    ann = Labeler(page, campaign, person.annotator_id)
+    ann.go()
+    ann.await_state("connecting", "waiting")
+    page.context.set_offline(True)
+    ann.await_link("reconnecting")
+    # Longer than it takes to give an image up while there is a connection.
+    for _ in range(10):
+        with page.expect_event("requestfailed", lambda request: "/i/" in request.url):
+            page.clock.fast_forward(6_000)
+    ann.await_pending(0)
+    page.unroute("**/i/**")
+    page.context.set_offline(False)
+    for key in "123":
+        ann.press(key)
+    ann.await_pending(0)
+    assert ann.stored() == ann.pressed
+    assert skipped(campaign) == {}

@@ -44,6 +44,7 @@ def test_everything_is_on_any_phones_screen_and_large_enough(start: Start) -> No
     for width, height in SCREENS:
         ann.page.set_viewport_size({"width": width, "height": height})
         assert fits(ann.page), (width, height)
+        assert fits(ann.page, "#choices"), (width, height)
         image = ann.at("#frame img").bounding_box()
         assert image is not None
         assert min(image["width"], image["height"]) >= LEAST_IMAGE_PX
@@ -73,10 +74,9 @@ def test_any_number_of_classes_finds_its_place(
     expect(ann.at("#search")).to_be_visible(visible=count > 40)
 
 
-def fits(page: Page) -> bool:
-    """Whether nothing has to be scrolled."""
-    inside: bool = page.evaluate(
-        """() => { const {scrollHeight, scrollWidth} = document.documentElement;
-          return scrollHeight <= innerHeight && scrollWidth <= innerWidth; }"""
+def fits(page: Page, part: str = "html") -> bool:
+    """Whether nothing of a part of the page has to be scrolled into view."""
+    inside: bool = page.locator(part).evaluate(
+        "part => part.scrollHeight <= part.clientHeight && part.scrollWidth <= part.clientWidth"
     )
     return inside

@@ -102,7 +102,8 @@ def test_a_number_is_whole_and_within_its_bounds(
 ) -> None:
     for good in (low, high):
         protocol.parse(frame(message | {field: good}))
-    for bad in (low - 1, high + 1, 1.5, 1.0, "1", None, True, False, [1], {}):
+    wrong: list[object] = [low - 1, high + 1, 1.5, 1.0, "1", None, True, False, [1], {}]
+    for bad in wrong:
         error = refusal(frame(message | {field: bad}))
         assert f"“{field}” must be a whole number from {low} to {high}" in str(error)
     without = {key: value for key, value in message.items() if key != field}

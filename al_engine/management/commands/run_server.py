@@ -5,10 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from al_engine import architectures
 from al_engine.pools.lookup import UnknownCampaignError, campaign_of
-from al_engine.roles.server import serve
-from al_engine.roles.threads import use_threads
+from al_engine.roles.life import Ending
 
 
 class Command(BaseCommand):
@@ -17,10 +15,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug")
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-        parser.add_argument(
-            "--architecture",
-            help=f"one of {', '.join(architectures.names())}; else the campaign's",
-        )
+        parser.add_argument("--architecture", help="else the campaign's")
         parser.add_argument("--index", type=int, default=0, help="which server this is, from 0")
         parser.add_argument("--servers", type=int, default=1, help="how many there are")
 
@@ -32,19 +27,26 @@ class Command(BaseCommand):
         index, servers = options["index"], options["servers"]
         if not 0 <= index < servers:
             raise CommandError("--index is from 0 to one less than --servers.")
-        name = options["architecture"]
-        if name is not None and name not in architectures.names():
-            raise CommandError(
-                f"There is no architecture “{name}”. There are: {', '.join(architectures.names())}."
-            )
-        use_threads()
-        try:
-            serve(
-                campaign=campaign,
-                name=f"server-{index + 1}",
-                device_name=options["device"],
-                architecture=name,
-                offset=index / servers,
-            )
-        except ValueError as error:
-            raise CommandError(str(error)) from error
+        with Ending() as ending:
+            # Torch takes seconds to load.
+            from al_engine import architectures
+            from al_engine.roles.server import serve
+            from al_engine.roles.threads import use_threads
+
+            name, known = options["architecture"], architectures.names()
+            if name is not None and name not in known:
+                raise CommandError(
+                    f"There is no architecture “{name}”. There are: {', '.join(known)}."
+                )
+            use_threads()
+            try:
+                serve(
+                    campaign=campaign,
+                    name=f"server-{index + 1}",
+                    device_name=options["device"],
+                    architecture=name,
+                    offset=index / servers,
+                    ending=ending,
+                )
+            except ValueError as error:
+                raise CommandError(str(error)) from error

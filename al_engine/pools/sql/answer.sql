@@ -4,7 +4,7 @@ WITH said AS MATERIALIZED (
     SELECT *
     FROM unnest(%(ids)s::uuid[], %(annotators)s::bigint[], %(turns)s::bigint[],
                 %(choices)s::bigint[], %(shown)s::int[])
-      AS t(client_id, annotator_id, turn_id, choice_id, shown_ms)
+         WITH ORDINALITY AS t(client_id, annotator_id, turn_id, choice_id, shown_ms, place)
 ),
 stored AS (
     INSERT INTO pools_label (campaign_id, image_id, query_id, assignment_id, annotator_id,
@@ -26,6 +26,8 @@ stored AS (
     ) pool
     WHERE (a.state = 'leased' AND a.annotator_id = said.annotator_id)
        OR said.annotator_id = ANY(a.former)
+    -- The order of the answers is a fact, too: the first one decides between equals.
+    ORDER BY said.place
     ON CONFLICT DO NOTHING
     RETURNING assignment_id, image_id, annotator_id
 )

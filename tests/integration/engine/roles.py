@@ -12,7 +12,7 @@ from al_engine.pools.models import Campaign, ModelVersion
 from al_engine.pools.signals import Listener, listening
 from al_engine.pools.versions import Publication
 from al_engine.roles.crew import Crew
-from al_engine.roles.life import Heartbeat
+from al_engine.roles.life import Ending, Heartbeat
 from al_engine.roles.server import Server
 from al_engine.roles.worker import WorkerLoop
 from al_engine.training import checkpoint
@@ -42,7 +42,7 @@ class Serving:
 def serving(campaign: Campaign, architecture: str | None = None) -> Iterator[Serving]:
     part = processes.register(campaign_id=campaign.pk, role="server", name="server-1")
     with listening(campaign.pk) as listener:
-        yield Serving(Server(campaign, part, CPU, architecture), listener)
+        yield Serving(Server(campaign, part, CPU, architecture, Ending()), listener)
     processes.retire(parts=[part])
 
 

@@ -55,6 +55,4 @@ SELECT (SELECT array_agg(id) FROM (SELECT id FROM pools_query
 def fill(campaign_id: int, people: list[int], choices: list[int]) -> None:
     """30,000 images: 14,000 in D, 6,000 in S, half of them held, 10,000 in L, answered once."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            _FILL, {"campaign": campaign_id, "people": people, "choice": choices[0]}
-        )
+        cursor.execute(_FILL, {"campaign": campaign_id, "people": people, "choice": choices[0]})

@@ -91,9 +91,7 @@ def test_a_message_that_comes_over_two_connections_at_once_is_stored_once(
     run(first.conn.execute("BEGIN"))
     run(first.answer(ann, turn, pools.choices[0], id_=message))
     again = run(
-        commit_when_waited_for(
-            first.conn, second.answer(ann, turn, pools.choices[0], id_=message)
-        )
+        commit_when_waited_for(first.conn, second.answer(ann, turn, pools.choices[0], id_=message))
     )
     run(second.conn.execute("COMMIT"))
     assert again == "repeated"

@@ -202,8 +202,6 @@ def test_a_worker_that_lost_its_cells_changes_nothing(campaign: Campaign, how: s
     die(late)
     if how == "another took them":
         unlabeled.hold_cells(campaign_id=campaign.pk, worker_id=other, live_workers=1)
-    done = query.refill(
-        campaign_id=campaign.pk, worker_id=late, picks=picks[10:], withdraw=mine
-    )
+    done = query.refill(campaign_id=campaign.pk, worker_id=late, picks=picks[10:], withdraw=mine)
     assert (done.put, done.withdrawn) == (0, 0)
     assert Query.objects.filter(state="open").count() == 10

@@ -118,10 +118,7 @@ def test_many_people_at_many_desks_empty_s_without_a_turn_given_twice(
 
     async def serve(desk: Desk, people: list[int]) -> list[Turn]:
         return [
-            turn
-            for _ in range(10)
-            for person in people
-            for turn in await desk.claim(person, 2)
+            turn for _ in range(10) for person in people for turn in await desk.claim(person, 2)
         ]
 
     async def serve_all() -> list[list[Turn]]:
@@ -258,6 +255,7 @@ def test_a_claim_tells_what_the_person_is_shown(
     desk = open_desk(pools)
     (turn,) = run(desk.claim(pools.people[0]))
     row = Assignment.objects.select_related("image").get()
+    assert row.lease_expires is not None
     assert turn == Turn(
         session=desk.session(pools.people[0]).id,
         turn_id=row.pk,

@@ -85,7 +85,7 @@ def test_an_undo_takes_no_answer_off_the_count(
     pools = make_pools(2)
     desk, ann = open_desk(pools), pools.people[0]
     said = desk.label(ann, run(desk.claim_one(ann)).turn_id, pools.choices[0])
-    run(desk.answer(ann, said.message.query, pools.choices[0], id_=said.message.id))
+    run(desk.run(Batch([said])))
     run(desk.undo(ann, said.message.id))
     assert sizes.sizes(campaign_id=pools.id) == Sizes(0, 2, 0, 0, 0, 1)
     assert run(desk.progress()).answers == 1

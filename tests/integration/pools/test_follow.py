@@ -94,9 +94,7 @@ def test_once_nobody_is_under_way_the_next_reading_brings_nothing_again(
 ) -> None:
     pools = make_pools(5)
     desk, ann = open_desk(pools), pools.people[0]
-    said = [
-        desk.label(ann, turn.turn_id, pools.choices[0]) for turn in run(desk.claim(ann, 5))
-    ]
+    said = [desk.label(ann, turn.turn_id, pools.choices[0]) for turn in run(desk.claim(ann, 5))]
     run(desk.run(Batch(said)))
     follower = Follower(pools)
     assert len(follower.read()) == 5

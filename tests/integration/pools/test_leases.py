@@ -236,12 +236,8 @@ def test_leases_that_are_given_back_are_free_at_once(
     session = desk.session(ann).id
 
     async def give_back() -> list[tuple[UUID, int]]:
-        await query.renew(
-            desk.conn, campaign_id=pools.id, holders=[(ann, session)], seconds=-1
-        )
-        return await query.expire(
-            desk.conn, campaign_id=pools.id, sessions=(session, session)
-        )
+        await query.renew(desk.conn, campaign_id=pools.id, holders=[(ann, session)], seconds=-1)
+        return await query.expire(desk.conn, campaign_id=pools.id, sessions=(session, session))
 
     assert set(run(give_back())) == {(session, turn.turn_id) for turn in mine}
     assert {row.pk for row in Assignment.objects.filter(state="leased")} == {

@@ -25,9 +25,7 @@ def campaign() -> Campaign:
 
 def register(campaign: Campaign, name: str = "worker-1") -> processes.Part:
     """Take up a worker's part in this process."""
-    return processes.register(
-        campaign_id=campaign.pk, role="worker", name=name, strategy="margin"
-    )
+    return processes.register(campaign_id=campaign.pk, role="worker", name=name, strategy="margin")
 
 
 def played_by(part: processes.Part, *, pid: int, host: str = "", silent: float = 0) -> None:

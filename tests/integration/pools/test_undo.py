@@ -342,9 +342,7 @@ def test_an_image_that_was_excluded_is_not_asked_again_by_an_undo(
     pools.check()
 
 
-def test_a_server_is_told_of_the_undo(
-    make_pools: MakePools, open_desk: OpenDesk, run: Run
-) -> None:
+def test_a_server_is_told_of_the_undo(make_pools: MakePools, open_desk: OpenDesk, run: Run) -> None:
     pools = make_pools(1)
     desk, ann = open_desk(pools), pools.people[0]
     label = run(say(desk, ann, pools.choices[0]))

@@ -10,9 +10,9 @@ from django.db.models.functions import Now
 
 from al_engine.pools import query, sizes, unlabeled
 from al_engine.pools.models import Assignment, EngineProcess, Image, Label, Query
-from al_engine.pools.query import Pick, Refilled
+from al_engine.pools.query import Pick, Refill, Refilled
 
-from .conftest import MakePools, OpenDesk, Pools, Run
+from .conftest import MakePools, OpenDesk, Pools, Run, new_worker
 from .desk import Desk, run_out
 
 
@@ -168,9 +168,7 @@ def test_a_refill_that_fails_changes_nothing(make_pools: MakePools) -> None:
     worker = EngineProcess.objects.get().pk
     too_long = [Pick(image_id=image, strategy="x" * 61)]
     with pytest.raises(DataError, match="too long"):
-        query.refill(
-            campaign_id=pools.id, worker_id=worker, picks=too_long, withdraw=all_queries()
-        )
+        query.refill(campaign_id=pools.id, worker_id=worker, picks=too_long, withdraw=all_queries())
     assert Query.objects.filter(state="open").count() == 2
     pools.check()
 
@@ -219,6 +217,37 @@ def test_the_untouched_open_queries_of_a_cell_are_the_depth_of_s(
     inside = query.open_queries(campaign_id=pools.id, cells=[one.cell])
     assert one in inside
     assert all(each.cell == one.cell for each in inside)
+
+
+def test_workers_of_one_process_refill_together_each_from_its_own_cells(
+    make_pools: MakePools,
+) -> None:
+    pools = make_pools(40, asked=0)
+    first = EngineProcess.objects.get(campaign=pools.campaign).pk
+    second = new_worker(pools.campaign, "worker-2")
+    for _ in range(2):
+        held = {
+            worker: unlabeled.hold_cells(campaign_id=pools.id, worker_id=worker, live_workers=2)
+            for worker in (first, second)
+        }
+    images = tuple(Image.objects.values_list("pk", flat=True))
+    everything = [
+        Refill(worker, tuple(Pick(image, f"strategy of {worker}") for image in images))
+        for worker in (first, second)
+    ]
+    assert query.refill_together(campaign_id=pools.id, refills=everything).put == 40
+    for worker, cells in held.items():
+        mine = Query.objects.filter(worker_id=worker)
+        assert set(mine.values_list("strategy", flat=True)) == {f"strategy of {worker}"}
+        assert set(mine.values_list("cell", flat=True)) <= set(cells)
+    # Who lost its cells takes nothing out; the other does, in the same transaction.
+    unlabeled.release_cells(worker_id=second)
+    everybodys = tuple(all_queries())
+    done = query.refill_together(
+        campaign_id=pools.id, refills=[Refill(first, (), everybodys), Refill(second, (), ())]
+    )
+    assert done.withdrawn == Query.objects.filter(worker_id=first).count() > 0
+    pools.check()
 
 
 # Pruning.
