@@ -1,9 +1,11 @@
 """Who opens a WebSocket: a browser by its session, a program by its token."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from channels.auth import AuthMiddlewareStack
-from channels.security.websocket import AllowedHostsOriginValidator
+from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier
 
 from annotator_site.accounts.tokens import user_of_token
 from annotator_site.off_loop import off_loop
@@ -13,7 +15,9 @@ class TokenOrSession:
     """`Authorization: Token …` logs a program in; anybody else needs an allowed Origin.
 
     A cookie is sent by the browser whichever page asked for the connection, so it counts
-    only where the Origin is ours. A token is sent by nobody who does not hold it.
+    only where the Origin is ours: a name of this site, and the very address that was asked
+    (another port of this machine is another site). A token is sent by nobody who does not
+    hold it.
     """
 
     def __init__(self, inner: Any) -> None:
@@ -22,12 +26,23 @@ class TokenOrSession:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Hand the connection on with `scope["user"]` set."""
-        header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        headers = dict(scope["headers"])
+        header = headers.get(b"authorization", b"").decode("latin-1")
         if not header:
-            await self.browser(scope, receive, send)
+            of_ours = self.browser if _same_address(headers) else WebsocketDenier()
+            await of_ours(scope, receive, send)
             return
         kind, _, token = header.partition(" ")
         user = None
         if kind.lower() == "token":
             user = await off_loop(user_of_token)(token.strip())
         await self.inner({**scope, "user": user}, receive, send)
+
+
+def _same_address(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the page that asks came from the host and port that it asks."""
+    try:
+        origin = urlsplit(headers.get(b"origin", b"").decode("latin-1"))
+    except ValueError:
+        return False
+    return origin.netloc.lower() == headers.get(b"host", b"").decode("latin-1").lower()

@@ -39,6 +39,9 @@ async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
                 if now - renewed >= desk.campaign.lease_seconds / 4:
                     renewed = now
                     await _renew(desk, conn, now)
+            if desk.campaign.state != "running":
+                # What a claim handed out that was under way when the campaign stopped.
+                await give_back_all(desk)
             if now - sampled >= SAMPLE_SECONDS:
                 sampled = now
                 window, desk.window = desk.window, Window(now)
@@ -52,7 +55,7 @@ async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
 
 async def give_back_all(desk: Desk) -> None:
     """Take every lease of this desk back at once: the campaign does not run any more."""
-    holders = [(session.annotator_id, session.id) for session in desk.sessions.values()]
+    holders = [(each.annotator_id, each.id) for each in desk.sessions.values() if each.held]
     if not holders:
         return
     ids = [session_id for _, session_id in holders]

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -55,7 +54,8 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
     campaign = get_object_or_404(Campaign, slug=slug)
     assert isinstance(request.user, User)  # noqa: S101 - login_required
     if not Annotator.objects.filter(campaign=campaign, user=request.user, active=True).exists():
-        raise PermissionDenied(f"You are not an annotator of “{campaign.title}”.")
+        # Not PermissionDenied, which Django logs with a traceback each time.
+        return render(request, "403.html", status=403)
     context = {
         "campaign": {
             "slug": campaign.slug,

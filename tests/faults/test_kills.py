@@ -36,9 +36,21 @@ def course() -> Iterator[Course]:
     with a_site() as site:
         site.start("demo", "--servers=1", "--workers=4")
         yield Course(site)
+        until(lambda: is_settled(site), "everybody to be at work")
         told = site.stop()
         assert site.all_processes() == [], "they were left behind"
         assert "Traceback" not in (text := "\n".join(told)), text
+
+
+def is_settled(site: Site) -> bool:
+    """Whether the server and the workers have begun, in the processes that run now."""
+    pids = [process.pid for process in (*site.find(WORKER), *site.find(SERVER))]
+    rows = site.rows(
+        """SELECT 1 FROM pools_engineprocess
+           WHERE pid = ANY(%(pids)s) AND state NOT IN ('starting', 'stopped')""",
+        pids=pids,
+    )
+    return len(rows) == 5
 
 
 def label_through(

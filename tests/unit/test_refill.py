@@ -15,7 +15,7 @@ def test_depth_is_what_people_answer_during_a_refill_times_safety() -> None:
 
 
 def test_depth_stays_between_floor_and_ceiling() -> None:
-    assert refill.target_depth(answers_per_second=0, refill_seconds=0, workers=1) == 40
+    assert refill.target_depth(answers_per_second=0, refill_seconds=0, workers=1) == 100
     assert refill.target_depth(answers_per_second=900, refill_seconds=60, workers=1) == 5000
     assert (
         refill.target_depth(answers_per_second=1, refill_seconds=1, workers=1, floor=0, ceiling=1)

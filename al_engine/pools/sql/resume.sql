@@ -6,4 +6,6 @@ FROM pools_image image
 WHERE a.campaign_id = %(campaign)s AND a.state = 'leased'
   AND a.annotator_id = %(annotator)s AND a.session = %(former)s::uuid
   AND image.id = a.image_id
+  AND EXISTS (SELECT 1 FROM pools_campaign c
+              WHERE c.id = %(campaign)s AND c.state = 'running')
 RETURNING a.session, a.id, a.image_id, image.key, image.width, image.height, a.lease_expires

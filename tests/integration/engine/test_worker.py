@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 
+import psycopg
 import pytest
 import torch
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import OperationalError, connection
 from django.db.models import Count, Q
 from torch import Tensor
 
 from al_engine import strategies
 from al_engine.pools.models import Campaign, EngineProcess, Image, ModelVersion, Query
+from al_engine.pools.signals import connection_info
 from al_engine.refill import DEPTH_FLOOR
 
 from .conftest import MakeCampaign
@@ -126,6 +129,22 @@ def test_a_newer_model_replaces_what_it_would_not_choose_and_nothing_in_peoples_
     assert_best(queries, scores)
     states = Image.objects.filter(campaign=campaign).values_list("state").annotate(n=Count("id"))
     assert dict(states) == {"queried": DEPTH_FLOOR, "unlabeled": 300 - DEPTH_FLOOR}
+
+
+def test_a_refresh_that_the_database_refused_is_made_up_for(make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign(pool=300)
+    with working(campaign, "entropy") as workers:
+        workers.step()
+        version = publish_model(campaign, seed=3)
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        with psycopg.connect(**connection_info()) as other:
+            other.execute("LOCK TABLE pools_query IN SHARE MODE")
+            with pytest.raises(OperationalError):
+                workers.step()
+        connection.close()
+        workers.step()
+    assert version.pk in {query.model_version_id for query in open_queries(campaign)}
 
 
 def test_without_refresh_what_was_asked_stays_asked(make_campaign: MakeCampaign) -> None:

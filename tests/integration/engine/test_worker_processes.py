@@ -10,20 +10,22 @@ from django.db.models import Count
 from al_engine.pools.models import Campaign, Cell, EngineProcess, Query
 from al_engine.refill import DEPTH_FLOOR
 
-from .children import Child, command
+from .children import PATIENCE_S, Child, command
 from .conftest import MakeCampaign
 from .people import join
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Whoever imports torch waits until somebody writes into the pipe.
+# Whoever imports torch waits until somebody writes into the pipe. As in torch itself, exceptions
+# on the way are nobody's business.
 SLOW_TORCH = """
-import pathlib, sys
+import contextlib, pathlib, sys
 class Gate:
     def find_spec(self, name, path=None, target=None):
         if name == "torch":
             sys.meta_path.remove(self)
-            pathlib.Path({pipe!r}).read_bytes()
+            with contextlib.suppress(BaseException):
+                pathlib.Path({pipe!r}).read_bytes()
 sys.meta_path.insert(0, Gate())
 """
 
@@ -48,13 +50,37 @@ def assert_in_order(campaign: Campaign) -> None:
     assert set(queried) == set(live.values_list("image_id", flat=True))
 
 
+class Gate:
+    """Processes that have `folder` in their Python path wait here before they load torch."""
+
+    def __init__(self, folder: Path) -> None:
+        self.pipe = folder / "torch-may-load"
+        os.mkfifo(self.pipe)
+        (folder / "sitecustomize.py").write_text(SLOW_TORCH.format(pipe=str(self.pipe)))
+        self._file = -1
+
+    def is_reached(self) -> bool:
+        """Whether a process waits; it does so until `open`."""
+        try:
+            self._file = os.open(self.pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # nobody reads
+            return False
+        return True
+
+    def open(self) -> None:
+        """Let the process go on."""
+        os.close(self._file)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path)
+
+
 def test_people_have_queries_before_torch_has_loaded(
-    make_campaign: MakeCampaign, test_environment: dict[str, str], tmp_path: Path
+    make_campaign: MakeCampaign, test_environment: dict[str, str], tmp_path: Path, gate: Gate
 ) -> None:
     campaign = make_campaign(pool=300)
-    pipe = tmp_path / "torch-may-load"
-    os.mkfifo(pipe)
-    (tmp_path / "sitecustomize.py").write_text(SLOW_TORCH.format(pipe=str(pipe)))
     with command(
         *("run_worker", campaign.slug, "--strategies=entropy,margin", "--device=cpu"),
         env=test_environment,
@@ -66,10 +92,39 @@ def test_people_have_queries_before_torch_has_loaded(
         join(campaign).take(50)
         worker.until(lambda: open_queries(campaign) == DEPTH_FLOOR + 50)
         assert state_of(campaign, "worker-1") == "starting"
-        pipe.write_bytes(b"now")
-        worker.until(lambda: "before the first model" in state_of(campaign, "worker-2"))
-        assert worker.end(signal.SIGTERM) == 128 + signal.SIGTERM
+        assert ended_while_torch_loads(worker, gate)
     assert_in_order(campaign)
+    assert not campaign.cells.exclude(worker=None).exists()
+    assert {state_of(campaign, f"worker-{number}") for number in (1, 2)} == {"stopped"}
+
+
+def test_a_server_that_is_told_to_end_while_torch_loads_ends(
+    make_campaign: MakeCampaign, test_environment: dict[str, str], tmp_path: Path, gate: Gate
+) -> None:
+    campaign = make_campaign(pool=10)
+    with command(
+        *("run_server", campaign.slug, "--device=cpu"),
+        env=test_environment,
+        log=tmp_path / "log",
+        python_path=tmp_path,
+    ) as server:
+        assert ended_while_torch_loads(server, gate)
+
+
+def ended_while_torch_loads(process: Child, gate: Gate) -> bool:
+    """Tell a process to end at its gate; whether it does so in order, once torch has loaded."""
+    process.until(gate.is_reached)
+    process.send(signal.SIGTERM)
+    process.until(lambda: not is_pending(process.process.pid, signal.SIGTERM))
+    gate.open()
+    return process.process.wait(PATIENCE_S) == 128 + signal.SIGTERM
+
+
+def is_pending(pid: int, number: signal.Signals) -> bool:
+    """Whether a signal was sent to a process that has not taken notice yet."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (pending,) = (line.split()[1] for line in status.splitlines() if line.startswith("ShdPnd"))
+    return bool(int(pending, 16) & 1 << (number - 1))
 
 
 def test_what_a_worker_held_goes_to_the_others_however_it_ends(
@@ -77,37 +132,38 @@ def test_what_a_worker_held_goes_to_the_others_however_it_ends(
 ) -> None:
     campaign = make_campaign(pool=600)
 
-    def a_worker(first: int) -> "list[str]":
+    def a_worker(first: int) -> list[str]:
         return ["run_worker", campaign.slug, "--strategies=random", f"--first={first}"]
 
-    def even(one: str, other: str) -> bool:
-        return held_by(campaign, one) == held_by(campaign, other) == 32
+    def is_shared_out() -> bool:
+        return held_by(campaign, "worker-1") == held_by(campaign, "worker-2") == 32
 
-    with command(*a_worker(1), env=test_environment, log=tmp_path / "1") as one:
-        with command(*a_worker(2), env=test_environment, log=tmp_path / "2") as two:
-            two.until(lambda: even("worker-1", "worker-2"))
-            two.until(lambda: open_queries(campaign) == DEPTH_FLOOR)
+    with (
+        command(*a_worker(1), env=test_environment, log=tmp_path / "1") as one,
+        command(*a_worker(2), env=test_environment, log=tmp_path / "2") as two,
+    ):
+        two.until(is_shared_out)
+        two.until(lambda: open_queries(campaign) == DEPTH_FLOOR)
 
-            # Asleep for longer than its leases last, it finds them taken and writes nothing.
-            two.send(signal.SIGSTOP)
-            one.until(lambda: held_by(campaign, "worker-1") == 64)
-            people_take_all(campaign, one)
-            assert_in_order(campaign)
-            two.send(signal.SIGCONT)
-            two.until(lambda: even("worker-1", "worker-2"))
-            assert_in_order(campaign)
+        # Asleep for longer than its leases last, it finds them taken and writes nothing.
+        two.send(signal.SIGSTOP)
+        one.until(lambda: held_by(campaign, "worker-1") == 64)
+        people_take_all(campaign, one)
+        assert_in_order(campaign)
+        two.send(signal.SIGCONT)
+        two.until(is_shared_out)
+        assert_in_order(campaign)
 
-            # Told to end, it lets go at once.
-            assert two.end(signal.SIGTERM) == 128 + signal.SIGTERM
-            assert held_by(campaign, "worker-2") == 0
-            assert state_of(campaign, "worker-2") == "stopped"
-            one.until(lambda: held_by(campaign, "worker-1") == 64)
+        # Dead, it says nothing: the other takes over once its leases have run out.
+        one.end(signal.SIGKILL)
+        two.until(lambda: held_by(campaign, "worker-2") == 64)
+        people_take_all(campaign, two)
+        assert_in_order(campaign)
 
-        with command(*a_worker(2), env=test_environment, log=tmp_path / "3") as two:
-            two.until(lambda: even("worker-1", "worker-2"))
-            one.end(signal.SIGKILL)
-            two.until(lambda: held_by(campaign, "worker-2") == 64)
-            people_take_all(campaign, two)
+        # Told to end, it lets go at once.
+        assert two.end(signal.SIGTERM) == 128 + signal.SIGTERM
+        assert not campaign.cells.exclude(worker=None).exists()
+        assert state_of(campaign, "worker-2") == "stopped"
     assert_in_order(campaign)
 
 

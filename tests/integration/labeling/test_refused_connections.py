@@ -34,7 +34,11 @@ def test_a_cookie_counts_only_where_the_page_is_ours(
     connect: Connect, campaign: Campaign, ann: Person
 ) -> None:
     cookie = {"Cookie": session_cookie(ann)}
-    foreign = ("https://evil.example", "http://localhost.evil.example", "null", "file://")
+    foreign = [
+        *("https://evil.example", "http://localhost.evil.example", "null", "file://"),
+        # Another program of this machine, whose pages the same cookie is sent for.
+        *("http://localhost", "http://localhost:1", "http://127.0.0.1"),
+    ]
     for headers in (cookie, *({**cookie, "Origin": origin} for origin in foreign)):
         with pytest.raises(InvalidStatus) as refusal:
             connect(campaign, headers=headers)

@@ -52,9 +52,11 @@ RULES: Final = {
           AND NOT EXISTS (SELECT 1 FROM pools_label l
                           WHERE l.assignment_id = a.id AND l.annotator_id = a.annotator_id
                             AND l.retracted_at IS NULL)""",
-    "an image of two votes against it is out": """
+    "an image of two votes against it is out, but for one that an undo brought back": """
         SELECT a.image_id FROM pools_assignment a JOIN pools_image i ON i.id = a.image_id
         WHERE a.campaign_id = %(campaign)s AND a.skip_reason = 'bad_image' AND i.state = 'queried'
+          AND NOT EXISTS (SELECT 1 FROM pools_label l
+                          WHERE l.image_id = i.id AND l.retracted_at IS NOT NULL)
         GROUP BY a.image_id HAVING count(DISTINCT a.annotator_id) >= 2""",
     "the counters are the counts": """
         SELECT 0 WHERE (

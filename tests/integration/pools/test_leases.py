@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from al_engine.pools import query
-from al_engine.pools.models import Assignment, Query
+from al_engine.pools import campaigns, query
+from al_engine.pools.models import Assignment, Campaign, Query
 from al_engine.pools.turns import Demand
 from annotator_site.labeling.batch import Batch, Resume, Submission
 from annotator_site.labeling.protocol import SkipMessage
@@ -211,6 +211,18 @@ def test_nobody_resumes_what_somebody_else_held(
     run(desk.claim_one(ann))
     assert resume(run, desk, ben, desk.session(ann).id) == set()
     assert Assignment.objects.get().annotator_id == ann
+
+
+def test_nothing_is_resumed_while_the_campaign_does_not_run(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1)
+    desk, ann = open_desk(pools), pools.people[0]
+    turn = run(desk.claim_one(ann)).turn_id
+    campaigns.set_state(campaign_id=pools.id, state=Campaign.State.PAUSED)
+    assert resume(run, desk, ann, desk.session(ann).id) == set()
+    campaigns.set_state(campaign_id=pools.id, state=Campaign.State.RUNNING)
+    assert resume(run, desk, ann, desk.session(ann).id) == {turn}
 
 
 def test_what_ran_out_but_was_not_swept_can_be_resumed(

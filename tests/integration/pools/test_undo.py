@@ -325,6 +325,26 @@ def test_an_answer_to_a_withdrawn_query_is_undone_into_s(
     pools.check()
 
 
+def test_an_undo_by_somebody_who_skipped_the_image_opens_a_turn_for_the_others(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1)
+    desk, ann = open_desk(pools), pools.people[0]
+    turn = run(desk.claim_one(ann)).turn_id
+    run_out(turn)
+    run(desk.expire())
+    # The second time it is skipped, and then what was said the first time arrives.
+    run(desk.claim_one(ann))
+    run(desk.skip(ann, turn))
+    label = run(say(desk, ann, pools.choices[0], turn))
+    assert states() == ("labeled", "closed", ["skipped", "cancelled"])
+    outcome = run(desk.undo(ann, label))
+    assert (outcome.undone, outcome.turns) == ({label}, [])
+    assert states() == ("queried", "open", ["skipped", "cancelled", "open"])
+    assert run(desk.claim(ann)) == []
+    pools.check()
+
+
 def test_an_image_that_was_excluded_is_not_asked_again_by_an_undo(
     make_pools: MakePools, open_desk: OpenDesk, run: Run
 ) -> None:
