@@ -22,6 +22,8 @@ LOW_WATER = 0.5
 TIME_CONSTANT_S = 60.0
 # Seconds. A rate over less than this is noise: one answer after 0.1 s is not ten a second.
 SHORTEST_WINDOW_S = 5.0
+# Seconds. A division by less than this loses all digits.
+NO_TIME_S = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,9 @@ class AnswerRate:
         elapsed = at - self._seen
         kept = math.exp(-elapsed / self._constant)
         # Spread over the time since the last call; its limit for no time at all is 1 / constant.
-        weight = (1 - kept) / elapsed if elapsed > 0 else 1 / self._constant
+        weight = 1 / self._constant
+        if elapsed > NO_TIME_S:
+            weight = -math.expm1(-elapsed / self._constant) / elapsed
         self._weighted = self._weighted * kept + count * weight
         self._seen = at
 
@@ -138,4 +142,4 @@ class AnswerRate:
         at = max(at, self._seen)
         kept = math.exp(-(at - self._seen) / self._constant)
         observed = max(at - self._started, SHORTEST_WINDOW_S)
-        return self._weighted * kept / (1 - math.exp(-observed / self._constant))
+        return self._weighted * kept / -math.expm1(-observed / self._constant)

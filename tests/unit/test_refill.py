@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from al_engine import refill
@@ -121,6 +121,7 @@ def test_a_clock_that_stands_still_or_goes_back_loses_no_answers() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.floats(0, 20)), max_size=30))
+@example([(1, 5.960464477539063e-08)])
 def test_the_rate_is_never_negative_nor_above_all_answers_in_the_shortest_window(
     samples: list[tuple[int, float]],
 ) -> None:

@@ -90,7 +90,7 @@ def test_people_have_queries_before_torch_has_loaded(
         worker.until(lambda: open_queries(campaign) == DEPTH_FLOOR)
         # It goes on like this for as long as it takes.
         join(campaign).take(50)
-        worker.until(lambda: open_queries(campaign) == DEPTH_FLOOR + 50)
+        worker.until(lambda: open_queries(campaign) > DEPTH_FLOOR)
         assert state_of(campaign, "worker-1") == "starting"
         assert ended_while_torch_loads(worker, gate)
     assert_in_order(campaign)
@@ -143,7 +143,7 @@ def test_what_a_worker_held_goes_to_the_others_however_it_ends(
         command(*a_worker(2), env=test_environment, log=tmp_path / "2") as two,
     ):
         two.until(is_shared_out)
-        two.until(lambda: open_queries(campaign) == DEPTH_FLOOR)
+        two.until(lambda: open_queries(campaign) >= DEPTH_FLOOR)
 
         # Asleep for longer than its leases last, it finds them taken and writes nothing.
         two.send(signal.SIGSTOP)
@@ -170,7 +170,8 @@ def test_what_a_worker_held_goes_to_the_others_however_it_ends(
 def people_take_all(campaign: Campaign, worker: Child) -> None:
     """The worker alone fills S again, from all of D."""
     newest = Query.objects.filter(campaign=campaign).order_by("-id")[0].pk
-    join(campaign).take(DEPTH_FLOOR)
+    # More than S can hold, so that nothing is left of it.
+    join(campaign).take(3 * DEPTH_FLOOR)
     fresh = Query.objects.filter(campaign=campaign, pk__gt=newest)
     worker.until(lambda: fresh.count() >= DEPTH_FLOOR)
     assert fresh.values("cell").distinct().count() > 32

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from al_engine.pools import labeled, query, signals
 from al_engine.pools.labeled import Progress
-from al_engine.pools.models import Assignment
+from al_engine.pools.models import Assignment, Image, Query
 from al_engine.pools.query import Connection
 from al_engine.pools.turns import Demand, Receipt, Turn
 from annotator_site.labeling import batch
@@ -106,6 +106,14 @@ class Desk:
         said = self.label(person, turn, choice, id_)
         return (await self.run(Batch([said]))).answers[person, said.message.id]
 
+    async def say(self, person: int, choice: int, turn: int | None = None) -> UUID:
+        """Answer a turn that is held, or any that is claimed now; the message's id."""
+        message = uuid4()
+        if turn is None:
+            turn = (await self.claim_one(person)).turn_id
+        assert await self.answer(person, turn, choice, id_=message) == "stored"
+        return message
+
     async def skip(self, person: int, turn: int, reason: str = "unsure") -> Receipt:
         """Skip a turn."""
         said = Submission(self.session(person), SkipMessage(uuid4(), turn, reason))
@@ -154,3 +162,12 @@ def give_to(person: int, turn: int) -> None:
         lease_expires=Now() + timedelta(seconds=LEASE_SECONDS),
     )
     assert rows == 1
+
+
+def states() -> tuple[str, str, list[str]]:
+    """Of the only image, of its newest query, and of its turns."""
+    return (
+        Image.objects.get().state,
+        Query.objects.order_by("-pk")[0].state,
+        list(Assignment.objects.order_by("pk").values_list("state", flat=True)),
+    )

@@ -5,112 +5,38 @@ acknowledged must be there, once, as it was said.
 """
 
 from datetime import timedelta
-from typing import Any, ClassVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from django.db import connection
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import rule, run_state_machine_as_test
 
 from al_engine.pools import campaigns, labeled, query
 from al_engine.pools.models import (
     Assignment,
     Campaign,
     Consensus,
-    EngineProcess,
     Image,
     Label,
     Query,
 )
 from al_engine.pools.query import Pick
-from al_engine.pools.turns import Demand, Turn
+from al_engine.pools.turns import Demand
 from annotator_site.labeling.batch import Batch, Resume, Submission
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
 
-from .conftest import OpenDesk, Pools, Run, empty, new_pools
-from .desk import Desk, run_out
+from .conftest import OpenConnection, Run
+from .desk import run_out
+from .machine import IMAGES, SmallCampaign
 
-IMAGES = 5
-PEOPLE = 4
 which = st.integers(0, 11)
 """Which of those that there are now, counted round."""
 reasons = st.sampled_from(["unsure", "bad_image", "bad_image"])
 
 
-class PoolsMachine(RuleBasedStateMachine):
+class PoolsMachine(SmallCampaign):
     """People at two web processes, a worker and a server at one small campaign."""
-
-    run_async: ClassVar[Run]
-    open_desk: ClassVar[OpenDesk]
-
-    @initialize(
-        wanted=st.integers(1, 3),
-        more=st.none() | st.integers(0, 2),
-        confidence=st.sampled_from([0.5, 0.7, 1.0]),
-        asked=st.integers(0, IMAGES),
-    )
-    def begin(self, wanted: int, more: int | None, confidence: float, asked: int) -> None:
-        self.pools = new_pools(
-            IMAGES,
-            people=PEOPLE,
-            asked=asked,
-            answers_per_image=wanted,
-            max_answers=None if more is None else wanted + more,
-            confidence=confidence,
-        )
-        self.worker = EngineProcess.objects.get(campaign=self.pools.campaign).pk
-        self.desks = [_reuse(each, self.pools) for each in DESKS]
-        # Which turn a claim meets is chance; the same example must meet the same.
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT setseed(0.5)")
-        for desk in self.desks:
-            self.run_async(desk.conn.execute("SELECT setseed(0.5)"))
-        # (person, message) → (turn, choice), as it was acknowledged.
-        self.said: dict[tuple[int, UUID], tuple[int, int]] = {}
-        self.retracted: set[tuple[int, UUID]] = set()
-        self.sent = 0
-        self.horizon = 0
-        self.followed: dict[int, int | None] = {}
-
-    def teardown(self) -> None:
-        empty()
-
-    # What there is now.
-
-    def turns(self, **having: Any) -> QuerySet[Assignment]:
-        return Assignment.objects.filter(campaign=self.pools.campaign, **having).order_by("pk")
-
-    def pick_turn(self, place: int, **having: Any) -> Assignment | None:
-        rows = list(self.turns(**having))
-        return rows[place % len(rows)] if rows else None
-
-    def person(self, place: int) -> int:
-        return self.pools.people[place % PEOPLE]
-
-    def choice(self, place: int) -> int:
-        return self.pools.choices[place % 2]
-
-    def new_id(self) -> UUID:
-        self.sent += 1
-        return UUID(int=self.sent)
-
-    def known_to(self, person: int) -> set[int]:
-        """Images that a person answered or skipped."""
-        answered = Label.objects.filter(annotator_id=person, retracted_at=None)
-        skipped = self.turns(annotator_id=person, state="skipped")
-        return {
-            *answered.values_list("image_id", flat=True),
-            *skipped.values_list("image_id", flat=True),
-        }
 
     # What people do.
 
@@ -131,14 +57,6 @@ class PoolsMachine(RuleBasedStateMachine):
             query.claim_for(desk.conn, campaign_id=self.pools.id, demand=demand, lease_seconds=99)
         )
         self.check_given(self.run_async(query.read_turns(cursor)), who, known, want)
-
-    def check_given(self, turns: list[Turn], person: int, known: set[int], want: int) -> None:
-        assert len(turns) <= want
-        given = [turn.image_id for turn in turns]
-        assert len(set(given)) == len(given)
-        assert not known & set(given), "nobody gets an image twice"
-        if self.pools.campaign.state != Campaign.State.RUNNING:
-            assert turns == []
 
     @rule(turn=which, person=which, choice=which, mine=st.sampled_from([True, True, True, False]))
     def answer(self, turn: int, person: int, choice: int, mine: bool) -> None:
@@ -166,28 +84,6 @@ class PoolsMachine(RuleBasedStateMachine):
         row = Assignment.objects.get(pk=said_turn) if turn % 3 else self.pick_turn(turn)
         assert row is not None
         self.send_answer(row, who, self.choice(choice), message, bool(which_one % 2))
-
-    def send_answer(
-        self, row: Assignment, who: int, choice: int, message: UUID, desk: bool
-    ) -> None:
-        expected = self.expected_receipt(row, who, choice, message)
-        receipt = self.run_async(self.desks[desk].answer(who, row.pk, choice, id_=message))
-        assert receipt == expected
-        if receipt == "stored":
-            self.said[who, message] = (row.pk, choice)
-
-    def expected_receipt(self, row: Assignment, who: int, choice: int, message: UUID) -> str:
-        if (who, message) in self.said:
-            return "repeated" if self.said[who, message] == (row.pk, choice) else "conflict"
-        theirs = Label.objects.filter(image_id=row.image_id, annotator_id=who, retracted_at=None)
-        if theirs.exists():
-            return "too_late"
-        if (row.state == "leased" and row.annotator_id == who) or who in row.former:
-            return "stored"
-        done = self.turns(
-            image_id=row.image_id, annotator_id=who, state__in=["answered", "skipped"]
-        )
-        return "too_late" if done.exists() else "not_yours"
 
     @rule(turn=which, reason=reasons)
     def skip(self, turn: int, reason: str) -> None:
@@ -221,7 +117,6 @@ class PoolsMachine(RuleBasedStateMachine):
     def a_batch(self, acts: list[tuple[int, int, int]], want: int) -> None:
         """Everything of a moment together, in the order in which a transaction does it."""
         desk = self.desks[0]
-        known = {person: self.known_to(person) for person in self.pools.people}
         labels: list[Submission] = []
         others: list[Submission] = []
         for turn, person, what in acts:
@@ -247,7 +142,6 @@ class PoolsMachine(RuleBasedStateMachine):
                 self.said[who, sent.id] = (sent.query, sent.choice)
         undone = Label.objects.filter(client_id__in=outcome.undone, retracted_at__isnull=False)
         self.retracted |= set(undone.values_list("annotator_id", "client_id"))
-        assert len(known) == PEOPLE
 
     @rule(person=which)
     def drop_and_come_back(self, person: int) -> None:
@@ -306,39 +200,12 @@ class PoolsMachine(RuleBasedStateMachine):
         there = Consensus.objects.filter(campaign=self.pools.campaign)
         assert self.followed == dict(there.values_list("image_id", "choice_id"))
 
-    # What always holds.
 
-    @invariant()
-    def everything_holds(self) -> None:
-        self.pools.check()
-
-    @invariant()
-    def what_was_acknowledged_is_there_once(self) -> None:
-        rows = Label.objects.filter(campaign=self.pools.campaign)
-        there = {
-            (who, message): (turn, choice, retracted is not None)
-            for who, message, turn, choice, retracted in rows.values_list(
-                "annotator_id", "client_id", "assignment_id", "choice_id", "retracted_at"
-            )
-        }
-        assert len(there) == len(rows)
-        assert there == {
-            key: (turn, choice, key in self.retracted) for key, (turn, choice) in self.said.items()
-        }
-
-
-DESKS: list[Desk] = []
-"""Two connections, the same for all examples."""
-
-
-def _reuse(desk: Desk, pools: Pools) -> Desk:
-    return Desk(desk.conn, pools.id)
-
-
-def test_whatever_happens_in_whatever_order_everything_holds(open_desk: OpenDesk, run: Run) -> None:
-    nothing = new_pools(0, asked=0)
-    DESKS[:] = [open_desk(nothing), open_desk(nothing)]
+def test_whatever_happens_in_whatever_order_everything_holds(
+    open_connection: OpenConnection, run: Run
+) -> None:
     PoolsMachine.run_async = staticmethod(run)
+    PoolsMachine.connections = [open_connection(), open_connection()]
     run_state_machine_as_test(
         PoolsMachine,
         settings=settings(

@@ -18,7 +18,7 @@ from al_engine.pools import sql
 from al_engine.pools.models import EngineProcess
 from al_engine.pools.sql import statement
 
-from .conftest import OpenConnection, Pools, Run, empty, new_pools
+from .conftest import OpenConnection, Pools, Run, empty_at_once, new_pools
 from .large import IDS, fill
 
 BIG = {"pools_image", "pools_query", "pools_assignment", "pools_label", "pools_consensus"}
@@ -61,7 +61,7 @@ def transactional_db(watched: None, django_db_blocker: DjangoDbBlocker) -> Itera
     """One database for all of this file: nothing here changes it."""
     with django_db_blocker.unblock():
         yield
-        empty()
+        empty_at_once()
 
 
 @pytest.fixture(scope="module")

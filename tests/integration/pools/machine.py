@@ -1,0 +1,138 @@
+"""A small campaign in which a machine draws what happens next, and what must hold after it."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import QuerySet
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
+
+from al_engine.pools.models import Assignment, Campaign, EngineProcess, Label
+from al_engine.pools.query import Connection
+from al_engine.pools.turns import Turn
+
+from .conftest import Run, empty, new_pools
+from .desk import Desk
+
+IMAGES = 5
+PEOPLE = 4
+
+
+class SmallCampaign(RuleBasedStateMachine):
+    """The state, what is asked of it, and the invariants; test_any_order.py has the rules."""
+
+    run_async: ClassVar[Run]
+    connections: ClassVar[list[Connection]]
+
+    @initialize(
+        wanted=st.integers(1, 3),
+        more=st.none() | st.integers(0, 2),
+        confidence=st.sampled_from([0.5, 0.7, 1.0]),
+        asked=st.integers(0, IMAGES),
+    )
+    def begin(self, wanted: int, more: int | None, confidence: float, asked: int) -> None:
+        self.pools = new_pools(
+            IMAGES,
+            people=PEOPLE,
+            asked=asked,
+            answers_per_image=wanted,
+            max_answers=None if more is None else wanted + more,
+            confidence=confidence,
+        )
+        self.worker = EngineProcess.objects.get(campaign=self.pools.campaign).pk
+        self.desks = [Desk(each, self.pools.id) for each in self.connections]
+        # Which turn a claim meets is chance; the same example must meet the same.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT setseed(0.5)")
+        for desk in self.desks:
+            self.run_async(desk.conn.execute("SELECT setseed(0.5)"))
+        # (person, message) → (turn, choice), as it was acknowledged.
+        self.said: dict[tuple[int, UUID], tuple[int, int]] = {}
+        self.retracted: set[tuple[int, UUID]] = set()
+        self.sent = 0
+        self.horizon = 0
+        self.followed: dict[int, int | None] = {}
+
+    def teardown(self) -> None:
+        empty()
+
+    # What there is now.
+
+    def turns(self, **having: Any) -> QuerySet[Assignment]:
+        return Assignment.objects.filter(campaign=self.pools.campaign, **having).order_by("pk")
+
+    def pick_turn(self, place: int, **having: Any) -> Assignment | None:
+        rows = list(self.turns(**having))
+        return rows[place % len(rows)] if rows else None
+
+    def person(self, place: int) -> int:
+        return self.pools.people[place % PEOPLE]
+
+    def choice(self, place: int) -> int:
+        return self.pools.choices[place % 2]
+
+    def new_id(self) -> UUID:
+        self.sent += 1
+        return UUID(int=self.sent)
+
+    def known_to(self, person: int) -> set[int]:
+        """Images that a person answered or skipped."""
+        answered = Label.objects.filter(annotator_id=person, retracted_at=None)
+        skipped = self.turns(annotator_id=person, state="skipped")
+        return {
+            *answered.values_list("image_id", flat=True),
+            *skipped.values_list("image_id", flat=True),
+        }
+
+    # What is expected of what is done.
+
+    def check_given(self, turns: list[Turn], person: int, known: set[int], want: int) -> None:
+        assert len(turns) <= want
+        given = [turn.image_id for turn in turns]
+        assert len(set(given)) == len(given)
+        assert not known & set(given), "nobody gets an image twice"
+        if self.pools.campaign.state != Campaign.State.RUNNING:
+            assert turns == []
+
+    def send_answer(
+        self, row: Assignment, who: int, choice: int, message: UUID, desk: bool
+    ) -> None:
+        expected = self.expected_receipt(row, who, choice, message)
+        receipt = self.run_async(self.desks[desk].answer(who, row.pk, choice, id_=message))
+        assert receipt == expected
+        if receipt == "stored":
+            self.said[who, message] = (row.pk, choice)
+
+    def expected_receipt(self, row: Assignment, who: int, choice: int, message: UUID) -> str:
+        if (who, message) in self.said:
+            return "repeated" if self.said[who, message] == (row.pk, choice) else "conflict"
+        theirs = Label.objects.filter(image_id=row.image_id, annotator_id=who, retracted_at=None)
+        if theirs.exists():
+            return "too_late"
+        if (row.state == "leased" and row.annotator_id == who) or who in row.former:
+            return "stored"
+        done = self.turns(
+            image_id=row.image_id, annotator_id=who, state__in=["answered", "skipped"]
+        )
+        return "too_late" if done.exists() else "not_yours"
+
+    # What always holds.
+
+    @invariant()
+    def everything_holds(self) -> None:
+        self.pools.check()
+
+    @invariant()
+    def what_was_acknowledged_is_there_once(self) -> None:
+        rows = Label.objects.filter(campaign=self.pools.campaign)
+        there = {
+            (who, message): (turn, choice, retracted is not None)
+            for who, message, turn, choice, retracted in rows.values_list(
+                "annotator_id", "client_id", "assignment_id", "choice_id", "retracted_at"
+            )
+        }
+        assert len(there) == len(rows)
+        assert there == {
+            key: (turn, choice, key in self.retracted) for key, (turn, choice) in self.said.items()
+        }
