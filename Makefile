@@ -1,13 +1,14 @@
 # make demo    everything with an example campaign, in a browser; nothing to install before
 # make test    all checks and tests, with a real PostgreSQL and a real browser
 # make setup   the virtual environment alone
+# make words   the catalogs of translations, after a change of what people read
 
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: setup setup-dev browser demo test lint clean
+.PHONY: setup setup-dev browser demo words test lint clean
 
 setup: .venv/installed
 
@@ -51,6 +52,11 @@ lint: setup-dev
 # Two processes, each with a database of its own: most tests wait for something now and then.
 test: lint browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# What people read: gathers what the code says into locale/ and compiles the translations.
+words: setup-dev
+	@set -e; NOWAIT_VAR=$$(mktemp -d); export NOWAIT_VAR; trap 'rm -rf "$$NOWAIT_VAR"' EXIT; \
+		PYTHONPATH=. $(BIN)/python tests/translations.py
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

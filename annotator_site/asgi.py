@@ -14,7 +14,7 @@ pages: Any = get_asgi_application()
 # Models can be imported only once Django is set up.
 from annotator_site.labeling.authentication import TokenOrSession  # noqa: E402
 from annotator_site.labeling.image_route import serve_image  # noqa: E402
-from annotator_site.labeling.image_urls import PREFIX  # noqa: E402
+from annotator_site.labeling.image_urls import PREFIX, load  # noqa: E402
 from annotator_site.labeling.routing import websocket_urlpatterns as labeling_urls  # noqa: E402
 from annotator_site.monitor.routing import websocket_urlpatterns as monitor_urls  # noqa: E402
 
@@ -42,6 +42,8 @@ application = ProtocolTypeRouter(
         ),
     }
 )
+
+load()
 
 # With thousands of connections the collector's defaults make full collections eat the
 # process: what start-up left is never looked at again, and the rest seldom.

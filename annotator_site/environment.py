@@ -4,18 +4,23 @@ Nothing here starts anything. Imports nothing of the project, so that it can be 
 """
 
 import os
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 EXAMPLE_DATABASE_URL = "postgresql://user:password@host:5432/nowait"
+EXAMPLE_STORAGE_URL = "s3://bucket/prefix?region=eu-central-1&endpoint=https://s3.example.org"
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REGION: Final = re.compile(r"[a-z0-9-]+")
+_ENDPOINT: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?/?")
 
 # Milliseconds. Nothing may hold a row lock while it sleeps (a stopped process, a lost machine),
 # and nothing may wait for a lock so long that people notice nothing but silence.
@@ -173,15 +178,44 @@ def _parse_database_url(url: str) -> dict[str, Any]:
 
 
 def storage(url: str | None, media: Path) -> dict[str, Any]:
-    """The Django storage for STORAGE_URL: files under `media` when it is unset."""
+    """The Django storage for STORAGE_URL: files under `media` when it is unset.
+
+    Raises ImproperlyConfigured for anything but s3://bucket/prefix?region=…&endpoint=….
+    """
     if not url:
         return {
             "BACKEND": "django.core.files.storage.FileSystemStorage",
             "OPTIONS": {"location": str(media)},
         }
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    endpoint = options.pop("endpoint", None)
+    region = options.pop("region", None) or ("us-east-1" if endpoint else "")
+    if parts.scheme != "s3":
+        problem = f"has the scheme {parts.scheme or 'none'!r}"
+    elif "@" in parts.netloc:
+        problem = "holds keys: they belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    elif not _BUCKET.fullmatch(parts.netloc):
+        problem = f"names no bucket ({parts.netloc!r})"
+    elif options or parts.fragment:
+        problem = f"has parts that are unknown: {', '.join(options) or parts.fragment}"
+    elif endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
+        problem = f"has an endpoint that is no address of a server ({endpoint!r})"
+    elif not _REGION.fullmatch(region):
+        problem = "says no region"
+    else:
+        return {
+            "BACKEND": "annotator_site.object_storage.ObjectStorage",
+            "OPTIONS": {
+                "bucket_name": parts.netloc,
+                "location": parts.path.strip("/"),
+                "endpoint_url": endpoint,
+                "region_name": region,
+            },
+        }
     raise ImproperlyConfigured(
-        f"STORAGE_URL has the scheme {urlsplit(url).scheme or 'none'!r}, which is not supported: "
-        "unset it to keep files under var/media."
+        f"STORAGE_URL {problem}: write it like {EXAMPLE_STORAGE_URL}, "
+        "or unset it to keep files under var/media."
     )
 
 

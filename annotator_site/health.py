@@ -1,5 +1,7 @@
 """Is the process alive, and can it serve?"""
 
+from collections.abc import Callable
+
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import OperationalError
@@ -21,3 +23,17 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     if waiting:
         return HttpResponse("migrations wait: run manage.py migrate\n", status=503)
     return HttpResponse("ok\n", content_type="text/plain")
+
+
+class HealthMiddleware:
+    """Answers both before anything looks at the Host header: probes come by the machine's address.
+
+    They say nothing that depends on who asks, or how.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        view = {"/healthz": healthz, "/readyz": readyz}.get(request.path_info)
+        return self.get_response(request) if view is None else view(request)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
+
 DATABASE = "nowait"
 USER = "nowait"
 PORT = 5432  # names the socket file; nothing listens on a port
@@ -25,7 +27,12 @@ MAX_LOG_BYTES = 10_000_000
 
 # Written into postgresql.conf when the cluster is made; edit them there.
 INITIAL_SETTINGS = {
-    "shared_buffers": "256MB",
+    # A twelfth of the memory: the labeling path writes into indexes at random places, and a page
+    # that is not here is read and written again and again.
+    "shared_buffers": f"{min(max(psutil.virtual_memory().total // 12 >> 20, 128), 2048)}MB",
+    # The first change of a page after a checkpoint writes all of it into the log: fewer of them.
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
     "max_connections": "200",
     "random_page_cost": "1.1",
     # The hot path is index look-ups of milliseconds: compiling or splitting a query costs more

@@ -179,7 +179,7 @@ def _web_children(listener: socket.socket, options: SiteOptions) -> list[Child]:
     return [
         Child(
             f"web-{number}",
-            _web_argv(options.asgi_server, descriptor),
+            web_argv(options.asgi_server, descriptor),
             env={"NOWAIT_ROLE": "web"},
             cwd=settings.BASE_DIR,
             pass_fds=(descriptor,),
@@ -189,7 +189,8 @@ def _web_children(listener: socket.socket, options: SiteOptions) -> list[Child]:
     ]
 
 
-def _web_argv(asgi_server: str, descriptor: int) -> list[str]:
+def web_argv(asgi_server: str, descriptor: int) -> list[str]:
+    """The command of a web process that serves on an inherited listening socket."""
     argv = [sys.executable, "-m", asgi_server, f"--fd={descriptor}"]
     if asgi_server == "daphne":
         argv += ["--verbosity=0", "--no-server-name", f"--ping-interval={PING_INTERVAL_S}"]

@@ -5,7 +5,8 @@ NOWAIT_VAR     the folder of all state; unset: var/ beside manage.py
 SECRET_KEY     unset: made once and kept in var/secret_key
 ALLOWED_HOSTS  names this site is reached by, comma-separated; unset: this machine only
 DEBUG          1 for tracebacks in the browser; unset: off
-STORAGE_URL    unset: files under var/media
+STORAGE_URL    s3://bucket/prefix?region=…&endpoint=… for images and weights in object storage, with
+               AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; unset: files under var/media
 REDIS_URL      unset: not used
 HTTPS          0 or 1; unset: on exactly when ALLOWED_HOSTS is set
 BEHIND_PROXY   1 when a proxy in front ends TLS and sets X-Forwarded-Proto and X-Forwarded-For
@@ -23,7 +24,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
-from annotator_site import environment
+from annotator_site import environment, object_addresses
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("NOWAIT_VAR") or BASE_DIR / "var").resolve()
@@ -65,9 +66,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "annotator_site.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "annotator_site.languages.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -129,6 +132,8 @@ STORAGES = {
     "default": environment.storage(os.environ.get("STORAGE_URL"), MEDIA_ROOT),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
+
+IMAGE_ORIGINS = object_addresses.origins(STORAGES["default"])
 
 CHANNEL_LAYERS = {"default": environment.channel_layer(os.environ.get("REDIS_URL"))}
 
@@ -199,9 +204,9 @@ elif THIS_MACHINE_ONLY:
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
-        "img-src": [SELF, "data:", "blob:"],
+        "img-src": [SELF, "data:", "blob:", *IMAGE_ORIGINS],
         # 'self' covers the WebSocket of the same origin, too (CSP level 3).
-        "connect-src": [SELF],
+        "connect-src": [SELF, *IMAGE_ORIGINS],
         "object-src": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],
@@ -211,8 +216,15 @@ CONTENT_SECURITY_POLICY = {
 
 # --- the rest ------------------------------------------------------------------------------------
 
+# What annotators see, each in their own words; the administration is in English.
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English")]
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_NAME = "language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = HTTPS
 TIME_ZONE = "UTC"
 USE_TZ = True
 

@@ -2,12 +2,14 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.i18n import set_language
 
 from annotator_site.health import healthz, readyz
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("accounts/", include("annotator_site.accounts.urls")),
+    path("language/", set_language, name="set_language"),
     path("healthz", healthz),
     path("readyz", readyz),
     path("", include("annotator_site.labeling.urls")),

@@ -81,6 +81,14 @@ def second_site(test_environment: dict[str, str]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def attentive_site(test_environment: dict[str, str]) -> Iterator[str]:
+    """The base URL of a web process that pings each second, and hangs up after one of silence."""
+    pings = ("--ping-interval=1", "--ping-timeout=1")
+    with _web_process(test_environment, "attentive_site", *pings) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A Chromium without a window: the system's, else the one that playwright has installed.
 
@@ -108,11 +116,12 @@ def page(browser: Browser, live_site: str) -> Iterator[Page]:
 
 
 @contextmanager
-def _web_process(environment: dict[str, str], name: str) -> Iterator[str]:
+def _web_process(environment: dict[str, str], name: str, *options: str) -> Iterator[str]:
     port = _free_port()
     log = settings.VAR / "logs" / f"{name}.log"
     command = [sys.executable, "-m", "daphne", "--port", str(port), "--verbosity", "0"]
     command += ["--websocket-max-message-size=131072", "--websocket-max-frame-size=131072"]
+    command += options
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "annotator_site.asgi:application"],

@@ -51,8 +51,9 @@ def _empty_tables() -> None:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "TRUNCATE pools_campaign, accounts_user, django_session, axes_accessattempt "
-                    "CASCADE"
+                    # The last three refer to the others without a constraint.
+                    "TRUNCATE pools_campaign, accounts_user, django_session, axes_accessattempt, "
+                    "pools_assignment, pools_label, pools_consensus CASCADE"
                 )
             return
         except OperationalError as error:
@@ -96,6 +97,24 @@ def add_images(campaign: Campaign, count: int) -> list[Image]:
     with images.adding(campaign_id=campaign.pk):
         images.add_images(campaign_id=campaign.pk, split="pool", images=new)
     return list(Image.objects.filter(campaign=campaign, sha256__in=[each.sha256 for each in new]))
+
+
+def add_gold(campaign: Campaign, choice: Choice | None, count: int) -> None:
+    """Gold images of one class as rows alone, without files; None: of no known one."""
+    new = [
+        NewImage(
+            sha256=(digest := sha256(uuid4().bytes).hexdigest()),
+            name=f"{digest[:6]}.png",
+            key=f"images/{campaign.pk}/{digest}.png",
+            width=8,
+            height=6,
+            size=100,
+            known_choice_id=choice.pk if choice else None,
+        )
+        for _ in range(count)
+    ]
+    with images.adding(campaign_id=campaign.pk):
+        images.add_images(campaign_id=campaign.pk, split="gold", images=new)
 
 
 def ask(campaign: Campaign, count: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 
 from al_engine.pools import signals, unlabeled
 from al_engine.pools.models import Annotator, Campaign, Choice
@@ -34,6 +35,8 @@ SETTINGS: Final = (
     "min_new_labels",
     "audit_rate",
     "gold_rate",
+    "examples_per_class",
+    "practice_images",
     "budget",
 )
 """The settings of a campaign, as the shell, the admin and the API name them."""
@@ -160,6 +163,16 @@ def join(*, campaign_id: int, user_id: int) -> Annotator:
     """Make a person an annotator of a campaign, or find that they are."""
     annotator, _ = Annotator.objects.get_or_create(campaign_id=campaign_id, user_id=user_id)
     return annotator
+
+
+def mark_introduced(*, annotator_id: int) -> None:
+    """Remember that a person has seen the instructions: the page shows them unasked no more."""
+    Annotator.objects.filter(pk=annotator_id, introduced_at=None).update(introduced_at=Now())
+
+
+def mark_practiced(*, annotator_id: int) -> None:
+    """Remember that a person has practiced to the end: no device asks for it again."""
+    Annotator.objects.filter(pk=annotator_id, practiced_at=None).update(practiced_at=Now())
 
 
 def _sentence(error: ValidationError) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 from django.db.models import Max
@@ -20,8 +20,21 @@ class AddingElsewhereError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
+class DisplayFile:
+    """The copy that people are shown, in the storage already; sizes in pixels and bytes."""
+
+    key: str
+    width: int
+    height: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class NewImage:
-    """An image whose file is in the storage under `key` already; sizes in pixels and bytes."""
+    """An image whose file is in the storage under `key` already; sizes in pixels and bytes.
+
+    Without `display`, people are shown the file itself.
+    """
 
     sha256: str
     name: str
@@ -30,6 +43,7 @@ class NewImage:
     height: int
     size: int
     known_choice_id: int | None
+    display: DisplayFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +52,8 @@ class KnownImage:
 
     image_id: int
     key: str
+    display_key: str | None
+    display_size: int | None
     split: str
     known_choice_id: int | None
 
@@ -65,12 +81,9 @@ def adding(*, campaign_id: int) -> Iterator[None]:
 def known_images(*, campaign_id: int, sha256s: Collection[str]) -> dict[str, KnownImage]:
     """Which of these files the campaign has, by SHA-256."""
     rows = Image.objects.filter(campaign_id=campaign_id, sha256__in=sha256s).values_list(
-        "sha256", "id", "key", "split", "known_choice_id"
+        "sha256", "id", "key", "display_key", "display_size", "split", "known_choice_id"
     )
-    return {
-        sha256: KnownImage(image_id, key, split, known_choice_id)
-        for sha256, image_id, key, split, known_choice_id in rows
-    }
+    return {row[0]: KnownImage(*row[1:]) for row in rows}
 
 
 def add_images(*, campaign_id: int, split: str, images: Sequence[NewImage]) -> None:
@@ -92,6 +105,7 @@ def add_images(*, campaign_id: int, split: str, images: Sequence[NewImage]) -> N
                 width=image.width,
                 height=image.height,
                 size=image.size,
+                **_display_columns(image.display),
                 cell=unlabeled.cell_of(image.sha256),
                 split=split,
                 state=Image.State.RESERVED if reserved else Image.State.UNLABELED,
@@ -101,6 +115,11 @@ def add_images(*, campaign_id: int, split: str, images: Sequence[NewImage]) -> N
         )
         if images and not reserved:
             signals.notify("pool", campaign_id)
+
+
+def show_instead(*, image_id: int, display: DisplayFile) -> None:
+    """Show people another copy of an image from now on; its file is stored."""
+    Image.objects.filter(pk=image_id).update(**_display_columns(display))
 
 
 def learn_choices(*, known: Mapping[int, int]) -> int:
@@ -116,3 +135,14 @@ def learn_choices(*, known: Mapping[int, int]) -> int:
             [list(known), list(known.values())],
         )
         return int(cursor.rowcount)
+
+
+def _display_columns(display: DisplayFile | None) -> dict[str, Any]:
+    if display is None:
+        return {}
+    return {
+        "display_key": display.key,
+        "display_width": display.width,
+        "display_height": display.height,
+        "display_size": display.size,
+    }

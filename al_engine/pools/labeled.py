@@ -4,14 +4,15 @@ The async functions are the labeling path; see `query` for how they travel. The 
 them in the order in which they stand here, in one transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection
 
+from al_engine.pools.excluded import UNUSABLE
 from al_engine.pools.query import Connection, Cursor
-from al_engine.pools.sql import statement
+from al_engine.pools.sql import integers, statement, uuids
 from al_engine.pools.turns import Answer, Receipt, Skip, Undo
 
 
@@ -45,7 +46,7 @@ class Standing:
 
 async def lock(conn: Connection, *, turn_ids: Sequence[int]) -> None:
     """Hold the images of these turns and their queries until the end of the transaction."""
-    await conn.execute(statement("lock"), {"turns": list(turn_ids)})
+    await conn.execute(statement("lock"), {"turns": integers(turn_ids)})
 
 
 async def lock_labels(conn: Connection, *, undos: Sequence[Undo]) -> None:
@@ -54,18 +55,12 @@ async def lock_labels(conn: Connection, *, undos: Sequence[Undo]) -> None:
 
 
 async def answer(conn: Connection, *, campaign_id: int, answers: Sequence[Answer]) -> Cursor:
-    """Store answers and settle their images; receipts for `read_answer_receipts`."""
-    said = {
-        "campaign": campaign_id,
-        "ids": [answer.client_id for answer in answers],
-        "annotators": [answer.annotator_id for answer in answers],
-        "turns": [answer.turn_id for answer in answers],
-        "choices": [answer.choice_id for answer in answers],
-        "shown": [answer.shown_ms for answer in answers],
-    }
-    await conn.execute(statement("answer"), said)
+    """Store answers and settle their images; what was stored, for `read_stored`."""
+    said = answer_arrays(campaign_id, answers)
+    said["shown"] = integers([answer.shown_ms for answer in answers])
+    stored = await conn.execute(statement("answer"), said)
     await conn.execute(statement("settle"), {"campaign": campaign_id, "turns": said["turns"]})
-    return await conn.execute(statement("answer_receipts"), said)
+    return stored
 
 
 async def skip(conn: Connection, *, campaign_id: int, skips: Sequence[Skip]) -> Cursor:
@@ -79,7 +74,7 @@ async def skip(conn: Connection, *, campaign_id: int, skips: Sequence[Skip]) -> 
     await conn.execute(statement("skip"), said)
     bad = [skip.turn_id for skip in skips if skip.reason == "bad_image"]
     if bad:
-        await conn.execute(statement("exclude_bad"), {"turns": bad})
+        await conn.execute(statement("exclude_bad"), {"turns": bad, "problem": UNUSABLE})
     return await conn.execute(statement("skip_receipts"), said)
 
 
@@ -123,12 +118,7 @@ async def known_labels(conn: Connection, *, undos: Sequence[Undo]) -> set[tuple[
 
 async def progress(conn: Connection, *, campaign_id: int) -> Cursor:
     """The sizes that people are told; a row for `read_progress`."""
-    return await conn.execute(
-        """SELECT coalesce(sum(labeled), 0), coalesce(sum(unlabeled + queried + labeled), 0),
-                  coalesce(sum(answers), 0)
-           FROM pools_counter WHERE campaign_id = %(campaign)s""",
-        {"campaign": campaign_id},
-    )
+    return await conn.execute(statement("progress"), {"campaign": campaign_id})
 
 
 async def standing(conn: Connection, *, campaign_id: int, user_id: int) -> Standing | None:
@@ -150,9 +140,28 @@ async def read_progress(cursor: Cursor) -> Progress:
     return Progress(labeled=int(labeled), total=int(total), answers=int(answers))
 
 
-async def read_answer_receipts(cursor: Cursor) -> dict[tuple[int, UUID], Receipt]:
-    """What became of each answer, by annotator and message id."""
-    return {(row[0], row[1]): row[2] for row in await cursor.fetchall()}
+async def read_stored(cursor: Cursor) -> set[tuple[int, UUID]]:
+    """The answers that were stored now, by annotator and message id."""
+    return set(await cursor.fetchall())
+
+
+async def answer_receipts(
+    conn: Connection,
+    *,
+    campaign_id: int,
+    answers: Sequence[Answer],
+    stored: Collection[tuple[int, UUID]],
+) -> dict[tuple[int, UUID], Receipt]:
+    """What became of each answer, by annotator and message id, once they are committed.
+
+    Nearly always all were stored; about the others the database is asked again.
+    """
+    receipts: dict[tuple[int, UUID], Receipt] = dict.fromkeys(stored, "stored")
+    rest = [said for said in answers if (said.annotator_id, said.client_id) not in receipts]
+    if rest:
+        asked = await conn.execute(statement("answer_receipts"), answer_arrays(campaign_id, rest))
+        receipts |= {(row[0], row[1]): row[2] for row in await asked.fetchall()}
+    return receipts
 
 
 async def read_skip_receipts(cursor: Cursor) -> dict[tuple[int, int], Receipt]:
@@ -169,6 +178,17 @@ def follow(*, campaign_id: int, since: int) -> tuple[list[Labeled], int]:
         cursor.execute(statement("follow"), {"campaign": campaign_id, "since": since})
         rows = cursor.fetchall()
     return [Labeled(*row[:5]) for row in rows if row[0] is not None], int(rows[0][5])
+
+
+def answer_arrays(campaign_id: int, answers: Sequence[Answer]) -> dict[str, int | str]:
+    """Answers as the parameters of the statements about them."""
+    return {
+        "campaign": campaign_id,
+        "ids": uuids([answer.client_id for answer in answers]),
+        "annotators": integers([answer.annotator_id for answer in answers]),
+        "turns": integers([answer.turn_id for answer in answers]),
+        "choices": integers([answer.choice_id for answer in answers]),
+    }
 
 
 def _undo_arrays(undos: Sequence[Undo]) -> dict[str, list[int] | list[UUID]]:

@@ -18,6 +18,7 @@ IMAGE: Final[dict[Arrow, str]] = {
     ("unlabeled", "excluded"): "it cannot be read",
     ("queried", "excluded"): "two people called it unusable, or it cannot be read",
     ("reserved", "excluded"): "a holdout or gold image cannot be read",
+    ("excluded", "unlabeled"): "somebody looked at what people called unusable and put it back",
 }
 
 QUERY: Final[dict[Arrow, str]] = {

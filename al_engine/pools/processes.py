@@ -17,7 +17,7 @@ from al_engine.pools.models import EngineProcess
 SILENT_AFTER_SECONDS: Final = 8.0
 """A process that was not heard for so long counts as dead; it is heard every 2 s."""
 
-_SILENCE: Final = timedelta(seconds=SILENT_AFTER_SECONDS)
+SILENCE: Final = timedelta(seconds=SILENT_AFTER_SECONDS)
 
 
 class Superseded(Exception):
@@ -47,7 +47,7 @@ def register(*, campaign_id: int, role: str, name: str, strategy: str = "") -> P
                 role=role,
                 name=name,
                 # A row that was just made is nobody's.
-                defaults={"heartbeat_at": Now() - _SILENCE},
+                defaults={"heartbeat_at": Now() - SILENCE},
             )
             if not _is_played(row):
                 break
@@ -94,7 +94,7 @@ def retire(*, parts: Sequence[Part]) -> None:
     """Say that these have ended, so that nobody waits for their silence."""
     EngineProcess.objects.filter(
         pk__in=[part.id for part in parts], host=socket.gethostname(), pid=os.getpid()
-    ).update(state="stopped", depth=0, heartbeat_at=Now() - _SILENCE)
+    ).update(state="stopped", depth=0, heartbeat_at=Now() - SILENCE)
 
 
 def live_workers(*, campaign_id: int) -> int:
@@ -108,7 +108,7 @@ def sweep_dead(*, campaign_id: int) -> None:
     for row in here.exclude(state="stopped"):
         if not _runs(row.pid):
             EngineProcess.objects.filter(pk=row.pk, pid=row.pid).update(
-                state="stopped", depth=0, heartbeat_at=Now() - _SILENCE
+                state="stopped", depth=0, heartbeat_at=Now() - SILENCE
             )
 
 
@@ -121,7 +121,7 @@ def target_depth(*, campaign_id: int) -> int:
 def _is_played(row: EngineProcess) -> bool:
     """Whether a process that is alive plays this part."""
     # By the database's clock, the only one that all hosts share.
-    if not EngineProcess.objects.filter(pk=row.pk, heartbeat_at__gt=Now() - _SILENCE).exists():
+    if not EngineProcess.objects.filter(pk=row.pk, heartbeat_at__gt=Now() - SILENCE).exists():
         return False
     if row.host != socket.gethostname():
         return True
@@ -140,5 +140,5 @@ def _live(campaign_id: int, role: str) -> QuerySet[EngineProcess]:
     return EngineProcess.objects.filter(
         campaign_id=campaign_id,
         role=role,
-        heartbeat_at__gt=Now() - _SILENCE,
+        heartbeat_at__gt=Now() - SILENCE,
     )

@@ -15,9 +15,9 @@ from uuid import UUID
 from django.db import connection, transaction
 from psycopg import AsyncConnection, AsyncCursor
 
-from al_engine.pools import signals
-from al_engine.pools.sql import statement
-from al_engine.pools.turns import Demand, Turn
+from al_engine.pools import processes, signals
+from al_engine.pools.sql import integers, statement, uuids
+from al_engine.pools.turns import Demand, Shortage, Turn
 
 Row = tuple[Any, ...]
 Cursor = AsyncCursor[Row]
@@ -127,15 +127,16 @@ def prune_withdrawn(*, campaign_id: int, older_than_seconds: float, limit: int =
     with connection.cursor() as cursor:
         cursor.execute(
             """WITH old AS MATERIALIZED (
-                   SELECT q.id FROM pools_query q
+                   SELECT q.id, q.image_id FROM pools_query q
                    WHERE q.campaign_id = %(campaign)s AND q.state = 'withdrawn'
                      AND q.closed_at < now() - make_interval(secs => %(seconds)s)
                      AND NOT EXISTS (SELECT 1 FROM pools_assignment a
-                                     WHERE a.query_id = q.id
+                                     WHERE a.image_id = q.image_id AND a.query_id = q.id
                                        AND (a.annotator_id IS NOT NULL OR a.former <> '{}'))
                    ORDER BY q.closed_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
                turns AS (
-                   DELETE FROM pools_assignment a USING old WHERE a.query_id = old.id)
+                   DELETE FROM pools_assignment a USING old
+                   WHERE a.image_id = old.image_id AND a.query_id = old.id)
                DELETE FROM pools_query q USING old WHERE q.id = old.id""",
             {"campaign": campaign_id, "seconds": older_than_seconds, "limit": limit},
         )
@@ -149,24 +150,27 @@ async def claim(
 
     Everybody gets a first turn before anybody gets a second.
     """
+    return await conn.execute(
+        statement("claim"),
+        {"campaign": campaign_id, "lease_seconds": lease_seconds, **claim_arrays(demands)},
+    )
+
+
+def claim_arrays(demands: Sequence[Demand]) -> dict[str, str | int | float]:
+    """Demands as parameters of a claim: a place for each turn that is wanted."""
     places = [
         demand
         for nth in range(max((demand.want for demand in demands), default=0))
         for demand in demands
         if nth < demand.want
     ]
-    return await conn.execute(
-        statement("claim"),
-        {
-            "campaign": campaign_id,
-            "annotators": [demand.annotator_id for demand in places],
-            "sessions": [demand.session for demand in places],
-            "want": len(places),
-            # Not a secret: it only spreads people over S.
-            "start": random.random(),  # noqa: S311
-            "lease_seconds": lease_seconds,
-        },
-    )
+    return {
+        "annotators": integers([demand.annotator_id for demand in places]),
+        "sessions": uuids([demand.session for demand in places]),
+        "want": len(places),
+        # Not a secret: it only spreads people over S.
+        "start": random.random(),  # noqa: S311
+    }
 
 
 async def claim_for(
@@ -183,6 +187,17 @@ async def claim_for(
             "lease_seconds": lease_seconds,
         },
     )
+
+
+async def shortage(conn: Connection, *, campaign_id: int) -> Shortage:
+    """Why a claim came back short."""
+    cursor = await conn.execute(
+        statement("shortage"), {"campaign": campaign_id, "silence": processes.SILENCE}
+    )
+    ((unlabeled, worker),) = await cursor.fetchall()
+    if not unlabeled:
+        return "nothing_left_for_you"
+    return "choosing" if worker else "no_workers"
 
 
 async def resume(

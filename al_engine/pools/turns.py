@@ -9,9 +9,18 @@ Receipt = Literal["stored", "repeated", "conflict", "unknown_query", "too_late",
 """What became of a message. The first two are acknowledged; “repeated” had its effect before."""
 
 
+Shortage = Literal["choosing", "no_workers", "nothing_left_for_you"]
+"""Why S had nothing for somebody: workers are choosing, no worker runs, or all that is left was
+answered or skipped by this person or is with others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A leased assignment: what a person is shown, and until when it is theirs."""
+    """A leased assignment: what a person is shown, and until when it is theirs.
+
+    `key`, `width` and `height` (pixels) are those of the file that is shown: the display copy
+    where the image has one, else the file as it was imported.
+    """
 
     session: UUID
     turn_id: int

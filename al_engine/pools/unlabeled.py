@@ -98,7 +98,7 @@ def draw_at_random(*, campaign_id: int, cells: list[int], count: int) -> list[Ca
         if last > _SMALL:
             cursor.execute(
                 """SELECT id, position, cell FROM pools_image
-                   WHERE campaign_id = %s AND state = 'unlabeled' AND cell = ANY(%s)
+                   WHERE campaign_id = %s AND resting = 'unlabeled' AND cell = ANY(%s)
                      AND position = ANY(%s)
                    ORDER BY random() LIMIT %s""",
                 [campaign_id, cells, random.sample(range(last + 1), min(last, 50 * count)), count],
@@ -108,7 +108,7 @@ def draw_at_random(*, campaign_id: int, cells: list[int], count: int) -> list[Ca
                 return [Candidate(*row) for row in found]
         cursor.execute(
             """SELECT id, position, cell FROM pools_image
-               WHERE campaign_id = %s AND state = 'unlabeled' AND cell = ANY(%s)
+               WHERE campaign_id = %s AND resting = 'unlabeled' AND cell = ANY(%s)
                ORDER BY random() LIMIT %s""",
             [campaign_id, cells, count],
         )
@@ -134,7 +134,7 @@ def _read_unlabeled(
     with connection.cursor() as cursor:
         cursor.execute(
             f"""SELECT id, position, cell FROM pools_image
-                WHERE campaign_id = %s AND state = 'unlabeled' AND cell = ANY(%s) AND {where}
+                WHERE campaign_id = %s AND resting = 'unlabeled' AND cell = ANY(%s) AND {where}
                 ORDER BY position LIMIT %s""",  # noqa: S608 - `where` is one of two constants
             [campaign_id, cells, after, limit],
         )

@@ -16,7 +16,10 @@ from django.core.paginator import Paginator
 from django.db import connection
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from al_engine.pools.models import Campaign
 
@@ -41,6 +44,7 @@ __all__ = [
     "ValueFilter",
     "as_id",
     "label_column",
+    "link",
     "value_filter",
 ]
 
@@ -241,3 +245,12 @@ def label_column(
         return column
 
     return mark
+
+
+def link(model: str, pk: int | None, text: object) -> SafeString | str:
+    """A link to a row of the pools."""
+    if pk is None:
+        return "–"
+    return format_html(
+        '<a href="{}">{}</a>', reverse(f"admin:pools_{model}_change", args=[pk]), text
+    )

@@ -23,6 +23,7 @@ from annotator_site.campaigns.admin_base import (
     value_filter,
 )
 from annotator_site.campaigns.admin_campaign_forms import CampaignForm, ChoiceForm, ChoicesFormSet
+from annotator_site.campaigns.admin_skips import to_look_at
 from annotator_site.monitor import views
 
 STATE_COLOURS = {"running": "success", "paused": "warning", "finished": "info"}
@@ -68,7 +69,7 @@ class CampaignAdmin(SiteModelAdmin):
     warn_unsaved_form = True
     compressed_fields = False
     fieldsets = [
-        ("The job", {"fields": ["title", "slug", "state_words", "instructions"]}),
+        ("The job", {"fields": ["title", "slug", "state_words", "to_look_at", "instructions"]}),
         (
             "How much is asked",
             {
@@ -79,7 +80,15 @@ class CampaignAdmin(SiteModelAdmin):
                 ],
             },
         ),
-        ("The people", {"fields": [("lease_seconds", "resume_seconds", "messages_per_second")]}),
+        (
+            "The people",
+            {
+                "fields": [
+                    ("examples_per_class", "practice_images"),
+                    ("lease_seconds", "resume_seconds", "messages_per_second"),
+                ]
+            },
+        ),
         (
             "The models",
             {
@@ -166,6 +175,10 @@ class CampaignAdmin(SiteModelAdmin):
             reverse("admin:pools_campaign_live", args=[campaign.pk]),
         )
 
+    @admin.display(description="to look at")
+    def to_look_at(self, campaign: Campaign) -> SafeString | str:
+        return "–" if campaign._state.adding else to_look_at(campaign)
+
     def get_prepopulated_fields(
         self, request: HttpRequest, obj: Model | None = None
     ) -> dict[str, Any]:
@@ -173,7 +186,7 @@ class CampaignAdmin(SiteModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         # The short name is in people's links and scripts.
-        return ["state_words", *(["slug"] if obj else [])]
+        return ["state_words", "to_look_at", *(["slug"] if obj else [])]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

@@ -33,6 +33,11 @@ HELP: Final = {
     "audit_rate": "Share of questions drawn at random, 0 to 1. Only these tell honestly how "
     "accurate the models are: 0.05 spends one answer in twenty on it.",
     "budget": "Stop after so many answers, for example 5000. 0: no limit.",
+    "examples_per_class": "Gold images of each class that the instructions show beside its name; "
+    "0: none. Import them with --split gold and known labels.",
+    "practice_images": "Gold images that each person labels for practice before the first one that "
+    "counts, evenly over the classes, for example 10. They are told at once what was right. 0: no "
+    "practice.",
     "lease_seconds": "How long an image waits for one person, in seconds, before somebody else "
     "may get it. 120 suits quick judgements; give 600 where people look things up.",
     "resume_seconds": "After a dropped connection the same images come back within this time, "

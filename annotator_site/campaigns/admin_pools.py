@@ -1,142 +1,21 @@
-"""D, S and L in the admin: images, queries, turns, labels and what they add up to. Read-only."""
+"""S and L in the admin: queries, turns, labels and what they add up to. Read-only."""
 
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from al_engine.pools.models import Annotator, Assignment, Campaign, Consensus, Image, Label, Query
+from al_engine.pools.models import Annotator, Assignment, Consensus, Label, Query
 from annotator_site.campaigns.admin_base import (
     WINDOW,
     CampaignFilter,
     ReadOnlyAdmin,
-    ValueFilter,
     as_id,
+    link,
     value_filter,
 )
-from annotator_site.labeling.image_urls import image_url
-
-SHA256_LENGTH = 64
-
-
-def thumbnail(image: Image, side: int) -> SafeString:
-    """The image, at most `side` px; small ones keep their pixels."""
-    return format_html(
-        '<img src="{}" alt="" loading="lazy" decoding="async" class="nw-thumb{}"'
-        ' width="{}" height="{}">',
-        image_url(image.key),
-        " nw-pixels" if max(image.width, image.height) < side else "",
-        side,
-        side,
-    )
-
-
-def link(model: str, pk: int | None, text: object) -> SafeString | str:
-    """A link to a row of the pools."""
-    if pk is None:
-        return "–"
-    return format_html(
-        '<a href="{}">{}</a>', reverse(f"admin:pools_{model}_change", args=[pk]), text
-    )
-
-
-class ImageStateFilter(ValueFilter):
-    """By pool, along the index that each pool has: the image table has none of its own for it."""
-
-    title = parameter_name = field = "state"
-    choices_of = Image.State.choices
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        state = self.value()
-        if state is None:
-            return queryset
-        rows = queryset.filter(state=state)
-        if state == Image.State.QUERIED:
-            return rows.filter(Exists(Query.objects.filter(image=OuterRef("pk"), state="open")))
-        if state == Image.State.LABELED:
-            return rows.filter(Exists(Consensus.objects.filter(image=OuterRef("pk"))))
-        if state == Image.State.RESERVED:
-            return rows.exclude(split=Image.Split.POOL)
-        return rows
-
-
-@admin.register(Image)
-class ImageAdmin(ReadOnlyAdmin):
-    """Images: found by file name, hash or number."""
-
-    list_display = ["preview", "name", "campaign", "state_label", "split", "known", "pixels", "id"]
-    list_display_links = ["preview", "name"]
-    list_select_related = ["campaign", "known_choice"]
-    list_filter = [CampaignFilter, ImageStateFilter, value_filter("split", Image.Split.choices)]
-    search_fields = ["name"]
-    search_help_text = "Beginning of the name, whole SHA-256, or #number"
-    fields = [
-        "large", "name", "campaign", "state", "split", "known_choice", "problem", "answers",
-        "queries", "sha256", "key", "pixels", "size", "cell", "position", "created_at",
-    ]  # fmt: skip
-    readonly_fields = ["large", "answers", "queries", "pixels"]
-
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        # Within a campaign the position is the order of import, and it has an index.
-        return ("-position",) if request.GET.get("campaign") else ("-id",)
-
-    def search(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
-        if term.startswith("#"):
-            return super().search(rows, term)
-        if len(term) == SHA256_LENGTH and set(term.lower()) <= set("0123456789abcdef"):
-            # The index begins with the campaign, of which there are few.
-            return rows.filter(campaign_id__in=Campaign.objects.values("pk"), sha256=term.lower())
-        return rows.filter(name__startswith=term)
-
-    @admin.display(description="image")
-    def preview(self, image: Image) -> SafeString:
-        return thumbnail(image, 40)
-
-    @admin.display(description="image")
-    def large(self, image: Image) -> SafeString:
-        return thumbnail(image, 320)
-
-    @admin.display(description="state")
-    def state_label(self, image: Image) -> str:
-        return image.get_state_display()
-
-    @admin.display(description="known label")
-    def known(self, image: Image) -> str:
-        return image.known_choice.name if image.known_choice else "–"
-
-    @admin.display(description="pixels")
-    def pixels(self, image: Image) -> str:
-        return f"{image.width} × {image.height}"
-
-    @admin.display(description="answers that count")
-    def answers(self, image: Image) -> SafeString | str:
-        labels = Label.objects.filter(image=image, retracted_at=None).select_related(
-            "choice", "annotator"
-        )
-        return format_html_join(
-            "", "<div>{} – {}, {}</div>",
-            [
-                (link("label", label.pk, label.choice.name), label.annotator.pseudonym,
-                 f"{label.answered_at:%Y-%m-%d %H:%M:%S} UTC")
-                for label in labels
-            ],
-        ) or "none"  # fmt: skip
-
-    @admin.display(description="queries")
-    def queries(self, image: Image) -> SafeString | str:
-        rows = Query.objects.filter(image=image).order_by("-id")[:20]
-        return format_html_join(
-            "", "<div>{} – {}, by {}, {}</div>",
-            [
-                (link("query", row.pk, f"#{row.pk}"), row.state, row.strategy,
-                 f"{row.created_at:%Y-%m-%d %H:%M:%S} UTC")
-                for row in rows
-            ],
-        ) or "none"  # fmt: skip
 
 
 class ImageRowsAdmin(ReadOnlyAdmin):

@@ -14,6 +14,13 @@ from typing import Final
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from annotator_site.campaigns.display_copies import (
+    DisplayCopy,
+    display_copy,
+    prepare,
+    shown_size,
+)
+
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MAX_PIXELS: Final = 25_000_000
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
@@ -41,11 +48,13 @@ class BrokenImageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What a picture is: file extension by content, and its size in pixels as displayed."""
+    """What a picture is: file extension by content, and its size in pixels, upright."""
 
     extension: str
     width: int
     height: int
+    copy: DisplayCopy | None = None
+    """What people are shown in its place, where that is not the file itself."""
 
 
 def read_image(read: Callable[[int], bytes]) -> bytes:
@@ -69,7 +78,10 @@ def read_image(read: Callable[[int], bytes]) -> bytes:
 
 
 def inspect_image(data: bytes) -> ImageFacts:
-    """Decode a picture completely and say what it is. Raises BrokenImageError."""
+    """Decode a picture completely, say what it is and make the copy that people are shown.
+
+    Raises BrokenImageError.
+    """
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             return _facts(image, data)
@@ -98,10 +110,15 @@ def _facts(image: Image.Image, data: bytes) -> ImageFacts:
         with Image.open(BytesIO(data), formats=("PNG",)) as again:
             again.verify()
     with _one_large if width * height > _LARGE_PIXELS else nullcontext():
+        # A JPEG is decoded to a half, a quarter or an eighth where that is enough for the copy:
+        # all of the file is read and checked all the same.
+        image.draft(None, shown_size(width, height))
         image.load()
-        if _orientation(image) in _TURNED:
+        orientation = _orientation(image)
+        if orientation in _TURNED:
             width, height = height, width
-    return ImageFacts(extension, width, height)
+        prepared = prepare(image, data, orientation=orientation, size=(width, height))
+    return ImageFacts(extension, width, height, display_copy(prepared, data, extension))
 
 
 def _orientation(image: Image.Image) -> int:

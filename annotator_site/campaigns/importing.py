@@ -1,38 +1,31 @@
 """Importing images: read, verify, store, write the rows; a batch after the other.
 
-Can be stopped at any moment and run again. A file is stored under its SHA-256, whole and on
-disk, before the row that names it is written; a file whose row is there is a duplicate, and
-its stored copy is mended where it is missing or cut short.
+Can be stopped at any moment and run again. A file and the copy that people are shown of it are
+each stored under their SHA-256, whole and on disk, before the row that names them is written; a
+file whose row is there is a duplicate, and what is stored of it is mended where it is missing or
+cut short.
 """
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Final
 
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
-
 from al_engine.pools import images as pool_images
-from al_engine.pools.images import KnownImage, NewImage
+from al_engine.pools.images import DisplayFile, KnownImage, NewImage
 from al_engine.pools.models import Campaign, Choice
-from annotator_site.campaigns.image_files import BrokenImageError, inspect_image
 from annotator_site.campaigns.known_labels import KnownLabels, known_labels, survey
-from annotator_site.campaigns.sources import Entry, SourceError, open_source
+from annotator_site.campaigns.sources import Entry, open_source
+from annotator_site.campaigns.stored_images import mend_image, take_image
 
 BATCH_IMAGES: Final = 200
 BATCH_BYTES: Final = 32 * 1024 * 1024
 BROKEN_KEPT: Final = 1_000
-_NAME_LENGTH: Final = 500
-# Waiting for the disk is most of the work, and many wait together as fast as one; decoding takes
-# memory and a processor.
+# Waiting for the disk is most of the work, and many wait together as fast as one.
 _THREADS: Final = 8
-_decoders = BoundedSemaphore(max(2, min(4, os.cpu_count() or 2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +154,11 @@ def _import_batch(
         first.setdefault(sha256, entry)
         choice_of[sha256] = choice_of.get(sha256) or choice
     known = pool_images.known_images(campaign_id=campaign_id, sha256s=first.keys())
-    _meet_again(split, known, first, choice_of, threads, tally)
+    _meet_again(campaign_id, split, known, first, choice_of, threads, tally)
 
     def take(sha256: str) -> NewImage | str:
-        return _take(campaign_id, sha256, first[sha256], choice_of[sha256])
+        entry = first[sha256]
+        return take_image(campaign_id, sha256, entry.name, entry.data, choice_of[sha256])
 
     images = []
     new = [sha256 for sha256 in first if sha256 not in known]
@@ -179,6 +173,7 @@ def _import_batch(
 
 
 def _meet_again(
+    campaign_id: int,
     split: str,
     known: dict[str, KnownImage],
     first: dict[str, Entry],
@@ -189,7 +184,13 @@ def _meet_again(
     """Count images that the campaign has; mend their stored files, learn their labels."""
     tally.duplicates += len(known)
     tally.in_other_split += sum(image.split != split for image in known.values())
-    list(threads.map(lambda sha256: _store(known[sha256].key, first[sha256].data), known))
+
+    def mend(sha256: str) -> DisplayFile | None:
+        return mend_image(campaign_id, known[sha256], first[sha256].data)
+
+    for sha256, display in zip(known, threads.map(mend, known), strict=True):
+        if display is not None:
+            pool_images.show_instead(image_id=known[sha256].image_id, display=display)
     learnt = {
         image.image_id: choice
         for sha256, image in known.items()
@@ -197,50 +198,3 @@ def _meet_again(
     }
     if learnt:
         tally.labeled += pool_images.learn_choices(known=learnt)
-
-
-def _take(campaign_id: int, sha256: str, entry: Entry, choice: int | None) -> NewImage | str:
-    """Verify and store a file; the reason where it is no usable picture."""
-    try:
-        with _decoders:
-            facts = inspect_image(entry.data)
-    except BrokenImageError as error:
-        return str(error)
-    key = f"images/{campaign_id}/{sha256[:2]}/{sha256}.{facts.extension}"
-    _store(key, entry.data)
-    name = entry.name if len(entry.name) <= _NAME_LENGTH else f"…{entry.name[1 - _NAME_LENGTH :]}"
-    return NewImage(
-        sha256=sha256,
-        name=name,
-        key=key,
-        width=facts.width,
-        height=facts.height,
-        size=len(entry.data),
-        known_choice_id=choice,
-    )
-
-
-def _store(key: str, data: bytes) -> None:
-    """Have the file in the storage, whole, and on disk where the storage is a local one."""
-    try:
-        if default_storage.size(key) == len(data):
-            return
-        # What an import that was killed left behind.
-        default_storage.delete(key)
-    except FileNotFoundError:
-        pass
-    stored = default_storage.save(key, ContentFile(data))
-    if stored != key:
-        default_storage.delete(stored)
-        raise SourceError(
-            f"The storage does not take {key} under that name: does something else write to it?"
-        )
-    try:
-        path = default_storage.path(key)
-    except NotImplementedError:
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,15 +1,15 @@
 """One transaction of the labeling path: everything of a moment goes in, receipts come out."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
 from al_engine.pools import labeled, query
+from al_engine.pools.exchange import exchange
 from al_engine.pools.labeled import Progress
 from al_engine.pools.query import Connection
-from al_engine.pools.signals import NOTIFY, payload
 from al_engine.pools.turns import Answer, Demand, Receipt, Skip, Turn, Undo
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
 from annotator_site.labeling.session import Session
@@ -45,10 +45,19 @@ class Batch:
     resumes: list[Resume] = field(default_factory=list)
     # (annotator, session) of connections that dropped: their leases are kept for a while.
     left: list[tuple[int, UUID]] = field(default_factory=list)
+    # The same of those that said good-bye: their leases end now.
+    gone: list[tuple[int, UUID]] = field(default_factory=list)
     demands: list[Demand] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.submissions or self.resumes or self.left or self.demands)
+        return bool(self.submissions or self.resumes or self.left or self.gone or self.demands)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether there are labels and claims in it and nothing else."""
+        if self.resumes or self.left or self.gone:
+            return False
+        return all(isinstance(sub.message, LabelMessage) for sub in self.submissions)
 
 
 @dataclass(slots=True)
@@ -64,17 +73,18 @@ class Outcome:
     progress: Progress
 
 
-def take(pending: deque[Submission]) -> list[Submission]:
+def take(pending: deque[Submission], *, busy: Collection[int]) -> list[Submission]:
     """Remove from `pending` what may go into one transaction, keeping each person's order.
 
     A transaction does labels, then skips, then undos. A message of somebody whose earlier
-    message comes later in that order, or is the same message, waits for the next one.
+    message comes later in that order, or is the same message, waits for the next one; so does
+    everything of those `busy` people (annotator ids) whose messages another transaction has.
     """
     taken: list[Submission] = []
     waiting: list[Submission] = []
     reached: dict[int, int] = {}
     seen: set[tuple[int, UUID]] = set()
-    held_up: set[int] = set()
+    held_up: set[int] = set(busy)
     while pending and len(taken) < MAX_MESSAGES:
         sub = pending.popleft()
         person, order = sub.session.annotator_id, _ORDER[type(sub.message)]
@@ -97,6 +107,8 @@ async def run(
 
     All statements travel in one round trip (a pipeline), but for undos, which are rare.
     """
+    if batch.is_usual:
+        return await _exchange(conn, batch, campaign_id, lease_seconds)
     labels, skips, undos = _answers(batch), _skips(batch), _undos(batch)
     leased: list[query.Cursor] = []
     answered = skipped = None
@@ -119,10 +131,9 @@ async def run(
                 conn, campaign_id=campaign_id, undos=undos, lease_seconds=lease_seconds
             )
             leased.append(cursor)
-        if batch.left:
-            await query.renew(
-                conn, campaign_id=campaign_id, holders=batch.left, seconds=resume_seconds
-            )
+        for holders, seconds in ((batch.left, resume_seconds), (batch.gone, 0)):
+            if holders:
+                await query.renew(conn, campaign_id=campaign_id, holders=holders, seconds=seconds)
         leased.extend(await _resume(conn, batch.resumes, campaign_id, lease_seconds))
         if batch.demands:
             leased.append(
@@ -133,16 +144,40 @@ async def run(
                     lease_seconds=lease_seconds,
                 )
             )
-        if labels or undos:
-            await conn.execute(NOTIFY, {"payload": payload("labels", campaign_id)})
         progress = await labeled.progress(conn, campaign_id=campaign_id)
+    stored = await labeled.read_stored(answered) if answered else set()
     return Outcome(
-        answers=await labeled.read_answer_receipts(answered) if answered else {},
+        answers=await labeled.answer_receipts(
+            conn, campaign_id=campaign_id, answers=labels, stored=stored
+        ),
         skips=await labeled.read_skip_receipts(skipped) if skipped else {},
         known=known,
         turns=[turn for cursor in leased for turn in await query.read_turns(cursor)],
         undone=undone,
         progress=await labeled.read_progress(progress),
+    )
+
+
+async def _exchange(
+    conn: Connection, batch: Batch, campaign_id: int, lease_seconds: int
+) -> Outcome:
+    answers = _answers(batch)
+    done = await exchange(
+        conn,
+        campaign_id=campaign_id,
+        answers=answers,
+        demands=batch.demands,
+        lease_seconds=lease_seconds,
+    )
+    return Outcome(
+        answers=await labeled.answer_receipts(
+            conn, campaign_id=campaign_id, answers=answers, stored=done.stored
+        ),
+        skips={},
+        known=set(),
+        turns=done.turns,
+        undone=set(),
+        progress=done.progress,
     )
 
 

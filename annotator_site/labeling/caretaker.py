@@ -14,6 +14,7 @@ from psycopg_pool import PoolTimeout
 
 from al_engine.pools import campaigns, processes, query, sizes
 from al_engine.pools.models import Campaign, Sample
+from al_engine.pools.signals import NOTIFY, payload
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.window import Window
 from annotator_site.off_loop import off_loop
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 1.0
 SAMPLE_SECONDS: Final = 5.0
+NEWS_SECONDS: Final = 0.05
 SOURCE: Final = f"{socket.gethostname()}:{os.getpid()}"
 
 
@@ -51,6 +53,22 @@ async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
         except (psycopg.Error, PoolTimeout, DatabaseError, OSError) as error:
             log.warning("A round of housekeeping failed: %s", " ".join(str(error).split()))
         desk.poke()
+
+
+async def tell_news(desk: Desk) -> None:
+    """Wake the servers for new labels, for ever, at most once in NEWS_SECONDS.
+
+    Not in the labels' transaction: commits that notify wait for one another.
+    """
+    while True:
+        await desk.news.wait()
+        desk.news.clear()
+        try:
+            async with desk.pool.connection() as conn:
+                await conn.execute(NOTIFY, {"payload": payload("labels", desk.campaign.id)})
+        except (psycopg.Error, PoolTimeout) as error:
+            log.warning("Servers were not told of labels: %s", " ".join(str(error).split()))
+        await asyncio.sleep(NEWS_SECONDS)
 
 
 async def give_back_all(desk: Desk) -> None:

@@ -28,8 +28,8 @@ MAX_CONNECTIONS: Final = 5
 _MAX_STRIKES: Final = 100
 """Refused messages in a row after which a connection is closed."""
 
-_TRY_AGAIN_LATER: Final = 1013
-"""The registered close code for it; clients come back by themselves."""
+_GOOD_BYE: Final = 1000
+"""The close code of a client that does not mean to come back: it gives its queries back."""
 
 desks = Desks()
 
@@ -56,7 +56,7 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
             )
     except (psycopg.Error, PoolTimeout, DatabaseError) as error:
         log.warning("The database is away: %s", " ".join(str(error).split()))
-        await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER})
+        await send({"type": "websocket.close", "code": int(CloseCode.TRY_AGAIN_LATER)})
         return
     if person is None:
         await _refuse(send, slug, CloseCode.NOT_AN_ANNOTATOR)
@@ -74,6 +74,7 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
         now=now,
     )
     desk.enter(session)
+    for_good = False
     try:
         session.deliver(
             protocol.welcome(
@@ -88,8 +89,10 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
         while (event := await receive())["type"] == "websocket.receive":
             text = event.get("text")
             handle(desk, session, event.get("bytes") or b"" if text is None else text)
+        # A page that is closed or loaded again says 1001, a network that dies says nothing.
+        for_good = event.get("code") == _GOOD_BYE
     finally:
-        desk.leave(session)
+        desk.leave(session, for_good=for_good)
 
 
 def handle(desk: Desk, session: Session, frame: str | bytes) -> None:

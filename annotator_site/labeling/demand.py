@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from al_engine.pools.turns import Demand
+from al_engine.pools.labeled import Progress
+from al_engine.pools.turns import Demand, Shortage
 from annotator_site.labeling import protocol
+from annotator_site.labeling.campaign_view import CampaignView
 from annotator_site.labeling.protocol import IdleReason
 from annotator_site.labeling.session import Session
 
@@ -33,12 +35,12 @@ class Waiting:
         self._wanting.pop(session.id, None)
         self._starved.pop(session.id, None)
 
-    def starve(self, session: Session, reason: IdleReason) -> None:
+    def starve(self, session: Session, reason: IdleReason, detail: Shortage | None) -> None:
         """There is nothing for this one; say so, once, if it has nothing in hand either."""
         self._starved[session.id] = session
-        if not session.held and session.idle != reason:
-            session.idle = reason
-            session.deliver(protocol.idle(reason))
+        if not session.held and session.idle != (reason, detail):
+            session.idle = reason, detail
+            session.deliver(protocol.idle(reason, detail))
 
     def wake(self) -> bool:
         """There may be something again; tell whether anybody waited for it."""
@@ -56,3 +58,15 @@ class Waiting:
 def demands(sessions: Iterable[Session]) -> list[Demand]:
     """What fills the buffers of these."""
     return [Demand(each.annotator_id, each.id, each.want) for each in sessions if each.want]
+
+
+def why_idle(
+    campaign: CampaignView, progress: Progress, shortage: Shortage | None
+) -> tuple[IdleReason, Shortage | None]:
+    """Why there is nothing to label; `shortage` is the detail of an empty pool."""
+    if campaign.state == "paused":
+        return "paused", None
+    everything = progress.total and progress.labeled >= progress.total
+    if campaign.state == "finished" or everything:
+        return "finished", None
+    return "pool_empty", shortage

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -16,31 +17,26 @@ from weakref import WeakValueDictionary
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from al_engine.pools import query
 from al_engine.pools.labeled import Progress
 from al_engine.pools.query import Connection
 from al_engine.pools.signals import NOTIFY, payload
-from al_engine.pools.turns import Receipt, Turn
+from al_engine.pools.turns import Demand, Shortage, Turn
 from annotator_site.labeling import batch as batches
 from annotator_site.labeling import protocol
 from annotator_site.labeling.batch import Act, Batch, Outcome, Resume, Submission
 from annotator_site.labeling.campaign_view import CampaignView
-from annotator_site.labeling.demand import Waiting, demands
-from annotator_site.labeling.protocol import LabelMessage, NackCode, SkipMessage, UndoMessage
+from annotator_site.labeling.demand import Waiting, demands, why_idle
+from annotator_site.labeling.lanes import Lanes
+from annotator_site.labeling.protocol import LabelMessage, UndoMessage
+from annotator_site.labeling.receipts import receipt_of, refusal, reply
 from annotator_site.labeling.session import Bucket, Session
 from annotator_site.labeling.window import Window
 
 log = logging.getLogger(__name__)
 
-_MAX_UNANSWERED: Final = 64
 _EXACT_CLAIMS: Final = 16
 """People served one by one in a round, after the common claim left them short."""
-
-_REFUSALS: Final[dict[Receipt, tuple[NackCode, str]]] = {
-    "conflict": ("bad_message", "This id was used for another answer; the first one is kept."),
-    "unknown_query": ("unknown_query", "There is no such query in this campaign."),
-    "too_late": ("too_late", "You have answered or skipped this image before."),
-    "not_yours": ("not_yours", "This query was never in your hands."),
-}
 
 
 class Desk:
@@ -57,9 +53,15 @@ class Desk:
         self._pending: deque[Submission] = deque()
         self._resumes: list[Resume] = []
         self._left: list[tuple[int, UUID]] = []
+        self._gone: list[tuple[int, UUID]] = []
         self._waiting = Waiting()
         self._wake = asyncio.Event()
+        self._lanes = Lanes(self._serve, finished=self._wake.set)
+        # Set when servers have something to learn.
+        self.news = asyncio.Event()
         self.progress = Progress(labeled=0, total=0, answers=0)
+        # Why S had nothing for somebody, when that was last so.
+        self._shortage: Shortage | None = None
 
     # What connections say. None of these waits.
 
@@ -68,13 +70,13 @@ class Desk:
         self.sessions[session.id] = session
         self.connections[session.annotator_id] += 1
 
-    def leave(self, session: Session) -> None:
-        """A connection ended; its leases are kept for `resume_seconds`."""
+    def leave(self, session: Session, *, for_good: bool = False) -> None:
+        """A connection ended; its leases are kept for `resume_seconds`, or not at all."""
         if self.sessions.pop(session.id, None) is None:
             return
         self.connections[session.annotator_id] -= 1
         self._waiting.forget(session)
-        self._left.append((session.annotator_id, session.id))
+        (self._gone if for_good else self._left).append((session.annotator_id, session.id))
         self._wake.set()
 
     def bucket(self, annotator_id: int, now: float) -> Bucket:
@@ -95,7 +97,7 @@ class Desk:
             if former is not None and former.annotator_id == session.annotator_id:
                 # Its network died without a word: it must not count as a second connection.
                 self.leave(former)
-                former.close(protocol.GOING_AWAY)
+                former.close(protocol.CloseCode.RESUMED_ELSEWHERE)
             # What it held is counted before more is claimed for it.
             self._resumes.append(Resume(session, message.resume))
         else:
@@ -104,9 +106,8 @@ class Desk:
 
     def submit(self, session: Session, message: Act) -> None:
         """Take a label, skip or undo; its receipt follows the commit."""
-        if refusal := self._refusal(session, message):
-            code, words = refusal
-            session.deliver(protocol.nack(message.id, code, words))
+        if nack := refusal(self.campaign, session, message):
+            session.deliver(nack)
             return
         session.active_at = time.monotonic()
         session.away = False
@@ -147,36 +148,43 @@ class Desk:
     # The loop.
 
     async def run(self) -> None:
-        """Serve for ever: one transaction after another, each with all that is there."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            batch = self._next_batch()
-            if batch:
-                try:
-                    outcome = await self._commit(batch)
-                except psycopg.Error:
-                    log.exception("A batch was refused; its messages go one by one.")
-                    await self._one_by_one(batch)
-                else:
-                    await self._deliver(batch, outcome)
-            if self._pending or self._waiting:
-                self._wake.set()
+        """Serve for ever: each transaction takes all that is there when it starts."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._lanes.open_for(len(self._pending)) and (batch := self._next_batch()):
+                    self._lanes.start(batch)
+        finally:
+            self._lanes.cancel()
+
+    async def _serve(self, batch: Batch) -> None:
+        try:
+            outcome = await self._commit(batch)
+        except psycopg.Error:
+            log.exception("A batch was refused; its messages go one by one.")
+            await self._one_by_one(batch)
+            return
+        finally:
+            self._expect(batch.demands, -1)
+        await self._deliver(batch, outcome)
 
     def _next_batch(self) -> Batch:
         resumes, self._resumes = self._resumes, []
         left, self._left = self._left, []
-        batch = Batch(batches.take(self._pending), left=left)
+        gone, self._gone = self._gone, []
+        batch = Batch(batches.take(self._pending, busy=self._lanes.busy), left=left, gone=gone)
         wanting = self._waiting.take()
         if self.campaign.state == "running":
             batch.resumes = resumes
             resuming = {resume.session.id for resume in resumes}
             batch.demands = demands(each for each in wanting if each.id not in resuming)
+            self._expect(batch.demands, 1)
         else:
             # Nothing is handed out: the leases of lost connections run out.
             wanting += [each.session for each in resumes if each.session.id in self.sessions]
             for session in wanting:
-                self._waiting.starve(session, self.idle_reason())
+                self._waiting.starve(session, *self._why_idle())
         return batch
 
     async def _commit(self, batch: Batch) -> Outcome:
@@ -220,6 +228,8 @@ class Desk:
     async def _deliver(self, batch: Batch, outcome: Outcome) -> None:
         """What is committed goes out: receipts first, then fresh queries."""
         self.progress = outcome.progress
+        if batch.submissions:
+            self.news.set()
         for sub in batch.submissions:
             self._answer_for(sub, outcome)
         handed: dict[UUID, int] = {}
@@ -242,6 +252,12 @@ class Desk:
         if short:
             await self._serve_short(short)
 
+    def _expect(self, asked: Sequence[Demand], sign: int) -> None:
+        """Count what is being claimed for connections, or that it is so no more."""
+        for demand in asked:
+            if session := self.sessions.get(demand.session):
+                session.coming += sign * demand.want
+
     def _answer_for(self, sub: Submission, outcome: Outcome) -> None:
         session, message = sub.session, sub.message
         session.unanswered -= 1
@@ -250,24 +266,13 @@ class Desk:
             session.held.discard(message.query)
             if session.id in self.sessions:
                 self._waiting.add(session)
-        match message:
-            case LabelMessage():
-                receipt = outcome.answers[session.annotator_id, message.id]
-            case SkipMessage():
-                receipt = outcome.skips[session.annotator_id, message.query]
-            case UndoMessage():
-                known = (session.annotator_id, message.label) in outcome.known
-                receipt = "stored" if known else "unknown_query"
-        if receipt not in ("stored", "repeated"):
-            code, words = _REFUSALS[receipt]
-            session.deliver(protocol.nack(message.id, code, words))
-            return
-        if isinstance(message, LabelMessage) and receipt == "stored":
+        receipt = receipt_of(sub, outcome)
+        if receipt == "stored" and isinstance(message, LabelMessage):
             session.mine += 1
             self.window.answers += 1
         elif isinstance(message, UndoMessage) and message.label in outcome.undone:
             session.mine -= 1
-        session.deliver(protocol.ack(message.id, outcome.progress, session.mine))
+        session.deliver(reply(sub, receipt, outcome))
 
     def _hand_out(self, turn: Turn) -> None:
         session = self.sessions.get(turn.session)
@@ -283,40 +288,31 @@ class Desk:
     async def _serve_short(self, sessions: list[Session]) -> None:
         """Those whom the common claim left short: S is dry, or it dealt them known images."""
         sessions.sort(key=lambda session: len(session.held))
+        asked = demands(sessions[:_EXACT_CLAIMS])
+        wanted = sum(session.want for session in sessions)
+        self._expect(asked, 1)
         try:
             async with self.pool.connection() as conn:
                 turns = await batches.claim_exactly(
                     conn,
-                    demands(sessions[:_EXACT_CLAIMS]),
+                    asked,
                     campaign_id=self.campaign.id,
                     lease_seconds=self.campaign.lease_seconds,
                 )
-                if len(turns) < sum(session.want for session in sessions):
+                if len(turns) < wanted:
+                    self._shortage = await query.shortage(conn, campaign_id=self.campaign.id)
                     # Workers refill at once when people wait, not when they look next.
                     await conn.execute(NOTIFY, {"payload": payload("hungry", self.campaign.id)})
         except (psycopg.Error, PoolTimeout) as error:
             log.warning("No query could be claimed: %s", " ".join(str(error).split()))
             turns = []
+        finally:
+            self._expect(asked, -1)
         for turn in turns:
             self._hand_out(turn)
         for session in sessions:
             if session.want and session.id in self.sessions:
-                self._waiting.starve(session, self.idle_reason())
+                self._waiting.starve(session, *self._why_idle())
 
-    def idle_reason(self) -> protocol.IdleReason:
-        """Why there is nothing to label."""
-        if self.campaign.state == "paused":
-            return "paused"
-        everything = self.progress.total and self.progress.labeled >= self.progress.total
-        if self.campaign.state == "finished" or everything:
-            return "finished"
-        return "pool_empty"
-
-    def _refusal(self, session: Session, message: Act) -> tuple[NackCode, str] | None:
-        if session.unanswered >= _MAX_UNANSWERED:
-            return "rate_limited", "Wait for the answers to what you sent before."
-        if isinstance(message, LabelMessage) and message.choice not in self.campaign.choice_ids:
-            return "unknown_choice", "This campaign has no such class."
-        if isinstance(message, UndoMessage) and self.campaign.state != "running":
-            return "paused", "The campaign is not running: nothing can be undone now."
-        return None
+    def _why_idle(self) -> tuple[protocol.IdleReason, Shortage | None]:
+        return why_idle(self.campaign, self.progress, self._shortage)

@@ -9,12 +9,13 @@ from uuid import UUID
 import psycopg
 from django.db import Error as DatabaseError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool.base import AttemptWithBackoff
 
 from al_engine.pools import signals
 from al_engine.pools.models import Annotator
 from al_engine.pools.query import Connection
 from annotator_site.labeling.campaign_view import read_campaign
-from annotator_site.labeling.caretaker import give_back_all, look_after
+from annotator_site.labeling.caretaker import give_back_all, look_after, tell_news
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.protocol import CloseCode
 from annotator_site.off_loop import off_loop
@@ -26,13 +27,16 @@ _CONNECTIONS: Final = 4
 
 _POLL_SECONDS: Final = 10.0
 
-_OPTIONS: Final = (
+OPTIONS: Final = (
     "-c synchronous_commit=on -c statement_timeout=15s -c lock_timeout=5s"
     " -c idle_in_transaction_session_timeout=10s"
     # The statements of the labeling path touch a few rows by index, each joined by a loop. But
     # a plan is made once for all sizes, the tables of a young campaign have no statistics, and
-    # the planner, not knowing how few rows a claim takes, would hash the whole table for it.
-    " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
+    # the planner, not knowing how few rows a claim takes, would hash the whole table for it, or
+    # read the whole index into memory and go through that once a row.
+    " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
+    " -c enable_material=off -c enable_bitmapscan=off -c jit=off"
+    " -c plan_cache_mode=force_generic_plan"
 )
 
 
@@ -57,8 +61,11 @@ class Desks:
         """The connections of the labeling path, opened at first use."""
         async with self._opening:
             if self._pool is None:
+                # The pool would wait twice as long after each failure, without a bound: people
+                # would wait for a database long after it is back.
+                AttemptWithBackoff.INITIAL_DELAY, AttemptWithBackoff.DELAY_BACKOFF = 0.25, 1.0
                 info = signals.connection_info()
-                info["options"] = f"{info.get('options', '')} {_OPTIONS}".strip()
+                info["options"] = f"{info.get('options', '')} {OPTIONS}".strip()
                 self._pool = AsyncConnectionPool(
                     kwargs={**info, "autocommit": True},
                     connection_class=psycopg.AsyncConnection[tuple[Any, ...]],
@@ -90,6 +97,7 @@ class Desks:
             opened = self._desks[campaign.id] = Desk(campaign, pool)
             self._tasks[campaign.id] = [
                 asyncio.create_task(self._keep_running(opened)),
+                asyncio.create_task(tell_news(opened)),
                 asyncio.create_task(look_after(opened, self.sessions)),
             ]
         return self._desks[campaign.id]

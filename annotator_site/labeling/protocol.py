@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from al_engine.pools.labeled import Progress
-from al_engine.pools.turns import Turn
+from al_engine.pools.turns import Shortage, Turn
 from annotator_site.labeling.image_urls import image_url
 
 SUBPROTOCOL: Final = "nowait.v1"
@@ -35,18 +35,16 @@ NackCode = Literal[
 IdleReason = Literal["pool_empty", "paused", "finished"]
 
 
-GOING_AWAY: Final = 1001
-"""The close code of a connection whose session goes on over another one."""
-
-
 class CloseCode(IntEnum):
-    """Why the server closes a connection."""
+    """Why the server closes a connection; daphne refuses the registered codes but 1000."""
 
     NOT_LOGGED_IN = 4401
     NOT_AN_ANNOTATOR = 4403
     NO_SUCH_CAMPAIGN = 4404
     TOO_MANY_CONNECTIONS = 4409
+    RESUMED_ELSEWHERE = 4410
     TOO_FAST = 4429
+    TRY_AGAIN_LATER = 4503
 
 
 class BadMessage(ValueError):
@@ -209,9 +207,13 @@ def revoke(turn_id: int) -> str:
     return _frame({"type": "revoke", "query": turn_id})
 
 
-def idle(reason: IdleReason) -> str:
-    """There is nothing to label now; the server pushes again by itself."""
-    return _frame({"type": "idle", "reason": reason})
+def idle(reason: IdleReason, detail: Shortage | None) -> str:
+    """There is nothing to label now; the server pushes again by itself.
+
+    The detail of an empty pool: workers are choosing, no worker runs, or what is left was answered
+    or skipped by this person or is with others. None where that is not known yet.
+    """
+    return _frame({"type": "idle", "reason": reason, "detail": detail})
 
 
 def notice(level: str, message: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from uuid import UUID
 
+from al_engine.pools.turns import Shortage
 from annotator_site.labeling.protocol import CloseCode, IdleReason
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Session:
         "bucket",
         "buffer",
         "closing",
+        "coming",
         "flushing",
         "held",
         "id",
@@ -81,13 +83,15 @@ class Session:
         self.send = send
         self.buffer = 0
         self.held: set[int] = set()
+        # Turns that are being claimed for it now.
+        self.coming = 0
         self.unanswered = 0
         self.strikes = 0
         self.active_at = now
         # Its leases ran out with nobody there: nothing is pushed until it says something.
         self.away = False
         # The last reason why nothing is pushed, so that it is said once.
-        self.idle: IdleReason | None = None
+        self.idle: tuple[IdleReason, Shortage | None] | None = None
         # Since when the person has had nothing in hand.
         self.waiting_since: float | None = None
         self.outgoing: deque[str] = deque()
@@ -97,7 +101,9 @@ class Session:
     @property
     def want(self) -> int:
         """Queries that would fill its buffer."""
-        return 0 if self.away or self.closing else max(self.buffer - len(self.held), 0)
+        return (
+            0 if self.away or self.closing else max(self.buffer - len(self.held) - self.coming, 0)
+        )
 
     def deliver(self, *frames: str) -> None:
         """Send frames in order, without making anybody wait for this client's network."""

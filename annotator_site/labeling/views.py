@@ -8,10 +8,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.safestring import mark_safe
 
+from al_engine.pools import gold
 from al_engine.pools.models import Annotator, Campaign
 from al_engine.pools.sizes import sizes
 from annotator_site.accounts.models import User
 from annotator_site.labeling.campaign_view import instructions_html
+from annotator_site.labeling.introduction import annotator_of
+from annotator_site.labeling.words import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +55,23 @@ def home(request: HttpRequest) -> HttpResponse:
 def label(request: HttpRequest, slug: str) -> HttpResponse:
     """The labeling page of a campaign, for its annotators."""
     campaign = get_object_or_404(Campaign, slug=slug)
-    assert isinstance(request.user, User)  # noqa: S101 - login_required
-    if not Annotator.objects.filter(campaign=campaign, user=request.user, active=True).exists():
+    annotator = annotator_of(request, slug)
+    if annotator is None:
         # Not PermissionDenied, which Django logs with a traceback each time.
         return render(request, "403.html", status=403)
+    shown = gold.shown(campaign=campaign)
+    told = bool(campaign.instructions or shown.examples)
     context = {
         "campaign": {
             "slug": campaign.slug,
             "title": campaign.title,
             # Cleaned by `instructions_html`, so it may stand in the page as it is.
             "instructions_html": mark_safe(instructions_html(campaign.instructions)),  # noqa: S308
-        }
+        },
+        "has_examples": bool(shown.examples),
+        "has_practice": bool(shown.practice),
+        "introduce": told and annotator.introduced_at is None,
+        "practice": bool(shown.practice) and annotator.practiced_at is None,
+        "words": words(),
     }
     return render(request, "labeling/label.html", context)

@@ -33,11 +33,11 @@ hub = Hub()
 class CloseCode(IntEnum):
     """Why a connection is refused or ended."""
 
-    TRY_LATER = 1013
     NOT_LOGGED_IN = 4401
     NOT_ALLOWED = 4403
     NO_SUCH_CAMPAIGN = 4404
     SILENT = 4408
+    TRY_LATER = 4503
 
 
 class Credit:

@@ -201,7 +201,8 @@ def _asking(campaign_id: int) -> list[Asked]:
     """Images in people's buffers, those leased last first."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT a.id, image.id, image.name, image.key, image.width, image.height,
+            """SELECT a.id, image.id, image.name, coalesce(image.display_key, image.key),
+                      image.width, image.height,
                       query.strategy, query.score, query.purpose, person.pseudonym
                FROM (SELECT id, image_id, query_id, annotator_id, lease_expires
                      FROM pools_assignment

@@ -1,8 +1,8 @@
 """One simulated annotator: a client of the labeling WebSocket and of nothing else.
 
-It behaves as the labeling page does: it holds queries ahead, gives every message an id of its
-own, keeps what is not acknowledged and sends it again, under the same id, over the next
-connection.
+It behaves as the labeling page does: it holds as many queries ahead as its pace and its network
+ask for, gives every message an id of its own, keeps what is not acknowledged and sends it again,
+under the same id, over the next connection.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -20,7 +19,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.typing import Subprotocol
 
 from annotator_site.labeling.protocol import MAX_FRAME_BYTES, SUBPROTOCOL, CloseCode
-from annotator_site.simulation.crew import Acknowledged, Identity, Manner, Permits
+from annotator_site.simulation.ahead import Ahead
+from annotator_site.simulation.crew import Acknowledged, Identity, Manner, Permits, Said
 from annotator_site.simulation.summary import Tally
 
 # Trying again cannot help against these; too many connections or messages pass by themselves.
@@ -39,16 +39,6 @@ LATER_S: Final = 1.0
 
 class Refused(Exception):
     """The site will never let this bot in; the message names the bot and says why."""
-
-
-@dataclass(slots=True)
-class _Said:
-    """A message that is not acknowledged yet; `choice` is None for a skip."""
-
-    frame: str
-    query: int
-    choice: int | None
-    at: float
 
 
 class Bot:
@@ -75,14 +65,14 @@ class Bot:
         self.permits = permits
         self.on_ack = on_ack
         self.idle: str | None = None
-        self.unacked: dict[str, _Said] = {}
+        self.unacked: dict[str, Said] = {}
         self.settled = asyncio.Event()  # set while nothing is unacknowledged
         self.settled.set()
         self._session: str | None = None
-        # Query -> image in the order in which they came, the one that is in view included.
-        self._buffer: dict[int, int] = {}
+        self._buffer: dict[int, int] = {}  # query -> image as they came, the one in view included
         self._current: int | None = None
         self._shown_at = 0.0
+        self._ahead = Ahead(manner.buffer)
         self._waits_since: float | None = None
         self._joined_at: float | None = None
         self._again: list[str] = []
@@ -142,14 +132,13 @@ class Bot:
 
     async def _attend(self, connection: ClientConnection) -> None:
         """One connection from `ready` to its end."""
-        ready = {"type": "ready", "buffer": self.manner.buffer, "resume": self._session}
         now = time.monotonic()
         self.tally.connect(now=now)
         if self._joined_at is None:
             self._joined_at = now
         answering: asyncio.Task[None] | None = None
         try:
-            await connection.send(orjson.dumps(ready).decode())
+            await connection.send(self._ready(self._session))
             async for frame in connection:
                 message = orjson.loads(frame)
                 if message["type"] == "welcome":
@@ -161,13 +150,20 @@ class Bot:
                     answering = asyncio.create_task(self._answer_all(connection))
                     answering.add_done_callback(lambda task: _hang_up(task, connection))
                 else:
+                    held = self._ahead.size
                     self._receive(message, time.monotonic())
+                    if self._ahead.size != held:
+                        await connection.send(self._ready(None))
         finally:
             self.tally.connected -= 1
             if answering is not None:
                 answering.cancel()
                 with suppress(asyncio.CancelledError, ConnectionClosed):
                     await answering
+
+    def _ready(self, resume: str | None) -> str:
+        ready = {"type": "ready", "buffer": self._ahead.size, "resume": resume}
+        return orjson.dumps(ready).decode()
 
     def _receive(self, message: dict[str, Any], now: float) -> None:
         match message["type"]:
@@ -179,6 +175,7 @@ class Bot:
                 said = self._settle(message["id"])
                 if said is None:
                     return  # the answer to a message that was sent twice
+                self._ahead.delayed(now - said.sent)
                 self.tally.acknowledge(sent=said.at, now=now, is_label=said.choice is not None)
                 if said.choice is not None:
                     self.on_ack(
@@ -223,7 +220,7 @@ class Bot:
             if said is not None and said.choice is not None:
                 self.permits.give_back()
 
-    def _settle(self, message_id: str) -> _Said | None:
+    def _settle(self, message_id: str) -> Said | None:
         said = self.unacked.pop(message_id, None)
         if not self.unacked:
             self.settled.set()
@@ -232,6 +229,7 @@ class Bot:
     async def _answer_all(self, connection: ClientConnection) -> None:
         """Answer one query after the other; ends with the connection."""
         for said in list(self.unacked.values()):
+            said.sent = time.monotonic()
             await connection.send(said.frame)
         while True:
             if self._again:
@@ -276,7 +274,8 @@ class Bot:
         else:
             shown_ms = int((now - self._shown_at) * 1000)
             message |= {"type": "label", "choice": choice, "shown_ms": shown_ms}
-        said = _Said(orjson.dumps(message).decode(), query, choice, now)
+        self._ahead.answered(now)
+        said = Said(orjson.dumps(message).decode(), query, choice, at=now, sent=now)
         self.unacked[message_id] = said
         self.settled.clear()
         del self._buffer[query]

@@ -14,12 +14,15 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a bot labels: mean seconds of thought, least seconds between answers, errors."""
+    """How a bot labels: mean seconds of thought, least seconds between answers, errors.
+
+    `buffer`: queries held ahead; None: as many as its pace and its network ask for.
+    """
 
     think_s: float
     least_s: float
     error_rate: float
-    buffer: int
+    buffer: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,20 @@ class Acknowledged:
     query: int
     choice: int
     username: str
+
+
+@dataclass(slots=True)
+class Said:
+    """A message that is not acknowledged yet; `choice` is None for a skip.
+
+    `at` is when it was said, `sent` when it went out over the connection that there is.
+    """
+
+    frame: str
+    query: int
+    choice: int | None
+    at: float
+    sent: float
 
 
 class Permits:

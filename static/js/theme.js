@@ -1,8 +1,7 @@
 // Light, dark or the system's choice. A classic script in the head, so that the first paint is
-// already in the right colours; the switch itself is drawn when the page has been read.
+// already in the right colours; the switch itself appears when the page has been read.
 (() => {
   const KEY = "nowait.theme";
-  const THEMES = [["system", "System"], ["light", "Light"], ["dark", "Dark"]];
   const root = document.documentElement;
 
   function remembered() {
@@ -33,18 +32,9 @@
   apply(remembered());
 
   addEventListener("DOMContentLoaded", () => {
-    for (const place of document.querySelectorAll("[data-theme-switch]")) {
-      place.className = "theme";
-      place.setAttribute("role", "group");
-      place.setAttribute("aria-label", "Colours");
-      for (const [theme, name] of THEMES) {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.textContent = name;
-        button.dataset.themeChoice = theme;
-        button.addEventListener("click", () => choose(theme));
-        place.append(button);
-      }
+    for (const place of document.querySelectorAll("[data-theme-switch]")) place.hidden = false;
+    for (const button of document.querySelectorAll("[data-theme-choice]")) {
+      button.addEventListener("click", () => choose(button.dataset.themeChoice));
     }
     apply(remembered());
   });

@@ -1,16 +1,21 @@
-// The queries held ahead. Each has its image element, decoded before it may be shown, so that the
-// key press waits for neither the network nor the decoder.
+// The queries held ahead. Each has its image element, fetched at once and decoded before it may be
+// shown, so that the key press waits for neither the network nor the decoder.
+//
+// Decoding costs frames of its own. So it is done for the next few alone, right after an answer,
+// when the next key press is furthest away.
 
 const CONFIRM_MS = 2000; // after a reconnection the server sends again what is still ours
 const LONGEST_RETRY_MS = 5000;
 const TRIES = 6;
+const AT_HAND = 2; // images decoded and painted ahead
 
 export class Buffer {
-  #turns = []; // {id, query, image, element, ready, confirmed, again}: oldest first
+  #turns = []; // as newTurn makes them: oldest first
   #on;
   #timer = 0;
+  fetching = 0; // seconds that the last image took from its query to the browser
 
-  // on: {ready(), broken(turn, reason), gone(turn), linked() → whether there is a connection}
+  // on: {ready(turn), broken(turn, reason), gone(turn), linked() → whether there is a connection}
   constructor(on) {
     this.#on = on;
   }
@@ -27,7 +32,15 @@ export class Buffer {
   add({ query, image }) {
     const turn = newTurn({ query, image });
     this.#turns.push(turn);
-    this.#decode(turn, 0);
+    this.#bring(turn, 0);
+  }
+
+  // Has the next few images decoded; each is `ready` then.
+  ripen() {
+    for (const turn of this.#turns.filter(({ loaded }) => loaded).slice(0, AT_HAND)) {
+      if (turn.ready) this.#on.ready(turn);
+      else turn.ripen?.();
+    }
   }
 
   // The next that can be shown at once, or undefined.
@@ -38,13 +51,21 @@ export class Buffer {
 
   // The turn that was on the stage, when another takes its place there.
   putFirst(turn) {
-    turn.ready = true;
+    turn.ready = turn.loaded = true;
     this.#turns.unshift(turn);
   }
 
   remove(id) {
     const at = this.#turns.findIndex((turn) => turn.id === String(id));
-    return at < 0 ? undefined : this.#turns.splice(at, 1)[0];
+    if (at < 0) return undefined;
+    const [turn] = this.#turns.splice(at, 1);
+    discard(turn);
+    return turn;
+  }
+
+  clear() {
+    this.#turns.forEach(discard);
+    this.#turns = [];
   }
 
   // After a welcome: what the server does not send again soon has gone to others. `shown` is the
@@ -66,9 +87,17 @@ export class Buffer {
     clearTimeout(this.#timer);
   }
 
-  async #decode(turn, tries) {
+  async #bring(turn, tries) {
+    const { element } = turn;
+    const begun = performance.now();
     try {
-      await turn.element.decode();
+      await loaded(element);
+      turn.loaded = true;
+      this.fetching = (performance.now() - begun) / 1000;
+      const ripe = new Promise((ripen) => (turn.ripen = ripen));
+      this.ripen();
+      await ripe;
+      await element.decode();
       turn.ready = true;
     } catch {
       const reason = await reasonOf(turn.image.url);
@@ -84,7 +113,7 @@ export class Buffer {
       this.#on.broken(turn, reason === "broken" ? "bad_image" : "other");
       return;
     }
-    this.#on.ready();
+    if (this.#turns.includes(turn)) this.#on.ready(turn);
   }
 
   #again(turn, tries) {
@@ -92,13 +121,38 @@ export class Buffer {
     turn.again = null;
     if (!this.#turns.includes(turn)) return;
     turn.element = newElement(turn.image);
-    this.#decode(turn, tries);
+    turn.loaded = false;
+    this.#bring(turn, tries);
   }
 }
 
+// loaded: its bytes are here; ready: it is decoded; painted: it lies on the stage; confirmed: the
+// server says that it is ours; again: tries once more to fetch it.
 export function newTurn({ query, image }) {
-  const element = newElement(image);
-  return { id: String(query), query, image, element, ready: false, confirmed: true, again: null };
+  return {
+    id: String(query),
+    query,
+    image,
+    element: newElement(image),
+    loaded: false,
+    ready: false,
+    painted: false,
+    confirmed: true,
+    again: null,
+  };
+}
+
+function discard(turn) {
+  turn.element.remove();
+  turn.painted = false;
+}
+
+function loaded(element) {
+  if (element.complete && element.naturalWidth) return undefined;
+  return new Promise((done, failed) => {
+    element.addEventListener("load", done, { once: true });
+    element.addEventListener("error", failed, { once: true });
+  });
 }
 
 function newElement({ url, width, height }) {
@@ -118,10 +172,20 @@ function newElement({ url, width, height }) {
 // network or a link that is no longer valid says nothing about it.
 async function reasonOf(url) {
   try {
-    const { ok, status } = await fetch(url, { cache: "no-store" });
+    const answer = await fetch(url, { cache: "no-store" });
+    const { ok, status } = answer;
+    if (ok && (await isPicture(answer))) return "network"; // it has come back meanwhile
     if (ok || status === 404 || status === 410 || status === 415) return "broken";
     return status >= 500 || status === 429 ? "network" : "refused";
   } catch {
     return "network";
   }
+}
+
+async function isPicture(answer) {
+  const data = await answer.blob();
+  return createImageBitmap(data).then(
+    () => true,
+    () => false,
+  );
 }

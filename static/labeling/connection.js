@@ -7,6 +7,7 @@ const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5000;
 const STEADY_MS = 1000; // a link that lived so long starts the back-off afresh
 const PATIENCE_MS = 10000; // for the handshake and the welcome together
+const DONE = 1000; // the close code of who goes on purpose
 
 export class Connection {
   #url;
@@ -14,7 +15,7 @@ export class Connection {
   #socket = null;
   #attempt = 0;
   #timer = 0;
-  #status = "connecting"; // connecting → live → reconnecting → live …, or refused
+  #status = "connecting"; // connecting → live → reconnecting → live …, or refused, or resting
 
   // on: {hello() → the first message of each connection, message(object), status(word),
   //      refused(code)}
@@ -48,6 +49,12 @@ export class Connection {
     this.#attempt = 0;
     this.#setStatus("connecting");
     this.restart();
+  }
+
+  // Closes it for good, which hands everything back that is held here, until `retry`.
+  rest() {
+    this.#drop(DONE);
+    this.#setStatus("resting");
   }
 
   send(message) {
@@ -88,13 +95,13 @@ export class Connection {
   }
 
   // Lets go of the socket at once: the closing handshake of a dead link can take minutes.
-  #drop() {
+  #drop(code) {
     clearTimeout(this.#timer);
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;
     socket.onopen = socket.onclose = socket.onmessage = null;
-    socket.close();
+    socket.close(code);
   }
 
   #setStatus(status) {

@@ -13,7 +13,8 @@ export function listen({ rail, help, meaning, isAway, goOn, answer, undo, act })
     }
     if (!isOurs(event)) return;
     const means = meaning(event);
-    if (help.open && means?.action !== "help") return;
+    const sheet = document.querySelector("dialog[open]");
+    if (sheet && !(help.open && means?.action === "help")) return;
     if (isAway() && !IN_PASSING.has(event.key)) {
       event.preventDefault();
       goOn();
@@ -34,6 +35,6 @@ export function listen({ rail, help, meaning, isAway, goOn, answer, undo, act })
     const button = event.target.closest("button");
     if (button?.dataset.action) act(button.dataset.action);
     // A button that a pointer pressed keeps no focus, or the next space bar would press it again.
-    if (event.detail && button?.closest(".rail, .strip")) button.blur();
+    if (event.detail && button?.closest(".rail, .strip, .tools")) button.blur();
   });
 }

@@ -1,14 +1,24 @@
-// The instructions: a sheet that slides in. While it is open no key answers.
+// The instructions: a sheet that slides in, with examples of each class. While it is open no key
+// answers.
 
 import { choiceButton } from "./rail.js";
+import { SMALL } from "./stage.js";
+import { word } from "./words.js";
+
+const part = (id) => document.getElementById(id);
 
 export class Help {
-  #sheet = document.getElementById("help");
+  #sheet = part("help");
+  #address;
+  #examples = null; // the promise of them, once they were asked for: {choice → [image]}
 
-  // covered(boolean) is called when the sheet opens and when it has closed.
-  constructor(covered) {
+  // covered(boolean) is called when the sheet opens and when it has closed. address: of the
+  // examples, empty where there are none.
+  constructor({ covered, address }) {
     const sheet = this.#sheet;
-    document.getElementById("help-open").addEventListener("click", () => this.toggle());
+    this.#address = address;
+    part("help-open").addEventListener("click", () => this.toggle());
+    part("help-close").addEventListener("click", () => sheet.close());
     sheet.addEventListener("close", () => covered(false));
     // A click beside the sheet falls on the dialog itself, which has no padding.
     sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
@@ -20,17 +30,79 @@ export class Help {
   }
 
   toggle() {
-    if (this.open) {
-      this.#sheet.close();
-      return;
-    }
+    if (this.open) this.close();
+    else this.show();
+  }
+
+  close() {
+    this.#sheet.close();
+  }
+
+  show() {
     this.#sheet.showModal();
     this.covered(true);
+    this.#examples ??= fetchExamples(this.#address);
+    this.#illustrate();
+  }
+
+  // The first time: done when the person has closed it.
+  introduce() {
+    const label = part("help-close").firstElementChild;
+    const usual = label.textContent;
+    label.textContent = word("begin");
+    this.show();
+    return new Promise((done) => {
+      const closed = () => {
+        label.textContent = usual;
+        done();
+      };
+      this.#sheet.addEventListener("close", closed, { once: true });
+    });
   }
 
   fill(choices, hasSearch) {
-    const list = document.getElementById("help-choices");
+    const list = part("help-choices");
     list.replaceChildren(...choices.map((choice) => choiceButton(choice, "li")));
     for (const row of this.#sheet.querySelectorAll(".for-search")) row.hidden = !hasSearch;
+    if (this.#examples) this.#illustrate();
   }
+
+  async #illustrate() {
+    const examples = await this.#examples;
+    for (const row of part("help-choices").children) {
+      const images = examples.get(Number(row.dataset.choice));
+      if (!images || row.querySelector(".examples")) continue;
+      const group = document.createElement("span");
+      group.className = "examples";
+      group.setAttribute("role", "img");
+      const { textContent: name } = row.querySelector(".choice-name");
+      group.setAttribute("aria-label", word("examples_of", { name }));
+      group.append(...images.map(exampleOf));
+      row.append(group);
+    }
+    this.#sheet.dataset.examples = String(examples.size);
+  }
+}
+
+async function fetchExamples(address) {
+  const examples = new Map();
+  if (!address) return examples;
+  try {
+    const answer = await (await fetch(address)).json();
+    for (const image of answer.examples) {
+      examples.set(image.choice, [...(examples.get(image.choice) ?? []), image]);
+    }
+  } catch {
+    // Without a network the words alone must do.
+  }
+  return examples;
+}
+
+function exampleOf({ url, width, height }) {
+  const image = new Image(width, height);
+  image.loading = "lazy";
+  image.alt = "";
+  if (Math.max(width, height) <= SMALL) image.className = "small";
+  image.src = url;
+  return image;
 }

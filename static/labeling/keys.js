@@ -6,8 +6,24 @@ const ACTIONS = [
   { name: "bad_image", letter: "x" },
   { name: "other", letter: "s" },
   { name: "undo", letter: "z", cap: "⌫" },
+  { name: "pause", letter: "p" },
   { name: "help", letter: "h", cap: "?" },
+  { name: "rotate", letter: "r" },
 ];
+const VIEW = {
+  "+": "zoom_in",
+  "=": "zoom_in",
+  "-": "zoom_out",
+  ArrowUp: "brighter",
+  ArrowDown: "darker",
+  ".": "more_contrast",
+  ",": "less_contrast",
+  Escape: "reset_view",
+  "shift ArrowLeft": "pan_left",
+  "shift ArrowRight": "pan_right",
+  "shift ArrowUp": "pan_up",
+  "shift ArrowDown": "pan_down",
+};
 
 // choices: as in the welcome. search: the field that finds a class by its name, or null; while
 // there is one, a letter that nothing else claims begins a search.
@@ -15,7 +31,7 @@ export function keymap(choices, search) {
   const hotkeys = new Map();
   for (const choice of choices) if (choice.hotkey) hotkeys.set(choice.hotkey.toLowerCase(), choice);
 
-  const actions = new Map();
+  const actions = new Map(Object.entries(VIEW));
   const caps = new Map();
   for (const { name, letter, cap } of ACTIONS) {
     const taken = hotkeys.has(letter) || search !== null;
@@ -25,8 +41,9 @@ export function keymap(choices, search) {
   if (hotkeys.has("?")) caps.set("help", actions.has("h") ? "H" : "⇧H");
   else actions.set("?", "help");
   actions.set("Backspace", "undo");
-  const back = getComputedStyle(document.documentElement).direction === "rtl" ? "Right" : "Left";
-  actions.set(`Arrow${back}`, "undo");
+  const rtl = getComputedStyle(document.documentElement).direction === "rtl";
+  actions.set(rtl ? "ArrowRight" : "ArrowLeft", "undo");
+  actions.set(rtl ? "ArrowLeft" : "ArrowRight", "redo");
 
   // Returns {choice}, {action}, {search: true} or null.
   function meaning(event) {

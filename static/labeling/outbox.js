@@ -1,25 +1,34 @@
 // What the person did and the server has not confirmed: each message under an id of its own, kept
-// in localStorage until it is answered, and sent again under the same id after a lost connection.
-// One storage key a message: two tabs never overwrite one another, and a tab that adopts what
-// another left behind does no harm, since an id has its effect once.
+// in this browser until it is answered, and sent again under the same id after a lost connection.
+
+import { Shelf } from "./shelf.js";
 
 const WINDOW = 10; // messages on their way at most: the server bounds what it takes in
 const PATIENCE_MS = 10000; // without an answer for so long, the link counts as dead
 const PAUSE_MS = 1000; // after the server said `rate_limited`
 
 export class Outbox {
-  #prefix;
+  #shelf;
   #send;
   #entries = new Map(); // id → {message, at, sent}, oldest first
   #last = 0;
   #pausedUntil = 0;
 
-  // send(message) is called for each message when its turn comes; `changed` after each change.
-  constructor({ place, send, changed }) {
-    this.#prefix = `nowait.outbox/${place}/`;
+  // send(message) is called for each message when its turn comes, changed() after each change,
+  // unkept() when this browser keeps nothing: the page's memory then holds it all the same, and
+  // leaving warns.
+  constructor({ place, send, changed, unkept }) {
+    this.#shelf = new Shelf(place, unkept);
     this.#send = send;
     this.changed = changed;
-    this.#load();
+  }
+
+  // Takes up what earlier pages left. Call it before the first `put`.
+  async load() {
+    for (const { message, at } of await this.#shelf.open()) {
+      this.#entries.set(message.id, { message, at, sent: 0 });
+      this.#last = at;
+    }
   }
 
   get size() {
@@ -36,7 +45,7 @@ export class Outbox {
     this.#last = Math.max(this.#last + 1, Date.now()); // order survives a reload
     const entry = { message: { ...fields, id }, at: this.#last, sent: 0 };
     this.#entries.set(id, entry);
-    this.#store(id, entry);
+    this.#shelf.keep(entry);
     this.changed();
     return id;
   }
@@ -46,9 +55,15 @@ export class Outbox {
     const entry = this.#entries.get(id);
     if (!entry) return undefined;
     this.#entries.delete(id);
-    this.#forget(id);
+    this.#shelf.drop(id);
     this.changed();
     return entry.message;
+  }
+
+  // Seconds since a message was sent; 0 when it is not ours or was not sent on this connection.
+  onTheWay(id) {
+    const sent = this.#entries.get(id)?.sent;
+    return sent ? (performance.now() - sent) / 1000 : 0;
   }
 
   // Sends, oldest first, what is not on its way yet.
@@ -88,38 +103,6 @@ export class Outbox {
 
   get overdue() {
     return this.waiting > PATIENCE_MS;
-  }
-
-  #load() {
-    const found = [];
-    try {
-      for (const key of Object.keys(localStorage)) {
-        if (key.startsWith(this.#prefix)) found.push(JSON.parse(localStorage.getItem(key)));
-      }
-    } catch {
-      return; // storage is switched off: the page's memory is all there is
-    }
-    found.sort((one, other) => one.at - other.at);
-    for (const { message, at } of found) {
-      this.#entries.set(message.id, { message, at, sent: 0 });
-      this.#last = at;
-    }
-  }
-
-  #store(id, { message, at }) {
-    try {
-      localStorage.setItem(this.#prefix + id, JSON.stringify({ message, at }));
-    } catch {
-      // Full or switched off: the page's memory still holds it, and leaving warns.
-    }
-  }
-
-  #forget(id) {
-    try {
-      localStorage.removeItem(this.#prefix + id);
-    } catch {
-      // As above.
-    }
   }
 }
 

@@ -1,6 +1,9 @@
 // The classes: a button each, and above forty a field that finds them by name.
 
+import { word } from "./words.js";
+
 const LIST = 10; // up to here one column where there is room, above it a grid
+const FLASH_MS = 100;
 const MANY = 40; // above it the field
 // Okabe and Ito's colours, for a choice that brings none that the browser can read.
 const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#8A8A8A"];
@@ -49,6 +52,7 @@ export class Rail {
     const page = this.#box.closest(".labeler").dataset; // the style sheet decides by these
     page.shape = length > MANY ? "many" : length > LIST ? "grid" : "list";
     page.names = longest > 20 ? "long" : longest > 7 ? "usual" : longest > 2 ? "short" : "tiny";
+    this.#box.closest(".labeler").toggleAttribute("data-swipe", length === 2);
     page.few = String(length <= (longest > 20 ? 6 : 3));
     this.#field.parentElement.hidden = !this.search;
     this.#filter();
@@ -67,7 +71,7 @@ export class Rail {
   flash(choice) {
     const { button } = this.#buttons.find((entry) => entry.choice.choice === choice.choice);
     button.dataset.pressed = "true";
-    setTimeout(() => delete button.dataset.pressed, 150);
+    setTimeout(() => delete button.dataset.pressed, FLASH_MS);
   }
 
   #picked(choice, stay) {
@@ -94,9 +98,10 @@ export class Rail {
       if (wanted && rank < bestRank) [best, bestRank] = [entry, rank];
     }
     this.#mark(best);
-    const none = `No class is called “${this.#field.value.trim()}”`;
-    const some = `${matches} of ${this.#buttons.length}`;
-    this.#words.textContent = wanted ? (matches ? some : none) : `${this.#buttons.length} classes`;
+    const n = this.#buttons.length;
+    const none = () => word("no_class", { text: this.#field.value.trim() });
+    const some = () => (matches ? word("found", { found: matches, n }) : none());
+    this.#words.textContent = wanted ? some() : word("classes", { n });
   }
 
   #mark(entry) {
@@ -142,7 +147,11 @@ export function choiceButton(choice, tag = "button") {
   button.append(name);
   if (choice.hotkey) {
     const cap = document.createElement("kbd");
-    cap.textContent = choice.hotkey === " " ? "Space" : choice.hotkey.toUpperCase();
+    if (tag === "button") {
+      cap.setAttribute("aria-hidden", "true"); // said by the attribute, not as a part of the name
+      button.setAttribute("aria-keyshortcuts", choice.hotkey === " " ? "Space" : choice.hotkey);
+    }
+    cap.textContent = choice.hotkey === " " ? word("space") : choice.hotkey.toUpperCase();
     button.append(cap);
   }
   return button;

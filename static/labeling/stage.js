@@ -1,6 +1,12 @@
 // The image on the stage, whether it may be answered yet, and for how long it has been in view.
+//
+// The next images lie there, too, painted and all but invisible: to show one is a matter of its
+// opacity, and the frame after a key press has nothing to decode and nothing to draw anew.
 
-const SMALL = 100; // pixels: below it an image is drawn as sharp squares, above it smooth
+import { afterFrame } from "./frames.js";
+import { word } from "./words.js";
+
+export const SMALL = 100; // pixels: below it an image is drawn as sharp squares, above it smooth
 const MAGNIFY = 64; // an 8-pixel image across a whole screen is harder to read, not easier
 
 export class Stage {
@@ -37,24 +43,28 @@ export class Stage {
     this.#tick();
   }
 
+  // Has a decoded image painted ahead of its turn.
+  prepare(turn) {
+    const { element } = turn;
+    if (element.parentNode === this.#frame) return;
+    this.#lay(turn, "waiting");
+    const still = (act) => () => element.parentNode === this.#frame && act();
+    afterFrame(still(() => afterFrame(still(() => (turn.painted = true)))));
+  }
+
   show(turn) {
     this.#leave();
     const { element } = turn;
-    const width = turn.image.width || element.naturalWidth || 1;
-    const height = turn.image.height || element.naturalHeight || 1;
-    const small = Math.max(width, height) <= SMALL;
-    element.className = small ? "image small" : "image";
-    element.style.setProperty("--ratio", width / height);
-    element.style.setProperty("--most", `${width * (small ? MAGNIFY : 8)}px`);
-    element.alt = "The image to label";
+    this.#lay(turn, "now");
     this.turn = turn;
     this.#stage.dataset.query = turn.id;
-    this.#frame.replaceChildren(element);
     const number = this.#frames;
     const still = (act) => () => number === this.#frames && act();
-    const paint = () => requestAnimationFrame(still(() => this.#arm()));
+    const arm = still(() => this.#arm());
+    // What is not painted yet is drawn by the next frame, which may come late; not the one after.
+    const paint = () => afterFrame(turn.painted ? arm : still(() => afterFrame(arm)));
     if (turn.ready) paint();
-    else element.decode().then(paint, still(() => this.#broken(turn)));
+    else element.decode().then(still(paint), still(() => this.#broken(turn)));
   }
 
   // Takes the image off and returns its turn.
@@ -63,8 +73,26 @@ export class Stage {
     this.#leave();
     this.turn = null;
     delete this.#stage.dataset.query;
-    this.#frame.replaceChildren();
+    if (turn) turn.element.className = "image gone";
+    if (turn) turn.painted = false;
     return turn;
+  }
+
+  // Takes what is gone out of the document, which the frame after a key press need not do.
+  sweep() {
+    for (const element of this.#frame.querySelectorAll(".gone")) element.remove();
+  }
+
+  #lay({ element, image }, place) {
+    const width = image.width || element.naturalWidth || 1;
+    const height = image.height || element.naturalHeight || 1;
+    const small = Math.max(width, height) <= SMALL;
+    element.className = `image ${place}${small ? " small" : ""}`;
+    element.alt = place === "now" ? word("image") : "";
+    if (element.parentNode === this.#frame) return;
+    element.style.setProperty("--ratio", width / height);
+    element.style.setProperty("--most", `${width * (small ? MAGNIFY : 8)}px`);
+    this.#frame.append(element);
   }
 
   #leave() {

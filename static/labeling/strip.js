@@ -1,12 +1,18 @@
-// The film strip: the last answers, newest first, each a way back to its image.
+// The film strip: the last answers, newest first, each a way back to its image. It is drawn after
+// the next image, which it must not hold up.
 
 import { newTurn } from "./buffer.js";
+import { SMALL } from "./stage.js";
+import { word } from "./words.js";
 
-const LONGEST = 12;
+const LONGEST = 20;
+const THUMB = 128; // pixels: a copy of a large image that is quickly drawn again and again
 
 export class Strip {
   #list;
-  #items = []; // {label, turn, choice, entry}, newest first; label null for a skip
+  // {label, turn, choice, saved, entry}, newest first; label null for a skip, entry null until drawn
+  #items = [];
+  #changed = false;
   #key;
 
   // back(label) is called when an answer is clicked.
@@ -31,33 +37,53 @@ export class Strip {
 
   // choice null: the turn was skipped, which cannot be taken back.
   add({ label, turn, choice, saved = false }) {
+    this.#items.unshift({ label, turn, choice, saved, entry: null });
+    this.#items.length = Math.min(this.#items.length, LONGEST);
+    this.#changed = true;
+  }
+
+  // Brings what is to be seen in line.
+  draw() {
+    if (!this.#changed) return;
+    this.#changed = false;
+    for (const item of this.#items) {
+      item.entry ??= this.#entry(item);
+      const saved = String(item.saved);
+      if (item.entry.dataset.saved !== saved) item.entry.dataset.saved = saved;
+    }
+    const entries = this.#items.map(({ entry }) => entry);
+    for (const old of [...this.#list.children]) if (!entries.includes(old)) old.remove();
+    for (const entry of entries.filter((one) => !one.isConnected).reverse()) {
+      this.#list.prepend(entry);
+    }
+  }
+
+  #entry({ label, turn, choice }) {
     const entry = document.createElement("li");
-    turn.element.alt = "";
     const frame = document.createElement(choice ? "button" : "span");
     frame.className = "past";
-    frame.append(turn.element);
+    frame.append(thumb(turn.element));
     const name = document.createElement("span");
     name.className = "past-name";
     name.dir = "auto";
-    name.textContent = choice ? choice.name : "Skipped";
+    name.textContent = choice ? choice.name : word("skipped");
     frame.append(name);
     if (choice) {
       frame.type = "button";
       frame.dataset.label = label;
-      frame.title = `${choice.name}: label this image again`;
-      frame.setAttribute("aria-label", `Undo ${choice.name} and label its image again`);
+      frame.title = word("again", choice);
+      frame.setAttribute("aria-label", word("undo", choice));
       frame.style.setProperty("--choice", choice.color);
     }
-    entry.dataset.saved = String(saved);
     entry.append(frame);
-    this.#items.unshift({ label, turn, choice, entry });
-    this.#list.prepend(entry);
-    while (this.#items.length > LONGEST) this.#items.pop().entry.remove();
+    return entry;
   }
 
   saved(label) {
     const item = this.find(label);
-    if (item) item.entry.dataset.saved = "true";
+    if (!item) return;
+    item.saved = true;
+    this.#changed = true;
   }
 
   // Takes an answer out of the strip; returns its item.
@@ -65,7 +91,7 @@ export class Strip {
     const item = this.find(label);
     if (!item) return undefined;
     this.#items.splice(this.#items.indexOf(item), 1);
-    item.entry.remove();
+    this.#changed = true;
     return item;
   }
 
@@ -94,4 +120,23 @@ export class Strip {
       this.add({ label, turn: newTurn({ query, image }), choice, saved: isSaved(label) });
     }
   }
+}
+
+// Drawn once the image is there; an image that is gone stays blank.
+function thumb(element) {
+  const canvas = document.createElement("canvas");
+  const draw = () => {
+    const { naturalWidth: width, naturalHeight: height } = element;
+    if (!width) return;
+    const scale = Math.min(1, THUMB / Math.max(width, height));
+    canvas.className = Math.max(width, height) <= SMALL ? "small" : "";
+    canvas.width = Math.max(1, Math.round(width * scale));
+    canvas.height = Math.max(1, Math.round(height * scale));
+    const context = canvas.getContext("2d");
+    context.imageSmoothingQuality = "medium";
+    context.drawImage(element, 0, 0, canvas.width, canvas.height);
+  };
+  if (element.complete) draw();
+  else element.addEventListener("load", draw, { once: true });
+  return canvas;
 }

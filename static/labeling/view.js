@@ -1,7 +1,7 @@
 // The page around the stage: the panel of each state, progress, the link's dot, notices and what
 // is spoken to screen readers. It shows what it is told and decides nothing.
 
-import { STATES, keptWords, linkWords } from "./words.js";
+import { STATES, keptWords, linkWords, number, word } from "./words.js";
 
 const NOTICE_MS = 6000;
 const SPOKEN_MS = 400; // who goes faster than this needs no words for each image
@@ -11,6 +11,7 @@ const part = (id) => document.getElementById(id);
 
 export class View {
   #speaking = 0;
+  #progress = null; // not drawn yet
   #loginUrl;
 
   // goOn() is called by the button of a panel.
@@ -19,20 +20,23 @@ export class View {
     part("panel-button").addEventListener("click", goOn);
   }
 
-  // state: labeling, connecting, idle, away or closed; scene: the key of its words (of
-  // labeling none are shown).
-  state(state, scene) {
-    document.body.dataset.state = state;
+  // state: labeling, connecting, idle, away, resting or closed; scene: what it looks like; words: the
+  // key of its words, where one scene has several (of labeling none are shown).
+  state(state, scene, words = scene) {
     const panel = part("panel");
+    const same = panel.dataset.words === words;
+    if (same && document.body.dataset.state === state) return;
+    document.body.dataset.state = state;
     panel.hidden = state === "labeling";
-    if (panel.dataset.scene === scene) return;
+    if (same) return;
     panel.dataset.scene = scene;
+    panel.dataset.words = words;
     if (panel.hidden) return;
-    const { title, text, button, link } = STATES[scene];
+    const { title, text, button, link } = STATES[words];
     part("panel-title").textContent = title;
     part("panel-text").textContent = text;
     part("panel-button").hidden = !button;
-    part("panel-button").textContent = button ?? "";
+    part("panel-button").textContent = button;
     part("panel-link").hidden = !link;
     part("panel-link").textContent = link?.text ?? "";
     part("panel-link").classList.toggle("primary", link?.href === "login");
@@ -40,28 +44,39 @@ export class View {
     if (state !== "connecting") this.speak(`${title}. ${text}`);
   }
 
+  // Called for every answer and every receipt: what is the same already is not touched.
   link({ status, pending, slow }) {
     document.body.dataset.pending = String(pending);
     const words = linkWords({ status, online: navigator.onLine, pending, slow });
-    part("link").dataset.link = status === "live" && slow ? "slow" : status;
+    const link = status === "live" && slow ? "slow" : status;
+    if (part("link").dataset.link !== link) part("link").dataset.link = link;
     const span = part("link").lastElementChild;
     if (span.textContent !== words) span.textContent = words;
     const kept = status === "live" ? "" : keptWords(pending);
+    if (part("panel-kept").textContent === kept) return;
     part("panel-kept").hidden = !kept;
     part("panel-kept").textContent = kept;
   }
 
-  progress({ labeled, total, mine }) {
-    document.body.dataset.mine = String(mine);
+  progress(progress) {
+    document.body.dataset.mine = String(progress.mine);
+    this.#progress = progress;
+  }
+
+  // Brings the counts in line.
+  draw() {
+    if (!this.#progress) return;
+    const { labeled, total, mine } = this.#progress;
+    this.#progress = null;
     const share = (some) => (total ? Math.min(some / total, 1) : 0);
     const bar = part("progress");
     bar.setAttribute("aria-valuenow", String(Math.round(100 * share(labeled))));
-    bar.setAttribute("aria-valuetext", `${labeled} of ${total} images, ${mine} answers yours`);
+    bar.setAttribute("aria-valuetext", word("progress", { labeled, total, mine }));
     bar.style.setProperty("--labeled", share(labeled));
     bar.style.setProperty("--mine", Math.min(share(mine), share(labeled)));
-    part("labeled").textContent = labeled.toLocaleString();
-    part("total").textContent = total.toLocaleString();
-    part("mine").textContent = mine.toLocaleString();
+    part("labeled").textContent = number(labeled);
+    part("total").textContent = number(total);
+    part("mine").textContent = number(mine);
     part("counts").hidden = false;
   }
 
@@ -72,7 +87,7 @@ export class View {
   }
 
   notice(text, level = "info") {
-    const notice = document.createElement("li");
+    const notice = document.createElement("p");
     notice.className = "toast";
     notice.dataset.level = level;
     notice.textContent = text;

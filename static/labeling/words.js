@@ -1,84 +1,48 @@
-// What the page says in each state, and what comes next. One place, so that the tone is one.
+// What the page says. The words come with the page, in the person's language, as a block of JSON
+// (annotator_site/labeling/words.py); numbers are written as that language writes them.
 
-const HOME = { text: "All campaigns", href: "/" };
+const said = JSON.parse(document.getElementById("words").textContent);
+const { lang } = document.documentElement;
+const numbers = new Intl.NumberFormat(lang);
+const kinds = new Intl.PluralRules(lang);
 
-export const STATES = {
-  connecting: {
-    title: "Connecting",
-    text: "Your first images are on their way.",
-  },
-  waiting: {
-    title: "Fetching the next image",
-    text: "It is on its way.",
-  },
-  unreachable: {
-    title: "No connection to the server",
-    text: "This page tries again by itself and goes on as soon as it gets through.",
-  },
-  pool_empty: {
-    title: "The next images are being chosen",
-    text: "You need do nothing: they come by themselves.",
-  },
-  paused: {
-    title: "This campaign is paused",
-    text: "Everything you answered is safe. When it goes on, images come by themselves.",
-    link: HOME,
-  },
-  finished: {
-    title: "This campaign is finished",
-    text: "Every image has its label. Thank you for your part in it.",
-    link: HOME,
-  },
-  away: {
-    title: "You were away",
-    text: "Your images went to others, so that nobody waits. Press any key to go on.",
-    button: "Go on",
-  },
-  4401: {
-    title: "You are logged out",
-    text: "Log in again, and you come back to this page.",
-    link: { text: "Log in", href: "login" },
-  },
-  4403: {
-    title: "You are not in this campaign",
-    text: "Ask whoever runs it to add you, or to let you in again. Then open this page afresh.",
-    link: HOME,
-  },
-  4404: {
-    title: "This campaign does not exist any more",
-    text: "It may have been removed or renamed.",
-    link: HOME,
-  },
-  4409: {
-    title: "Labeling is open in too many places",
-    text: "Close it in another tab or on another device, then go on here.",
-    button: "Go on here",
-  },
-  4429: {
-    title: "That was faster than this campaign allows",
-    text: "Nothing is lost. Wait a few seconds, then go on.",
-    button: "Go on",
-  },
-};
+export const STATES = said.states; // {title, text, button, link} by the name of the state
 
-export const BROKEN = "An image could not be opened. It was reported and passed over.";
-export const UNREACHED = "An image could not be fetched and was passed over.";
-export const REVOKED = "That image went to somebody else. Here is the next.";
+export function number(value) {
+  return numbers.format(value);
+}
 
-export function count(number, one, many = `${one}s`) {
-  return `${number.toLocaleString()} ${number === 1 ? one : many}`;
+// The word of this name with its {places} filled in; `n` decides between singular and plural.
+export function word(name, values = {}) {
+  const found = said[name];
+  const text = typeof found === "string" ? found : found[kinds.select(values.n)];
+  return text.replace(/\{(\w+)\}/g, (_, place) => {
+    const value = values[place];
+    return typeof value === "number" ? number(value) : value;
+  });
+}
+
+// The key of the words that say why there is nothing: the detail, where the server gives one that
+// this page knows, else the reason.
+export function wordsOf(reason, detail) {
+  return Object.hasOwn(STATES, detail ?? "") ? detail : reason;
+}
+
+// Why the server refused a message; its own words where this page has none for the code.
+export function refusalWords(code, message) {
+  return said.refusals[code] ?? message;
 }
 
 // The words beside the dot.
 export function linkWords({ status, online, pending, slow }) {
-  if (status === "live") return slow ? `Saving ${count(pending, "answer")}` : "Live";
-  if (status === "refused") return "Not connected";
-  const word = status === "connecting" ? "Connecting" : online ? "Reconnecting" : "Offline";
-  return pending ? `${word} · ${count(pending, "answer")} unsent` : word;
+  if (status === "live") return slow ? word("saving", { n: pending }) : word("live");
+  if (status === "refused") return word("not_connected");
+  if (status === "resting") return word("on_break");
+  const trying = online ? "reconnecting" : "offline";
+  const state = word(status === "connecting" ? "connecting" : trying);
+  return pending ? word("unsent", { word: state, n: pending }) : state;
 }
 
 export function keptWords(pending) {
-  if (!pending) return "";
-  const them = pending === 1 ? "it is" : "they are";
-  return `${count(pending, "answer")} kept in this browser; ${them} sent as soon as there is a connection.`;
+  return pending ? word("kept", { n: pending }) : "";
 }

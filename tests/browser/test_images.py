@@ -28,7 +28,7 @@ def test_a_broken_and_a_missing_image_are_reported_and_passed_over(
     default_storage.save(broken.key, ContentFile(b"\x89PNG\r\n\x1a\n and then nothing"))
     person = make_annotator(campaign)
     ann = Labeler(open_page(person), campaign, person.annotator_id).open()
-    shown = ann.at("#frame img.image")
+    shown = ann.at("#frame .now")
     expect(shown).to_have_css("image-rendering", "pixelated")
     expect(shown).to_have_attribute("alt", "The image to label")
     for key in "12":

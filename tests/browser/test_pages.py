@@ -51,7 +51,7 @@ def test_somebody_logs_in_labels_and_logs_out(person: Person, open_page: OpenPag
     page.get_by_role("button", name="Log out").click()
     expect(page).to_have_title("Log in · Nowait")
     page.goto(f"/c/{campaign.slug}/")
-    expect(page.locator('[name="next"]')).to_have_value(f"/c/{campaign.slug}/")
+    expect(page.locator('main [name="next"]')).to_have_value(f"/c/{campaign.slug}/")
 
 
 def test_no_page_complains_in_light_or_dark(

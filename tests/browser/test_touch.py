@@ -45,7 +45,7 @@ def test_everything_is_on_any_phones_screen_and_large_enough(start: Start) -> No
         ann.page.set_viewport_size({"width": width, "height": height})
         assert fits(ann.page), (width, height)
         assert fits(ann.page, "#choices"), (width, height)
-        image = ann.at("#frame img").bounding_box()
+        image = ann.at("#frame .now").bounding_box()
         assert image is not None
         assert min(image["width"], image["height"]) >= LEAST_IMAGE_PX
         for place in ("#choices .choice", ".actions button", "#undo"):
@@ -58,7 +58,7 @@ def test_everything_is_on_any_phones_screen_and_large_enough(start: Start) -> No
                 assert min(box["width"], box["height"]) >= LEAST_PX, element.inner_text()
 
 
-@pytest.mark.parametrize("count", [40, 200])
+@pytest.mark.parametrize("count", [40, 200, 1_000])
 def test_any_number_of_classes_finds_its_place(
     open_page: OpenPage, transactional_db: None, count: int
 ) -> None:

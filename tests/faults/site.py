@@ -202,10 +202,12 @@ def a_site() -> Iterator[Site]:
 
 
 @contextmanager
-def people(site: Site, slug: str, *, labels: int) -> Iterator[Crowd]:
-    """Six people who label as fast as the campaign allows until there are so many labels."""
+def people(
+    site: Site, slug: str, *, labels: int, count: int = 6, think_s: float = 0.05
+) -> Iterator[Crowd]:
+    """People who label until there are so many labels, or as the campaign allows it."""
     process = site.popen(
-        *("run_annotators", slug, "--count=6", "--think=0.05", f"--labels={labels}"),
+        *("run_annotators", slug, f"--count={count}", f"--think={think_s}", f"--labels={labels}"),
         *("--journal=/dev/stdout", f"--url=ws://127.0.0.1:{site.port}"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

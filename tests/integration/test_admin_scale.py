@@ -85,6 +85,8 @@ def pages(small: Campaign, big: Campaign) -> Iterator[str]:
             "", "p=100", "split=holdout", "split=gold", f"q={sha256}", "q=class-3/image-00000",
             "q=nothing-like-it", f"q=%23{image}", *[f"state={state}" for state in states],
             *[f"campaign={each.pk}&state={state}" for each in (small, big) for state in states],
+            *[f"said={said}" for said in ("unusable", "everybody", "1", "5")],
+            *[f"campaign={big.pk}&said={said}" for said in ("unusable", "everybody", "2")],
         ],
         "query": [
             "", "p=100", "state=open", "state=withdrawn", "purpose=audit", f"q=image:{image}",

@@ -1,11 +1,14 @@
 """Images are served to whoever was given their address, and to nobody else."""
 
+import errno
 import hashlib
 import http.client
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -13,6 +16,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from pictures import picture
 
+from annotator_site.labeling.image_route import PIECE_BYTES, _Disk
 from annotator_site.labeling.image_urls import image_url, key_of
 
 
@@ -66,6 +70,41 @@ def test_a_signed_address_gives_the_image_as_it_is(ask: Ask, format_: str, exten
     assert answer.headers["content-type"] == f"image/{format_.lower()}"
     assert answer.headers["content-length"] == str(len(data))
     default_storage.delete(key)
+
+
+@pytest.mark.parametrize("size", [PIECE_BYTES - 1, PIECE_BYTES, 3 * PIECE_BYTES + 17])
+def test_a_large_file_comes_whole(ask: Ask, size: int) -> None:
+    data = os.urandom(size)
+    key = f"images/0/{hashlib.sha256(data).hexdigest()}.png"
+    default_storage.save(key, ContentFile(data))
+    answer = ask(image_url(key))
+    assert answer.headers["content-length"] == str(size)
+    assert answer.body == data
+    default_storage.delete(key)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_file_is_the_same_whether_its_disk_can_read_at_once_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    disk = _Disk()
+    if not at_once:
+
+        def refuse(*_: object) -> int:
+            raise OSError(errno.EOPNOTSUPP, "as a shared folder says")
+
+        monkeypatch.setattr(os, "preadv", refuse)
+    path = tmp_path / "x"
+    path.write_bytes(bytes(range(200)))
+    for _ in range(2):
+        file = await disk.open(str(path))
+        assert await disk.read(file, 200, 0) == bytes(range(200))
+        assert await disk.read(file, 50, 150) == bytes(range(150, 200))
+        assert await disk.read(file, 500, 199) == bytes([199])
+        os.close(file)
+    assert (disk.at_once is not None) is (at_once and hasattr(os, "RWF_NOWAIT"))
+    with pytest.raises(FileNotFoundError):
+        await disk.open(str(tmp_path / "y"))
 
 
 def test_an_image_is_kept_by_the_browser_and_is_nothing_but_an_image(

@@ -23,6 +23,19 @@ PERSONAS = ("anonymous", "stranger", "member", "owner")
 PAGES: dict[str, tuple[int | str, ...]] = {
     "/": ("/accounts/login/?next=/", 200, 200, 200),
     "/c/{slug}/": ("/accounts/login/?next=/c/{slug}/", 403, 200, 403),
+    "/c/{slug}/examples.json": (
+        "/accounts/login/?next=/c/{slug}/examples.json",
+        404,
+        200,
+        404,
+    ),
+    "/c/{slug}/practice.json": (
+        "/accounts/login/?next=/c/{slug}/practice.json",
+        404,
+        200,
+        404,
+    ),
+    "/c/{slug}/passed/": ("/accounts/login/?next=/c/{slug}/passed/", 405, 405, 405),
     "/c/nowhere/": ("/accounts/login/?next=/c/nowhere/", 404, 404, 404),
     "/accounts/login/": (200, "/", "/", "/"),
     "/accounts/logout/": (405, 405, 405, 405),
@@ -32,6 +45,7 @@ PAGES: dict[str, tuple[int | str, ...]] = {
         "/admin/login/?next=/admin/",
         200,
     ),
+    "/language/": ("/", "/", "/", "/"),
     "/healthz": (200, 200, 200, 200),
     "/readyz": (200, 200, 200, 200),
     "/nowhere": (404, 404, 404, 404),
@@ -59,7 +73,9 @@ class Markup(HTMLParser):
         values = dict(attrs)
         self.ids += [value for name, value in attrs if name == "id" and value]
         self.blocked += [name for name in values if name == "style" or name.startswith("on")]
-        if tag == "style" or (tag == "script" and not values.get("src")):
+        # What is not run is not blocked.
+        code = tag == "script" and values.get("type") != "application/json"
+        if tag == "style" or (code and not values.get("src")):
             self.blocked.append(tag)
 
 

@@ -26,6 +26,7 @@ from al_engine.pools.models import Campaign, Image
 from al_engine.pools.turns import Turn
 from annotator_site import environment, settings
 from annotator_site.labeling import consumer, protocol
+from annotator_site.labeling.words import words as words_of_the_page
 from annotator_site.research.rows import COLUMNS, Rows
 from annotator_site.research.writing import FORMATS
 
@@ -218,7 +219,7 @@ def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
         protocol.ack(UUID(int=1), progress, 1),
         protocol.nack(None, "paused", ""),
         protocol.revoke(1),
-        protocol.idle("paused"),
+        protocol.idle("paused", None),
         protocol.notice("info", ""),
     ]
     text = section(page("protocol.md"), "## From server to client")
@@ -234,7 +235,7 @@ def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
 
 def test_close_codes_and_limits_are_those_of_the_code() -> None:
     text = page("protocol.md")
-    codes = [*map(int, protocol.CloseCode), 1013]
+    codes = [*map(int, protocol.CloseCode)]
     assert list(map(int, first(table(text, "close code | meaning")))) == codes
     assert f"subprotocol `{protocol.SUBPROTOCOL}`" in text
     assert f"A frame has {protocol.MAX_FRAME_BYTES:,} bytes at most" in text
@@ -282,11 +283,10 @@ def test_the_keys_and_words_of_the_labeling_page_are_documented() -> None:
     listed = [(names(row[0])[0], row[1]) for row in table(text, "key | action")]
     keys = re.findall(r'name: "(\w+)", letter: "(\w)"', source("static/labeling/keys.js"))
     assert listed == [(letter.upper(), name) for name, letter in keys]
-    words = source("static/labeling/words.js")
-    titles = re.findall(r'^    title: "([^"]+)"', words, re.MULTILINE)
+    said = words_of_the_page()
+    titles = [state["title"] for state in said["states"].values()]
     assert sorted(titles) == sorted(row[0] for row in table(text, "page says | what to do"))
-    (revoked,) = re.findall(r'REVOKED = "([^"]+)"', words)
-    assert revoked in " ".join(text.split())
+    assert said["revoked"] in " ".join(text.split())
 
 
 def test_every_promise_names_tests_that_exist() -> None:

@@ -54,7 +54,7 @@ def test_the_size_is_that_of_the_picture_as_displayed(
 def test_damaged_exif_does_not_make_a_picture_unusable() -> None:
     facts = inspect_image(picture("JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xffnonsense"))
 
-    assert facts == ImageFacts("jpg", 8, 6)
+    assert (facts.extension, facts.width, facts.height) == ("jpg", 8, 6)
 
 
 def test_a_phone_picture_with_a_preview_behind_it_is_a_jpeg() -> None:
@@ -63,7 +63,9 @@ def test_a_phone_picture_with_a_preview_behind_it_is_a_jpeg() -> None:
         out, format="MPO", save_all=True, append_images=[Image.new("RGB", (4, 3))]
     )
 
-    assert inspect_image(out.getvalue()) == ImageFacts("jpg", 8, 6)
+    facts = inspect_image(out.getvalue())
+
+    assert (facts.extension, facts.width, facts.height) == ("jpg", 8, 6)
 
 
 @pytest.mark.parametrize("format_", ["PNG", "WEBP"])

@@ -286,7 +286,7 @@ def test_the_other_frames_are_small_and_plain() -> None:
         protocol.nack(label, "paused", "The campaign is paused."),
         protocol.nack(None, "bad_message", "A frame must be JSON."),
         protocol.revoke(7),
-        protocol.idle("pool_empty"),
+        protocol.idle("pool_empty", "choosing"),
         protocol.notice("info", "Hello."),
     ]
     assert [orjson.loads(each) for each in told] == [
@@ -294,10 +294,10 @@ def test_the_other_frames_are_small_and_plain() -> None:
         {"type": "nack", "id": ID, "code": "paused", "message": "The campaign is paused."},
         {"type": "nack", "id": None, "code": "bad_message", "message": "A frame must be JSON."},
         {"type": "revoke", "query": 7},
-        {"type": "idle", "reason": "pool_empty"},
+        {"type": "idle", "reason": "pool_empty", "detail": "choosing"},
         {"type": "notice", "level": "info", "message": "Hello."},
     ]
 
 
 def test_the_close_codes_are_those_of_the_protocol() -> None:
-    assert {code.value for code in CloseCode} == {4401, 4403, 4404, 4409, 4429}
+    assert {code.value for code in CloseCode} == {4401, 4403, 4404, 4409, 4410, 4429, 4503}

@@ -40,9 +40,30 @@ class Migration(migrations.Migration):
                 ),
                 ("name", models.CharField(help_text="Path inside the import.", max_length=500)),
                 ("key", models.CharField(help_text="Where the storage has it.", max_length=200)),
-                ("width", models.PositiveIntegerField()),
-                ("height", models.PositiveIntegerField()),
+                (
+                    "width",
+                    models.PositiveIntegerField(help_text="As imported, upright, in pixels."),
+                ),
+                (
+                    "height",
+                    models.PositiveIntegerField(help_text="As imported, upright, in pixels."),
+                ),
                 ("size", models.PositiveIntegerField(help_text="Bytes.")),
+                (
+                    "display_key",
+                    models.CharField(
+                        blank=True,
+                        help_text="Where the storage has the copy shown.",
+                        max_length=200,
+                        null=True,
+                    ),
+                ),
+                ("display_width", models.PositiveIntegerField(blank=True, null=True)),
+                ("display_height", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "display_size",
+                    models.PositiveIntegerField(blank=True, help_text="Bytes.", null=True),
+                ),
                 (
                     "cell",
                     models.PositiveSmallIntegerField(help_text="Its slice of D; never changes."),
@@ -72,6 +93,14 @@ class Migration(migrations.Migration):
                 (
                     "problem",
                     models.CharField(blank=True, help_text="Why it is excluded.", max_length=300),
+                ),
+                (
+                    "put_back_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When it was last put back: who called it unusable before does not count.",
+                        null=True,
+                    ),
                 ),
                 (
                     "created_at",
@@ -295,6 +324,22 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "examples_per_class",
+                    models.PositiveSmallIntegerField(
+                        default=4,
+                        help_text="Gold images of each class that the instructions show.",
+                        validators=[django.core.validators.MaxValueValidator(12)],
+                    ),
+                ),
+                (
+                    "practice_images",
+                    models.PositiveSmallIntegerField(
+                        default=0,
+                        help_text="Gold images to practice with before the first answer that counts; 0: none.",
+                        validators=[django.core.validators.MaxValueValidator(100)],
+                    ),
+                ),
+                (
                     "budget",
                     models.PositiveIntegerField(
                         default=0,
@@ -349,6 +394,22 @@ class Migration(migrations.Migration):
                     "joined_at",
                     models.DateTimeField(
                         db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "introduced_at",
+                    models.DateTimeField(
+                        editable=False,
+                        help_text="When the instructions had been shown.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "practiced_at",
+                    models.DateTimeField(
+                        editable=False,
+                        help_text="When the practice was first done to its end.",
+                        null=True,
                     ),
                 ),
                 (
@@ -524,6 +585,7 @@ class Migration(migrations.Migration):
                         max_length=9,
                     ),
                 ),
+                ("skipped_at", models.DateTimeField(null=True)),
                 (
                     "annotator",
                     models.ForeignKey(
@@ -1079,6 +1141,27 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
+            model_name="image",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("display_height__isnull", True),
+                        ("display_key__isnull", True),
+                        ("display_size__isnull", True),
+                        ("display_width__isnull", True),
+                    ),
+                    models.Q(
+                        ("display_height__gt", 0),
+                        ("display_key__gt", ""),
+                        ("display_size__gt", 0),
+                        ("display_width__gt", 0),
+                    ),
+                    _connector="OR",
+                ),
+                name="image_display",
+            ),
+        ),
+        migrations.AddConstraint(
             model_name="counter",
             constraint=models.UniqueConstraint(fields=("campaign", "slot"), name="counter_slot"),
         ),
@@ -1171,6 +1254,14 @@ class Migration(migrations.Migration):
                 condition=models.Q(("state", "leased")),
                 fields=["annotator"],
                 name="assignment_held",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="assignment",
+            index=models.Index(
+                condition=models.Q(("state", "skipped")),
+                fields=["campaign", "image"],
+                name="assignment_skipped",
             ),
         ),
         migrations.AddConstraint(

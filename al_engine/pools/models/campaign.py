@@ -118,6 +118,16 @@ class Campaign(models.Model):
         validators=[MinValueValidator(0.0), MaxValueValidator(0.0)],
         help_text="Share of gold images mixed in. Only 0 is supported by this version.",
     )
+    examples_per_class = models.PositiveSmallIntegerField(
+        default=4,
+        validators=[MaxValueValidator(12)],
+        help_text="Gold images of each class that the instructions show.",
+    )
+    practice_images = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(100)],
+        help_text="Gold images to practice with before the first answer that counts; 0: none.",
+    )
     budget = models.PositiveIntegerField(
         default=0, help_text="The campaign finishes after so many answers; 0: no limit."
     )
@@ -186,6 +196,12 @@ class Annotator(models.Model):
     pseudonym = models.CharField(max_length=20, default=new_pseudonym, unique=True)
     active = models.BooleanField(default=True, help_text="Off: may not label any more.")
     joined_at = models.DateTimeField(db_default=Now(), editable=False)
+    introduced_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the instructions had been shown."
+    )
+    practiced_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the practice was first done to its end."
+    )
 
     class Meta:
         ordering = ["id"]

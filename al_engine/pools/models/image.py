@@ -1,7 +1,7 @@
 """Images, each in exactly one pool, and the counters of the pools."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
 from al_engine.pools.models.campaign import Campaign, Choice
@@ -25,22 +25,47 @@ class Image(models.Model):
         EXCLUDED = "excluded", "excluded"
         RESERVED = "reserved", "reserved (holdout, gold)"
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="images")
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="images", db_index=False
+    )
     position = models.PositiveIntegerField(help_text="Row in the image cache; dense from 0.")
     sha256 = models.CharField(max_length=64, help_text="Of the file as it was imported.")
     name = models.CharField(max_length=500, help_text="Path inside the import.")
     key = models.CharField(max_length=200, help_text="Where the storage has it.")
-    width = models.PositiveIntegerField()
-    height = models.PositiveIntegerField()
+    width = models.PositiveIntegerField(help_text="As imported, upright, in pixels.")
+    height = models.PositiveIntegerField(help_text="As imported, upright, in pixels.")
     size = models.PositiveIntegerField(help_text="Bytes.")
+    # What people are shown instead of the file itself. NULL, not empty, where that is the file
+    # itself: the statements that hand out turns fall back by coalesce().
+    display_key = models.CharField(  # noqa: DJ001 - see above
+        max_length=200, null=True, blank=True, help_text="Where the storage has the copy shown."
+    )
+    display_width = models.PositiveIntegerField(null=True, blank=True)
+    display_height = models.PositiveIntegerField(null=True, blank=True)
+    display_size = models.PositiveIntegerField(null=True, blank=True, help_text="Bytes.")
     cell = models.PositiveSmallIntegerField(help_text="Its slice of D; never changes.")
     split = models.CharField(max_length=8, choices=Split, default=Split.POOL)
     state = models.CharField(max_length=10, choices=State, default=State.UNLABELED)
+    # The state of an image that no query asks and nobody answered, else NULL. The indexes on states
+    # are made of it and not of `state`: an answer, which takes an image from S to L, changes
+    # nothing that is indexed, and PostgreSQL leaves all indexes of the largest table alone (HOT).
+    resting = models.GeneratedField(
+        expression=Case(
+            When(state__in=["unlabeled", "excluded"], then=F("state")), default=Value(None)
+        ),
+        output_field=models.CharField(max_length=10, null=True),
+        db_persist=True,
+    )
     # Known beforehand: for the holdout, for gold and for simulated annotators. Never sent out.
     known_choice = models.ForeignKey(
         Choice, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
     problem = models.CharField(max_length=300, blank=True, help_text="Why it is excluded.")
+    put_back_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When it was last put back: who called it unusable before does not count.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -54,6 +79,21 @@ class Image(models.Model):
                 condition=Q(state__in=["unlabeled", "queried", "labeled", "excluded", "reserved"]),
                 name="image_state",
             ),
+            models.CheckConstraint(
+                condition=Q(
+                    display_key__isnull=True,
+                    display_width__isnull=True,
+                    display_height__isnull=True,
+                    display_size__isnull=True,
+                )
+                | Q(
+                    display_key__gt="",
+                    display_width__gt=0,
+                    display_height__gt=0,
+                    display_size__gt=0,
+                ),
+                name="image_display",
+            ),
             # Holdout and gold images never enter D, S or L.
             models.CheckConstraint(
                 condition=Q(state="excluded")
@@ -66,7 +106,7 @@ class Image(models.Model):
             # What a worker may score: D by cell.
             models.Index(
                 fields=["campaign", "cell", "position"],
-                condition=Q(state="unlabeled"),
+                condition=Q(resting="unlabeled"),
                 name="image_unlabeled",
             ),
             models.Index(
@@ -78,6 +118,11 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def shown_key(self) -> str:
+        """Where the storage has the file that people are shown."""
+        return self.display_key or self.key
 
 
 class Counter(models.Model):

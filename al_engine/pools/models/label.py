@@ -29,10 +29,18 @@ class Label(models.Model):
         Query, on_delete=models.CASCADE, related_name="labels", db_index=False, db_constraint=False
     )
     assignment = models.ForeignKey(
-        Assignment, on_delete=models.CASCADE, related_name="labels", db_index=False
+        Assignment,
+        on_delete=models.DO_NOTHING,
+        related_name="labels",
+        db_index=False,
+        db_constraint=False,
     )
     annotator = models.ForeignKey(
-        Annotator, on_delete=models.RESTRICT, related_name="labels", db_index=False
+        Annotator,
+        on_delete=models.RESTRICT,
+        related_name="labels",
+        db_index=False,
+        db_constraint=False,
     )
     choice = models.ForeignKey(Choice, on_delete=models.RESTRICT, related_name="+", db_index=False)
     client_id = models.UUIDField(help_text="Made by the client: its effect happens once.")
@@ -71,7 +79,11 @@ class Consensus(models.Model):
     """
 
     image = models.OneToOneField(
-        Image, on_delete=models.CASCADE, primary_key=True, related_name="consensus"
+        Image,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="consensus",
+        db_constraint=False,
     )
     campaign = models.ForeignKey(
         Campaign, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
@@ -80,7 +92,13 @@ class Consensus(models.Model):
         Query, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
     choice = models.ForeignKey(
-        Choice, on_delete=models.RESTRICT, null=True, related_name="+", db_index=False
+        Choice,
+        # The labels that it comes of keep the class.
+        on_delete=models.RESTRICT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     confidence = models.FloatField(help_text="Share of the answers that chose it.")
     answers = models.PositiveSmallIntegerField()

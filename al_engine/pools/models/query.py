@@ -97,7 +97,14 @@ class Assignment(models.Model):
         db_index=False,
         db_constraint=False,
     )
-    query = models.ForeignKey(Query, on_delete=models.CASCADE, related_name="assignments")
+    query = models.ForeignKey(
+        Query,
+        # Found by their image, which is indexed; with their campaign all of them go.
+        on_delete=models.DO_NOTHING,
+        related_name="assignments",
+        db_index=False,
+        db_constraint=False,
+    )
     image = models.ForeignKey(
         Image, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
@@ -117,6 +124,7 @@ class Assignment(models.Model):
     # Whose leases ran out here: their late answers are still theirs to give.
     former = ArrayField(models.BigIntegerField(), db_default=[])
     skip_reason = models.CharField(max_length=9, choices=SkipReason, db_default="", blank=True)
+    skipped_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-id"]
@@ -148,6 +156,12 @@ class Assignment(models.Model):
             ),
             # What one person holds: resume, renew, give back.
             models.Index(fields=["annotator"], condition=Q(state="leased"), name="assignment_held"),
+            # What people skip, for those who run the campaign.
+            models.Index(
+                fields=["campaign", "image"],
+                condition=Q(state="skipped"),
+                name="assignment_skipped",
+            ),
         ]
 
     def __str__(self) -> str:

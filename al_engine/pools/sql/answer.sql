@@ -29,14 +29,17 @@ stored AS (
     -- The order of the answers is a fact, too: the first one decides between equals.
     ORDER BY said.place
     ON CONFLICT DO NOTHING
-    RETURNING assignment_id, image_id, annotator_id
+    RETURNING assignment_id, image_id, annotator_id, client_id
+),
+turned AS (
+    UPDATE pools_assignment a
+    SET state = 'answered', annotator_id = stored.annotator_id, session = NULL, lease_expires = NULL
+    FROM stored
+    WHERE a.id = stored.assignment_id
+      -- A late answer takes the turn if nobody holds it now; else it is an extra one.
+      AND ((a.state = 'leased' AND a.annotator_id = stored.annotator_id)
+           OR (a.state = 'open' AND NOT EXISTS (
+                   SELECT 1 FROM pools_assignment other
+                   WHERE other.image_id = stored.image_id AND other.annotator_id = stored.annotator_id)))
 )
-UPDATE pools_assignment a
-SET state = 'answered', annotator_id = stored.annotator_id, session = NULL, lease_expires = NULL
-FROM stored
-WHERE a.id = stored.assignment_id
-  -- A late answer takes the turn if nobody holds it now; else it is an extra one.
-  AND ((a.state = 'leased' AND a.annotator_id = stored.annotator_id)
-       OR (a.state = 'open' AND NOT EXISTS (
-               SELECT 1 FROM pools_assignment other
-               WHERE other.image_id = stored.image_id AND other.annotator_id = stored.annotator_id)))
+SELECT annotator_id, client_id FROM stored

@@ -1,11 +1,8 @@
--- What became of each answer: one word a message. What came before is “repeated”.
+-- What became of answers that answer.sql did not store: one word a message.
 SELECT said.annotator_id, said.client_id,
        CASE
-           -- A label of another transaction came with an earlier message. No clock tells: that
-           -- transaction may have run while this one waited for it.
            WHEN label.choice_id = said.choice_id AND label.assignment_id = said.turn_id
-               THEN CASE WHEN label.xmin = pg_current_xact_id()::xid THEN 'stored'
-                         ELSE 'repeated' END
+               THEN 'repeated'
            WHEN label.id IS NOT NULL THEN 'conflict'
            WHEN a.id IS NULL THEN 'unknown_query'
            WHEN EXISTS (SELECT 1 FROM pools_assignment mine

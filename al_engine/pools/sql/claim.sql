@@ -45,11 +45,16 @@ dealt AS MATERIALIZED (
                         AND said.annotator_id = given.annotator_id
                         AND said.retracted_at IS NULL)
     ORDER BY annotator_id, image_id
+),
+leased AS (
+    UPDATE pools_assignment a
+    SET state = 'leased', annotator_id = dealt.annotator_id, session = dealt.session,
+        lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
+    FROM dealt
+    JOIN pools_image image ON image.id = dealt.image_id
+    WHERE a.id = dealt.id
+    RETURNING a.session, a.id, a.image_id, coalesce(image.display_key, image.key) AS key,
+              coalesce(image.display_width, image.width) AS width,
+              coalesce(image.display_height, image.height) AS height, a.lease_expires
 )
-UPDATE pools_assignment a
-SET state = 'leased', annotator_id = dealt.annotator_id, session = dealt.session,
-    lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
-FROM dealt
-JOIN pools_image image ON image.id = dealt.image_id
-WHERE a.id = dealt.id
-RETURNING a.session, a.id, a.image_id, image.key, image.width, image.height, a.lease_expires
+SELECT * FROM leased

@@ -23,4 +23,6 @@ SET state = 'leased', annotator_id = %(annotator)s, session = %(session)s::uuid,
 FROM dealt
 JOIN pools_image image ON image.id = dealt.image_id
 WHERE a.id = dealt.id
-RETURNING a.session, a.id, a.image_id, image.key, image.width, image.height, a.lease_expires
+RETURNING a.session, a.id, a.image_id, coalesce(image.display_key, image.key),
+          coalesce(image.display_width, image.width), coalesce(image.display_height, image.height),
+          a.lease_expires

@@ -5,13 +5,15 @@ WITH gone AS MATERIALIZED (
     SELECT a.id, a.session, a.annotator_id, q.state AS query_state
     FROM pools_assignment a
     JOIN pools_query q ON q.id = a.query_id
+    JOIN pools_image image ON image.id = a.image_id
     WHERE a.campaign_id = %(campaign)s AND a.state = 'leased' AND a.lease_expires < clock_timestamp()
       AND (a.session BETWEEN %(first)s::uuid AND %(last)s::uuid
            OR a.lease_expires < clock_timestamp() - interval '3 seconds')
     ORDER BY a.lease_expires
     LIMIT 2000
-    -- The query, too: whoever closes it now would not see a turn that opens meanwhile.
-    FOR NO KEY UPDATE OF a, q SKIP LOCKED
+    -- The image: whoever settles it now would not see a turn that opens meanwhile. The query: its
+    -- state is read as it is now, not as it was when this statement began.
+    FOR NO KEY UPDATE OF a, q, image SKIP LOCKED
 ),
 freed AS (
     UPDATE pools_assignment a

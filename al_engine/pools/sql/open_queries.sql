@@ -5,4 +5,4 @@ FROM pools_query q
 JOIN pools_image image ON image.id = q.image_id
 WHERE q.campaign_id = %(campaign)s AND q.state = 'open' AND q.cell = ANY(%(cells)s::int[])
   AND NOT EXISTS (SELECT 1 FROM pools_assignment a
-                  WHERE a.query_id = q.id AND a.state <> 'open')
+                  WHERE a.image_id = q.image_id AND a.query_id = q.id AND a.state <> 'open')

@@ -65,5 +65,5 @@ JOIN pools_query q ON q.image_id = judged.image_id AND q.state = 'open'
 CROSS JOIN LATERAL generate_series(
     1, greatest(q.answers_wanted - judged.answers, 1)
        - (SELECT count(*) FROM pools_assignment live
-          WHERE live.query_id = q.id AND live.state IN ('open', 'leased')))
+          WHERE live.image_id = q.image_id AND live.query_id = q.id AND live.state IN ('open', 'leased')))
 WHERE NOT (judged.enough AND judged.agreed)

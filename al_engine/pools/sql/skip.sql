@@ -7,7 +7,8 @@ WITH said AS MATERIALIZED (
 ),
 skipped AS (
     UPDATE pools_assignment a
-    SET state = 'skipped', skip_reason = said.reason, session = NULL, lease_expires = NULL
+    SET state = 'skipped', skip_reason = said.reason, skipped_at = clock_timestamp(),
+        session = NULL, lease_expires = NULL
     FROM said
     WHERE a.id = said.turn_id AND a.campaign_id = %(campaign)s
       AND a.state = 'leased' AND a.annotator_id = said.annotator_id

@@ -48,7 +48,8 @@ another AS (
     ON CONFLICT (image_id, annotator_id) DO NOTHING
     RETURNING session, id, image_id, lease_expires
 )
-SELECT turn.session, turn.id, turn.image_id, image.key, image.width, image.height,
+SELECT turn.session, turn.id, turn.image_id, coalesce(image.display_key, image.key),
+       coalesce(image.display_width, image.width), coalesce(image.display_height, image.height),
        turn.lease_expires
 FROM (SELECT * FROM held UNION ALL SELECT * FROM another) turn
 JOIN pools_image image ON image.id = turn.image_id

@@ -3,23 +3,26 @@
 WITH target AS MATERIALIZED (
     SELECT q.id, q.image_id
     FROM pools_query q
+    JOIN pools_image image ON image.id = q.image_id
     JOIN pools_cell cell ON cell.campaign_id = q.campaign_id AND cell.cell = q.cell
     WHERE q.id = ANY(%(queries)s::bigint[]) AND q.campaign_id = %(campaign)s AND q.state = 'open'
       AND cell.worker_id = ANY(%(workers)s::bigint[]) AND cell.lease_expires > clock_timestamp()
     ORDER BY q.id
-    FOR NO KEY UPDATE OF q SKIP LOCKED
+    FOR NO KEY UPDATE OF q, image SKIP LOCKED
 ),
 locked AS MATERIALIZED (
     SELECT a.id, a.query_id
     FROM pools_assignment a
-    WHERE a.query_id IN (SELECT id FROM target) AND a.state = 'open'
+    WHERE a.image_id IN (SELECT image_id FROM target) AND a.query_id IN (SELECT id FROM target)
+      AND a.state = 'open'
     FOR NO KEY UPDATE SKIP LOCKED
 ),
 free AS MATERIALIZED (
     SELECT target.id, target.image_id
     FROM target
     WHERE (SELECT count(*) FROM locked WHERE locked.query_id = target.id)
-        = (SELECT count(*) FROM pools_assignment a WHERE a.query_id = target.id)
+        = (SELECT count(*) FROM pools_assignment a
+           WHERE a.image_id = target.image_id AND a.query_id = target.id)
       -- A late answer may have come while somebody else held the turn.
       AND NOT EXISTS (SELECT 1 FROM pools_label l
                       WHERE l.image_id = target.image_id AND l.query_id = target.id
@@ -27,7 +30,7 @@ free AS MATERIALIZED (
 ),
 cancelled AS (
     UPDATE pools_assignment a SET state = 'cancelled'
-    FROM free WHERE a.query_id = free.id
+    FROM free WHERE a.image_id = free.image_id AND a.query_id = free.id
 ),
 withdrawn AS (
     UPDATE pools_query q SET state = 'withdrawn', closed_at = now()

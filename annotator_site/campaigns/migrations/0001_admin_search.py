@@ -4,7 +4,7 @@ from django.db import migrations
 
 CREATE = """
 CREATE INDEX image_name ON pools_image (name varchar_pattern_ops);
-CREATE INDEX image_excluded ON pools_image (id) WHERE state = 'excluded';
+CREATE INDEX image_excluded ON pools_image (id) WHERE resting = 'excluded';
 """
 
 DROP = """
@@ -14,5 +14,5 @@ DROP INDEX image_excluded;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("pools", "0002_counters")]
+    dependencies = [("pools", "0003_lean_rows")]
     operations = [migrations.RunSQL(CREATE, DROP)]

@@ -104,7 +104,9 @@ class Command(BaseCommand):
             help="where the site is (ws://127.0.0.1:8000)",
         )
         parser.add_argument(
-            "--buffer", type=buffer_size, default=5, help="queries that each holds ahead (5)"
+            "--buffer",
+            type=buffer_size,
+            help="queries that each holds ahead (as many as its pace and its network ask for)",
         )
         parser.add_argument(
             "--first", type=count, default=1, metavar="N",

@@ -54,7 +54,12 @@ class Person:
         async def store(conn: Connection) -> None:
             await labeled.lock(conn, turn_ids=[turn.turn_id for turn in turns])
             cursor = await labeled.answer(conn, campaign_id=self.campaign.pk, answers=answers)
-            receipts = await labeled.read_answer_receipts(cursor)
+            receipts = await labeled.answer_receipts(
+                conn,
+                campaign_id=self.campaign.pk,
+                answers=answers,
+                stored=await labeled.read_stored(cursor),
+            )
             assert set(receipts.values()) <= {"stored"}, receipts
 
         _in_one_transaction(store)

@@ -50,7 +50,7 @@ def test_a_session_can_be_resumed_while_its_connection_still_seems_alive(
     again = connect(campaign, ann)
     again.ready(buffer=3, resume=session)
     assert set(again.queries(3)) == set(held)
-    client.close()
+    assert client.close_code() == 4410
     assert [frame["type"] for frame in again.settle()] == ["welcome"]
     cat, _ = choices_of(campaign)
     assert again.label(held[0], cat)["type"] == "ack"

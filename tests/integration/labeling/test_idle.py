@@ -12,7 +12,7 @@ from stock import (
     stock,
 )
 
-from al_engine.pools import campaigns, signals
+from al_engine.pools import campaigns, processes, signals
 from al_engine.pools.models import Assignment, Campaign, Label
 
 from .conftest import Connect
@@ -33,6 +33,23 @@ def test_an_empty_pool_is_told_and_what_comes_into_it_is_pushed(
         assert ask(campaign, 2) == 2
         # Everybody gets a first one before anybody gets a second.
         assert clients[0].queries(1) != clients[1].queries(1)
+
+
+def test_an_empty_pool_says_what_will_happen(connect: Connect, transactional_db: None) -> None:
+    campaign = make_campaign()
+    add_images(campaign, 2)
+    client = connect(campaign, make_annotator(campaign))
+    client.ready()
+    client.expect("idle", reason="pool_empty", detail="no_workers")
+    (worker,) = [processes.register(campaign_id=campaign.pk, role="worker", name="worker-1")]
+    processes.heartbeat(parts=[worker])
+    client.expect("idle", reason="pool_empty", detail="choosing")
+    assert ask(campaign, 2) == 2
+    for query in client.queries(1):
+        client.skip(query)
+    for query in client.queries(1):
+        client.skip(query)
+    client.expect("idle", reason="pool_empty", detail="nothing_left_for_you")
 
 
 def test_an_idle_reason_is_told_once(connect: Connect, transactional_db: None) -> None:

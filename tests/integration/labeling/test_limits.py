@@ -10,6 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from al_engine.pools.models import Campaign, Label
 
 from .conftest import Connect
+from .web import process_at, resident_mib
 
 
 def test_who_is_too_fast_is_told_so_and_loses_nothing(
@@ -82,6 +83,33 @@ def test_a_client_that_does_not_read_stops_nobody(
     for _ in range(10):
         assert client.label(client.queries(1)[0], cat)["type"] == "ack"
     deaf.drop()
+
+
+def test_a_hundred_clients_that_never_read_are_sent_away_and_cost_little(
+    connect: Connect, transactional_db: None, live_site: str
+) -> None:
+    campaign = make_campaign(messages_per_second=20)
+    stock(campaign, 40)
+    cat, _ = choices_of(campaign)
+    client = connect(campaign, make_annotator(campaign))
+    client.ready(buffer=4)
+    people = [make_annotator(campaign) for _ in range(20)]
+    # One frame fits into the queue of each; after that nothing is read from its socket.
+    deaf = [connect(campaign, person, max_queue=1) for person in people for _ in range(5)]
+    web = process_at(live_site)
+    before = resident_mib(web)
+    for each in deaf:
+        with suppress(ConnectionClosed):
+            each.ready(buffer=20)
+            for _ in range(400):
+                each.send({"type": "skip", "id": str(uuid4()), "query": 0, "reason": "other"})
+    for _ in range(10):
+        assert client.label(client.queries(1)[0], cat)["type"] == "ack"
+    for each in deaf:
+        # 1006: it was cut off, because it did not take in the reason either.
+        assert each.close_code() in (4429, 1006)
+    assert process_at(live_site) == web
+    assert resident_mib(web) - before < 64
 
 
 @pytest.mark.parametrize("size", [100_000, 200_000, 3_000_000])

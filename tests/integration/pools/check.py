@@ -48,13 +48,16 @@ RULES: Final = {
               <> (a.image_id, a.query_id, a.campaign_id)""",
     "an answered turn has the answer of its person": """
         SELECT a.id FROM pools_assignment a JOIN pools_image i ON i.id = a.image_id
-        WHERE a.campaign_id = %(campaign)s AND a.state = 'answered' AND i.state <> 'excluded'
+        WHERE a.campaign_id = %(campaign)s AND a.state = 'answered'
+          -- Undoing what was said of an image that is out changes nothing but the answer.
+          AND i.state <> 'excluded' AND i.put_back_at IS NULL
           AND NOT EXISTS (SELECT 1 FROM pools_label l
                           WHERE l.assignment_id = a.id AND l.annotator_id = a.annotator_id
                             AND l.retracted_at IS NULL)""",
     "an image of two votes against it is out, but for one that an undo brought back": """
         SELECT a.image_id FROM pools_assignment a JOIN pools_image i ON i.id = a.image_id
         WHERE a.campaign_id = %(campaign)s AND a.skip_reason = 'bad_image' AND i.state = 'queried'
+          AND (i.put_back_at IS NULL OR a.skipped_at > i.put_back_at)
           AND NOT EXISTS (SELECT 1 FROM pools_label l
                           WHERE l.image_id = i.id AND l.retracted_at IS NOT NULL)
         GROUP BY a.image_id HAVING count(DISTINCT a.annotator_id) >= 2""",

@@ -1,5 +1,6 @@
 """A small campaign in which a machine draws what happens next, and what must hold after it."""
 
+from collections import Counter
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -122,6 +123,18 @@ class SmallCampaign(RuleBasedStateMachine):
     @invariant()
     def everything_holds(self) -> None:
         self.pools.check()
+
+    @invariant()
+    def no_image_has_more_answers_than_allowed(self) -> None:
+        """But for late ones, which are kept beside those that were wanted."""
+        rows = Label.objects.filter(campaign=self.pools.campaign)
+        late = set(rows.filter(late=True).values_list("image_id", "annotator_id"))
+        standing = rows.filter(retracted_at=None).values_list("image_id", "annotator_id")
+        answers = Counter(image for image, who in standing if (image, who) not in late)
+        campaign = self.pools.campaign
+        cap = campaign.max_answers or campaign.answers_per_image
+        assert all(count <= cap for count in answers.values())
+        assert len(set(standing)) == len(standing), "nobody answers an image twice"
 
     @invariant()
     def what_was_acknowledged_is_there_once(self) -> None:

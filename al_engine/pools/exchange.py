@@ -1,0 +1,115 @@
+"""The labeling path's usual transaction in one round trip: labels in, fresh turns out.
+
+Its statements are those of `labeled` and `query`, put together in a function of the session
+(`sql/exchange.sql`): sent one by one they cost this process more time than all else it does for a
+label. A batch with anything else in it (skips, undos, resumed sessions) sends them one by one.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Final
+from uuid import UUID
+from weakref import WeakSet
+
+import orjson
+from psycopg.pq import TransactionStatus
+
+from al_engine.pools.labeled import Progress, answer_arrays
+from al_engine.pools.query import Connection, claim_arrays
+from al_engine.pools.sql import integers, statement
+from al_engine.pools.turns import Answer, Demand, Turn
+
+_KNOWN: WeakSet[Connection] = WeakSet()
+"""Connections that have the function."""
+
+_CALL: Final = """
+SELECT pg_temp.exchange(
+    %(campaign)s, %(ids)s::uuid[], %(annotators)s::bigint[], %(turns)s::bigint[],
+    %(choices)s::bigint[], %(shown)s::int[], %(claimers)s::bigint[], %(sessions)s::uuid[],
+    %(want)s, %(start)s, %(lease_seconds)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """What was stored, as (annotator, message id), and leased, once it is committed."""
+
+    stored: set[tuple[int, UUID]]
+    turns: list[Turn]
+    progress: Progress
+
+
+async def exchange(
+    conn: Connection,
+    *,
+    campaign_id: int,
+    answers: Sequence[Answer],
+    demands: Sequence[Demand],
+    lease_seconds: int,
+) -> Exchanged:
+    """Store answers, settle their images and lease turns.
+
+    On a connection in autocommit mode it returns after the commit is on disk.
+    """
+    if conn not in _KNOWN:
+        # Within a transaction that is not ours the function goes if that is rolled back.
+        lasting = conn.info.transaction_status == TransactionStatus.IDLE
+        await conn.execute(_definition())
+        if lasting:
+            _KNOWN.add(conn)
+    claim = claim_arrays(demands)
+    cursor = await conn.execute(
+        _CALL,
+        {
+            **answer_arrays(campaign_id, answers),
+            "shown": integers([answer.shown_ms for answer in answers]),
+            "claimers": claim["annotators"],
+            "sessions": claim["sessions"],
+            "want": claim["want"],
+            "start": claim["start"],
+            "lease_seconds": lease_seconds,
+        },
+    )
+    ((text,),) = await cursor.fetchall()
+    done = orjson.loads(text)
+    return Exchanged(
+        stored={(person, UUID(client_id)) for person, client_id in done["answered"] or ()},
+        turns=[
+            Turn(
+                session=UUID(row["session"]),
+                turn_id=row["id"],
+                image_id=row["image_id"],
+                key=row["key"],
+                width=row["width"],
+                height=row["height"],
+                lease_expires=datetime.fromisoformat(row["lease_expires"]),
+            )
+            for row in done["claimed"] or ()
+        ],
+        progress=Progress(**done["progress"]),
+    )
+
+
+@cache
+def _definition() -> str:
+    claim = {"annotators": "p_claimers"}
+    return statement("exchange").format(
+        lock=_body("lock"),
+        # Their last SELECT is another one here.
+        answer=_body("answer").rpartition("\nSELECT ")[0],
+        settle=_body("settle"),
+        claim=_body("claim", claim).rpartition("\nSELECT ")[0],
+        progress=_body("progress"),
+    )
+
+
+def _body(name: str, renamed: Mapping[str, str] | None = None) -> str:
+    """A statement with the function's parameters in place of psycopg's."""
+
+    def parameter(found: re.Match[str]) -> str:
+        return (renamed or {}).get(found[1], f"p_{found[1]}")
+
+    return re.sub(r"%\((\w+)\)s", parameter, statement(name)).strip()

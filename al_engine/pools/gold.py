@@ -1,0 +1,69 @@
+"""Gold images that people see together with their class: for practice, and as examples.
+
+Whoever has seen an image with its class cannot be tested with it. So the gold images of each
+class stand in a fixed order, that of their import, and are taken from the front: first for
+practice, then as examples. A hidden question may only be one of those behind them, and this
+version asks none (`gold_rate` is 0).
+"""
+
+from dataclasses import dataclass
+
+from django.db.models import Window
+from django.db.models.functions import RowNumber
+
+from al_engine.pools.models import Campaign, Image
+
+
+@dataclass(frozen=True, slots=True)
+class GoldImage:
+    """An image whose class is known, as people see it; the size is in pixels."""
+
+    choice_id: int
+    key: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The gold images of a campaign that are shown with their classes; none is in both."""
+
+    practice: tuple[GoldImage, ...]
+    examples: tuple[GoldImage, ...]
+
+
+def shown(*, campaign: Campaign) -> Shown:
+    """What a campaign's settings let people see, in the order of the classes on the page.
+
+    Practice goes evenly round the classes; where one has no more, the others give theirs.
+    """
+    most = campaign.practice_images + campaign.examples_per_class
+    if not most:
+        return Shown((), ())
+    gold = Image.objects.filter(
+        campaign=campaign, split=Image.Split.GOLD, state=Image.State.RESERVED
+    ).exclude(known_choice=None)
+    place = Window(RowNumber(), partition_by="known_choice", order_by="position")
+    rows = (
+        gold.annotate(place=place)
+        .filter(place__lte=most)
+        .order_by("place", "known_choice__position")
+    )
+    images = [
+        GoldImage(
+            choice_id=row.known_choice_id,
+            key=row.shown_key,
+            width=row.display_width or row.width,
+            height=row.display_height or row.height,
+        )
+        for row in rows
+        if row.known_choice_id is not None
+    ]
+    practice, rest = images[: campaign.practice_images], images[campaign.practice_images :]
+    by_choice: dict[int, list[GoldImage]] = {}
+    for image in rest:
+        by_choice.setdefault(image.choice_id, []).append(image)
+    examples = [
+        image for each in by_choice.values() for image in each[: campaign.examples_per_class]
+    ]
+    return Shown(tuple(practice), tuple(examples))

@@ -1,0 +1,5 @@
+-- Whether there are images in D, and a worker that could choose among them.
+SELECT coalesce((SELECT sum(unlabeled) > 0 FROM pools_counter WHERE campaign_id = %(campaign)s), false),
+       EXISTS (SELECT 1 FROM pools_engineprocess
+               WHERE campaign_id = %(campaign)s AND role = 'worker'
+                 AND heartbeat_at > clock_timestamp() - %(silence)s::interval)

@@ -1,0 +1,52 @@
+"""What people are told of their messages: refused at once, or what became of them."""
+
+from typing import Final
+
+from al_engine.pools.turns import Receipt
+from annotator_site.labeling import protocol
+from annotator_site.labeling.batch import Act, Outcome, Submission
+from annotator_site.labeling.campaign_view import CampaignView
+from annotator_site.labeling.protocol import LabelMessage, NackCode, SkipMessage, UndoMessage
+from annotator_site.labeling.session import Session
+
+_MAX_UNANSWERED: Final = 64
+
+_WORDS: Final[dict[Receipt, tuple[NackCode, str]]] = {
+    "conflict": ("bad_message", "This id was used for another answer; the first one is kept."),
+    "unknown_query": ("unknown_query", "There is no such query in this campaign."),
+    "too_late": ("too_late", "You have answered or skipped this image before."),
+    "not_yours": ("not_yours", "This query was never in your hands."),
+}
+
+
+def refusal(campaign: CampaignView, session: Session, message: Act) -> str | None:
+    """The nack of a message that never reaches the database; None for one that does."""
+    if session.unanswered >= _MAX_UNANSWERED:
+        words = "Wait for the answers to what you sent before."
+        return protocol.nack(message.id, "rate_limited", words)
+    if isinstance(message, LabelMessage) and message.choice not in campaign.choice_ids:
+        return protocol.nack(message.id, "unknown_choice", "This campaign has no such class.")
+    if isinstance(message, UndoMessage) and campaign.state != "running":
+        words = "The campaign is not running: nothing can be undone now."
+        return protocol.nack(message.id, "paused", words)
+    return None
+
+
+def receipt_of(sub: Submission, outcome: Outcome) -> Receipt:
+    """What became of a message."""
+    person, message = sub.session.annotator_id, sub.message
+    match message:
+        case LabelMessage():
+            return outcome.answers[person, message.id]
+        case SkipMessage():
+            return outcome.skips[person, message.query]
+        case UndoMessage():
+            return "stored" if (person, message.label) in outcome.known else "unknown_query"
+
+
+def reply(sub: Submission, receipt: Receipt, outcome: Outcome) -> str:
+    """The ack or nack of a message."""
+    if receipt in ("stored", "repeated"):
+        return protocol.ack(sub.message.id, outcome.progress, sub.session.mine)
+    code, words = _WORDS[receipt]
+    return protocol.nack(sub.message.id, code, words)

@@ -1,0 +1,62 @@
+"""How many queries to hold ahead: few, so that they are fresh, and never too few, so that nobody
+waits. The labeling page keeps the same rule (static/labeling/ahead.js).
+"""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+FIRST: Final = 5
+"""Until enough is measured."""
+LEAST: Final = 2
+MOST: Final = 20
+MEASURED: Final = 10
+"""Of each, before they say anything."""
+KEPT: Final = 20
+"""The newest of each that count."""
+MARGIN: Final = 2
+"""The one in view, and one to spare."""
+SLACK: Final = 2
+"""So much smaller a size, or smaller yet, is worth saying."""
+
+
+def ahead(current: int, delays: Sequence[float], gaps: Sequence[float]) -> int:
+    """The size of the buffer, which is `current` where nothing speaks for another one.
+
+    `delays`: seconds from an answer until its successor could be shown; `gaps`: seconds between
+    answers; the newest of each.
+    """
+    if min(len(delays), len(gaps)) < MEASURED:
+        return current
+    # The second: a single hiccup or slip says nothing.
+    slow = sorted(delays)[-2]
+    fast = sorted(gaps)[1]
+    meanwhile = math.ceil(slow / fast) if fast > 0 else MOST
+    need = min(max(meanwhile + MARGIN, LEAST), MOST)
+    return need if need > current or need <= current - SLACK else current
+
+
+class Ahead:
+    """The size for one annotator, from what is measured of them; `given` where it is fixed."""
+
+    def __init__(self, given: int | None = None) -> None:
+        self.size = given or FIRST
+        self._fixed = given is not None
+        self._delays: deque[float] = deque(maxlen=KEPT)
+        self._gaps: deque[float] = deque(maxlen=KEPT)
+        self._answered_at: float | None = None
+
+    def answered(self, now: float) -> None:
+        """An answer was given, `now` in seconds of any clock."""
+        if self._answered_at is not None:
+            self._gaps.append(now - self._answered_at)
+        self._answered_at = now
+
+    def delayed(self, delay: float) -> bool:
+        """The successor of an answer took so long, in seconds; whether the size is another now."""
+        self._delays.append(delay)
+        former = self.size
+        if not self._fixed:
+            self.size = ahead(former, self._delays, self._gaps)
+        return self.size != former

@@ -1,0 +1,172 @@
+"""People at the desk of one database: everybody answers what they hold and claims the next.
+
+What runs is `annotator_site.labeling.batch.run`, the transaction that the desk runs, over a
+connection pool with the options of the desk's. A worker's `put` keeps S as deep as it was.
+"""
+
+import itertools
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from benchmarks.large.pools import Campaign, Size, connection_info
+
+_LEASE_SECONDS: Final = 3_600
+_RESUME_SECONDS: Final = 30
+_FIRST_IMAGE: Final = "SELECT min(id) FROM pools_image"
+_ASKED: Final = "SELECT count(*) FROM pools_query"
+
+
+class Desk:
+    """Some people with a turn each in their hands, and the worker that refills S."""
+
+    def __init__(
+        self,
+        size: Size,
+        campaign: Campaign,
+        pool: AsyncConnectionPool[psycopg.AsyncConnection[tuple[Any, ...]]],
+        worker: psycopg.AsyncConnection[tuple[Any, ...]],
+    ) -> None:
+        from annotator_site.labeling.session import Bucket, Session
+
+        self.size = size
+        self.campaign = campaign
+        self.pool = pool
+        self.worker = worker
+        self.sessions = [
+            Session(
+                session_id=uuid.uuid4(),
+                annotator_id=annotator_id,
+                mine=0,
+                bucket=Bucket(0, 0.0),
+                send=_nobody_reads,
+                now=0.0,
+            )
+            for annotator_id in campaign.annotators
+        ]
+        self.turns: dict[uuid.UUID, int] = {}
+        self.answered = 0
+        # The id of the image at position 0, and how many images were asked up to now.
+        self.first_image = self.asked = 0
+        self.answers = itertools.cycle(campaign.choices)
+
+    async def batch(self, people: int, *, claim: bool = True) -> float:
+        """Answer what that many people hold and claim a turn for each; how long, in seconds."""
+        from al_engine.pools.turns import Demand
+        from annotator_site.labeling import batch as batches
+        from annotator_site.labeling.protocol import LabelMessage
+
+        crowd = self.sessions[:people]
+        batch = batches.Batch(
+            [
+                batches.Submission(
+                    session,
+                    LabelMessage(uuid.uuid4(), turn, next(self.answers), 900),
+                )
+                for session in crowd
+                if (turn := self.turns.pop(session.id, None)) is not None
+            ],
+            demands=[Demand(s.annotator_id, s.id, 1) for s in crowd] if claim else [],
+        )
+        began = time.perf_counter()
+        async with self.pool.connection() as conn:
+            outcome = await batches.run(
+                conn,
+                batch,
+                campaign_id=self.campaign.id,
+                lease_seconds=_LEASE_SECONDS,
+                resume_seconds=_RESUME_SECONDS,
+            )
+        took = time.perf_counter() - began
+        refused = [each for each in outcome.answers.values() if each != "stored"]
+        assert not refused, f"the desk refused answers: {refused[:3]}"
+        self.answered += len(outcome.answers)
+        self.turns.update((turn.session, turn.turn_id) for turn in outcome.turns)
+        return took
+
+    async def refill(self) -> None:
+        """Put as many images into S as were answered since, as a worker that holds all cells."""
+        from al_engine.pools.sql import statement
+
+        count = min(self.answered, self.size.images - self.asked)
+        self.answered = 0
+        images = [
+            self.first_image + self.size.position(nth)
+            for nth in range(self.asked, self.asked + count)
+        ]
+        self.asked += count
+        await self.worker.execute(
+            statement("put"),
+            {
+                "images": images,
+                "strategies": ["entropy"] * count,
+                "scores": [0.5] * count,
+                "purposes": ["active"] * count,
+                "versions": [None] * count,
+                "workers": [self.campaign.worker] * count,
+                "campaign": self.campaign.id,
+            },
+        )
+
+    async def analyze(self) -> None:
+        """Fresh statistics, which autovacuum else makes within a minute of the first labels."""
+        await self.worker.execute("ANALYZE")
+
+    async def rounds(self, people: int, count: int) -> list[float]:
+        """So many batches; the time of each in seconds. S is refilled in between, untimed."""
+        took = []
+        for _ in range(count):
+            took.append(await self.batch(people))
+            if self.answered >= min(1_000, self.size.queries // 4):
+                await self.refill()
+        return took
+
+    async def finish(self) -> None:
+        """Answer what is held, so that nothing stays leased."""
+        await self.batch(len(self.sessions), claim=False)
+        await self.refill()
+
+
+@asynccontextmanager
+async def at_desk(size: Size, campaign: Campaign) -> AsyncIterator[Desk]:
+    """A desk of this database that goes on where the last one stopped."""
+    from annotator_site.labeling.desks import OPTIONS
+
+    plain = connection_info(size.database)
+    info = {**plain, "options": f"{plain.get('options', '')} {OPTIONS}".strip()}
+    async with (
+        await psycopg.AsyncConnection.connect(**plain, autocommit=True) as worker,
+        AsyncConnectionPool(
+            kwargs={**info, "autocommit": True},
+            connection_class=psycopg.AsyncConnection[tuple[Any, ...]],
+            min_size=1,
+            max_size=1,
+            open=False,
+        ) as pool,
+    ):
+        desk = Desk(size, campaign, pool, worker)
+        desk.first_image = await _number(worker, _FIRST_IMAGE)
+        desk.asked = await _number(worker, _ASKED)
+        yield desk
+        await desk.finish()
+
+
+async def labels_stored(size: Size) -> int:
+    """Labels in L of this database, from the counters."""
+    async with await psycopg.AsyncConnection.connect(**connection_info(size.database)) as conn:
+        return await _number(conn, "SELECT coalesce(sum(answers), 0) FROM pools_counter")
+
+
+async def _number(conn: psycopg.AsyncConnection[tuple[Any, ...]], statement: str) -> int:
+    row = await (await conn.execute(statement)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def _nobody_reads(_: str) -> None:
+    """These people are not connected."""

@@ -1,0 +1,208 @@
+"""Two databases with the real schema in one PostgreSQL: small pools and large ones.
+
+Both are copies of one template with a campaign, a thousand annotators and a worker that holds all
+cells. Filling goes in chunks, each a transaction, so that one that was broken off goes on.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+
+Info = dict[str, Any]
+
+PEOPLE: Final = 1_000
+TABLES: Final = ("image", "query", "assignment", "label", "consensus", "counter")
+_CHUNK: Final = 250_000
+# Coprime to every size that is no multiple of it: multiplied by it, the positions of the images
+# come in an order that looks like none, as a model's choice does.
+_STRIDE: Final = 7_368_787
+
+# Random digests, as real ones are: inserts and updates meet their index anywhere.
+_FILL: Final = """
+INSERT INTO pools_image (campaign_id, position, sha256, name, key, width, height, size, cell,
+                         split, state, problem)
+SELECT %(campaign)s, n, md5(n::text) || md5((-n)::text), 'images/' || n || '.jpg',
+       'images/' || md5(n::text) || '.jpg', 640, 480, 60000, n %% 64, 'pool',
+       CASE WHEN n::bigint * %(inverse)s %% %(images)s < %(queries)s
+            THEN 'queried' ELSE 'unlabeled' END, ''
+FROM generate_series(%(first)s, %(last)s) n;
+INSERT INTO pools_query (campaign_id, image_id, cell, strategy, worker_id)
+SELECT campaign_id, id, cell, 'entropy', %(worker)s FROM pools_image
+WHERE campaign_id = %(campaign)s AND position BETWEEN %(first)s AND %(last)s AND state = 'queried';
+INSERT INTO pools_assignment (campaign_id, query_id, image_id)
+SELECT q.campaign_id, q.id, q.image_id FROM pools_query q JOIN pools_image i ON i.id = q.image_id
+WHERE i.campaign_id = %(campaign)s AND i.position BETWEEN %(first)s AND %(last)s;
+"""
+
+_USAGE: Final = """
+SELECT relname, n_live_tup, n_dead_tup, pg_table_size(relid), pg_indexes_size(relid)
+FROM pg_stat_user_tables WHERE relname = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large pools are: images in D and S together, and open queries in S."""
+
+    database: str
+    images: int
+    queries: int
+
+    @property
+    def stride(self) -> int:
+        return _STRIDE if self.images % _STRIDE else 1
+
+    @property
+    def inverse(self) -> int:
+        """Times a position, modulo the images: which place it has in the order of `position`."""
+        return pow(self.stride, -1, self.images)
+
+    def position(self, nth: int) -> int:
+        """The image that is asked `nth`; the first `queries` of them are in S from the start."""
+        return nth * self.stride % self.images
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What both databases have in common."""
+
+    id: int
+    worker: int
+    choices: tuple[int, ...]
+    annotators: tuple[int, ...]
+
+
+@contextmanager
+def cluster(var: Path) -> Iterator[None]:
+    """Django with the bundled PostgreSQL under `var`, migrated; stopped at the end."""
+    os.environ["NOWAIT_VAR"] = str(var)
+    os.environ.pop("DATABASE_URL", None)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "annotator_site.settings"
+    from annotator_site import embedded_postgres
+
+    try:
+        embedded_postgres.ensure_running(var)
+        import django
+
+        django.setup()
+        from annotator_site.running import prepare_database
+
+        prepare_database()
+        yield
+    finally:
+        embedded_postgres.stop(var)
+
+
+def connection_info(database: str) -> Info:
+    """Keyword arguments with which psycopg connects to one of the databases."""
+    from al_engine.pools import signals
+
+    return {**signals.connection_info(), "dbname": database}
+
+
+def ensure_template() -> Campaign:
+    """The campaign with its people in Django's own database, made when missing."""
+    from django.contrib.auth.hashers import make_password
+    from django.db import connection
+
+    from al_engine.pools import campaigns, models
+    from annotator_site.accounts.models import User
+
+    campaign = models.Campaign.objects.first()
+    if campaign is None:
+        unusable = make_password(None)
+        users = User.objects.bulk_create(
+            [User(username=f"person-{n}", password=unusable) for n in range(PEOPLE)]
+        )
+        campaign = campaigns.create_campaign(
+            slug="growth", choices=[campaigns.NewChoice(str(n)) for n in range(10)]
+        )
+        for user in users:
+            campaigns.join(campaign_id=campaign.pk, user_id=user.pk)
+        worker = models.EngineProcess.objects.create(
+            campaign=campaign, role=models.EngineProcess.Role.WORKER, name="worker-1"
+        )
+        models.Cell.objects.filter(campaign=campaign).update(worker=worker)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE pools_cell SET lease_expires = 'infinity'")
+    made = Campaign(
+        campaign.pk,
+        models.EngineProcess.objects.get(campaign=campaign).pk,
+        tuple(campaign.choices.values_list("pk", flat=True)),
+        tuple(campaign.annotators.order_by("pk").values_list("pk", flat=True)),
+    )
+    connection.close()
+    return made
+
+
+def ensure_filled(size: Size, campaign: Campaign, say: Callable[[str], None], until: float) -> bool:
+    """Fill a database, making it when missing; False when `until` (monotonic) came first."""
+    _ensure_database(size.database)
+    with psycopg.connect(**connection_info(size.database), autocommit=True) as conn:
+        (there,) = _row(conn, "SELECT coalesce(max(position) + 1, 0) FROM pools_image")
+        if there >= size.images:
+            return True
+        for first in range(there, size.images, _CHUNK):
+            last = min(first + _CHUNK, size.images)
+            if time.monotonic() > until:
+                return False
+            began = time.monotonic()
+            _fill(conn, size, campaign, first, last - 1)
+            say(f"{size.database}: {last:,} images, {time.monotonic() - began:.1f} s the last")
+        conn.execute("VACUUM (ANALYZE)")
+        conn.execute("CHECKPOINT")
+    return True
+
+
+def usage(database: str) -> dict[str, tuple[int, int, int, int]]:
+    """Live rows, dead rows, bytes of the table and of its indexes, by the name of the table."""
+    names = [f"pools_{table}" for table in TABLES]
+    with psycopg.connect(**connection_info(database), autocommit=True) as conn:
+        found = conn.execute(_USAGE, [names]).fetchall()
+    return {
+        name.removeprefix("pools_"): (live, dead, own, keys)
+        for name, live, dead, own, keys in found
+    }
+
+
+def drop(database: str) -> None:
+    """Remove a database, whoever is connected to it."""
+    with psycopg.connect(**connection_info("postgres"), autocommit=True) as conn:
+        conn.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+
+def _ensure_database(database: str) -> None:
+    from django.conf import settings
+
+    template = settings.DATABASES["default"]["NAME"]
+    with psycopg.connect(**connection_info("postgres"), autocommit=True) as conn:
+        if not conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
+            conn.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+
+
+def _fill(
+    conn: psycopg.Connection[Any], size: Size, campaign: Campaign, first: int, last: int
+) -> None:
+    values = {
+        "campaign": campaign.id,
+        "worker": campaign.worker,
+        "images": size.images,
+        "queries": size.queries,
+        "inverse": size.inverse,
+        "first": first,
+        "last": last,
+    }
+    with conn.transaction(), psycopg.ClientCursor(conn) as cursor:
+        cursor.execute(_FILL, values)
+
+
+def _row(conn: psycopg.Connection[Any], statement: str) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = conn.execute(statement).fetchone()
+    assert row is not None
+    return row

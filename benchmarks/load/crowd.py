@@ -1,0 +1,330 @@
+"""People of a load test: each answers what they hold, with or without time to think.
+
+A person without thinking time answers as soon as the last answer is committed and the next query
+is in hand, so that each label counted is durable and has its successor. Somebody who thinks
+answers from their buffer, as at the labeling page, and a wait is what they feel: from answering to
+having the next query.
+"""
+
+import asyncio
+import gc
+import random
+import time
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+from benchmarks.load.wire import Fetcher, RefusedError, Socket, open_socket
+
+_AT_ONCE: Final = 32
+"""Connections that open at the same time."""
+
+_IMAGE_WAIT_S: Final = 10.0
+
+
+@dataclass(slots=True)
+class Load:
+    """What a crowd does: `think_s` seconds between answers (0: none), `buffer` queries ahead."""
+
+    host: str
+    port: int
+    path: str
+    tokens: Sequence[str]
+    choices: Sequence[int] = ()
+    think_s: float = 0.0
+    buffer: int = 1
+    seconds: float = 8.0
+    warm_up_s: float = 2.0
+    # Connections over which images are fetched; 0: none is fetched.
+    fetchers: int = 0
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the crowd saw after its warm-up; latencies in milliseconds."""
+
+    seconds: float = 0.0
+    labels: int = 0
+    acks_ms: list[float] = field(default_factory=list)
+    waits_ms: list[float] = field(default_factory=list)
+    dry: int = 0
+    images: int = 0
+    images_ms: list[float] = field(default_factory=list)
+    problems: Counter[str] = field(default_factory=Counter)
+    connect_s: float = 0.0
+
+    @property
+    def per_second(self) -> float:
+        """Labels a second."""
+        return self.labels / self.seconds
+
+
+class Person:
+    """Somebody at a labeling page."""
+
+    __slots__ = (
+        "acked",
+        "asked_at",
+        "crowd",
+        "fetcher",
+        "held",
+        "ids",
+        "sent",
+        "socket",
+        "thinking",
+        "waiting_since",
+    )
+
+    def __init__(self, crowd: "Crowd") -> None:
+        self.crowd = crowd
+        self.held: list[int] = []
+        self.sent: dict[str, float] = {}
+        self.acked = True
+        self.thinking = False
+        self.waiting_since: float | None = None
+        self.socket: Socket | None = None
+        self.fetcher: Fetches | None = None
+        self.ids = random.getrandbits(96) << 32
+        self.asked_at = 0.0
+
+    def on_text(self, text: bytes) -> None:
+        """A frame of the server."""
+        message = orjson.loads(text)
+        kind = message["type"]
+        if kind == "ack":
+            now = time.perf_counter()
+            self.crowd.acked(now - self.sent.pop(message["id"]))
+            self.acked = True
+            if not self.crowd.load.think_s:
+                self.go_on(now)
+        elif kind == "query":
+            self.held.append(message["query"])
+            if self.fetcher is not None:
+                self.fetcher.fetch(message["image"]["url"])
+            if not self.thinking:
+                self.go_on(time.perf_counter())
+        elif kind == "nack":
+            self.crowd.figures.problems[f"nack {message['code']}"] += 1
+            self.sent.pop(message["id"], None)
+            self.acked = True
+        elif kind != "welcome":
+            self.crowd.figures.problems[f"{kind} {message.get('reason', '')}".strip()] += 1
+            if kind == "revoke" and message["query"] in self.held:
+                self.held.remove(message["query"])
+
+    def on_close(self, code: int | None) -> None:
+        """The connection is gone."""
+        if not self.crowd.over:
+            self.crowd.figures.problems[f"closed with {code}"] += 1
+
+    def go_on(self, now: float) -> None:
+        """Answer, or begin to think, if there is something to answer."""
+        crowd = self.crowd
+        if not self.held or crowd.over:
+            return
+        if not crowd.load.think_s:
+            if self.acked:
+                self.answer()
+            return
+        if self.waiting_since is not None:
+            crowd.waited(now - self.waiting_since)
+            self.waiting_since = None
+        self.thinking = True
+        # Most answers take about as long as usual, a few much longer.
+        crowd.loop.call_later(random.gammavariate(4, crowd.load.think_s / 4), self.thought)
+
+    def thought(self) -> None:
+        """The mind is made up."""
+        self.thinking = False
+        if not self.held or self.crowd.over:
+            return
+        self.answer()
+        now = time.perf_counter()
+        if self.held:
+            self.crowd.waited(0.0)
+            self.go_on(now)
+        else:
+            self.crowd.ran_dry()
+            self.waiting_since = now
+
+    def answer(self) -> None:
+        """Answer the oldest query in hand."""
+        query = self.held.pop(0)
+        self.ids += 1
+        message_id = str(uuid.UUID(int=self.ids))
+        text = (
+            f'{{"type":"label","id":"{message_id}","query":{query},'
+            f'"choice":{self.crowd.choice},"shown_ms":700}}'
+        )
+        self.acked = False
+        self.sent[message_id] = time.perf_counter()
+        assert self.socket is not None
+        self.socket.send(text.encode())
+
+
+class Fetches:
+    """An HTTP connection and the time that its answers take."""
+
+    def __init__(self, crowd: "Crowd") -> None:
+        self.crowd = crowd
+        self.asked: list[float] = []
+        self.connection: Fetcher | None = None
+
+    async def open(self) -> None:
+        """Connect."""
+        load = self.crowd.load
+        _, self.connection = await asyncio.get_running_loop().create_connection(
+            lambda: Fetcher(f"{load.host}:{load.port}", self._on_body), load.host, load.port
+        )
+
+    def fetch(self, path: str) -> None:
+        """Ask for an image."""
+        self.asked.append(time.perf_counter())
+        assert self.connection is not None
+        self.connection.fetch(path)
+
+    def _on_body(self, whole: bool) -> None:
+        self.crowd.fetched(time.perf_counter() - self.asked.pop(0), whole)
+
+
+class Crowd:
+    """All people of a load, on one event loop."""
+
+    def __init__(self, load: Load) -> None:
+        self.load = load
+        self.figures = Figures()
+        self.over = False
+        self.choice = load.choices[0] if load.choices else 0
+        self.loop = asyncio.get_running_loop()
+        self._counting = False
+
+    def acked(self, seconds: float) -> None:
+        """A label is on disk."""
+        if self._counting:
+            self.figures.labels += 1
+            self.figures.acks_ms.append(seconds * 1000)
+
+    def waited(self, seconds: float) -> None:
+        """Somebody had their next query after so long."""
+        if self._counting:
+            self.figures.waits_ms.append(seconds * 1000)
+
+    def ran_dry(self) -> None:
+        """Somebody had nothing in hand after an answer."""
+        if self._counting:
+            self.figures.dry += 1
+
+    def fetched(self, seconds: float, whole: bool) -> None:
+        """An image came."""
+        if not whole:
+            self.figures.problems["image"] += 1
+        elif self._counting:
+            self.figures.images += 1
+            self.figures.images_ms.append(seconds * 1000)
+
+    async def run(self) -> Figures:
+        """Connect everybody, let them settle, count for a while, hang up."""
+        began = time.perf_counter()
+        fetchers = [Fetches(self) for _ in range(self.load.fetchers)]
+        for each in fetchers:
+            await each.open()
+        doors = asyncio.Semaphore(_AT_ONCE)
+        people = await asyncio.gather(
+            *(
+                self._admit(token, doors, fetchers[n % len(fetchers)] if fetchers else None)
+                for n, token in enumerate(self.load.tokens)
+            )
+        )
+        self.figures.connect_s = time.perf_counter() - began
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 100)
+        await asyncio.sleep(self.load.warm_up_s)
+        self._counting, began = True, time.perf_counter()
+        await asyncio.sleep(self.load.seconds)
+        self._counting, self.figures.seconds = False, time.perf_counter() - began
+        self.over = True
+        for person in people:
+            if person.socket is not None:
+                person.socket.close()
+        for each in fetchers:
+            if each.connection is not None:
+                each.connection.close()
+        await asyncio.sleep(0.2)
+        return self.figures
+
+    async def _admit(self, token: str, doors: asyncio.Semaphore, fetcher: Fetches | None) -> Person:
+        person = Person(self)
+        person.fetcher = fetcher
+        async with doors:
+            try:
+                person.socket = await open_socket(
+                    self.load.host,
+                    self.load.port,
+                    self.load.path,
+                    token=token,
+                    on_text=person.on_text,
+                    on_close=person.on_close,
+                )
+            except (RefusedError, OSError) as error:
+                self.figures.problems[f"refused: {error}"] += 1
+            else:
+                ready = {"type": "ready", "buffer": self.load.buffer, "resume": None}
+                person.socket.send(orjson.dumps(ready))
+        return person
+
+
+async def echo(host: str, port: int, people: int, *, seconds: float, warm_up_s: float) -> Figures:
+    """People who send a message like a label as soon as the last one came back."""
+    figures, counting = Figures(), False
+    text = orjson.dumps(
+        {
+            "type": "label",
+            "id": str(uuid.uuid4()),
+            "query": 1_234_567,
+            "choice": 12,
+            "shown_ms": 700,
+        }
+    )
+    sockets: list[Socket] = []
+
+    async def enter() -> None:
+        sent = 0.0
+
+        def on_text(_text: bytes) -> None:
+            nonlocal sent
+            now = time.perf_counter()
+            if counting:
+                figures.labels += 1
+                figures.acks_ms.append((now - sent) * 1000)
+            sent = now
+            socket.send(text)
+
+        socket = await open_socket(
+            host, port, "/echo/", token=None, on_text=on_text, on_close=lambda _code: None
+        )
+        sockets.append(socket)
+        sent = time.perf_counter()
+        socket.send(text)
+
+    for _ in range(people):
+        await enter()
+    await asyncio.sleep(warm_up_s)
+    counting, began = True, time.perf_counter()
+    await asyncio.sleep(seconds)
+    counting, figures.seconds = False, time.perf_counter() - began
+    for socket in sockets:
+        socket.on_text = lambda _text: None
+        socket.close()
+    await asyncio.sleep(0.2)
+    return figures
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which a share of all lies; 0 for none."""
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0

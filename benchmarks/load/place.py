@@ -1,0 +1,188 @@
+"""A database with a full query pool, and servers, in a folder of their own that goes at the end."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+HOST: Final = "127.0.0.1"
+_START_S: Final = 30.0
+
+_FILL: Final = """
+INSERT INTO pools_image (campaign_id, position, sha256, name, key, width, height, size, cell,
+                         split, state, problem)
+SELECT %(campaign)s, n, %(campaign)s || '-' || n, n || '.png',
+       (%(keys)s::text[])[1 + n %% cardinality(%(keys)s::text[])], 28, 28, 400, n %% 64, 'pool',
+       'queried', ''
+FROM generate_series(%(first)s, %(last)s) n;
+INSERT INTO pools_query (campaign_id, image_id, cell, strategy)
+SELECT campaign_id, id, cell, 'random' FROM pools_image
+WHERE campaign_id = %(campaign)s AND position BETWEEN %(first)s AND %(last)s;
+INSERT INTO pools_assignment (campaign_id, query_id, image_id)
+SELECT q.campaign_id, q.id, q.image_id FROM pools_query q JOIN pools_image i ON i.id = q.image_id
+WHERE i.campaign_id = %(campaign)s AND i.position BETWEEN %(first)s AND %(last)s;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stocked:
+    """A campaign with a full S and people who may label in it."""
+
+    campaign_id: int
+    slug: str
+    choices: tuple[int, ...]
+    tokens: tuple[str, ...]
+
+
+@contextmanager
+def database(var: Path) -> Iterator[None]:
+    """Django with the bundled PostgreSQL under `var`, migrated; stopped at the end."""
+    os.environ["NOWAIT_VAR"] = str(var)
+    os.environ.pop("DATABASE_URL", None)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "annotator_site.settings"
+    from annotator_site import embedded_postgres
+
+    embedded_postgres.ensure_running(var)
+    try:
+        import django
+
+        django.setup()
+        from annotator_site.running import prepare_database
+
+        prepare_database()
+        yield
+    finally:
+        embedded_postgres.stop(var)
+
+
+def stock(*, slug: str, people: int, queries: int, pictures: int = 1_000) -> Stocked:
+    """A campaign of ten classes with `queries` open queries and `people` annotators."""
+    from django.contrib.auth.hashers import make_password
+
+    from al_engine.pools import campaigns
+    from al_engine.pools.models import Annotator, Campaign
+    from annotator_site.accounts.models import Token, User, new_token_text, token_digest
+
+    campaign = campaigns.create_campaign(
+        slug=slug,
+        title="A load",
+        choices=[campaigns.NewChoice(str(n)) for n in range(10)],
+        settings={"messages_per_second": 0, "lease_seconds": 600},
+    )
+    campaigns.set_state(campaign_id=campaign.pk, state=Campaign.State.RUNNING)
+    fill(campaign.pk, first=0, count=queries, keys=_store_pictures(pictures))
+    unusable = make_password(None)
+    users = User.objects.bulk_create(
+        [User(username=f"{slug}-{n}", password=unusable) for n in range(people)]
+    )
+    tokens = [new_token_text() for _ in users]
+    Token.objects.bulk_create(
+        [
+            Token(user=user, digest=token_digest(token))
+            for user, token in zip(users, tokens, strict=True)
+        ]
+    )
+    Annotator.objects.bulk_create([Annotator(campaign=campaign, user=user) for user in users])
+    return Stocked(
+        campaign.pk,
+        slug,
+        tuple(campaign.choices.values_list("id", flat=True)),
+        tuple(tokens),
+    )
+
+
+def fill(campaign_id: int, *, first: int, count: int, keys: Sequence[str]) -> None:
+    """Open queries for `count` new images at positions from `first` on."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        for start in range(first, first + count, 100_000):
+            last = min(start + 100_000, first + count) - 1
+            cursor.execute(
+                _FILL,
+                {"campaign": campaign_id, "first": start, "last": last, "keys": list(keys)},
+            )
+        cursor.execute("ANALYZE")
+        cursor.execute("CHECKPOINT")
+
+
+@contextmanager
+def web(
+    var: Path, *, asgi_server: str, application: str, processes: int = 1
+) -> Iterator[tuple[int, list[psutil.Process]]]:
+    """Web processes on one port; its number and the processes."""
+    from annotator_site.running import BACKLOG, web_argv
+
+    with closing(socket.socket()) as listener:
+        listener.bind((HOST, 0))
+        listener.listen(BACKLOG)
+        port = listener.getsockname()[1]
+        env = {
+            **os.environ,
+            "NOWAIT_VAR": str(var),
+            "NOWAIT_ROLE": "web",
+            "DJANGO_SETTINGS_MODULE": "annotator_site.settings",
+        }
+        argv = [*web_argv(asgi_server, listener.fileno())[:-1], application]
+        children = [
+            subprocess.Popen(argv, cwd=ROOT, env=env, pass_fds=(listener.fileno(),))
+            for _ in range(processes)
+        ]
+        try:
+            _await_answer(port)
+            yield port, [psutil.Process(child.pid) for child in children]
+        finally:
+            for child in children:
+                child.terminate()
+            for child in children:
+                try:
+                    child.wait(10)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    child.wait()
+
+
+def _await_answer(port: int) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        client = http.client.HTTPConnection(HOST, port, timeout=1.0)
+        with suppress(OSError, http.client.HTTPException), closing(client):
+            client.request("GET", "/healthz")
+            client.getresponse()
+            return
+        time.sleep(0.05)
+    sys.exit(f"The web process did not answer within {_START_S:.0f} s.")
+
+
+def _store_pictures(count: int) -> list[str]:
+    """Small PNGs in the storage; their keys."""
+    import random
+    from io import BytesIO
+
+    from django.core.files.base import ContentFile
+    from django.core.files.storage import default_storage
+    from PIL import Image
+
+    dice, keys = random.Random(1), []  # noqa: S311 - pictures
+    for number in range(count):
+        data = BytesIO()
+        Image.frombytes("L", (28, 28), dice.randbytes(784)).save(data, "PNG")
+        key = f"images/load/{number}.png"
+        keys.append(default_storage.save(key, ContentFile(data.getvalue())))
+    return keys
+
+
+def cpu_seconds(processes: Sequence[psutil.Process]) -> float:
+    """CPU time of these processes until now."""
+    times: list[Any] = [process.cpu_times() for process in processes]
+    return float(sum(each.user + each.system for each in times))

@@ -1,0 +1,183 @@
+"""The client's end of a WebSocket and of an HTTP connection, as cheap as Python allows.
+
+The load generator shares the machine with what it measures, so each microsecond that it spends is
+taken from the server. It speaks to our own servers alone: no extensions, no fragments, and a mask
+of zeros, which the standard's servers apply like any other.
+"""
+
+import asyncio
+import base64
+import os
+from collections.abc import Callable
+from typing import Final
+
+_MASKED_TEXT: Final = b"\x81"
+_NO_MASK: Final = b"\x00\x00\x00\x00"
+_TEXT, _CLOSE, _PING = 1, 8, 9
+
+
+class RefusedError(Exception):
+    """The server did not open the connection; the message is what it answered."""
+
+
+class Socket(asyncio.Protocol):
+    """One WebSocket. `on_text` is called with each message, `on_close` once with a close code."""
+
+    def __init__(
+        self,
+        request: bytes,
+        on_text: Callable[[bytes], None],
+        on_close: Callable[[int | None], None],
+    ) -> None:
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.on_text = on_text
+        self.on_close = on_close
+        self._request = request
+        self._buffer = b""
+        self._code: int | None = None
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask for the WebSocket."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(self._request)
+
+    def send(self, text: bytes) -> None:
+        """Send one text message of up to 65,535 bytes."""
+        size = len(text)
+        if size < 126:
+            head = _MASKED_TEXT + bytes((0x80 | size,))
+        else:
+            head = _MASKED_TEXT + b"\xfe" + size.to_bytes(2, "big")
+        self._transport.write(head + _NO_MASK + text)
+
+    def close(self) -> None:
+        """Say good-bye (1000) and hang up."""
+        self._transport.write(b"\x88\x82" + _NO_MASK + (1000).to_bytes(2, "big"))
+        self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in frames; the handshake's answer comes first."""
+        if self._buffer:
+            data = self._buffer + data
+        at = 0
+        if not self.opened.done():
+            end = data.find(b"\r\n\r\n")
+            if end < 0:
+                self._buffer = data
+                return
+            if not data.startswith(b"HTTP/1.1 101"):
+                status = data[: data.find(b"\r\n")].decode("latin-1")
+                self.opened.set_exception(RefusedError(status))
+                self._transport.close()
+                return
+            at = end + 4
+            self.opened.set_result(None)
+        size = len(data)
+        while size - at >= 2:
+            length, start = data[at + 1], at + 2
+            if length == 126:
+                length, start = int.from_bytes(data[at + 2 : at + 4], "big"), at + 4
+            elif length == 127:
+                length, start = int.from_bytes(data[at + 2 : at + 10], "big"), at + 10
+            if size < start + length:
+                break
+            kind, at = data[at] & 0x0F, start + length
+            if kind == _TEXT:
+                self.on_text(data[start:at])
+            elif kind == _PING:
+                self._transport.write(bytes((0x8A, 0x80 | length)) + _NO_MASK + data[start:at])
+            elif kind == _CLOSE:
+                self._code = int.from_bytes(data[start : start + 2], "big") if length else None
+                self._transport.close()
+        self._buffer = data[at:]
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Tell whoever waits."""
+        if not self.opened.done():
+            self.opened.set_exception(RefusedError("the connection was lost"))
+        self.on_close(self._code)
+
+
+async def open_socket(
+    host: str,
+    port: int,
+    path: str,
+    *,
+    token: str | None,
+    on_text: Callable[[bytes], None],
+    on_close: Callable[[int | None], None],
+) -> Socket:
+    """Open a WebSocket. Raises RefusedError where the server refuses it, and OSError."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: {host}:{port}",
+        f"Origin: http://{host}:{port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {key}",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Protocol: nowait.v1",
+        *([f"Authorization: Token {token}"] if token else []),
+    ]
+    request = "\r\n".join([*lines, "", ""]).encode()
+    loop = asyncio.get_running_loop()
+    _, socket = await loop.create_connection(lambda: Socket(request, on_text, on_close), host, port)
+    await socket.opened
+    return socket
+
+
+class Fetcher(asyncio.Protocol):
+    """One kept-alive HTTP connection that fetches one thing after another, as a browser does."""
+
+    def __init__(self, host: str, on_body: Callable[[bool], None]) -> None:
+        self.host = host
+        self.on_body = on_body
+        self._waiting: list[str] = []
+        self._busy = False
+        self._buffer = b""
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ready to ask."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def fetch(self, path: str) -> None:
+        """Ask for `path`, after what was asked before; `on_body` is told whether it came whole."""
+        self._waiting.append(path)
+        self._next()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._transport.close()
+
+    def _next(self) -> None:
+        if self._busy or not self._waiting:
+            return
+        self._busy = True
+        path = self._waiting.pop(0)
+        self._transport.write(f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
+
+    def data_received(self, data: bytes) -> None:
+        """Take in one answer, which has a Content-Length."""
+        self._buffer += data
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = self._buffer[:end].lower()
+        at = head.find(b"content-length:")
+        size = int(head[at + 15 :].split(b"\r\n", 1)[0])
+        if len(self._buffer) < end + 4 + size:
+            return
+        self._buffer = self._buffer[end + 4 + size :]
+        self._busy = False
+        self.on_body(head.startswith(b"http/1.1 200"))
+        self._next()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """What was asked does not come."""
+        if self._busy:
+            self.on_body(False)

@@ -1,0 +1,44 @@
+// How many queries to hold ahead: few, so that they are fresh, and never too few, so that nobody
+// waits. The simulated annotators keep the same rule (annotator_site/simulation/ahead.py).
+
+const FIRST = 5; // until enough is measured
+const LEAST = 2;
+const MOST = 20;
+const MEASURED = 10; // of each, before they say anything
+const KEPT = 20; // the newest of each that count
+const MARGIN = 2; // the one in view, and one to spare
+const SLACK = 2; // so much smaller a size, or smaller yet, is worth saying
+
+// delays: seconds from an answer until its successor could be shown; gaps: seconds between answers;
+// the newest of each. Returns the size, which is `current` where nothing speaks for another one.
+export function ahead(current, delays, gaps) {
+  if (Math.min(delays.length, gaps.length) < MEASURED) return current;
+  // The second: a single hiccup or slip says nothing.
+  const slow = delays.toSorted((one, other) => other - one)[1];
+  const fast = gaps.toSorted((one, other) => one - other)[1];
+  const meanwhile = fast > 0 ? Math.ceil(slow / fast) : MOST;
+  const need = Math.min(Math.max(meanwhile + MARGIN, LEAST), MOST);
+  return need > current || need <= current - SLACK ? need : current;
+}
+
+// The size for one person, from what is measured of them.
+export class Ahead {
+  size = FIRST;
+  #delays = [];
+  #gaps = [];
+  #answeredAt = 0;
+
+  // An answer was given, `now` in seconds of any clock.
+  answered(now) {
+    if (this.#answeredAt) this.#gaps = [...this.#gaps, now - this.#answeredAt].slice(-KEPT);
+    this.#answeredAt = now;
+  }
+
+  // The successor of an answer took so long, in seconds. Returns whether the size is another now.
+  delayed(delay) {
+    this.#delays = [...this.#delays, delay].slice(-KEPT);
+    const former = this.size;
+    this.size = ahead(former, this.#delays, this.#gaps);
+    return this.size !== former;
+  }
+}

@@ -1,0 +1,300 @@
+// One person's labeling: what is held, shown and answered. The path of an answer is `answer`: into
+// the outbox, the next image onto the stage, onto the wire, all in the task of the key press.
+
+import { Ahead } from "./ahead.js";
+import { Buffer } from "./buffer.js";
+import { Connection } from "./connection.js";
+import { keymap } from "./keys.js";
+import { Later } from "./later.js";
+import { receive } from "./messages.js";
+import { Outbox } from "./outbox.js";
+import { Rail } from "./rail.js";
+import { Session } from "./session.js";
+import { Stage } from "./stage.js";
+import { Strip } from "./strip.js";
+import { View } from "./view.js";
+import { word } from "./words.js";
+
+const SLOW_MS = 2000; // an answer on its way for so long is worth a word
+const UNREACHABLE_MS = 4000;
+const REVOKED_MS = 100;
+
+const part = (id) => document.getElementById(id);
+
+export class Labeler {
+  refusal = null; // the close code, once the server has refused
+  idle = null; // the reason the server gave for having nothing
+  why = null; // the same as exactly as the server knows: the key of the words for it
+  away = false; // all turns were revoked while nobody answered
+  resting = false; // the person pauses: nothing is held here
+  welcomed = false;
+  unreachable = false;
+  keys = keymap([], null);
+  answered = new Set(); // turns that are answered, so that no resent query shows them again
+  undone = new Map(); // id of an undo → the item of the strip that it took back
+  later = new Later(() => this.#catchUp());
+  #number = 0; // of images shown
+  #unreachableTimer = 0;
+  #revokedTimer = 0;
+  #uncounted = 0;
+  #ahead = new Ahead();
+  #learned;
+  #counted;
+
+  // place: whose and what this browser keeps. own(choices) puts the person's own keys to the
+  // classes; learned() is called when these are known or have changed, counted(change) when an
+  // answer is given or taken back.
+  constructor({ place, socket, loginUrl, own, learned, counted }) {
+    this.own = own;
+    this.#learned = learned;
+    this.#counted = counted;
+    this.session = new Session(place);
+    this.view = new View({ loginUrl, goOn: () => this.goOn() });
+    this.stage = new Stage({
+      stage: part("stage"),
+      frame: part("frame"),
+      broken: (turn) => this.#passOver(turn, "other"),
+    });
+    this.buffer = new Buffer({
+      ready: (turn) => {
+        this.settle();
+        if (this.stage.turn && this.buffer.find(turn.id)) this.stage.prepare(turn);
+      },
+      broken: (turn, reason) => this.#passOver(turn, reason),
+      gone: (turn) => this.#gone(turn),
+      linked: () => this.connection.live,
+    });
+    this.strip = new Strip({ list: part("strip"), place, back: (label) => this.undo(label) });
+    this.rail = new Rail({
+      box: part("choices"),
+      field: part("search"),
+      words: part("search-words"),
+      pick: (choice) => this.answer({ choice }),
+    });
+    this.outbox = new Outbox({
+      place,
+      send: (message) => this.connection.send(message),
+      changed: () => {
+        this.showLink();
+        this.#handBack();
+      },
+      unkept: () => this.view.notice(word("unkept"), "warning"),
+    });
+    this.connection = new Connection(socket, {
+      hello: () => this.#ready(this.session.id),
+      message: (message) => receive(this, message),
+      status: () => this.#linkChanged(),
+      refused: (code) => this.#refused(code),
+    });
+  }
+
+  // Takes up what an earlier page left in this browser, then connects.
+  async begin() {
+    await this.outbox.load();
+    const { messages } = this.outbox;
+    const queryOf = (label) => String(messages.find(({ id }) => id === label)?.query);
+    for (const { type, query, label } of messages) {
+      if (type === "undo") this.answered.delete(queryOf(label));
+      else this.answered.add(String(query));
+    }
+    this.strip.restore((label) => !messages.some(({ id }) => id === label));
+    this.strip.draw();
+    this.#linkChanged();
+    this.connection.restart();
+  }
+
+  // --- what the person does -----------------------------------------------------------------------
+
+  // Exactly one of choice and reason. Returns false when there is nothing to answer.
+  answer({ choice, reason }) {
+    const { stage } = this;
+    if (!stage.armed) return false;
+    const shown_ms = stage.shownMs;
+    const turn = stage.clear();
+    const fields = choice
+      ? { type: "label", query: turn.query, choice: choice.choice, shown_ms }
+      : { type: "skip", query: turn.query, reason };
+    const id = this.outbox.put(fields);
+    this.answered.add(turn.id);
+    turn.former = null;
+    this.strip.add({ label: choice ? id : null, turn, choice });
+    if (choice) this.#uncounted += 1;
+    this.#ahead.answered(performance.now() / 1000);
+    this.settle();
+    this.flush();
+    this.later.afterImage(); // also when nothing is left to show
+    return true;
+  }
+
+  // Gives the image that an undo brought back its former answer.
+  redo() {
+    const choice = this.stage.turn?.former;
+    if (choice) this.answer({ choice });
+  }
+
+  undo(label = this.strip.newest) {
+    const item = this.refusal || this.resting ? undefined : this.strip.take(label);
+    if (!item) return;
+    this.undone.set(this.outbox.put({ type: "undo", label }), item);
+    this.answered.delete(item.turn.id);
+    this.#uncounted -= 1;
+    const present = this.stage.clear();
+    if (present) this.buffer.putFirst(present);
+    item.turn.ready = false;
+    item.turn.confirmed = true;
+    item.turn.former = item.choice;
+    this.stage.show(item.turn);
+    this.settle();
+    this.view.speak(word("undone", item.choice));
+    this.flush();
+    this.later.afterImage();
+  }
+
+  // A pause of the person's own: others get the images.
+  rest() {
+    if (this.refusal || this.resting) return;
+    this.resting = true;
+    this.away = false;
+    this.idle = null;
+    this.stage.clear();
+    this.buffer.clear();
+    this.#handBack();
+    this.settle();
+  }
+
+  // The button of the panel, or any key when the person was away or paused.
+  goOn() {
+    if (this.resting) {
+      this.resting = false;
+      this.session.id = null;
+      this.connection.retry();
+    } else if (this.refusal) {
+      this.refusal = null;
+      this.connection.retry();
+    } else if (this.away) {
+      this.away = false;
+      this.connection.send(this.#ready(null));
+    }
+    this.settle();
+  }
+
+  // --- what follows -------------------------------------------------------------------------------
+
+  // Brings the page in line: an image onto an empty stage, or the words for why there is none.
+  settle() {
+    const { stage, view, rail, refusal } = this;
+    if (!stage.turn && !refusal && !this.resting) {
+      const next = this.buffer.take();
+      if (next) {
+        stage.show(next);
+        this.later.afterImage();
+        this.#number += 1;
+        view.speak(word("new_image", { number: this.#number, n: rail.choices.length }));
+      }
+    }
+    part("undo").disabled = !this.strip.newest || refusal !== null || this.resting;
+    part("pause").disabled = refusal !== null;
+    const without = this.unreachable ? "unreachable" : this.welcomed ? "waiting" : "connecting";
+    if (refusal) view.state("closed", String(refusal));
+    else if (this.resting) view.state("resting", "break");
+    else if (stage.turn) view.state("labeling", "labeling");
+    else if (this.away) view.state("away", "away");
+    else if (this.idle) view.state("idle", this.idle, this.why);
+    else view.state("connecting", without);
+  }
+
+  // Takes a turn away, wherever it is; returns it, or undefined when it is not held.
+  take(id) {
+    return this.stage.turn?.id === id ? this.stage.clear() : this.buffer.remove(id);
+  }
+
+  // Once for a burst, and not at all when the burst took everything: the page then says more.
+  tellRevoked() {
+    clearTimeout(this.#revokedTimer);
+    const tell = () => this.stage.turn && this.view.notice(word("revoked"));
+    this.#revokedTimer = setTimeout(tell, REVOKED_MS);
+  }
+
+  // The classes, as a welcome brings them.
+  learn(choices) {
+    if (!this.rail.build(this.own(choices))) return;
+    this.keys = keymap(this.rail.choices, this.rail.search);
+    this.view.caps(this.keys.caps);
+    this.#learned();
+  }
+
+  flush() {
+    if (this.connection.live) this.outbox.pump();
+  }
+
+  showLink() {
+    const { connection, outbox } = this;
+    const slow = outbox.waiting > SLOW_MS;
+    this.view.link({ status: connection.status, pending: outbox.size, slow });
+  }
+
+  // A receipt came: what follows for it is to be fetched yet. Says so when that asks for another size.
+  measure(id) {
+    const delay = this.outbox.onTheWay(id);
+    const changed = delay > 0 && this.#ahead.delayed(delay + this.buffer.fetching);
+    if (changed) this.connection.send(this.#ready(null));
+  }
+
+  #catchUp() {
+    this.stage.sweep();
+    this.strip.draw();
+    this.view.draw();
+    if (this.#uncounted) this.#counted(this.#uncounted);
+    this.#uncounted = 0;
+    this.buffer.ripen();
+  }
+
+  #ready(resume) {
+    return { type: "ready", buffer: this.#ahead.size, resume };
+  }
+
+  // An image that cannot be shown.
+  #passOver(turn, reason) {
+    this.take(turn.id);
+    this.outbox.put({ type: "skip", query: turn.query, reason });
+    this.answered.add(turn.id);
+    this.view.notice(word(reason === "bad_image" ? "broken" : "unreached"));
+    this.settle();
+    this.flush();
+  }
+
+  // While the person pauses, what they answered is saved before the link is closed.
+  #handBack() {
+    if (this.resting && (!this.outbox.size || !this.connection.live)) this.connection.rest();
+  }
+
+  // The server did not send it again after a reconnection.
+  #gone(turn) {
+    const shown = this.stage.turn === turn;
+    if (!this.take(turn.id)) return;
+    this.settle();
+    if (shown) this.tellRevoked();
+  }
+
+  #refused(code) {
+    this.refusal = code;
+    const turn = this.stage.clear();
+    if (turn) this.buffer.putFirst(turn);
+    this.settle();
+  }
+
+  #linkChanged() {
+    clearTimeout(this.#unreachableTimer);
+    this.unreachable = false;
+    const { status } = this.connection;
+    if (status === "connecting" || status === "reconnecting") {
+      this.buffer.expectNothing();
+      this.#unreachableTimer = setTimeout(() => {
+        this.unreachable = true;
+        this.settle();
+      }, UNREACHABLE_MS);
+    }
+    this.showLink();
+    this.settle();
+  }
+}

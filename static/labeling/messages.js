@@ -1,0 +1,89 @@
+// What each message of the server means for the labeler.
+
+import { refusalWords, wordsOf } from "./words.js";
+
+const meanings = {
+  welcome(labeler, message) {
+    const { view, buffer, stage, outbox } = labeler;
+    labeler.session.id = message.session;
+    labeler.welcomed = true;
+    labeler.idle = null;
+    labeler.away = false;
+    labeler.learn(message.choices);
+    view.progress(message.progress);
+    view.draw();
+    buffer.expectAgain(stage.turn);
+    outbox.resend();
+    labeler.settle();
+  },
+
+  query(labeler, message) {
+    const { stage, buffer } = labeler;
+    const id = String(message.query);
+    if (labeler.resting || labeler.answered.has(id)) return; // resent before it saw our answer
+    labeler.idle = null;
+    labeler.away = false;
+    const held = stage.turn?.id === id ? stage.turn : buffer.find(id);
+    if (held) held.confirmed = true;
+    else buffer.add(message);
+    labeler.settle();
+  },
+
+  ack(labeler, message) {
+    labeler.measure(message.id);
+    labeler.outbox.settle(message.id);
+    labeler.undone.delete(message.id);
+    labeler.strip.saved(message.id);
+    labeler.view.progress(message.progress);
+    labeler.flush();
+    labeler.later.whenCalm();
+  },
+
+  nack(labeler, { id, code, message }) {
+    const { outbox, strip, undone, answered } = labeler;
+    if (code === "rate_limited") {
+      outbox.pause();
+      return;
+    }
+    labeler.view.notice(refusalWords(code, message), "warning");
+    const sent = outbox.settle(id);
+    const item = undone.get(id);
+    undone.delete(id);
+    if (sent?.type === "undo") {
+      if (!item || answered.has(item.turn.id)) return;
+      labeler.take(item.turn.id);
+      if (code === "paused") strip.add({ ...item, saved: true }); // the answer stands
+    } else if (sent) {
+      answered.delete(String(sent.query));
+      strip.take(id);
+    }
+    labeler.settle();
+    labeler.flush();
+    labeler.later.whenCalm();
+  },
+
+  revoke(labeler, { query }) {
+    const { stage, buffer } = labeler;
+    const id = String(query);
+    const shown = stage.turn?.id === id;
+    if (!labeler.take(id)) return;
+    labeler.away = !stage.turn && !buffer.size && !labeler.idle;
+    labeler.settle();
+    if (shown) labeler.tellRevoked();
+  },
+
+  idle(labeler, { reason, detail }) {
+    labeler.idle = reason;
+    labeler.why = wordsOf(reason, detail);
+    labeler.away = false;
+    labeler.settle();
+  },
+
+  notice(labeler, { level, message }) {
+    labeler.view.notice(message, level);
+  },
+};
+
+export function receive(labeler, message) {
+  if (Object.hasOwn(meanings, message.type)) meanings[message.type](labeler, message);
+}

@@ -1,0 +1,51 @@
+// Keys of the person's own for the classes, kept in this browser for this campaign. The sheet on
+// which they are chosen is loaded when it is opened first.
+
+export class OwnKeys {
+  #place;
+  #changed;
+  #sheet = null; // its promise, once it was asked for
+  #own; // {class → key}
+  campaigns = []; // the classes as the campaign has them
+
+  // covered(boolean) is called when the sheet opens and when it has closed, changed(choices) when
+  // keys are others.
+  constructor({ place, covered, changed }) {
+    this.#place = `nowait.keys/${place}`;
+    this.#changed = changed;
+    this.#own = this.#read();
+    document.getElementById("own-keys-open").addEventListener("click", async () => {
+      this.#sheet ??= import("./key_sheet.js").then(({ KeySheet }) => new KeySheet(this, covered));
+      (await this.#sheet).open();
+    });
+  }
+
+  // The campaign's classes with the person's keys.
+  apply(choices) {
+    this.campaigns = choices;
+    const own = new Set(Object.values(this.#own));
+    return choices.map((choice) => {
+      const left = own.has(choice.hotkey.toLowerCase()) ? "" : choice.hotkey;
+      return { ...choice, hotkey: this.#own[choice.choice] ?? left };
+    });
+  }
+
+  // keys: {class → key} of the classes that change; none: back to the campaign's.
+  change(keys) {
+    this.#own = keys ? { ...this.#own, ...keys } : {};
+    try {
+      localStorage.setItem(this.#place, JSON.stringify(this.#own));
+    } catch {
+      // Storage is switched off: the keys hold until the page is left.
+    }
+    this.#changed(this.campaigns);
+  }
+
+  #read() {
+    try {
+      return JSON.parse(localStorage.getItem(this.#place)) ?? {};
+    } catch {
+      return {};
+    }
+  }
+}

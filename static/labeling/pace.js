@@ -1,0 +1,123 @@
+// This session's answers: how many, how fast, and how far it is to the goal that the person set.
+// A session is the life of a tab; a reload goes on with it.
+
+import { word } from "./words.js";
+
+const WINDOW_MS = 5 * 60 * 1000; // the pace is that of the last minutes
+const LEAST = 5; // answers before there is a pace to speak of
+const CALM_MS = 10 * 1000; // between two looks at it
+const MOST = 10000;
+
+const part = (id) => document.getElementById(id);
+
+export class Pace {
+  #key;
+  #reached;
+  #times = []; // of the answers within the window, by performance.now()
+  #done = 0;
+  #goal = 0; // 0: none
+  #from = 0; // what was done when the goal was set
+  #told = false;
+
+  // covered(boolean) is called when the sheet opens and when it has closed; reached(words) when the
+  // goal is.
+  constructor({ place, covered, reached }) {
+    this.#key = `nowait.pace/${place}`;
+    this.#reached = reached;
+    this.#restore();
+    const sheet = part("session");
+    part("session-open").addEventListener("click", () => {
+      sheet.showModal();
+      covered(true);
+    });
+    sheet.addEventListener("close", () => covered(false));
+    sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
+    part("goal").addEventListener("input", (event) => this.#choose(event.target));
+    addEventListener("pagehide", () => this.#keep());
+    setInterval(() => this.#showPace(), CALM_MS);
+    this.#offer();
+    this.#show();
+  }
+
+  // So many answers more, or less after an undo.
+  count(change) {
+    this.#done = Math.max(this.#done + change, 0);
+    for (let more = change; more > 0; more -= 1) this.#times.push(performance.now());
+    for (let less = change; less < 0; less += 1) this.#times.pop();
+    this.#show();
+    if (!this.#goal || this.#told || this.#done - this.#from < this.#goal) return;
+    this.#told = true;
+    this.#reached(word("goal_reached", { n: this.#goal }));
+  }
+
+  // A pause of the person's own is no slowness.
+  rest() {
+    this.#times = [];
+    this.#showPace();
+  }
+
+  #choose(field) {
+    const own = part("goal-own");
+    const chosen = field === own ? "own" : field.value;
+    if (field === own) part("goal").elements.goal.value = "own";
+    const wanted = Number(chosen === "own" ? own.value : chosen);
+    this.#goal = Number.isInteger(wanted) && wanted > 0 ? Math.min(wanted, MOST) : 0;
+    this.#from = this.#done;
+    this.#told = false;
+    this.#show();
+  }
+
+  // Marks what is chosen, after a reload.
+  #offer() {
+    const { goal } = part("goal").elements;
+    goal.value = String(this.#goal);
+    if (goal.value === String(this.#goal)) return;
+    goal.value = "own";
+    part("goal-own").value = this.#goal;
+  }
+
+  #show() {
+    const n = this.#done - this.#from;
+    const goal = this.#goal;
+    part("session-done").textContent = goal
+      ? word("done_of", { n, goal })
+      : word("done", { n: this.#done });
+    part("session-words").textContent = word("done_long", { n: this.#done });
+    part("session-open").style.setProperty("--goal", goal ? Math.min(n / goal, 1) : 0);
+    part("goal-progress").hidden = !goal;
+    part("goal-progress").max = goal || 1;
+    part("goal-progress").value = Math.min(n, goal);
+    if (this.#times.length <= LEAST) this.#showPace();
+  }
+
+  #showPace() {
+    const now = performance.now();
+    this.#times = this.#times.filter((time) => now - time < WINDOW_MS);
+    const minutes = (now - this.#times[0]) / 60000;
+    // The first answer of the window only begins it.
+    const n = Math.round((this.#times.length - 1) / minutes);
+    const known = this.#times.length >= LEAST && Number.isFinite(n);
+    part("pace").textContent = known ? word("pace", { n }) : word("no_pace");
+  }
+
+  #keep() {
+    const kept = { done: this.#done, goal: this.#goal, from: this.#from, told: this.#told };
+    try {
+      sessionStorage.setItem(this.#key, JSON.stringify(kept));
+    } catch {
+      // Storage is switched off: a reload then begins a new session.
+    }
+  }
+
+  #restore() {
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(this.#key) ?? "{}");
+      this.#done = kept.done ?? 0;
+      this.#goal = kept.goal ?? 0;
+      this.#from = kept.from ?? 0;
+      this.#told = kept.told ?? false;
+    } catch {
+      // As above.
+    }
+  }
+}

@@ -1,0 +1,91 @@
+"""An answer means an image that was seen: painted, and for the time for which it was in view."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image as Picture
+from playwright.sync_api import Page
+from stock import ask, make_annotator, make_campaign
+
+from al_engine.pools.models import Campaign, Label
+from annotator_site.campaigns.importing import import_images
+
+from .conftest import OpenPage, Start
+from .labeler import Labeler
+
+SIDE = 1024
+COLOURS = (
+    (200, 30, 30),
+    (30, 160, 40),
+    (40, 60, 200),
+    (230, 200, 20),
+    (150, 30, 160),
+    (20, 20, 20),
+)
+
+
+@pytest.fixture
+def colours(transactional_db: None, tmp_path: Path) -> Campaign:
+    """A campaign of megapixel images, each of one colour."""
+    campaign = make_campaign()
+    for number, colour in enumerate(COLOURS):
+        Picture.new("RGB", (SIDE, SIDE), colour).save(tmp_path / f"{number}.png")
+    assert import_images(campaign=campaign, source=tmp_path, known="none").added == len(COLOURS)
+    ask(campaign, len(COLOURS))
+    return campaign
+
+
+def colour_on_screen(page: Page) -> tuple[int, ...]:
+    """The colour in the middle of the stage."""
+    box = page.locator("#frame").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    shot = page.screenshot(clip={"x": x, "y": y, "width": 1, "height": 1})
+    pixel = Picture.open(io.BytesIO(shot)).convert("RGB").getpixel((0, 0))
+    assert isinstance(pixel, tuple)
+    return pixel
+
+
+def test_an_image_may_be_answered_once_its_pixels_are_on_the_screen(
+    open_page: OpenPage, colours: Campaign
+) -> None:
+    page = open_page(person := make_annotator(colours))
+    ann = Labeler(page, colours, person.annotator_id).open()
+    seen = []
+    for number in range(len(COLOURS)):
+        query = ann.shown()
+        seen.append(colour_on_screen(page))
+        ann.press("1")
+        if number + 1 < len(COLOURS):
+            page.wait_for_selector(f'#stage[data-armed]:not([data-query="{query}"])')
+    assert sorted(seen) == sorted(COLOURS)
+
+
+def test_the_next_images_are_painted_ahead_and_nobody_sees_them(
+    open_page: OpenPage, colours: Campaign
+) -> None:
+    page = open_page(person := make_annotator(colours))
+    ann = Labeler(page, colours, person.annotator_id).open()
+    page.wait_for_function("document.querySelectorAll('#frame .waiting').length === 2")
+    assert colour_on_screen(page) in COLOURS  # unmixed
+    # What is there for the eye alone is not read out.
+    assert page.locator("#frame img[alt='']").count() == 2
+    query = ann.press("2")
+    page.wait_for_selector(f'#stage[data-armed]:not([data-query="{query}"])')
+    page.wait_for_function("document.querySelectorAll('#frame img').length === 3")
+
+
+def test_the_time_in_a_hidden_tab_does_not_count(start: Start) -> None:
+    ann = start(clock=True)
+    ann.shown()
+    hide = """(hidden) => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    ann.page.evaluate(hide, True)
+    ann.page.clock.fast_forward(60_000)
+    ann.page.evaluate(hide, False)
+    query = ann.press("2")
+    ann.await_pending(0)
+    assert Label.objects.get(assignment_id=query).shown_ms < 30_000

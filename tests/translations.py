@@ -1,0 +1,125 @@
+"""The catalogs of `locale/`: what is to be said, gathered from the code, and how it is compiled.
+
+`make words` writes both; the tests compare. Babel does what GNU gettext would: nothing has to be
+installed beside Python's packages.
+"""
+
+import os
+import re
+import sys
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import django
+from babel.messages import Catalog
+from babel.messages.extract import extract
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+from django.conf import settings
+from django.utils.translation.template import templatize
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+KEYWORDS: Final = {
+    "_": None,
+    "gettext": None,
+    "_counted": (1, 2),
+    "ngettext": (1, 2),
+    "pgettext": ((1, "c"), 2),
+    "npgettext": ((1, "c"), 2, 3),
+}
+# A call of gettext with literal arguments, in what Django makes of a template for gettext's tools.
+CALL: Final = re.compile(
+    r"\b(?:n|p|np)?gettext\((?:[^()\"']|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')*\)"
+)
+# The same words make the same files, whoever makes them and when.
+LONG_AGO: Final = datetime(2026, 1, 1, tzinfo=UTC)
+KEPT: Final = ("Language:", "Plural-Forms:", "MIME-Version:", "Content-Type:")
+HEADER: Final = "# What annotators read, in {language}. `make words` gathers and compiles it.\n#"
+
+
+def sources() -> list[Path]:
+    """Where words come from: the site's Python and the pages outside the administration."""
+    pages = [
+        path
+        for path in (ROOT / "templates").rglob("*.html")
+        if path.relative_to(ROOT / "templates").parts[0] not in ("admin", "monitor")
+    ]
+    return sorted([*(ROOT / "annotator_site").rglob("*.py"), *pages])
+
+
+def gathered() -> Catalog:
+    """Every message of the code, without translations."""
+    catalog = Catalog()
+    for path in sources():
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".html":
+            text = "\n".join(CALL.findall(templatize(text, origin=str(path))))
+        for _, message, comments, context in extract(
+            "python", BytesIO(text.encode()), keywords=KEYWORDS, options={"encoding": "utf-8"}
+        ):
+            place = [(path.relative_to(ROOT).as_posix(), 0)]
+            catalog.add(message, locations=place, auto_comments=comments, context=context)
+    return catalog
+
+
+def languages() -> list[str]:
+    """The languages that need a catalog: all but the one in which the code is written."""
+    return [code for code, _ in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
+
+
+def path_of(language: str) -> Path:
+    """Where the translations of a language are."""
+    return ROOT / "locale" / language / "LC_MESSAGES" / "django.po"
+
+
+def read(language: str) -> Catalog:
+    """The translations of a language."""
+    with path_of(language).open("rb") as file:
+        catalog = read_po(file, locale=language)
+    catalog.creation_date = catalog.revision_date = LONG_AGO
+    return catalog
+
+
+def compiled(catalog: Catalog) -> bytes:
+    """A catalog as Django reads it."""
+    buffer = BytesIO()
+    write_mo(buffer, catalog)
+    return buffer.getvalue()
+
+
+def written(catalog: Catalog) -> str:
+    """A catalog as translators read it."""
+    catalog.fuzzy = False
+    buffer = BytesIO()
+    write_po(buffer, catalog, width=100, sort_output=True, include_lineno=False)
+    header = re.compile(r'^"(?P<key>[\w-]+:).*\\n"$')
+    return "\n".join(
+        line
+        for line in buffer.getvalue().decode().split("\n")
+        if not (found := header.match(line)) or found["key"] in KEPT
+    )
+
+
+def update(language: str) -> None:
+    """Bring a language's catalog in line with the code, and compile it."""
+    path = path_of(language)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    catalog = read(language) if path.exists() else Catalog(language, charset="utf-8")
+    catalog.update(gathered(), no_fuzzy_matching=True)
+    catalog.obsolete.clear()
+    catalog.header_comment = HEADER.format(language=catalog.locale.english_name)
+    path.write_text(written(catalog), encoding="utf-8")
+    path.with_suffix(".mo").write_bytes(compiled(read(language)))
+    missing = [message.id for message in catalog if message.id and not message.string]
+    sys.stderr.write(f"{path.relative_to(ROOT)}: {len(catalog)} messages\n")
+    for each in missing:
+        sys.stderr.write(f"  not translated yet: {each}\n")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotator_site.settings")
+    django.setup()
+    for code in languages():
+        update(code)
