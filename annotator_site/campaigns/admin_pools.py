@@ -84,7 +84,11 @@ class AssignmentAdmin(ImageRowsAdmin):
         what, colon, number = term.partition(":")
         if colon and what.strip().lower() == "query":
             found = as_id(number.strip().removeprefix("#"))
-            return rows.none() if found is None else rows.filter(query_id=found)
+            if found is None:
+                return rows.none()
+            # Along the image, by which turns are indexed.
+            image = Query.objects.filter(pk=found).values("image_id")[:1]
+            return rows.filter(image_id=image, query_id=found)
         return super().search(rows, term)
 
     @admin.display(description="query")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from django.contrib import admin
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -30,8 +30,10 @@ def skipped(rows: QuerySet[Image], *, by: int, campaign_id: int | None = None) -
     turns = Assignment.objects.filter(state=Assignment.State.SKIPPED)
     if campaign_id is not None:
         turns = turns.filter(campaign=campaign_id)
-    often = turns.order_by().values("image").annotate(people=Count("pk")).filter(people__gte=by)
-    return rows.filter(state=Image.State.QUERIED, pk__in=often.values("image"))
+    last = turns.order_by().filter(image=OuterRef("pk"))[by - 1 : by]
+    return rows.filter(
+        Exists(last), state=Image.State.QUERIED, pk__in=turns.order_by().values("image")
+    )
 
 
 def left_by_everybody(rows: QuerySet[Image], *, campaign_id: int | None = None) -> QuerySet[Image]:

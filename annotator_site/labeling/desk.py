@@ -54,6 +54,8 @@ class Desk:
         self._resumes: list[Resume] = []
         self._left: list[tuple[int, UUID]] = []
         self._gone: list[tuple[int, UUID]] = []
+        # Those of them for whom a claim was under way.
+        self._gone_for_good: set[UUID] = set()
         self._waiting = Waiting()
         self._wake = asyncio.Event()
         self._lanes = Lanes(self._serve, finished=self._wake.set)
@@ -76,6 +78,8 @@ class Desk:
             return
         self.connections[session.annotator_id] -= 1
         self._waiting.forget(session)
+        if for_good and session.coming:
+            self._gone_for_good.add(session.id)
         (self._gone if for_good else self._left).append((session.annotator_id, session.id))
         self._wake.set()
 
@@ -170,10 +174,12 @@ class Desk:
         await self._deliver(batch, outcome)
 
     def _next_batch(self) -> Batch:
-        resumes, self._resumes = self._resumes, []
+        busy = self._lanes.busy
+        resumes = [each for each in self._resumes if each.session.annotator_id not in busy]
+        self._resumes = [each for each in self._resumes if each.session.annotator_id in busy]
         left, self._left = self._left, []
         gone, self._gone = self._gone, []
-        batch = Batch(batches.take(self._pending, busy=self._lanes.busy), left=left, gone=gone)
+        batch = Batch(batches.take(self._pending, busy=busy), left=left, gone=gone)
         wanting = self._waiting.take()
         if self.campaign.state == "running":
             batch.resumes = resumes
@@ -219,6 +225,8 @@ class Desk:
                 )
             else:
                 await self._deliver(alone, outcome)
+        self._left += batch.left
+        self._gone += batch.gone
         for session_id in [each.session for each in batch.demands] + [
             each.session.id for each in batch.resumes
         ]:
@@ -246,7 +254,9 @@ class Desk:
             session = self.sessions.get(demand.session)
             if session is None:
                 # It left while this was under way: its leases are kept for a while only.
-                self._left.append((demand.annotator_id, demand.session))
+                ended = self._gone if demand.session in self._gone_for_good else self._left
+                ended.append((demand.annotator_id, demand.session))
+                self._gone_for_good.discard(demand.session)
             elif handed.get(demand.session, 0) < demand.want:
                 short.append(session)
         if short:

@@ -43,7 +43,9 @@ class Lanes:
     def start(self, batch: Batch) -> None:
         """Serve a batch."""
         self._last_size = len(batch.submissions)
-        people = {sub.session.annotator_id for sub in batch.submissions}
+        sessions = [sub.session for sub in batch.submissions]
+        sessions += [resume.session for resume in batch.resumes]
+        people = {session.annotator_id for session in sessions}
         self.busy |= people
         task = asyncio.ensure_future(self._run(batch, people))
         self._tasks.add(task)

@@ -124,6 +124,7 @@ def web(
     from annotator_site.running import BACKLOG, web_argv
 
     with closing(socket.socket()) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind((HOST, 0))
         listener.listen(BACKLOG)
         port = listener.getsockname()[1]

@@ -102,7 +102,7 @@ class Fuzz:
                 self.told["not waited for"] += 1
         finally:
             hearing.cancel()
-            with suppress(asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
+            with suppress(asyncio.CancelledError):
                 await hearing
 
     def _handshake(self, token: str, dice: Random) -> bytes:
@@ -130,24 +130,33 @@ class Fuzz:
 
     async def _hear(self, reader: asyncio.StreamReader, word: str, welcome: asyncio.Event) -> None:
         """Count what is said, until the end or the answer to the last word."""
-        while True:
-            first, size = await reader.readexactly(2)
-            if size == 126:
-                size = int.from_bytes(await reader.readexactly(2), "big")
-            elif size == 127:
-                size = int.from_bytes(await reader.readexactly(8), "big")
-            payload = await reader.readexactly(size)
-            if first & 0x0F == 8:
-                code = int.from_bytes(payload[:2], "big")
-                self.told[f"closed with {code}"] += 1
-                return
-            if first & 0x0F == 1:
-                message = orjson.loads(payload)
-                if message["type"] == "welcome":
-                    welcome.set()
-                if message.get("id") == word:
-                    return
-                self.told[" ".join([message["type"], message.get("code", "")]).strip()] += 1
+        try:
+            while await self._hear_one(reader, word, welcome):
+                pass
+        except (OSError, asyncio.IncompleteReadError):
+            # The server does not argue with who breaks the rules of WebSockets.
+            self.told["hung up"] += 1
+
+    async def _hear_one(
+        self, reader: asyncio.StreamReader, word: str, welcome: asyncio.Event
+    ) -> bool:
+        first, size = await reader.readexactly(2)
+        if size == 126:
+            size = int.from_bytes(await reader.readexactly(2), "big")
+        elif size == 127:
+            size = int.from_bytes(await reader.readexactly(8), "big")
+        payload = await reader.readexactly(size)
+        if first & 0x0F == 8:
+            self.told[f"closed with {int.from_bytes(payload[:2], 'big')}"] += 1
+            return False
+        if first & 0x0F == 1:
+            message = orjson.loads(payload)
+            if message["type"] == "welcome":
+                welcome.set()
+            if message.get("id") == word:
+                return False
+            self.told[" ".join([message["type"], message.get("code", "")]).strip()] += 1
+        return True
 
 
 def fuzz_apart(
