@@ -101,7 +101,7 @@ class Bench:
         rates: dict[tuple[str, str, int], list[float]] = {}
         latencies: dict[tuple[str, str, int], list[float]] = {}
         for number in range(self.options.rounds):
-            for server in SERVERS:
+            for server in self.options.servers:
                 for what in ("raw echo", "stock echo", "labels"):
                     for people in CROWDS:
                         figures = self._closed(server, what, people)
@@ -118,7 +118,7 @@ class Bench:
             CLOSED_COLUMNS,
             "|---|---|---|---|---|---|---|---|---|",
         ]
-        for server in SERVERS:
+        for server in self.options.servers:
             for people in CROWDS:
                 raw, stock, ours = (
                     median(rates[server, what, people])
@@ -160,12 +160,12 @@ class Bench:
             THINKING_COLUMNS,
             "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
         ]
-        for server in SERVERS:
-            for people, think_s in ((1_000, 1.0), (10_000, 5.0)):
-                for with_images in (False, True):
-                    line = self._thinking(server, people, think_s, with_images)
-                    print(line, file=sys.stderr)
-                    lines.append(line)
+        server = self.options.servers[0]
+        for people, think_s in ((1_000, 1.0), (10_000, 5.0)):
+            for with_images in (False, True):
+                line = self._thinking(server, people, think_s, with_images)
+                print(line, file=sys.stderr)
+                lines.append(line)
         return "\n".join(lines)
 
     def _thinking(self, server: str, people: int, think_s: float, with_images: bool) -> str:
@@ -238,7 +238,6 @@ def main() -> None:
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS))
     parser.add_argument("--no-report", action="store_true")
     options = parser.parse_args()
-    globals()["SERVERS"] = tuple(options.servers)
     parts: list[str] = []
     with tempfile.TemporaryDirectory(prefix="nowait-load-") as folder:
         var = Path(folder)

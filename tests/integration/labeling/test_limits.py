@@ -89,7 +89,7 @@ def test_a_hundred_clients_that_never_read_are_sent_away_and_cost_little(
     connect: Connect, transactional_db: None, live_site: str
 ) -> None:
     campaign = make_campaign(messages_per_second=20)
-    stock(campaign, 40)
+    stock(campaign, 200)
     cat, _ = choices_of(campaign)
     client = connect(campaign, make_annotator(campaign))
     client.ready(buffer=4)
@@ -100,7 +100,7 @@ def test_a_hundred_clients_that_never_read_are_sent_away_and_cost_little(
     before = resident_mib(web)
     for each in deaf:
         with suppress(ConnectionClosed):
-            each.ready(buffer=20)
+            each.ready(buffer=1)
             for _ in range(150):
                 each.send({"type": "skip", "id": str(uuid4()), "query": 0, "reason": "other"})
     for _ in range(10):
