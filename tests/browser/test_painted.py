@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image as Picture
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from stock import ask, make_annotator, make_campaign
 
 from al_engine.pools.models import Campaign, Label
@@ -67,13 +67,13 @@ def test_the_next_images_are_painted_ahead_and_nobody_sees_them(
 ) -> None:
     page = open_page(person := make_annotator(colours))
     ann = Labeler(page, colours, person.annotator_id).open()
-    page.wait_for_function("document.querySelectorAll('#frame .waiting').length === 2")
+    expect(page.locator("#frame .waiting")).to_have_count(2)
     assert colour_on_screen(page) in COLOURS  # unmixed
     # What is there for the eye alone is not read out.
     assert page.locator("#frame img[alt='']").count() == 2
     query = ann.press("2")
     page.wait_for_selector(f'#stage[data-armed]:not([data-query="{query}"])')
-    page.wait_for_function("document.querySelectorAll('#frame img').length === 3")
+    expect(page.locator("#frame img")).to_have_count(3)
 
 
 def test_the_time_in_a_hidden_tab_does_not_count(start: Start) -> None:
