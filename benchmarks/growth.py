@@ -31,6 +31,7 @@ from benchmarks.figures import machine, percentile  # noqa: E402
 from benchmarks.large import pools  # noqa: E402
 from benchmarks.large.desk import at_desk, labels_stored  # noqa: E402
 from benchmarks.large.pools import Campaign, Size  # noqa: E402
+from benchmarks.load import place  # noqa: E402
 
 REPORT: Final = ROOT / "docs" / "benchmarks" / "growth.md"
 SMALL: Final = Size("small", 10_000, 1_000)
@@ -224,7 +225,7 @@ def main() -> None:
     if shutil.disk_usage(folder).free < 2 * BYTES_AN_IMAGE * options.images:
         sys.exit(f"{folder} has not the room for {options.images:,} images: choose a --folder.")
     try:
-        with pools.cluster(folder.resolve()):
+        with place.database(folder.resolve()):
             growth = Growth(options, folder, pools.ensure_template())
             done = growth.go_on(until)
     except KeyboardInterrupt:

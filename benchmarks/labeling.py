@@ -9,7 +9,6 @@ think, a thousand and ten thousand of them. Prints the tables and writes them to
 
 import argparse
 import asyncio
-import os
 import platform
 import sys
 import tempfile
@@ -17,18 +16,17 @@ import time
 from pathlib import Path
 from statistics import median
 
-import psutil
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.figures import machine, percentile  # noqa: E402
 from benchmarks.load import place  # noqa: E402
-from benchmarks.load.crowd import Crowd, Figures, Load, echo, percentile  # noqa: E402
+from benchmarks.load.crowd import Crowd, Figures, Load  # noqa: E402
+from benchmarks.load.echo_crowd import echo  # noqa: E402
 
 REPORT = ROOT / "docs" / "benchmarks" / "labeling.md"
 SERVERS = ("daphne", "uvicorn")
 CROWDS = (64, 500)
-SITE = "annotator_site.asgi:application"
 ECHO = "benchmarks.load.echo"
 AIMS = {64: 0.9, 500: 1.3}
 COMMITS = "Bare commits of one row: {one:,.0f} a second over one connection, {many:,.0f} over 16."
@@ -107,7 +105,7 @@ class Bench:
                         figures = self._closed(server, what, people)
                         rates.setdefault((server, what, people), []).append(figures.per_second)
                         latencies.setdefault((server, what, people), []).append(
-                            percentile(figures.acks_ms, 0.99)
+                            percentile(sorted(figures.acks_ms), 99)
                         )
                         print(
                             f"round {number + 1}: {server} {what}, {people} people: "
@@ -136,7 +134,7 @@ class Bench:
         application = {
             "raw echo": f"{ECHO}:raw",
             "stock echo": f"{ECHO}:stock",
-            "labels": SITE,
+            "labels": None,
         }[what]
         with place.web(self.var, asgi_server=server, application=application) as (port, _):
             if what == "labels":
@@ -170,11 +168,10 @@ class Bench:
 
     def _thinking(self, server: str, people: int, think_s: float, with_images: bool) -> str:
         seconds = self.options.seconds + 2 * think_s
-        with place.web(self.var, asgi_server=server, application=SITE) as (port, processes):
-            began: list[float] = []
-
-            async def run() -> Figures:
-                load = Load(
+        with place.web(self.var, asgi_server=server) as (port, processes):
+            began = place.cpu_seconds(processes)
+            figures = play(
+                Load(
                     place.HOST,
                     port,
                     f"/ws/campaigns/{self.stocked.slug}/label/",
@@ -186,26 +183,20 @@ class Bench:
                     warm_up_s=3 + think_s,
                     fetchers=min(people, 1_000) if with_images else 0,
                 )
-                crowd = Crowd(load)
-                asyncio.get_running_loop().call_later(
-                    0.1, lambda: began.append(place.cpu_seconds(processes))
-                )
-                return await crowd.run()
-
-            figures = asyncio.run(run())
+            )
             memory = sum(each.memory_info().rss for each in processes) / 2**20
             whole = figures.connect_s + seconds + 3 + think_s
-            cpu = (place.cpu_seconds(processes) - began[0]) / whole
+            cpu = (place.cpu_seconds(processes) - began) / whole
         problems = ", ".join(f"{n} × {what}" for what, n in figures.problems.items()) or "none"
-        images = (
-            f"{figures.images / figures.seconds:,.0f} | {percentile(figures.images_ms, 0.99):.1f}"
-            if with_images
-            else "– | –"
-        )
+        p50, p99 = (percentile(sorted(figures.acks_ms), percent) for percent in (50, 99))
+        images = "– | –"
+        if with_images:
+            image_p99 = percentile(sorted(figures.images_ms), 99)
+            images = f"{figures.images / figures.seconds:,.0f} | {image_p99:.1f}"
         return (
             f"| {server} | {people:,} | {think_s:g} | {'all' if with_images else 'none'} "
-            f"| {figures.per_second:,.0f} | {figures.dry} | {percentile(figures.acks_ms, 0.5):.1f} "
-            f"| {percentile(figures.acks_ms, 0.99):.1f} | {images} | {memory:.0f} | {cpu:.0%} "
+            f"| {figures.per_second:,.0f} | {figures.dry} | {p50:.1f} "
+            f"| {p99:.1f} | {images} | {memory:.0f} | {cpu:.0%} "
             f"| {problems} |"
         )
 
@@ -217,7 +208,7 @@ class Bench:
         lines = [PEER_COLUMNS, "|---|---|---|---|---|---|---|"]
         for each in theirs.figures:
             ours = self._closed("daphne", "labels", each.people)
-            p99 = percentile(ours.acks_ms, 0.99)
+            p99 = percentile(sorted(ours.acks_ms), 99)
             lines.append(
                 f"| {each.people} | {each.labels_per_second:.1f} | {ours.per_second:,.0f} "
                 f"| {ours.per_second / each.labels_per_second:,.0f} | {each.next_p99_ms:,.0f} "
@@ -256,17 +247,16 @@ def main() -> None:
                 parts += ["## People who think", bench.thinking()]
             if options.peer:
                 parts += ["## Beside Label Studio", PEER_WORDS, bench.peer()]
-    text = "\n\n".join(["# Labeling", _words(options), *parts]) + "\n"
+    text = "\n\n".join(["# Labeling", _words(), *parts]) + "\n"
     print(text)
     if not options.no_report:
         REPORT.write_text(text, encoding="utf-8")
 
 
-def _words(options: argparse.Namespace) -> str:
+def _words() -> str:
     return (
-        f"`{' '.join(['python', 'benchmarks/labeling.py', *sys.argv[1:]])}` on {os.cpu_count()} "
-        f"cores ({platform.machine()}, {platform.system()}, {psutil.virtual_memory().total >> 30} "
-        f"GiB), Python {platform.python_version()}; the load generator and PostgreSQL run on the "
+        f"`{' '.join(['python', 'benchmarks/labeling.py', *sys.argv[1:]])}` on {machine()}, "
+        f"Python {platform.python_version()}; the load generator and PostgreSQL run on the "
         "same cores. Medians of the rounds."
     )
 

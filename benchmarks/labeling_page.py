@@ -8,15 +8,9 @@ to docs/benchmarks/.
 """
 
 import argparse
-import os
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -29,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.figures import machine, percentile  # noqa: E402
 from benchmarks.key_presses import PAUSE_S, Measured, chromium, measure  # noqa: E402
+from benchmarks.load import place  # noqa: E402
 from benchmarks.slow_link import slow_link  # noqa: E402
 
 BOUNDS = """\
@@ -43,7 +38,6 @@ FRAME_MS = 1_000 / 60
 CAMPAIGNS = {"small": "32 × 32 pixels", "large": "1024 × 1024 pixels"}
 SPARE = 30  # images beyond those that are answered: what the page holds ahead
 DIFFERENT = 60  # large pictures that are drawn; the others are these with other bytes behind
-START_TIMEOUT_S = 60.0
 
 
 def write_pictures(folder: Path, count: int, *, large: bool) -> None:
@@ -77,9 +71,7 @@ def prepare(var: Path, answers: int) -> str:
     from al_engine.pools.models import EngineProcess
     from annotator_site.accounts.models import User
     from annotator_site.campaigns.importing import import_images
-    from annotator_site.running import prepare_database
 
-    prepare_database()
     user = User.objects.create(username="ann")
     for slug in CAMPAIGNS:
         folder = var / f"pictures-{slug}"
@@ -107,37 +99,11 @@ def prepare(var: Path, answers: int) -> str:
     return str(client.cookies["sessionid"].value)
 
 
-@contextmanager
-def web_process() -> Iterator[int]:
-    """The port of a web process, once it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "daphne", f"--port={port}", "--verbosity=0"]
-    web = subprocess.Popen(
-        [*command, "annotator_site.asgi:application"],
-        env={**os.environ, "NOWAIT_ROLE": "web"},
-        cwd=ROOT,
-    )
-    try:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            if web.poll() is not None or time.monotonic() > deadline:
-                sys.exit("The web process does not start.")
-            time.sleep(0.1)
-        yield port
-    finally:
-        web.terminate()
-        web.wait()
-
-
 def run(var: Path, options: argparse.Namespace) -> tuple[str, dict[str, Measured]]:
     """The browser's version, and what was measured by campaign."""
     cookie = prepare(var, options.answers)
     with (
-        web_process() as port,
+        place.web(var, asgi_server="daphne") as (port, _),
         slow_link(port, round_trip_s=options.round_trip / 1_000) as far,
         sync_playwright() as playwright,
     ):
@@ -203,21 +169,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="nowait-benchmark-") as folder:
         var = Path(folder)
         var.chmod(0o711)  # under root PostgreSQL runs as another user, who must pass through
-        os.environ |= {
-            "NOWAIT_VAR": folder,
-            "NOWAIT_ROLE": "benchmark",
-            "DJANGO_SETTINGS_MODULE": "annotator_site.settings",
-        }
-        import django
-
-        from annotator_site import embedded_postgres
-
-        django.setup()
-        embedded_postgres.ensure_running(var)
-        try:
+        with place.database(var):
             version, measured = run(var, options)
-        finally:
-            embedded_postgres.stop(var)
     low, high = (round(1_000 * each) for each in PAUSE_S)
     text = (
         "# From a key press to the next image\n\n"

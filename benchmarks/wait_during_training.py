@@ -11,7 +11,6 @@ waits and writes it to docs/benchmarks/.
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,10 @@ from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.figures import machine  # noqa: E402
+
 REPORT = ROOT / "docs" / "benchmarks" / "wait_during_training.md"
 LARGE_NETWORK = ["--set", "architecture=resnet18", "--set", "image_size=8"]
 LONG_TRAINING_S = 10.0
@@ -110,8 +113,8 @@ def main() -> None:
     text = (
         "# Waits during a training\n\n"
         f"`python benchmarks/wait_during_training.py --pairs {options.pairs} "
-        f"--labels {options.labels} --bots {options.bots}` on {os.cpu_count()} cores "
-        f"({platform.machine()}, {platform.system()}), no GPU; the simulated annotators run "
+        f"--labels {options.labels} --bots {options.bots}` on {machine()}, "
+        "no GPU; the simulated annotators run "
         "on the same cores.\n\nWait: from answering to having the next image in hand. Saved: from "
         "answering to the acknowledgement of the commit. A training is under way at all times "
         f"after the first 20 labels; of {len(trainings)} that finished, {long} took "

@@ -6,7 +6,7 @@ label. A batch with anything else in it (skips, undos, resumed sessions) sends t
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -19,7 +19,7 @@ from psycopg.pq import TransactionStatus
 
 from al_engine.pools.labeled import Progress, answer_arrays
 from al_engine.pools.query import Connection, claim_arrays
-from al_engine.pools.sql import integers, statement
+from al_engine.pools.sql import statement
 from al_engine.pools.turns import Answer, Demand, Turn
 
 _KNOWN: WeakSet[Connection] = WeakSet()
@@ -60,16 +60,11 @@ async def exchange(
         await conn.execute(_definition())
         if lasting:
             _KNOWN.add(conn)
-    claim = claim_arrays(demands)
     cursor = await conn.execute(
         _CALL,
         {
             **answer_arrays(campaign_id, answers),
-            "shown": integers([answer.shown_ms for answer in answers]),
-            "claimers": claim["annotators"],
-            "sessions": claim["sessions"],
-            "want": claim["want"],
-            "start": claim["start"],
+            **claim_arrays(demands),
             "lease_seconds": lease_seconds,
         },
     )
@@ -95,21 +90,16 @@ async def exchange(
 
 @cache
 def _definition() -> str:
-    claim = {"annotators": "p_claimers"}
     return statement("exchange").format(
         lock=_body("lock"),
         # Their last SELECT is another one here.
         answer=_body("answer").rpartition("\nSELECT ")[0],
         settle=_body("settle"),
-        claim=_body("claim", claim).rpartition("\nSELECT ")[0],
+        claim=_body("claim").rpartition("\nSELECT ")[0],
         progress=_body("progress"),
     )
 
 
-def _body(name: str, renamed: Mapping[str, str] | None = None) -> str:
+def _body(name: str) -> str:
     """A statement with the function's parameters in place of psycopg's."""
-
-    def parameter(found: re.Match[str]) -> str:
-        return (renamed or {}).get(found[1], f"p_{found[1]}")
-
-    return re.sub(r"%\((\w+)\)s", parameter, statement(name)).strip()
+    return re.sub(r"%\((\w+)\)s", r"p_\1", statement(name)).strip()

@@ -45,19 +45,18 @@ class Standing:
 
 
 async def lock(conn: Connection, *, turn_ids: Sequence[int]) -> None:
-    """Hold the images of these turns and their queries until the end of the transaction."""
+    """Hold the images of these turns until the end of the transaction."""
     await conn.execute(statement("lock"), {"turns": integers(turn_ids)})
 
 
 async def lock_labels(conn: Connection, *, undos: Sequence[Undo]) -> None:
-    """Hold the images of these labels and their queries until the end of the transaction."""
+    """Hold the images of these labels until the end of the transaction."""
     await conn.execute(statement("lock_labels"), _undo_arrays(undos))
 
 
 async def answer(conn: Connection, *, campaign_id: int, answers: Sequence[Answer]) -> Cursor:
     """Store answers and settle their images; what was stored, for `read_stored`."""
     said = answer_arrays(campaign_id, answers)
-    said["shown"] = integers([answer.shown_ms for answer in answers])
     stored = await conn.execute(statement("answer"), said)
     await conn.execute(statement("settle"), {"campaign": campaign_id, "turns": said["turns"]})
     return stored
@@ -188,6 +187,7 @@ def answer_arrays(campaign_id: int, answers: Sequence[Answer]) -> dict[str, int 
         "annotators": integers([answer.annotator_id for answer in answers]),
         "turns": integers([answer.turn_id for answer in answers]),
         "choices": integers([answer.choice_id for answer in answers]),
+        "shown": integers([answer.shown_ms for answer in answers]),
     }
 
 

@@ -165,7 +165,7 @@ def claim_arrays(demands: Sequence[Demand]) -> dict[str, str | int | float]:
         if nth < demand.want
     ]
     return {
-        "annotators": integers([demand.annotator_id for demand in places]),
+        "claimers": integers([demand.annotator_id for demand in places]),
         "sessions": uuids([demand.session for demand in places]),
         "want": len(places),
         # Not a secret: it only spreads people over S.

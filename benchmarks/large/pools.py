@@ -4,12 +4,9 @@ Both are copies of one template with a campaign, a thousand annotators and a wor
 cells. Filling goes in chunks, each a transaction, so that one that was broken off goes on.
 """
 
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import psycopg
@@ -76,27 +73,6 @@ class Campaign:
     worker: int
     choices: tuple[int, ...]
     annotators: tuple[int, ...]
-
-
-@contextmanager
-def cluster(var: Path) -> Iterator[None]:
-    """Django with the bundled PostgreSQL under `var`, migrated; stopped at the end."""
-    os.environ["NOWAIT_VAR"] = str(var)
-    os.environ.pop("DATABASE_URL", None)
-    os.environ["DJANGO_SETTINGS_MODULE"] = "annotator_site.settings"
-    from annotator_site import embedded_postgres
-
-    try:
-        embedded_postgres.ensure_running(var)
-        import django
-
-        django.setup()
-        from annotator_site.running import prepare_database
-
-        prepare_database()
-        yield
-    finally:
-        embedded_postgres.stop(var)
 
 
 def connection_info(database: str) -> Info:

@@ -23,8 +23,6 @@ from benchmarks.load.wire import Fetcher, RefusedError, Socket, open_socket
 _AT_ONCE: Final = 32
 """Connections that open at the same time."""
 
-_IMAGE_WAIT_S: Final = 10.0
-
 
 @dataclass(slots=True)
 class Load:
@@ -68,7 +66,6 @@ class Person:
 
     __slots__ = (
         "acked",
-        "asked_at",
         "crowd",
         "fetcher",
         "held",
@@ -89,7 +86,6 @@ class Person:
         self.socket: Socket | None = None
         self.fetcher: Fetches | None = None
         self.ids = random.getrandbits(96) << 32
-        self.asked_at = 0.0
 
     def on_text(self, text: bytes) -> None:
         """A frame of the server."""
@@ -276,55 +272,3 @@ class Crowd:
                 ready = {"type": "ready", "buffer": self.load.buffer, "resume": None}
                 person.socket.send(orjson.dumps(ready))
         return person
-
-
-async def echo(host: str, port: int, people: int, *, seconds: float, warm_up_s: float) -> Figures:
-    """People who send a message like a label as soon as the last one came back."""
-    figures, counting = Figures(), False
-    text = orjson.dumps(
-        {
-            "type": "label",
-            "id": str(uuid.uuid4()),
-            "query": 1_234_567,
-            "choice": 12,
-            "shown_ms": 700,
-        }
-    )
-    sockets: list[Socket] = []
-
-    async def enter() -> None:
-        sent = 0.0
-
-        def on_text(_text: bytes) -> None:
-            nonlocal sent
-            now = time.perf_counter()
-            if counting:
-                figures.labels += 1
-                figures.acks_ms.append((now - sent) * 1000)
-            sent = now
-            socket.send(text)
-
-        socket = await open_socket(
-            host, port, "/echo/", token=None, on_text=on_text, on_close=lambda _code: None
-        )
-        sockets.append(socket)
-        sent = time.perf_counter()
-        socket.send(text)
-
-    for _ in range(people):
-        await enter()
-    await asyncio.sleep(warm_up_s)
-    counting, began = True, time.perf_counter()
-    await asyncio.sleep(seconds)
-    counting, figures.seconds = False, time.perf_counter() - began
-    for socket in sockets:
-        socket.on_text = lambda _text: None
-        socket.close()
-    await asyncio.sleep(0.2)
-    return figures
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which a share of all lies; 0 for none."""
-    ordered = sorted(values)
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0

@@ -52,8 +52,8 @@ def database(var: Path) -> Iterator[None]:
     os.environ["DJANGO_SETTINGS_MODULE"] = "annotator_site.settings"
     from annotator_site import embedded_postgres
 
-    embedded_postgres.ensure_running(var)
     try:
+        embedded_postgres.ensure_running(var)
         import django
 
         django.setup()
@@ -118,9 +118,9 @@ def fill(campaign_id: int, *, first: int, count: int, keys: Sequence[str]) -> No
 
 @contextmanager
 def web(
-    var: Path, *, asgi_server: str, application: str, processes: int = 1
+    var: Path, *, asgi_server: str, application: str | None = None, processes: int = 1
 ) -> Iterator[tuple[int, list[psutil.Process]]]:
-    """Web processes on one port; its number and the processes."""
+    """Web processes on one port, of the site or another application; the port and the processes."""
     from annotator_site.running import BACKLOG, web_argv
 
     with closing(socket.socket()) as listener:
@@ -134,7 +134,8 @@ def web(
             "NOWAIT_ROLE": "web",
             "DJANGO_SETTINGS_MODULE": "annotator_site.settings",
         }
-        argv = [*web_argv(asgi_server, listener.fileno())[:-1], application]
+        *argv, site = web_argv(asgi_server, listener.fileno())
+        argv.append(application or site)
         children = [
             subprocess.Popen(argv, cwd=ROOT, env=env, pass_fds=(listener.fileno(),))
             for _ in range(processes)

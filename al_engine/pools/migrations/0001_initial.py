@@ -91,6 +91,19 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "resting",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Case(
+                            models.When(
+                                state__in=["unlabeled", "excluded"], then=models.F("state")
+                            ),
+                            default=models.Value(None),
+                        ),
+                        output_field=models.CharField(max_length=10, null=True),
+                    ),
+                ),
+                (
                     "problem",
                     models.CharField(blank=True, help_text="Why it is excluded.", max_length=300),
                 ),
@@ -483,6 +496,7 @@ class Migration(migrations.Migration):
                 (
                     "image",
                     models.OneToOneField(
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         primary_key=True,
                         related_name="consensus",
@@ -514,6 +528,7 @@ class Migration(migrations.Migration):
             model_name="image",
             name="campaign",
             field=models.ForeignKey(
+                db_index=False,
                 on_delete=django.db.models.deletion.CASCADE,
                 related_name="images",
                 to="pools.campaign",
@@ -911,6 +926,7 @@ class Migration(migrations.Migration):
                 (
                     "annotator",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.RESTRICT,
                         related_name="labels",
@@ -920,8 +936,9 @@ class Migration(migrations.Migration):
                 (
                     "assignment",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="labels",
                         to="pools.assignment",
                     ),
@@ -974,7 +991,9 @@ class Migration(migrations.Migration):
             model_name="assignment",
             name="query",
             field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE,
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
                 related_name="assignments",
                 to="pools.query",
             ),
@@ -1069,6 +1088,7 @@ class Migration(migrations.Migration):
             model_name="consensus",
             name="choice",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.RESTRICT,
@@ -1090,7 +1110,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="image",
             index=models.Index(
-                condition=models.Q(("state", "unlabeled")),
+                condition=models.Q(("resting", "unlabeled")),
                 fields=["campaign", "cell", "position"],
                 name="image_unlabeled",
             ),
@@ -1306,5 +1326,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="consensus",
             index=models.Index(fields=["campaign", "changed_in"], name="consensus_changes"),
+        ),
+        # Room on each page for the next version of its rows.
+        migrations.RunSQL(
+            "ALTER TABLE pools_image SET (fillfactor = 85)",
+            "ALTER TABLE pools_image RESET (fillfactor)",
         ),
     ]

@@ -1,6 +1,6 @@
 -- Lease open turns at random: from a random key on, wrapping round, in the order of the
 -- index, so that the time does not depend on the size of S, D or L. The n-th turn goes to the
--- n-th place of `annotators` and `sessions`. MATERIALIZED: a LIMIT in a subquery that the plan
+-- n-th place of `claimers` and `sessions`. MATERIALIZED: a LIMIT in a subquery that the plan
 -- runs twice would claim more than it was asked.
 WITH onward AS MATERIALIZED (
     SELECT a.id, a.image_id
@@ -31,7 +31,7 @@ dealt AS MATERIALIZED (
     SELECT DISTINCT ON (annotator_id, image_id) id, image_id, annotator_id, session
     FROM (
         SELECT picked.id, picked.image_id,
-               (%(annotators)s::bigint[])[picked.place] AS annotator_id,
+               (%(claimers)s::bigint[])[picked.place] AS annotator_id,
                (%(sessions)s::uuid[])[picked.place] AS session
         FROM picked
     ) given

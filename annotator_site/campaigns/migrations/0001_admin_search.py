@@ -14,5 +14,5 @@ DROP INDEX image_excluded;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("pools", "0003_lean_rows")]
+    dependencies = [("pools", "0002_counters")]
     operations = [migrations.RunSQL(CREATE, DROP)]

@@ -36,19 +36,11 @@ async def claim_at(
     conn: Connection, pools: Pools, demands: Sequence[Demand], start: float
 ) -> list[Turn]:
     """The common claim from a given place of the ring of keys."""
-    places = [
-        demand
-        for nth in range(max(demand.want for demand in demands))
-        for demand in demands
-        if nth < demand.want
-    ]
     cursor = await conn.execute(
         statement("claim"),
         {
+            **query.claim_arrays(demands),
             "campaign": pools.id,
-            "annotators": [demand.annotator_id for demand in places],
-            "sessions": [demand.session for demand in places],
-            "want": len(places),
             "start": start,
             "lease_seconds": LEASE_SECONDS,
         },

@@ -88,6 +88,7 @@ def parameters(pools: Pools) -> dict[str, Any]:
     return {
         "campaign": pools.id,
         "annotators": people,
+        "claimers": people,
         "sessions": SESSIONS * 8,
         "want": 64,
         "start": 0.5,
