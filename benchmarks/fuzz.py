@@ -40,6 +40,10 @@ THINK_S: Final = 0.1
 ALONE_S: Final = 8.0
 REST_S: Final = 5.0
 PACES: Final = {"fuzzed, 500 frames/s": 500.0, "fuzzed, as fast as can be": 0.0}
+LIMITS: Final = {
+    20: "With a campaign’s limit of 20 messages a second for each annotator",
+    0: "Without a limit of messages: all that is sent is dealt with",
+}
 COLUMNS: Final = "| part | s | labels | labels/s | ack p50 ms | ack p99 ms | ack max ms | web MiB |"
 CHECKS: Final = (
     "every label in the database is one that an honest annotator sent and got acknowledged, once "
@@ -83,6 +87,7 @@ class Course:
     """The honest all the while, and the parts of the run."""
 
     def __init__(self, site: Site, fuzzed: "Fuzzed", frames: int) -> None:
+        self.site = site
         self.fuzzed = fuzzed
         self.frames = frames
         self.web = site.until_there(WEB)
@@ -143,6 +148,17 @@ class Course:
         self.sent += sent
         self.told += told
 
+    def wrong(self) -> list[str]:
+        """What is not as it must be, now that it is over."""
+        found = self.fuzzed.wrong()
+        if self.site.until_there(WEB) != self.web:
+            found.append("the web process is another one")
+        logs = "".join(path.read_text() for path in (self.site.var / "logs").glob("web-*"))
+        if "Traceback" in logs:
+            found.append("a traceback is in the log")
+            print(logs[-5_000:], file=sys.stderr)
+        return found
+
     def ratio(self, name: str) -> float:
         """The honest's ack p99 in a part of the run, to that of the quieter part without others."""
         p99s = {part.name: percentile(sorted(part.acks_ms), 99) for part in self.parts}
@@ -156,49 +172,54 @@ def main() -> None:
     parser.add_argument("--honest", type=int, default=10)
     parser.add_argument("--no-report", action="store_true")
     options = parser.parse_args()
+    sections: list[str] = []
+    wrong: list[str] = []
     with a_site() as site, place.database(site.var):
-        from django.db import connection
-        from labeling.fuzzed import make_fuzzed
-
         site.start("up", "--servers=0", "--workers=0")
-        fuzzed = make_fuzzed(
-            f"http://localhost:{site.port}",
-            images=IMAGES,
-            honest=options.honest,
-            liars=6,
-            takers=2,
-            think_s=THINK_S,
-        )
-        with connection.cursor() as cursor:
-            # What making the campaign left to do is not what is measured.
-            cursor.execute("ANALYZE")
-            cursor.execute("CHECKPOINT")
-        course = Course(site, fuzzed, options.frames)
-        asyncio.run(course.run())
-        wrong = fuzzed.wrong()
-        if site.until_there(WEB) != course.web:
-            wrong.append("the web process is another one")
-        logs = "".join(path.read_text() for path in (site.var / "logs").glob("web-*"))
-        if "Traceback" in logs:
-            wrong.append("a traceback is in the log")
-            print(logs[-5_000:], file=sys.stderr)
+        for limit in LIMITS:
+            course = _measure(site, options, limit)
+            found = course.wrong()
+            sections.append(_section(course, limit, found))
+            wrong += found
+            print(sections[-1])
         site.stop()
-    text = _report(course, wrong)
-    print(text)
     if not options.no_report:
-        REPORT.write_text(text, encoding="utf-8")
+        command = " ".join(["python", "benchmarks/fuzz.py", *sys.argv[1:]])
+        title = "# Rubbish on the labeling WebSocket"
+        head = f"{title}\n\n`{command}` on {machine()}; all on the same cores.\n"
+        REPORT.write_text("\n".join([head, *sections]), encoding="utf-8")
     sys.exit(1 if wrong else 0)
 
 
-def _report(course: Course, wrong: list[str]) -> str:
-    command = " ".join(["python", "benchmarks/fuzz.py", *sys.argv[1:]])
+def _measure(site: Site, options: argparse.Namespace, limit: int) -> Course:
+    """All parts of the run in a campaign of its own."""
+    from django.db import connection
+    from labeling.fuzzed import make_fuzzed
+
+    fuzzed = make_fuzzed(
+        f"http://localhost:{site.port}",
+        images=IMAGES,
+        honest=options.honest,
+        liars=6,
+        takers=2,
+        think_s=THINK_S,
+        messages_per_second=limit,
+    )
+    with connection.cursor() as cursor:
+        # What making the campaign left to do is not what is measured.
+        cursor.execute("ANALYZE")
+        cursor.execute("CHECKPOINT")
+    course = Course(site, fuzzed, options.frames)
+    asyncio.run(course.run())
+    return course
+
+
+def _section(course: Course, limit: int, wrong: list[str]) -> str:
     fuzzed = course.fuzzed
     contradicted = sum(each.contradicted for each in fuzzed.honest)
     return "\n".join(
         [
-            "# Rubbish on the labeling WebSocket",
-            "",
-            f"`{command}` on {machine()}; all on the same cores, without a limit of messages.",
+            f"## {LIMITS[limit]}",
             "",
             WORDS.format(
                 frames=course.sent.total(),

@@ -44,14 +44,18 @@ class Standing:
     mine: int
 
 
-async def lock(conn: Connection, *, turn_ids: Sequence[int]) -> None:
-    """Hold the images of these turns until the end of the transaction."""
-    await conn.execute(statement("lock"), {"turns": integers(turn_ids)})
+async def lock(
+    conn: Connection, *, turn_ids: Sequence[int] = (), undos: Sequence[Undo] = ()
+) -> None:
+    """Hold the images of these turns and labels until the end of the transaction.
 
-
-async def lock_labels(conn: Connection, *, undos: Sequence[Undo]) -> None:
-    """Hold the images of these labels until the end of the transaction."""
-    await conn.execute(statement("lock_labels"), _undo_arrays(undos))
+    All in one statement, in the order of their ids: two batches cannot wait for each other.
+    """
+    turns = integers(turn_ids)
+    if undos:
+        await conn.execute(statement("lock_labels"), {"turns": turns, **_undo_arrays(undos)})
+    else:
+        await conn.execute(statement("lock"), {"turns": turns})
 
 
 async def answer(conn: Connection, *, campaign_id: int, answers: Sequence[Answer]) -> Cursor:

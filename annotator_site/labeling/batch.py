@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+import psycopg
+
 from al_engine.pools import labeled, query
 from al_engine.pools.exchange import exchange
 from al_engine.pools.labeled import Progress
@@ -16,6 +18,8 @@ from annotator_site.labeling.session import Session
 
 MAX_MESSAGES: Final = 1_000
 """Messages in one transaction: more would make the first of them wait for the last."""
+
+_TRIES: Final = 3
 
 Act = LabelMessage | SkipMessage | UndoMessage
 _ORDER: Final = {LabelMessage: 0, SkipMessage: 1, UndoMessage: 2}
@@ -103,24 +107,35 @@ def take(pending: deque[Submission], *, busy: Collection[int]) -> list[Submissio
 async def run(
     conn: Connection, batch: Batch, *, campaign_id: int, lease_seconds: int, resume_seconds: int
 ) -> Outcome:
-    """Do a batch in one transaction; returns after the commit is on disk.
+    """Do a batch in one transaction; returns after the commit is on disk."""
+    tries = 0
+    while True:
+        try:
+            if batch.is_usual:
+                return await _exchange(conn, batch, campaign_id, lease_seconds)
+            return await _all_of_it(conn, batch, campaign_id, lease_seconds, resume_seconds)
+        except psycopg.errors.UniqueViolation:
+            # Two processes dealt one image to one person, who is at both. Who commits second
+            # does it anew and sees what the first one did.
+            tries += 1
+            if tries == _TRIES:
+                raise
 
-    All statements travel in one round trip (a pipeline), but for undos, which are rare.
-    """
-    if batch.is_usual:
-        return await _exchange(conn, batch, campaign_id, lease_seconds)
+
+async def _all_of_it(
+    conn: Connection, batch: Batch, campaign_id: int, lease_seconds: int, resume_seconds: int
+) -> Outcome:
+    """All statements in one round trip (a pipeline), but for undos, which are rare."""
     labels, skips, undos = _answers(batch), _skips(batch), _undos(batch)
     leased: list[query.Cursor] = []
     answered = skipped = None
     known: set[tuple[int, UUID]] = set()
     undone: set[UUID] = set()
     async with conn.pipeline(), conn.transaction():
-        if labels or skips:
-            turn_ids = [said.turn_id for said in labels] + [said.turn_id for said in skips]
-            await labeled.lock(conn, turn_ids=turn_ids)
-        if undos:
+        if labels or skips or undos:
             # Before anything is written: what waits for a lock then makes nobody wait.
-            await labeled.lock_labels(conn, undos=undos)
+            turn_ids = [said.turn_id for said in labels] + [said.turn_id for said in skips]
+            await labeled.lock(conn, turn_ids=turn_ids, undos=undos)
         if labels:
             answered = await labeled.answer(conn, campaign_id=campaign_id, answers=labels)
         if skips:

@@ -66,7 +66,7 @@ class Desk:
     async def _undo(self, annotator_id: int, client_id: UUID) -> None:
         undos = [Undo(annotator_id=annotator_id, label=client_id, session=uuid4())]
         async with await psycopg.AsyncConnection.connect(**signals.connection_info()) as conn:
-            await labeled.lock_labels(conn, undos=undos)
+            await labeled.lock(conn, undos=undos)
             await labeled.undo(conn, campaign_id=self.campaign.pk, undos=undos, lease_seconds=60)
 
 

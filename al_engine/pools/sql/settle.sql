@@ -22,9 +22,11 @@ ahead AS MATERIALIZED (
 ),
 judged AS MATERIALIZED (
     SELECT ahead.*,
-           ahead.answers >= q.answers_wanted AS enough,
-           ahead.votes >= campaign.confidence * ahead.answers
-             OR ahead.answers >= coalesce(campaign.max_answers, q.answers_wanted) AS agreed
+           -- What is in L stays there: an answer that comes after that only changes the consensus.
+           image.state = 'labeled'
+             OR ahead.answers >= q.answers_wanted
+                AND (ahead.votes >= campaign.confidence * ahead.answers
+                     OR ahead.answers >= coalesce(campaign.max_answers, q.answers_wanted)) AS done
     FROM ahead
     JOIN pools_query q ON q.id = ahead.query_id
     JOIN pools_campaign campaign ON campaign.id = q.campaign_id
@@ -33,7 +35,7 @@ judged AS MATERIALIZED (
 decided AS (
     INSERT INTO pools_consensus AS c (image_id, campaign_id, query_id, choice_id, confidence, answers)
     SELECT image_id, %(campaign)s, query_id, choice_id, votes / answers, answers
-    FROM judged WHERE enough AND agreed
+    FROM judged WHERE done
     ON CONFLICT (image_id) DO UPDATE
     SET query_id = excluded.query_id, choice_id = excluded.choice_id,
         confidence = excluded.confidence, answers = excluded.answers,
@@ -44,18 +46,18 @@ decided AS (
 labeled AS (
     UPDATE pools_image image SET state = 'labeled'
     FROM judged
-    WHERE judged.enough AND judged.agreed
+    WHERE judged.done
       AND image.id = judged.image_id AND image.state IN ('queried', 'unlabeled')
 ),
 closed AS (
     UPDATE pools_query q SET state = 'closed', closed_at = now()
     FROM judged
-    WHERE judged.enough AND judged.agreed AND q.image_id = judged.image_id AND q.state = 'open'
+    WHERE judged.done AND q.image_id = judged.image_id AND q.state = 'open'
 ),
 cancelled AS (
     UPDATE pools_assignment a SET state = 'cancelled'
     FROM judged
-    WHERE judged.enough AND judged.agreed AND a.image_id = judged.image_id AND a.state = 'open'
+    WHERE judged.done AND a.image_id = judged.image_id AND a.state = 'open'
 )
 -- One more where the answers disagree, and never fewer turns than answers are missing.
 INSERT INTO pools_assignment (campaign_id, query_id, image_id)
@@ -66,4 +68,4 @@ CROSS JOIN LATERAL generate_series(
     1, greatest(q.answers_wanted - judged.answers, 1)
        - (SELECT count(*) FROM pools_assignment live
           WHERE live.image_id = q.image_id AND live.query_id = q.id AND live.state IN ('open', 'leased')))
-WHERE NOT (judged.enough AND judged.agreed)
+WHERE NOT judged.done

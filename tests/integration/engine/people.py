@@ -70,7 +70,7 @@ class Person:
         undos = [Undo(self.id, label, self.session)]
 
         async def retract(conn: Connection) -> None:
-            await labeled.lock_labels(conn, undos=undos)
+            await labeled.lock(conn, undos=undos)
             undone, _ = await labeled.undo(
                 conn, campaign_id=self.campaign.pk, undos=undos, lease_seconds=LEASE_SECONDS
             )

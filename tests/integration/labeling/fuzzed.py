@@ -64,10 +64,18 @@ class Fuzzed:
 
 
 def make_fuzzed(
-    site: str, *, images: int, honest: int, liars: int, takers: int, think_s: float
+    site: str,
+    *,
+    images: int,
+    honest: int,
+    liars: int,
+    takers: int,
+    think_s: float,
+    messages_per_second: int = 0,
 ) -> Fuzzed:
-    """A campaign without a limit of messages, so that all that is sent is dealt with."""
-    campaign, foreign = make_campaign(lease_seconds=3600), make_campaign(title="Elsewhere")
+    """A campaign; without a limit of messages all that is sent is dealt with."""
+    campaign = make_campaign(lease_seconds=3600, messages_per_second=messages_per_second)
+    foreign = make_campaign(title="Elsewhere")
     stock(campaign, images)
     stock(foreign, 20)
     choices = choices_of(campaign)

@@ -90,7 +90,7 @@ def test_who_works_keeps_the_rest_of_the_buffer_however_long_it_takes(
     connect: Connect, transactional_db: None
 ) -> None:
     campaign = make_campaign()
-    shorten_leases(campaign, seconds=2)
+    shorten_leases(campaign, seconds=6)
     stock(campaign, 30)
     cat, _ = choices_of(campaign)
     client = connect(campaign, make_annotator(campaign))

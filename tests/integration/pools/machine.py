@@ -2,22 +2,32 @@
 
 from collections import Counter
 from typing import Any, ClassVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import connection
 from django.db.models import QuerySet
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from al_engine.pools import campaigns
 from al_engine.pools.models import Assignment, Campaign, EngineProcess, Label
 from al_engine.pools.query import Connection
-from al_engine.pools.turns import Turn
+from al_engine.pools.turns import Demand, Turn
+from annotator_site.labeling.batch import Batch, Outcome, Submission
+from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
 
 from .conftest import Run, empty, new_pools
 from .desk import Desk
 
 IMAGES = 5
 PEOPLE = 4
+
+which = st.integers(0, 11)
+"""Which of those that there are now, counted round."""
+
+Acts = list[tuple[int, int, int]]
+several = st.lists(st.tuples(which, which, which), min_size=1, max_size=4)
+"""What people do in one moment: to which turn, who, and what."""
 
 
 class SmallCampaign(RuleBasedStateMachine):
@@ -85,6 +95,55 @@ class SmallCampaign(RuleBasedStateMachine):
             *answered.values_list("image_id", flat=True),
             *skipped.values_list("image_id", flat=True),
         }
+
+    # What both machines do.
+
+    @rule(person=which, want=st.integers(1, 3), desk=st.booleans())
+    def claim(self, person: int, want: int, desk: bool) -> None:
+        who = self.person(person)
+        known = self.known_to(who)
+        turns = self.run_async(self.desks[desk].claim(who, want))
+        self.check_given(turns, who, known, want)
+
+    @rule()
+    def pause_or_go_on(self) -> None:
+        running = self.pools.campaign.state == Campaign.State.RUNNING
+        state = Campaign.State.PAUSED if running else Campaign.State.RUNNING
+        assert campaigns.set_state(campaign_id=self.pools.id, state=state)
+        self.pools.campaign.state = state
+
+    # Everything of a moment together.
+
+    def gather(self, desk: Desk, acts: Acts, want: int) -> Batch:
+        """What people ask of a desk in one moment, in the order of one transaction."""
+        labels: list[Submission] = []
+        others: list[Submission] = []
+        for turn, person, what in acts:
+            row = self.pick_turn(turn, state="leased") or self.pick_turn(turn)
+            if row is None:
+                continue
+            session = desk.session(row.annotator_id or self.person(person))
+            if what % 3 == 0 and self.said:
+                who, message = list(self.said)[turn % len(self.said)]
+                others.append(Submission(desk.session(who), UndoMessage(uuid4(), message)))
+            elif what % 3 == 1:
+                others.insert(0, Submission(session, SkipMessage(uuid4(), row.pk, "bad_image")))
+            else:
+                label = LabelMessage(self.new_id(), row.pk, self.choice(what), 700)
+                labels.append(Submission(session, label))
+        person = self.person(want)
+        demand = Demand(person, desk.session(person).id, 1 + want % 2)
+        return Batch([*labels, *others], demands=[demand])
+
+    def note(self, work: Batch, outcome: Outcome) -> None:
+        """Remember what was acknowledged and what was taken back."""
+        for each in work.submissions:
+            sent, who = each.message, each.session.annotator_id
+            if isinstance(sent, LabelMessage) and outcome.answers[who, sent.id] == "stored":
+                assert (who, sent.id) not in self.said, "one message is stored once"
+                self.said[who, sent.id] = (sent.query, sent.choice)
+        undone = Label.objects.filter(client_id__in=outcome.undone, retracted_at__isnull=False)
+        self.retracted |= set(undone.values_list("annotator_id", "client_id"))
 
     # What is expected of what is done.
 

@@ -7,14 +7,13 @@ examples.
 
 import os
 from datetime import timedelta
-from uuid import uuid4
 
 from django.db.models.functions import Now
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
-from al_engine.pools import campaigns, labeled, query
+from al_engine.pools import labeled, query
 from al_engine.pools.models import (
     Assignment,
     Campaign,
@@ -25,15 +24,12 @@ from al_engine.pools.models import (
 )
 from al_engine.pools.query import Pick
 from al_engine.pools.turns import Demand
-from annotator_site.labeling.batch import Batch, Resume, Submission
-from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
+from annotator_site.labeling.batch import Batch, Resume
 
 from .conftest import OpenConnection, Run
 from .desk import run_out
-from .machine import IMAGES, SmallCampaign
+from .machine import IMAGES, Acts, SmallCampaign, several, which
 
-which = st.integers(0, 11)
-"""Which of those that there are now, counted round."""
 reasons = st.sampled_from(["unsure", "bad_image", "bad_image"])
 
 
@@ -41,13 +37,6 @@ class PoolsMachine(SmallCampaign):
     """People at two web processes, a worker and a server at one small campaign."""
 
     # What people do.
-
-    @rule(person=which, want=st.integers(1, 3), desk=st.booleans())
-    def claim(self, person: int, want: int, desk: bool) -> None:
-        who = self.person(person)
-        known = self.known_to(who)
-        turns = self.run_async(self.desks[desk].claim(who, want))
-        self.check_given(turns, who, known, want)
 
     @rule(person=which, want=st.integers(1, 3))
     def claim_exactly(self, person: int, want: int) -> None:
@@ -115,35 +104,11 @@ class PoolsMachine(SmallCampaign):
             assert mine.state in ("leased", "skipped")
         self.retracted.add((who, message))
 
-    @rule(acts=st.lists(st.tuples(which, which, which), min_size=1, max_size=4), want=which)
-    def a_batch(self, acts: list[tuple[int, int, int]], want: int) -> None:
+    @rule(acts=several, want=which)
+    def a_batch(self, acts: Acts, want: int) -> None:
         """Everything of a moment together, in the order in which a transaction does it."""
-        desk = self.desks[0]
-        labels: list[Submission] = []
-        others: list[Submission] = []
-        for turn, person, what in acts:
-            row = self.pick_turn(turn, state="leased") or self.pick_turn(turn)
-            if row is None:
-                continue
-            session = desk.session(row.annotator_id or self.person(person))
-            if what % 3 == 0 and self.said:
-                who, message = list(self.said)[turn % len(self.said)]
-                others.append(Submission(desk.session(who), UndoMessage(uuid4(), message)))
-            elif what % 3 == 1:
-                others.insert(0, Submission(session, SkipMessage(uuid4(), row.pk, "bad_image")))
-            else:
-                message_out = LabelMessage(self.new_id(), row.pk, self.choice(what), 700)
-                labels.append(Submission(session, message_out))
-        person = self.person(want)
-        demand = Demand(person, desk.session(person).id, 1 + want % 2)
-        outcome = self.run_async(desk.run(Batch([*labels, *others], demands=[demand])))
-        for each in labels:
-            sent, who = each.message, each.session.annotator_id
-            assert isinstance(sent, LabelMessage)
-            if outcome.answers[who, sent.id] == "stored":
-                self.said[who, sent.id] = (sent.query, sent.choice)
-        undone = Label.objects.filter(client_id__in=outcome.undone, retracted_at__isnull=False)
-        self.retracted |= set(undone.values_list("annotator_id", "client_id"))
+        work = self.gather(self.desks[0], acts, want)
+        self.note(work, self.run_async(self.desks[0].run(work)))
 
     @rule(person=which)
     def drop_and_come_back(self, person: int) -> None:
@@ -198,13 +163,6 @@ class PoolsMachine(SmallCampaign):
         withdrawn = Query.objects.filter(campaign=self.pools.campaign, state="withdrawn")
         withdrawn.update(closed_at=Now() - timedelta(hours=1))
         query.prune_withdrawn(campaign_id=self.pools.id, older_than_seconds=60)
-
-    @rule()
-    def pause_or_go_on(self) -> None:
-        running = self.pools.campaign.state == Campaign.State.RUNNING
-        state = Campaign.State.PAUSED if running else Campaign.State.RUNNING
-        assert campaigns.set_state(campaign_id=self.pools.id, state=state)
-        self.pools.campaign.state = state
 
     @rule()
     def follow(self) -> None:

@@ -29,7 +29,11 @@ DESK = {
     "claim": {"a": "assignment_open"},
     "claim_for": {"a": "assignment_open", "mine": "assignment_once"},
     "lock": {"a": "pools_assignment_pkey", "image": "pools_image_pkey"},
-    "lock_labels": {"l": "label_message_once", "image": "pools_image_pkey"},
+    "lock_labels": {
+        "a": "pools_assignment_pkey",
+        "l": "label_message_once",
+        "image": "pools_image_pkey",
+    },
     "answer": {"a": "pools_assignment_pkey", "q": "pools_query_pkey", "other": "assignment_once"},
     "answer_receipts": {"label": "label_message_once", "a": "pools_assignment_pkey"},
     "settle": {

@@ -144,6 +144,26 @@ def test_where_the_answers_disagree_one_more_is_asked_up_to_the_maximum(
     pools.check()
 
 
+def test_a_late_answer_that_disagrees_makes_a_decision_less_sure(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    """The image stays in L, where the consensus says what all answers add up to now."""
+    pools = make_pools(1, answers_per_image=1, max_answers=3, confidence=0.7)
+    desk = open_desk(pools)
+    ann, ben, _ = pools.people
+    cat, dog = pools.choices
+    turn = run(desk.claim_one(ann)).turn_id
+    run_out(turn)
+    run(desk.expire())
+    assert run(desk.claim_one(ben)).turn_id == turn
+    assert run(desk.answer(ann, turn, cat)) == "stored"
+    assert run(desk.answer(ben, turn, dog)) == "stored"
+    consensus = Consensus.objects.get()
+    assert (consensus.choice_id, consensus.answers, consensus.confidence) == (cat, 2, 0.5)
+    assert Image.objects.get().state == "labeled"
+    pools.check()
+
+
 def test_answers_that_agree_are_enough_at_once(
     make_pools: MakePools, open_desk: OpenDesk, run: Run
 ) -> None:
