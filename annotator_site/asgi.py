@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -50,3 +51,7 @@ load()
 gc.collect()
 gc.freeze()
 gc.set_threshold(50_000, 50, 50)
+
+# A thread with a page or an arrival in it gives the interpreter back after half a millisecond, not
+# after five: labels are served by one thread, which would wait so long at every turn of its loop.
+sys.setswitchinterval(0.0005)
