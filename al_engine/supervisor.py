@@ -24,6 +24,7 @@ from typing import Any
 
 from al_engine.child_output import ChildOutput
 from al_engine.child_output import say as say
+from al_engine.placement import out_of_memory_kills
 
 Handler = Callable[[int, FrameType | None], Any] | int | None  # what signal.signal takes
 
@@ -106,6 +107,7 @@ class _Kept:
     running: _Running | None = None
     wanted: bool = True
     started_at: float = 0.0
+    kills_before: int = 0
     start_at: float = 0.0
     pause_s: float = FIRST_PAUSE_S
 
@@ -212,6 +214,7 @@ class Supervisor:
     def _start(self, kept: _Kept) -> None:
         child = kept.child
         kept.started_at = time.monotonic()
+        kept.kills_before = out_of_memory_kills()
         become = [sys.executable, "-I", "-S", "-c", BECOME, str(os.getpid()), str(child.nice)]
         reading, writing = os.pipe()
         try:
@@ -253,6 +256,8 @@ class Supervisor:
             kept.running = None
             if kept.wanted:
                 end = f"ended with {status}" if status >= 0 else f"was killed by {_name(-status)}"
+                if status == -signal.SIGKILL and out_of_memory_kills() > kept.kills_before:
+                    end += " (this machine ran out of memory)"
                 self._plan_restart(kept, end, last_words)
         if not kept.wanted:
             del self._kept[kept.child.name]

@@ -24,6 +24,7 @@ SETTINGS: Final = (
     "messages_per_second",
     "strategies",
     "architecture",
+    "delivery_architecture",
     "image_size",
     "servers",
     "workers",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, QuerySet
 
 from al_engine.pools import signals
 from al_engine.pools.models import Campaign, ModelVersion
@@ -43,6 +43,9 @@ class Publication:
     train_seconds: float
     holdout: Score | None
     audit: Score | None
+    role: str = ModelVersion.Role.SELECTION
+    ece: float | None = None
+    temperature: float = 1.0
 
 
 def publish(*, campaign_id: int, weights: bytes, publication: Publication) -> ModelVersion:
@@ -55,6 +58,7 @@ def publish(*, campaign_id: int, weights: bytes, publication: Publication) -> Mo
     row = ModelVersion(
         campaign_id=campaign_id,
         server_id=publication.server_id,
+        role=publication.role,
         architecture=publication.architecture,
         labels_seen=publication.labels_seen,
         trained_on=publication.trained_on,
@@ -66,6 +70,8 @@ def publish(*, campaign_id: int, weights: bytes, publication: Publication) -> Mo
         audit_low=audit.low if audit else None,
         audit_high=audit.high if audit else None,
         audit_count=audit.count if audit else 0,
+        ece=publication.ece,
+        temperature=publication.temperature,
         key=key,
         sha256=digest,
         size=len(weights),
@@ -90,7 +96,7 @@ def publish(*, campaign_id: int, weights: bytes, publication: Publication) -> Mo
 
 def newest(*, campaign: Campaign) -> ModelVersion | None:
     """g*: the version that workers take, by the campaign's `model_choice`."""
-    versions = ModelVersion.objects.filter(campaign=campaign).exclude(key="")
+    versions = selecting(campaign=campaign)
     match campaign.model_choice:
         case Campaign.ModelChoice.MOST_LABELS:
             return versions.order_by("-labels_seen", "-version").first()
@@ -98,6 +104,33 @@ def newest(*, campaign: Campaign) -> ModelVersion | None:
             return versions.order_by(_MOST_ACCURATE, "-version").first()
         case _:
             return versions.order_by("-version").first()
+
+
+def selecting(*, campaign: Campaign) -> QuerySet[ModelVersion]:
+    """The stored versions that workers may use."""
+    stored = ModelVersion.objects.filter(campaign=campaign).exclude(key="")
+    return stored.filter(role=ModelVersion.Role.SELECTION)
+
+
+def committee(*, campaign: Campaign, size: int) -> list[ModelVersion]:
+    """The newest versions of the servers, one of each, at most `size`, the newest first.
+
+    A single server's newest versions make a committee as well: each was trained anew.
+    """
+    recent = list(selecting(campaign=campaign).order_by("-version")[: 4 * size])
+    one_each = list({version.server_id: version for version in reversed(recent)}.values())
+    chosen = one_each if len(one_each) > 1 else recent
+    return sorted(chosen, key=lambda version: -version.version)[:size]
+
+
+def deliverable(*, campaign: Campaign) -> ModelVersion | None:
+    """The version to take home: the newest for delivery, else the most accurate one."""
+    stored = ModelVersion.objects.filter(campaign=campaign).exclude(key="")
+    delivered = stored.filter(role=ModelVersion.Role.DELIVERY)
+    return (
+        delivered.order_by("-version").first()
+        or stored.order_by(_MOST_ACCURATE, "-version").first()
+    )
 
 
 def read_weights(version: ModelVersion) -> bytes:
@@ -119,15 +152,23 @@ def read_weights(version: ModelVersion) -> bytes:
 
 
 def prune(*, campaign_id: int, keep: int = 20) -> int:
-    """Delete the weights of all but the newest `keep` versions and the most accurate one.
+    """Delete the weights of all but the newest `keep`, the most accurate and the delivered one.
 
     The rows stay: they are the history of the campaign, and labels refer to them.
     """
     stored = ModelVersion.objects.filter(campaign_id=campaign_id).exclude(key="")
-    kept = set(stored.order_by("-version").values_list("pk", flat=True)[:keep])
-    best = stored.order_by(_MOST_ACCURATE, "-version").values_list("pk", flat=True).first()
+    by_age = stored.order_by("-version")
+    kept = {
+        row.pk
+        for rows in (
+            by_age[:keep],
+            by_age.filter(role=ModelVersion.Role.DELIVERY)[:1],
+            stored.order_by(_MOST_ACCURATE, "-version")[:1],
+        )
+        for row in rows
+    }
     pruned = 0
-    for version in stored.exclude(pk__in=kept | {best}):
+    for version in stored.exclude(pk__in=kept):
         key, version.key = version.key, ""
         version.save(update_fields=["key"])
         default_storage.delete(key)

@@ -1,8 +1,6 @@
 """M servers and K workers of a campaign as child processes: dealt out, placed and kept alive."""
 
 import os
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from al_engine.dealing import deal
+from al_engine.placement import devices as devices_of
 from al_engine.pools import processes
 from al_engine.pools.models import Campaign
 from al_engine.supervisor import Child, Supervisor, say
@@ -38,7 +37,7 @@ def run_engine(campaign: Campaign, options: EngineOptions) -> None:
 
 def children(campaign: Campaign, options: EngineOptions) -> list[Child]:
     """The processes: workers first, so that people have queries before anything is trained."""
-    devices = _devices(options.device)
+    devices = devices_of(options.device)
     if options.servers > len(devices):
         say(
             f"{options.servers} servers share {len(devices)} device(s): trainings on one device "
@@ -82,6 +81,19 @@ def children(campaign: Campaign, options: EngineOptions) -> list[Child]:
         )
         for index in range(options.servers)
     ]
+    if campaign.delivery_architecture:
+        # On the last device: the first servers' are the ones whose pace is felt.
+        servers.append(
+            _child(
+                f"delivery-{campaign.slug}",
+                [
+                    *("run_server", campaign.slug, "--role=delivery"),
+                    f"--architecture={campaign.delivery_architecture}",
+                    *("--device", devices[options.servers % len(devices)]),
+                ],
+                nice=10,
+            )
+        )
     return [*workers, *servers]
 
 
@@ -94,26 +106,6 @@ def _child(name: str, arguments: list[str], *, nice: int) -> Child:
         nice=nice,
         stop_timeout_s=10.0,
     )
-
-
-def _devices(name: str) -> list[str]:
-    """The devices to spread over: every GPU, or the one that was named."""
-    gpus = _count_gpus() if name in ("auto", "cuda") else 0
-    return [f"cuda:{index}" for index in range(gpus)] or [name]
-
-
-def _count_gpus() -> int:
-    """How many GPUs there are; asked of the driver, since loading torch takes seconds."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([each for each in visible.split(",") if each.strip()])
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return 0
-    listed = subprocess.run(
-        [program, "--list-gpus"], capture_output=True, text=True, timeout=30, check=False
-    )
-    return len(listed.stdout.splitlines()) if listed.returncode == 0 else 0
 
 
 def _worker_processes(devices: list[str]) -> int:

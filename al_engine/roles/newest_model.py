@@ -69,7 +69,7 @@ class NewestModel:
         return True
 
     def _newest_whole(self) -> ModelVersion | None:
-        stored = ModelVersion.objects.filter(campaign=self.campaign).exclude(key="")
+        stored = versions.selecting(campaign=self.campaign)
         return stored.exclude(pk__in=self._damaged).order_by("-version").first()
 
     def score(

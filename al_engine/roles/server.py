@@ -47,7 +47,9 @@ class Server:
         device: torch.device,
         architecture: str | None,
         ending: Ending,
+        role: str = "selection",
     ) -> None:
+        self.role = role
         self.campaign = campaign
         self.ending = ending
         self.part = part
@@ -141,6 +143,7 @@ class Server:
         self.say(f"evaluating after {trained.seconds:.1f} s of training")
         publication = Publication(
             server_id=self.part.id,
+            role=self.role,
             architecture=architecture,
             labels_seen=seen,
             trained_on=len(examples.positions),
@@ -262,6 +265,7 @@ def serve(
     *,
     campaign: Campaign,
     name: str,
+    role: str,
     device_name: str,
     architecture: str | None,
     offset: float,
@@ -277,7 +281,9 @@ def serve(
         lambda: processes.register(campaign_id=campaign.pk, role="server", name=name)
     )
     with Heartbeat([part]), listening(campaign.pk) as listener:
-        server = ending.patiently(lambda: Server(campaign, part, device, architecture, ending))
+        server = ending.patiently(
+            lambda: Server(campaign, part, device, architecture, ending, role)
+        )
         waited = not offset
 
         def step() -> None:

@@ -95,6 +95,7 @@ class CampaignAdmin(SiteModelAdmin):
                 "description": "Servers train models on what was labeled and publish them.",
                 "fields": [
                     ("architecture", "image_size", "servers"),
+                    "delivery_architecture",
                     ("min_new_labels", "warm_start", "model_choice"),
                 ],
             },

@@ -45,6 +45,9 @@ HELP: Final = {
     "messages_per_second": "Limit for each annotator; 20 is more than fingers can do. "
     "0: no limit, for programs.",
     "architecture": "small_cnn learns on a processor in seconds; the others want a GPU.",
+    "delivery_architecture": "A larger network that one more server trains beside, so that a "
+    "quick one can choose the questions while the better one is what you take home. "
+    "Empty: the models that choose are what you take home.",
     "image_size": "Side of the square that the models see, in pixels: 32 for digits, 64 to 224 "
     "for photographs. People always see the original.",
     "servers": "How many models are trained side by side. 1 is right on one machine without "

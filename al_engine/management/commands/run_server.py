@@ -8,6 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from al_engine.pools.lookup import UnknownCampaignError, campaign_of
 from al_engine.roles.life import Ending
 
+NAMES = {"selection": "server", "delivery": "delivery"}
+
 
 class Command(BaseCommand):
     help = "Trains models on the labels of a campaign and publishes them, until told to stop."
@@ -16,6 +18,12 @@ class Command(BaseCommand):
         parser.add_argument("slug")
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
         parser.add_argument("--architecture", help="else the campaign's")
+        parser.add_argument(
+            "--role",
+            choices=("selection", "delivery"),
+            default="selection",
+            help="whether workers select with its models, or they are for delivery alone",
+        )
         parser.add_argument("--index", type=int, default=0, help="which server this is, from 0")
         parser.add_argument("--servers", type=int, default=1, help="how many there are")
 
@@ -42,7 +50,8 @@ class Command(BaseCommand):
             try:
                 serve(
                     campaign=campaign,
-                    name=f"server-{index + 1}",
+                    name=f"{NAMES[options['role']]}-{index + 1}",
+                    role=options["role"],
                     device_name=options["device"],
                     architecture=name,
                     offset=index / servers,

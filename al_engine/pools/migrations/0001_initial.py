@@ -237,6 +237,15 @@ class Migration(migrations.Migration):
                 ),
                 ("architecture", models.CharField(default="small_cnn", max_length=60)),
                 (
+                    "delivery_architecture",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="Also trained, for delivery alone; empty: what selects is what is delivered.",
+                        max_length=60,
+                    ),
+                ),
+                (
                     "image_size",
                     models.PositiveSmallIntegerField(
                         default=32,
@@ -762,6 +771,15 @@ class Migration(migrations.Migration):
                     "version",
                     models.PositiveIntegerField(help_text="1, 2, 3 … within the campaign."),
                 ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("selection", "selection"), ("delivery", "delivery")],
+                        default="selection",
+                        help_text="Workers select with the former; the latter are what a campaign is for.",
+                        max_length=9,
+                    ),
+                ),
                 ("architecture", models.CharField(max_length=60)),
                 (
                     "labels_seen",
@@ -776,6 +794,17 @@ class Migration(migrations.Migration):
                 ("audit_low", models.FloatField(null=True)),
                 ("audit_high", models.FloatField(null=True)),
                 ("audit_count", models.PositiveIntegerField(default=0)),
+                (
+                    "ece",
+                    models.FloatField(help_text="Calibration error on audit labels.", null=True),
+                ),
+                (
+                    "temperature",
+                    models.FloatField(
+                        default=1.0,
+                        help_text="Logits are divided by it, so that probabilities are honest.",
+                    ),
+                ),
                 (
                     "key",
                     models.CharField(

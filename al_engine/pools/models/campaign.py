@@ -85,6 +85,12 @@ class Campaign(models.Model):
         help_text="Dealt out at random among the workers.",
     )
     architecture = models.CharField(max_length=60, default="small_cnn")
+    delivery_architecture = models.CharField(
+        max_length=60,
+        blank=True,
+        default="",
+        help_text="Also trained, for delivery alone; empty: what selects is what is delivered.",
+    )
     image_size = models.PositiveSmallIntegerField(
         default=32,
         validators=[MinValueValidator(8), MaxValueValidator(512)],

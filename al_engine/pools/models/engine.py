@@ -64,11 +64,21 @@ class Cell(models.Model):
 class ModelVersion(models.Model):
     """One published model (the paper's g_i). A row that is visible is complete."""
 
+    class Role(models.TextChoices):
+        SELECTION = "selection", "selection"
+        DELIVERY = "delivery", "delivery"
+
     campaign = models.ForeignKey(
         Campaign, on_delete=models.CASCADE, related_name="models", db_index=False
     )
     version = models.PositiveIntegerField(help_text="1, 2, 3 … within the campaign.")
     server = models.ForeignKey(EngineProcess, on_delete=models.SET_NULL, null=True)
+    role = models.CharField(
+        max_length=9,
+        choices=Role,
+        default=Role.SELECTION,
+        help_text="Workers select with the former; the latter are what a campaign is for.",
+    )
     architecture = models.CharField(max_length=60)
     labels_seen = models.PositiveIntegerField(help_text="Size of L when its training began.")
     trained_on = models.PositiveIntegerField(help_text="Of these, without audits.")
@@ -80,6 +90,10 @@ class ModelVersion(models.Model):
     audit_low = models.FloatField(null=True)
     audit_high = models.FloatField(null=True)
     audit_count = models.PositiveIntegerField(default=0)
+    ece = models.FloatField(null=True, help_text="Calibration error on audit labels.")
+    temperature = models.FloatField(
+        default=1.0, help_text="Logits are divided by it, so that probabilities are honest."
+    )
     key = models.CharField(
         max_length=200, blank=True, help_text="Weights in the storage; empty once pruned."
     )

@@ -34,6 +34,7 @@ def publish(
     labels: int = 10,
     accuracy: float | None = None,
     server: int = 0,
+    role: str = "selection",
 ) -> ModelVersion:
     """Publish a model that saw so many labels."""
     servers = list(EngineProcess.objects.filter(campaign=campaign).order_by("name"))
@@ -49,6 +50,7 @@ def publish(
             train_seconds=1.5,
             holdout=score,
             audit=score,
+            role=role,
         ),
     )
 
@@ -186,3 +188,43 @@ def test_what_is_pruned_is_not_g_star(campaign: Campaign, choice: str) -> None:
 
 def test_there_is_nothing_to_prune_of_nothing(campaign: Campaign) -> None:
     assert versions.prune(campaign_id=campaign.pk) == 0
+
+
+def test_workers_never_select_with_what_is_trained_for_delivery(campaign: Campaign) -> None:
+    publish(campaign, accuracy=0.6)
+    publish(campaign, accuracy=0.9, role="delivery")
+    for choice in ("latest", "most_labels", "best_validation"):
+        campaign.model_choice = choice
+        found = versions.newest(campaign=campaign)
+        assert found is not None
+        assert found.version == 1
+
+
+def test_taken_home_is_the_newest_for_delivery_else_the_most_accurate(campaign: Campaign) -> None:
+    assert versions.deliverable(campaign=campaign) is None
+    for accuracy in (0.7, 0.8, 0.6):
+        publish(campaign, accuracy=accuracy)
+    assert versions.deliverable(campaign=campaign) == ModelVersion.objects.get(version=2)
+    for accuracy in (0.75, 0.72):
+        publish(campaign, accuracy=accuracy, role="delivery")
+    assert versions.deliverable(campaign=campaign) == ModelVersion.objects.get(version=5)
+    for _ in range(5):
+        publish(campaign)
+    versions.prune(campaign_id=campaign.pk, keep=2)
+    assert versions.deliverable(campaign=campaign) == ModelVersion.objects.get(version=5)
+
+
+def test_a_committee_has_the_newest_of_each_server(campaign: Campaign) -> None:
+    assert versions.committee(campaign=campaign, size=3) == []
+    for server in (0, 0, 1, 0):
+        publish(campaign, server=server)
+    publish(campaign, server=1, role="delivery")
+    numbers = [each.version for each in versions.committee(campaign=campaign, size=3)]
+    assert numbers == [4, 3]
+
+
+def test_a_single_servers_newest_versions_are_a_committee(campaign: Campaign) -> None:
+    for _ in range(5):
+        publish(campaign)
+    numbers = [each.version for each in versions.committee(campaign=campaign, size=3)]
+    assert numbers == [5, 4, 3]

@@ -1,0 +1,99 @@
+"""`export_model SLUG --output FILE`: the model of a campaign, to take home."""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from al_engine.pools import versions
+from al_engine.pools.lookup import UnknownCampaignError, campaign_of
+from al_engine.pools.models import Campaign, ModelVersion
+from al_engine.pools.versions import WeightsDamaged
+
+
+class Command(BaseCommand):
+    help = (
+        "Writes a model's weights (safetensors) and, beside them, what they are (JSON): the newest "
+        "version for delivery, else the most accurate one, or the version that is named."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug")
+        parser.add_argument("--output", type=Path, required=True, metavar="FILE.safetensors")
+        parser.add_argument("--model", type=int, metavar="N", help="this version and no other")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        output: Path = options["output"]
+        if output.suffix != ".safetensors":
+            raise CommandError("--output names a file that ends in .safetensors.")
+        try:
+            campaign = campaign_of(options["slug"])
+            version = _version(campaign, options["model"])
+            weights = versions.read_weights(version)
+            output.parent.mkdir(parents=True, exist_ok=True)
+            # The description first: where the weights are, it is there too.
+            described = json.dumps(_described(campaign, version), indent=2, ensure_ascii=False)
+            _replace(output.with_suffix(".json"), described.encode())
+            _replace(output, weights)
+        except (UnknownCampaignError, WeightsDamaged) as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"{output} cannot be written: {error.strerror}.") from error
+        self.stdout.write(
+            f"Version {version.version} ({version.architecture}, {version.labels_seen} labels): "
+            f"{output}, described in {output.with_suffix('.json').name}."
+        )
+
+
+def _version(campaign: Campaign, number: int | None) -> ModelVersion:
+    if number is None:
+        version = versions.deliverable(campaign=campaign)
+        if version is None:
+            raise CommandError(f"{campaign.slug} has no model yet: run its engine.")
+        return version
+    found = ModelVersion.objects.filter(campaign=campaign, version=number).first()
+    if found is None:
+        raise CommandError(f"{campaign.slug} has no version {number}.")
+    if not found.key:
+        raise CommandError(
+            f"The weights of version {number} are deleted: the newest, the most accurate and the "
+            "delivered ones are kept."
+        )
+    return found
+
+
+def _described(campaign: Campaign, version: ModelVersion) -> dict[str, Any]:
+    return {
+        "campaign": campaign.slug,
+        "version": version.version,
+        "role": version.role,
+        "architecture": version.architecture,
+        "image_size": campaign.image_size,
+        # Output i of the network is the i-th of these.
+        "classes": list(campaign.choices.order_by("position").values_list("name", flat=True)),
+        "temperature": version.temperature,
+        "labels_seen": version.labels_seen,
+        "holdout": {
+            "accuracy": version.accuracy,
+            "low": version.accuracy_low,
+            "high": version.accuracy_high,
+        },
+        "audit": {
+            "accuracy": version.audit_accuracy,
+            "low": version.audit_low,
+            "high": version.audit_high,
+            "count": version.audit_count,
+            "ece": version.ece,
+        },
+        "sha256": version.sha256,
+        "published_at": version.published_at.isoformat(),
+    }
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    part.replace(path)
