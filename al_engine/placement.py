@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 
 def devices(name: str) -> list[str]:
@@ -43,7 +44,7 @@ def _free_memory() -> dict[int, int]:
 def out_of_memory_kills() -> int:
     """How many processes Linux has killed for want of memory since it started; else 0."""
     try:
-        with open("/proc/vmstat", encoding="ascii") as lines:
+        with Path("/proc/vmstat").open(encoding="ascii") as lines:
             counts = dict(line.split() for line in lines)
     except OSError:
         return 0

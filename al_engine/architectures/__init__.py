@@ -2,10 +2,25 @@
 
 Owns the registry of architectures and nothing about training. Imports torch, and torchvision only
 when one of its networks is built. Read next: `classifier.py` for what every network offers,
-`small_cnn.py` for the one meant for a CPU, `registry.py` for names and pretrained weights.
+`small_cnn.py` for the one meant for a CPU, `registry.py` for names and probes, `weights.py` for
+pretrained weights.
 """
 
 from al_engine.architectures.classifier import Classifier
-from al_engine.architectures.registry import UnfitWeights, UnknownArchitecture, build, names
+from al_engine.architectures.registry import (
+    UnknownArchitecture,
+    build,
+    names,
+    wants_pretrained,
+)
+from al_engine.architectures.weights import MissingWeights, UnfitWeights
 
-__all__ = ["Classifier", "UnfitWeights", "UnknownArchitecture", "build", "names"]
+__all__ = [
+    "Classifier",
+    "MissingWeights",
+    "UnfitWeights",
+    "UnknownArchitecture",
+    "build",
+    "names",
+    "wants_pretrained",
+]

@@ -1,23 +1,53 @@
 """What every network is: a backbone that gives embeddings, and a linear head on top."""
 
+from typing import Self
+
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Classifier(nn.Module):
     """A backbone (N, 3, H, W) -> (N, width) and a linear head (N, width) -> (N, classes).
 
-    Inputs are float and already normalised; outputs are logits.
+    Inputs are float and already normalised; outputs are logits. Images with a side below
+    `smallest_side` (px) are enlarged to it before the backbone sees them. With `frozen_backbone`
+    only the head learns, so that the embedding of an image never changes.
     """
 
-    def __init__(self, backbone: nn.Module, *, width: int, classes: int) -> None:
+    def __init__(
+        self, backbone: nn.Module, *, width: int, classes: int, smallest_side: int = 1
+    ) -> None:
         super().__init__()
         self.width = width
         self.classes = classes
+        self.smallest_side = smallest_side
+        self.frozen_backbone = False
         self.backbone = backbone
         self.head = nn.Linear(width, classes)
 
+    def freeze_backbone(self) -> None:
+        """From now on the backbone has no gradients and stays in evaluation mode."""
+        self.frozen_backbone = True
+        self.backbone.requires_grad_(False)
+        self.backbone.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """As in torch, but a frozen backbone stays in evaluation mode.
+
+        Otherwise its batch norm would follow each batch, and with it the embeddings.
+        """
+        super().train(mode)
+        if self.frozen_backbone:
+            self.backbone.eval()
+        return self
+
     def features_of(self, images: Tensor) -> Tensor:
         """Embeddings (N, width) of images (N, 3, H, W): what the head sees."""
+        if min(images.shape[-2:]) < self.smallest_side:
+            # Enlarging rather than padding: a border of zeros would leave most of a backbone's
+            # poolings with nothing of the image in them.
+            size = (self.smallest_side, self.smallest_side)
+            images = functional.interpolate(images, size=size, mode="bilinear")
         features: Tensor = self.backbone(images)
         return features
 

@@ -1,68 +1,80 @@
 """torchvision's networks, with stems and heads that suit small images.
 
-Their backbones keep torchvision's parameter names, so that published weights fit wherever the
-shapes do, and torchvision's (Kaiming) initialisation.
+Their backbones keep torchvision's parameter names, so that published weights fit, and torchvision's
+initialisation. Each network reduces an image 32 times in all, made for photographs of 224 px; of a
+small image that would leave a single point. So up to `SMALL_SIDE` all but VGG reduce it 8 times
+only, which leaves 4 x 4 of 32 px and costs as much as an image four times as large.
+
+All is decided by the number of classes and the image size, since a checkpoint says no more.
 """
 
+import math
+
 from torch import Tensor, nn
-from torch.nn import functional
 
 from al_engine.architectures.classifier import Classifier
 from al_engine.architectures.torchvision_ops import import_torchvision
 
-# Up to this side a ResNet keeps the full resolution in its stem, as is usual for CIFAR.
+# Up to this side a network reduces the image 8 times in all instead of 32.
 SMALL_SIDE = 64
 # Five halvings: below this side the last of VGG's poolings would have nothing left to pool.
 VGG_SMALLEST_SIDE = 32
 VGG_WIDTH = 512
+# Patches along a side of the image that a vision transformer has at least: with fewer it would
+# compare hardly anything, and 7 suit MNIST's 28 px as 8 do CIFAR's 32.
+FEWEST_PATCHES = 7
+LARGEST_PATCH = 16
 
 
-class VggBackbone(nn.Module):
-    """VGG's convolutions and a global average, (N, 3, H, W) -> (N, 512).
+class Pooled(nn.Module):
+    """Convolutions, a global average and what follows it, (N, 3, H, W) -> (N, width).
 
-    The three fully connected layers of the original hold 120 of its 138 million weights, take a
-    7 x 7 map that small images do not fill, and cannot be learned from a few hundred labels.
+    `classifier` is what remains of torchvision's classifier: it keeps its parameters' names.
     """
 
-    def __init__(self, features: nn.Module) -> None:
+    def __init__(self, features: nn.Module, classifier: nn.Module | None = None) -> None:
         super().__init__()
         self.features = features
-        for module in features.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Flatten() if classifier is None else classifier
 
     def forward(self, images: Tensor) -> Tensor:
-        if min(images.shape[-2:]) < VGG_SMALLEST_SIDE:
-            # Enlarging rather than padding: a border of zeros would leave most of the five
-            # poolings with nothing of the image in them.
-            images = functional.interpolate(
-                images, size=(VGG_SMALLEST_SIDE, VGG_SMALLEST_SIDE), mode="bilinear"
-            )
-        features: Tensor = self.features(images)
-        return features.mean(dim=(2, 3))
+        """Embeddings (N, width) of images (N, 3, H, W)."""
+        embeddings: Tensor = self.classifier(self.avgpool(self.features(images)))
+        return embeddings
 
 
 def build_vgg16(*, classes: int, image_size: int, batch_norm: bool) -> Classifier:
-    """VGG-16 (the paper's model, section 4.1), optionally with batch norm."""
+    """VGG-16 (the paper's model, section 4.1), optionally with batch norm.
+
+    Its convolutions and a global average: the three fully connected layers of the original hold
+    120 of its 138 million weights, take a 7 x 7 map that small images do not fill, and cannot be
+    learned from a few hundred labels.
+    """
     import_torchvision()
     from torchvision.models import vgg
 
     features = vgg.make_layers(vgg.cfgs["D"], batch_norm=batch_norm)
-    return Classifier(VggBackbone(features), width=VGG_WIDTH, classes=classes)
+    for module in features.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return Classifier(
+        Pooled(features), width=VGG_WIDTH, classes=classes, smallest_side=VGG_SMALLEST_SIDE
+    )
 
 
-def build_resnet18(*, classes: int, image_size: int) -> Classifier:
-    """ResNet-18; up to 64 px its stem is a 3 x 3 convolution of stride 1 without max-pooling.
+def build_resnet(*, classes: int, image_size: int, depth: int) -> Classifier:
+    """ResNet-18 or -50; for small images its stem is a 3 x 3 convolution, as is usual for CIFAR.
 
-    The original stem reduces the image four times before the first block, which would leave 2 x 2
-    of an 8 x 8 image.
+    That has stride 1 and no max-pooling behind it. Published stems of 7 x 7 are shrunk to it when
+    they are loaded.
     """
     import_torchvision()
     from torchvision.models import resnet
 
-    backbone = resnet.resnet18()
+    backbone = {18: resnet.resnet18, 50: resnet.resnet50}[depth]()
     width: int = backbone.fc.in_features
     backbone.fc = nn.Identity()
     if image_size <= SMALL_SIDE:
@@ -71,3 +83,95 @@ def build_resnet18(*, classes: int, image_size: int) -> Classifier:
         backbone.conv1 = stem
         backbone.maxpool = nn.Identity()
     return Classifier(backbone, width=width, classes=classes)
+
+
+def build_mobilenet_v3_large(*, classes: int, image_size: int) -> Classifier:
+    """MobileNetV3 large without the 1280-wide layer of its classifier.
+
+    Its batch norm follows the data as quickly as elsewhere: torchvision's momentum of 0.01 suits
+    trainings of many epochs, and after 100 steps would still be at a third of the random start.
+    """
+    import_torchvision()
+    from torchvision.models import mobilenet_v3_large
+
+    features = mobilenet_v3_large().features
+    for module in features.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 0.1
+    if image_size <= SMALL_SIDE:
+        _halve_later(features)
+    return Classifier(Pooled(features), width=features[-1][0].out_channels, classes=classes)
+
+
+def build_efficientnet_b0(*, classes: int, image_size: int) -> Classifier:
+    """EfficientNet-B0 without stochastic depth.
+
+    Stochastic depth draws from torch's global generator, which a training's seed does not set,
+    and earns its keep in hundreds of epochs, not in a training of seconds.
+    """
+    import_torchvision()
+    from torchvision.models import efficientnet_b0
+
+    features = efficientnet_b0(stochastic_depth_prob=0.0).features
+    if image_size <= SMALL_SIDE:
+        _halve_later(features)
+    return Classifier(Pooled(features), width=features[-1][0].out_channels, classes=classes)
+
+
+def build_convnext_tiny(*, classes: int, image_size: int) -> Classifier:
+    """ConvNeXt-T, the norm before its classifier included, without stochastic depth (see above).
+
+    For small images its stem of 4 x 4 patches is a 3 x 3 convolution of stride 1. Published stems
+    are shrunk to it when they are loaded.
+    """
+    import_torchvision()
+    from torchvision.models import convnext_tiny
+
+    network = convnext_tiny(stochastic_depth_prob=0.0)
+    if image_size <= SMALL_SIDE:
+        stem = nn.Conv2d(3, 96, kernel_size=3, stride=1, padding=1)
+        nn.init.trunc_normal_(stem.weight, std=0.02)
+        nn.init.zeros_(stem.get_parameter("bias"))
+        network.features[0][0] = stem
+    norm, flatten, linear = network.classifier
+    return Classifier(
+        Pooled(network.features, nn.Sequential(norm, flatten)),
+        width=linear.in_features,
+        classes=classes,
+    )
+
+
+def build_vit_b_16(*, classes: int, image_size: int) -> Classifier:
+    """ViT-B with patches that suit the image: 16 px from 112 px on, 4 px at 28 and 32 px.
+
+    The side of a patch is the largest power of two that leaves `FEWEST_PATCHES` along a side;
+    images of other sizes than a multiple of it are enlarged to the next.
+    """
+    import_torchvision()
+    from torchvision.models import vision_transformer
+
+    patch = LARGEST_PATCH
+    while math.ceil(image_size / patch) < FEWEST_PATCHES:
+        patch //= 2
+    side = math.ceil(image_size / patch) * patch
+    backbone = vision_transformer.VisionTransformer(
+        image_size=side,
+        patch_size=patch,
+        num_layers=12,
+        num_heads=12,
+        hidden_dim=768,
+        mlp_dim=3072,
+    )
+    backbone.heads = nn.Identity()
+    return Classifier(backbone, width=768, classes=classes, smallest_side=side)
+
+
+def _halve_later(features: nn.Module) -> None:
+    """Takes the stride from the first two convolutions that have one; no weight changes shape."""
+    strided = [
+        module
+        for module in features.modules()
+        if isinstance(module, nn.Conv2d) and module.stride == (2, 2)
+    ]
+    for module in strided[:2]:
+        module.stride = (1, 1)

@@ -183,6 +183,20 @@ def follow(*, campaign_id: int, since: int) -> tuple[list[Labeled], int]:
     return [Labeled(*row[:5]) for row in rows if row[0] is not None], int(rows[0][5])
 
 
+def positions(*, campaign_id: int, limit: int) -> list[int]:
+    """Where the images of L lie in the image cache, those that changed last, at most `limit`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT image.position
+               FROM (SELECT image_id FROM pools_consensus
+                     WHERE campaign_id = %s AND choice_id IS NOT NULL
+                     ORDER BY changed_in DESC LIMIT %s) newest
+               JOIN pools_image image ON image.id = newest.image_id""",
+            [campaign_id, limit],
+        )
+        return [position for (position,) in cursor.fetchall()]
+
+
 def answer_arrays(campaign_id: int, answers: Sequence[Answer]) -> dict[str, int | str]:
     """Answers as the parameters of the statements about them."""
     return {

@@ -6,17 +6,22 @@ D_j of the paper is the unlabeled images of the cells that worker j holds now.
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
+from statistics import mean
 from typing import Final
 
 from django.db import connection, transaction
 
-from al_engine.pools.models import Cell
+from al_engine.pools.models import Cell, Image
 from al_engine.pools.models.image import CELLS
 from al_engine.pools.processes import SILENT_AFTER_SECONDS
 from al_engine.pools.sql import statement
 
 CELL_LEASE_SECONDS: Final = 8.0
 """A silent worker's cells go to the others after so long; holders renew every 2 s."""
+
+_JUDGED: Final = 1_000
+_MOVED_AT_ONCE: Final = 2_000
 
 _SMALL: Final = 20_000
 """Images up to which putting all of D in random order is the quicker draw."""
@@ -39,8 +44,44 @@ def make_cells(*, campaign_id: int) -> None:
 
 
 def cell_of(sha256: str) -> int:
-    """The cell of an image: a random partition that never changes, from its own hash."""
+    """The cell of a new image: a random partition, from its own hash."""
     return int(sha256[:8], 16) % CELLS
+
+
+def share_by_hash(*, campaign_id: int) -> float:
+    """Which share of D lies where its hashes put it, of the images that came last; 0 of none.
+
+    One in 64 does so by chance where clusters have taken the place of hashes.
+    """
+    newest = Image.objects.filter(campaign_id=campaign_id, resting="unlabeled")
+    rows = newest.order_by("-position").values_list("sha256", "cell")[:_JUDGED]
+    return mean([cell == cell_of(sha256) for sha256, cell in rows] or [0])
+
+
+def all_positions(*, campaign_id: int) -> list[int]:
+    """Where the images of D lie in the image cache, in order."""
+    rows = Image.objects.filter(campaign_id=campaign_id, resting="unlabeled")
+    return list(rows.order_by("position").values_list("position", flat=True))
+
+
+def move(*, campaign_id: int, cells: Mapping[int, int]) -> int:
+    """Put images into other cells, position → cell; how many have moved.
+
+    Only those that are in D: a query carries the cell that its image had when it was asked.
+    """
+    moved = 0
+    rest = iter(cells.items())
+    while some := list(islice(rest, _MOVED_AT_ONCE)):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """UPDATE pools_image image SET cell = given.cell
+                   FROM unnest(%s::int[], %s::int[]) AS given(position, cell)
+                   WHERE image.campaign_id = %s AND image.position = given.position
+                     AND image.resting = 'unlabeled' AND image.cell <> given.cell""",
+                [[place for place, _ in some], [cell for _, cell in some], campaign_id],
+            )
+            moved += cursor.rowcount
+    return moved
 
 
 def hold_cells(*, campaign_id: int, worker_id: int, live_workers: int) -> list[int]:

@@ -41,6 +41,11 @@ class Crew:
         self._answers = sizes(campaign_id=campaign.pk).answers
         self._refills: list[Refill] = []
 
+    @property
+    def is_first(self) -> bool:
+        """Whether this process hosts the first worker, who does what one alone should do."""
+        return any(part.name == "worker-1" for part in self.parts)
+
     def hold_cells(self) -> None:
         """Renew and balance the cells of all; runs in the heartbeat's thread as well."""
         self.live = max(processes.live_workers(campaign_id=self.campaign.pk), len(self.parts))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from al_engine.pools import labeled
 from al_engine.pools.labeled import Labeled
+from al_engine.pools.models import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,25 @@ class TrainingSet:
         there = np.isin(self.positions, positions)
         mask = torch.from_numpy(there)
         return type(self)(self.positions[there], self.targets[mask], self.weights[mask])
+
+
+def holdout(campaign_id: int, choice_ids: list[int]) -> TrainingSet:
+    """Images kept apart whose class was known beforehand."""
+    index_of = {choice_id: index for index, choice_id in enumerate(choice_ids)}
+    rows = list(
+        Image.objects.filter(
+            campaign_id=campaign_id,
+            split=Image.Split.HOLDOUT,
+            state=Image.State.RESERVED,
+            known_choice__in=choice_ids,
+        )
+        .order_by("position")
+        .values_list("position", "known_choice_id")
+    )
+    return TrainingSet.of(
+        [position for position, _ in rows],
+        [index_of[choice] for _, choice in rows if choice is not None],
+    )
 
 
 class LabeledSet:

@@ -3,27 +3,56 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from al_engine import strategies
 from al_engine.architectures import Classifier
-from al_engine.pools import unlabeled, versions
+from al_engine.pools import labeled, unlabeled, versions
 from al_engine.pools.models import Campaign, ModelVersion
 from al_engine.pools.query import OpenQuery
 from al_engine.pools.versions import WeightsDamaged
 from al_engine.roles.campaign_images import CampaignImages
-from al_engine.roles.selector import Scored
-from al_engine.training import checkpoint
+from al_engine.strategies import Evidence
+from al_engine.training import checkpoint, opinions
 from al_engine.training.checkpoint import BadCheckpoint
-from al_engine.training.evaluate import predict
+from al_engine.training.embedding_cache import EmbeddingCache, Positions, said_of
+from al_engine.training.evaluate import predict_with_features
+from al_engine.training.raw_features import raw_features
 
 log = logging.getLogger(__name__)
 
 PASS_SECONDS: Final = 4.0
 """A pass over D_j takes about so long at most: what is larger is scored in turns."""
 _FIRST_PASS: Final = 2_048
+BY_DROPOUT: Final = "bald"
+"""Its opinions are one network’s without parts of it; others ask the networks of all servers."""
+_COMMITTEE: Final = 4
+_DROPOUT_OPINIONS: Final = 8
+_LABELED: Final = 10_000
+"""Images of L that a selection looks at, the newest: their embeddings are made anew for each g*."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a worker wants scored: the images of its cells, and the queries that it has open."""
+
+    worker_id: int
+    cells: Sequence[int]
+    waiting: Sequence[OpenQuery]
+    strategy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a pass found of a worker's images: ids (n,), and of each what its strategy needs."""
+
+    image_ids: list[int]
+    evidence: Evidence
 
 
 class NewestModel:
@@ -36,7 +65,14 @@ class NewestModel:
         self.version_id: int | None = None
         self.version_number: int | None = None
         self._model: Classifier | None = None
+        self._temperature = 1.0
+        # Models by version, where a strategy asks for a committee.
+        self.committee: dict[int, Classifier] = {}
+        # Embeddings of L by the version in hand.
+        self._labeled: Tensor | None = None
+        self._embeddings = EmbeddingCache()
         self._damaged: set[int] = set()
+        self._generator = torch.Generator().manual_seed(campaign.pk)
         # Where the next pass over a D that is too large for one begins.
         self._after = -1
         self._limit = _FIRST_PASS
@@ -58,32 +94,21 @@ class NewestModel:
         if newest is None or newest.pk == self.version_id:
             return False
         say(f"loading version {newest.version}")
-        try:
-            data = versions.read_weights(newest)
-            self._model, _ = checkpoint.from_bytes(data, device=self.device)
-        except (WeightsDamaged, BadCheckpoint) as error:
-            log.error("%s", error)
-            self._damaged.add(newest.pk)
+        model = self._load(newest)
+        if model is None:
             return self.take_newest(say)
+        self._model, self._temperature, self._labeled = model, newest.temperature, None
         self.version_id, self.version_number = newest.pk, newest.version
         return True
 
-    def _newest_whole(self) -> ModelVersion | None:
-        stored = versions.selecting(campaign=self.campaign)
-        return stored.exclude(pk__in=self._damaged).order_by("-version").first()
+    def score(self, wanted: Sequence[Wanted]) -> dict[int, Scored]:
+        """What the strategies need of the images of these workers' D_j and open queries.
 
-    def score(
-        self, wanted: Sequence[tuple[int, Sequence[int], Sequence[OpenQuery]]]
-    ) -> dict[int, Scored]:
-        """Class probabilities of the images of these workers' D_j and of their open queries.
-
-        `wanted` has (worker id, its cells, its open queries). One straight pass for all; the
-        result is by worker id. A D too large for the time is scored in turns, from where the
-        last pass ended.
+        One straight pass for all; the result is by worker id. A D too large for the time is
+        scored in turns, from where the last pass ended. Before there is a model, all classes
+        are equally likely, and the embeddings are those of the raw images.
         """
-        if self._model is None:
-            return {}
-        owner = {cell: worker_id for worker_id, cells, _ in wanted for cell in cells}
+        owner = {cell: each.worker_id for each in wanted for cell in each.cells}
         found = unlabeled.candidates(
             campaign_id=self.campaign.pk,
             cells=list(owner),
@@ -93,10 +118,10 @@ class NewestModel:
         self._after = found[-1].position if len(found) == self._limit else -1
         rows = [(each.position, each.image_id, owner[each.cell]) for each in found]
         rows += [
-            (each.position, each.image_id, worker_id)
-            for worker_id, _, waiting in wanted
-            for each in waiting
-            if each.purpose == "active"
+            (query.position, query.image_id, each.worker_id)
+            for each in wanted
+            for query in each.waiting
+            if query.purpose == "active"
         ]
         positions = np.array([position for position, _, _ in rows], dtype=np.int64)
         there = set(self.images.available(positions, seconds=PASS_SECONDS).tolist())
@@ -104,18 +129,89 @@ class NewestModel:
         if not rows:
             return {}
         scoring = time.monotonic()
-        probabilities = predict(
-            self._model,
-            self.images.rows(np.array([position for position, _, _ in rows], dtype=np.int64)),
-            device=self.device,
-        )
+        places = np.array([position for position, _, _ in rows], dtype=np.int64)
+        probabilities, embeddings = self._look(places)
+        found_out = {}
+        for each in wanted:
+            mine = [place for place, row in enumerate(rows) if row[2] == each.worker_id]
+            part = Evidence(probabilities[mine], embeddings[mine])
+            if self._model is not None:
+                part = self._completed(part, self._model, places[mine], each.strategy)
+            found_out[each.worker_id] = Scored([rows[place][1] for place in mine], part)
         seconds = max(time.monotonic() - scoring, 1e-3)
         self._limit = max(_FIRST_PASS, int(len(rows) / seconds * PASS_SECONDS))
-        return {worker_id: _of_worker(rows, probabilities, worker_id) for worker_id, _, _ in wanted}
+        return found_out
 
+    def _look(self, places: Positions) -> tuple[Tensor, Tensor]:
+        """Class probabilities (n, C) and embeddings (n, d) of these images, in one pass."""
+        if self._model is None:
+            classes = self.campaign.choices.count()
+            return (
+                torch.full((len(places), classes), 1 / classes),
+                raw_features(self.images.rows(places), generator=self._generator),
+            )
+        if self._model.frozen_backbone:
+            known = self._embeddings.of(self._model, places, self.images.rows, device=self.device)
+            said = said_of(self._model, known, device=self.device, temperature=self._temperature)
+            return said, known
+        return predict_with_features(
+            self._model,
+            self.images.rows(places),
+            device=self.device,
+            temperature=self._temperature,
+        )
 
-def _of_worker(
-    rows: list[tuple[int, int, int]], probabilities: torch.Tensor, worker_id: int
-) -> Scored:
-    mine = [place for place, (_, _, owner) in enumerate(rows) if owner == worker_id]
-    return Scored([rows[place][1] for place in mine], probabilities[mine])
+    def _completed(
+        self, part: Evidence, model: Classifier, places: Positions, strategy: str
+    ) -> Evidence:
+        """One worker's part, with what its strategy alone asks for."""
+        needs = strategies.needs(strategy)
+        if "labeled" in needs:
+            part = replace(part, labeled=self._embeddings_of_l())
+        if "members" in needs and strategy == BY_DROPOUT and part.embeddings is not None:
+            said = opinions.by_dropout(
+                model.head,
+                part.embeddings.to(self.device),
+                count=_DROPOUT_OPINIONS,
+                generator=self._generator,
+            )
+            part = replace(part, members=said)
+        elif "members" in needs:
+            said = opinions.of_committee(
+                self._members() or [model], self.images.rows(places), device=self.device
+            )
+            part = replace(part, members=said)
+        return part
+
+    def _members(self) -> list[Classifier]:
+        """The committee: the newest models of the servers."""
+        chosen = versions.committee(campaign=self.campaign, size=_COMMITTEE)
+        self.committee = {
+            version.pk: model
+            for version in chosen
+            if (model := self.committee.get(version.pk) or self._load(version)) is not None
+        }
+        return list(self.committee.values())
+
+    def _embeddings_of_l(self) -> Tensor:
+        if self._labeled is None:
+            positions = labeled.positions(campaign_id=self.campaign.pk, limit=_LABELED)
+            there = self.images.available(np.array(positions, dtype=np.int64), seconds=PASS_SECONDS)
+            self._labeled = self._look(there)[1]
+        return self._labeled
+
+    def _load(self, version: ModelVersion) -> Classifier | None:
+        """The model of a version; None, and never again, where its weights are damaged."""
+        if version.pk in self._damaged:
+            return None
+        try:
+            model, _ = checkpoint.from_bytes(versions.read_weights(version), device=self.device)
+        except (WeightsDamaged, BadCheckpoint) as error:
+            log.error("%s", error)
+            self._damaged.add(version.pk)
+            return None
+        return model
+
+    def _newest_whole(self) -> ModelVersion | None:
+        stored = versions.selecting(campaign=self.campaign)
+        return stored.exclude(pk__in=self._damaged).order_by("-version").first()

@@ -11,20 +11,21 @@ from typing import Final
 
 import torch
 
+from al_engine.architectures import MissingWeights, UnfitWeights
 from al_engine.pools import processes, versions
-from al_engine.pools.models import Campaign, Choice, Image, ModelVersion
+from al_engine.pools.models import Campaign, Choice, ModelVersion
 from al_engine.pools.processes import Part
 from al_engine.pools.signals import Listener, listening
 from al_engine.pools.sizes import sizes
-from al_engine.pools.versions import Publication, Score, WeightsDamaged
+from al_engine.pools.versions import Publication, Score
 from al_engine.roles.campaign_images import CampaignImages
-from al_engine.roles.labeled_set import LabeledSet, TrainingSet
+from al_engine.roles.labeled_set import LabeledSet, TrainingSet, holdout
 from al_engine.roles.life import Ending, Heartbeat
+from al_engine.roles.trainer import Trainer
 from al_engine.training import checkpoint, devices
-from al_engine.training.checkpoint import BadCheckpoint
-from al_engine.training.evaluate import evaluate
-from al_engine.training.loop import Stopped, Trained, TrainingFailed, train
-from al_engine.training.recipe import Recipe, default_recipe
+from al_engine.training.evaluate import Evaluation
+from al_engine.training.loop import Stopped, TrainingFailed
+from al_engine.training.recipe import default_recipe
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Server:
         self.architecture = architecture
         self.labels = LabeledSet(campaign.pk)
         self.images = CampaignImages(campaign)
+        self.trainer = Trainer(campaign, self.images, device)
         self.changes_seen = 0
         self.trainings = 0
         processes.report(process_id=part.id, device=devices.describe(device))
@@ -135,12 +137,25 @@ class Server:
             warm_start="scratch" if self.campaign.warm_start == "scratch" else "shrink_perturb",
         )
         try:
-            trained = self._train(examples, len(choice_ids), recipe)
-        except TrainingFailed as error:
+            trained = self.trainer.train(
+                examples,
+                classes=len(choice_ids),
+                recipe=recipe,
+                seed=self.part.id * 1_000_003 + self.trainings,
+                say=self.say,
+                should_stop=self.ending.told,
+            )
+        except (TrainingFailed, UnfitWeights, MissingWeights) as error:
             log.warning("%s", error)
             processes.report(process_id=self.part.id, state="training failed", error=str(error))
             return
         self.say(f"evaluating after {trained.seconds:.1f} s of training")
+        # Audits are a fair sample of D that no training saw: they make probabilities honest, too.
+        audits = self._with_images(self.labels.examples(choice_ids, audit=True))
+        audit = self.trainer.evaluate(trained.model, audits, calibrate=True)
+        kept_apart = self._with_images(holdout(self.campaign.pk, choice_ids))
+        honest = audit.calibration if audit else None
+        temperature = honest.temperature if honest else 1.0
         publication = Publication(
             server_id=self.part.id,
             role=self.role,
@@ -148,14 +163,17 @@ class Server:
             labels_seen=seen,
             trained_on=len(examples.positions),
             train_seconds=time.perf_counter() - began,
-            holdout=self._score(trained, self._holdout(choice_ids)),
-            audit=self._score(trained, self.labels.examples(choice_ids, audit=True)),
+            holdout=_score(self.trainer.evaluate(trained.model, kept_apart)),
+            audit=_score(audit),
+            ece=honest.ece if honest else None,
+            temperature=temperature,
         )
         data = checkpoint.to_bytes(
             trained.model,
             architecture=architecture,
             image_size=self.campaign.image_size,
             classes=choice_ids,
+            temperature=temperature,
         )
         version = versions.publish(
             campaign_id=self.campaign.pk, weights=data, publication=publication
@@ -172,80 +190,6 @@ class Server:
             f"{version.accuracy:.3f}" if version.accuracy is not None else "none",
         )
 
-    def _train(self, examples: TrainingSet, classes: int, recipe: Recipe) -> Trained:
-        what = f"training {recipe.architecture} on {len(examples.positions)} labels"
-        self.say(what)
-        told = time.monotonic()
-
-        def progress(done: float) -> None:
-            nonlocal told
-            if time.monotonic() - told > 1:
-                told = time.monotonic()
-                self.say(f"{what}: {done:.0%}")
-
-        return train(
-            self.images.rows(examples.positions),
-            examples.targets,
-            weights=examples.weights,
-            classes=classes,
-            recipe=recipe,
-            device=self.device,
-            seed=self.part.id * 1_000_003 + self.trainings,
-            initial=None if recipe.warm_start == "scratch" else self._newest_weights(recipe),
-            should_stop=self.ending.told,
-            progress=progress,
-        )
-
-    def _newest_weights(self, recipe: Recipe) -> dict[str, torch.Tensor] | None:
-        """What is published, of this server or another, for a warm start; None where none fits."""
-        newest = (
-            ModelVersion.objects.filter(campaign=self.campaign, architecture=recipe.architecture)
-            .exclude(key="")
-            .order_by("-version")
-            .first()
-        )
-        if newest is None:
-            return None
-        try:
-            data = versions.read_weights(newest)
-            model, metadata = checkpoint.from_bytes(data, device=torch.device("cpu"))
-        except (WeightsDamaged, BadCheckpoint) as error:
-            log.error("This training starts from scratch: %s", error)
-            return None
-        return model.state_dict() if metadata.image_size == recipe.image_size else None
-
-    def _holdout(self, choice_ids: list[int]) -> TrainingSet:
-        """Images kept apart whose class was known beforehand."""
-        index_of = {choice_id: index for index, choice_id in enumerate(choice_ids)}
-        rows = list(
-            Image.objects.filter(
-                campaign=self.campaign,
-                split=Image.Split.HOLDOUT,
-                state=Image.State.RESERVED,
-                known_choice__in=choice_ids,
-            )
-            .order_by("position")
-            .values_list("position", "known_choice_id")
-        )
-        return self._with_images(
-            TrainingSet.of(
-                [position for position, _ in rows],
-                [index_of[choice] for _, choice in rows if choice is not None],
-            )
-        )
-
-    def _score(self, trained: Trained, examples: TrainingSet) -> Score | None:
-        examples = self._with_images(examples)
-        if not len(examples.positions):
-            return None
-        found = evaluate(
-            trained.model,
-            self.images.rows(examples.positions),
-            examples.targets,
-            device=self.device,
-        )
-        return Score(found.accuracy, found.low, found.high, found.count)
-
     def _with_images(self, examples: TrainingSet) -> TrainingSet:
         """The examples whose images can be read; the others are excluded from the pools."""
 
@@ -259,6 +203,10 @@ class Server:
     def say(self, what: str) -> None:
         """Tell people what this server does now."""
         processes.report(process_id=self.part.id, state=what)
+
+
+def _score(found: Evaluation | None) -> Score | None:
+    return Score(found.accuracy, found.low, found.high, found.count) if found else None
 
 
 def serve(

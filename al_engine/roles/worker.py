@@ -7,14 +7,17 @@ share one loaded model, one image cache and one pass over their images.
 import time
 from typing import Final
 
+from torch import Tensor
+
 from al_engine.pools import processes, query
 from al_engine.pools.models import Campaign
 from al_engine.pools.query import OpenQuery
 from al_engine.pools.signals import Listener, listening
 from al_engine.roles.crew import POLL_SECONDS, Crew
 from al_engine.roles.life import Ending
-from al_engine.roles.newest_model import NewestModel
-from al_engine.roles.selector import Scored, Selector
+from al_engine.roles.newest_model import NewestModel, Scored, Wanted
+from al_engine.roles.partition import start_by_clusters
+from al_engine.roles.selector import Selector
 from al_engine.training import devices
 
 _SHORTEST_ROUND_SECONDS: Final = 0.1
@@ -68,27 +71,45 @@ class WorkerLoop:
             mine = waiting[selector.part.id]
             depth, need = self.crew.need(index, len(mine))
             selector.tell(depth, self.model.version_number)
-            if need or (refresh and selector.uses_model):
+            to_look = self.is_to_look(selector, need, refresh=refresh, newer=newer)
+            if need or to_look:
                 due.append((selector, need))
-            if selector.uses_model and (refresh or need > selector.ahead or (newer and need)):
-                to_score.append((selector, mine if refresh else []))
+            if to_look:
+                # Before there is a model, what was drawn at random gives way as well.
+                to_score.append((selector, mine if refresh or not self.model.loaded else []))
         scored = self.score(to_score)
+        taken: list[Tensor] = []
         for selector, need in due:
             selector.refill(
                 waiting[selector.part.id],
                 need,
                 scored.get(selector.part.id),
                 version_id=self.model.version_id,
+                taken=taken,
             )
         self.crew.commit()
 
+    def is_to_look(self, selector: Selector, need: int, *, refresh: bool, newer: bool) -> bool:
+        """Whether a worker's choice asks for a pass over its images."""
+        if not self.model.loaded:
+            return selector.is_cold and (need > selector.ahead or not selector.has_ranked)
+        return selector.uses_model and (refresh or need > selector.ahead or (newer and need > 0))
+
     def score(self, wanted: list[tuple[Selector, list[OpenQuery]]]) -> dict[int, Scored]:
         """Score with g* the images of these workers and the queries they have open; by worker."""
-        if not wanted or not self.model.loaded:
+        if not wanted:
             return {}
         began = time.monotonic()
         scored = self.model.score(
-            [(part.part.id, self.crew.cells[part.part.id], waiting) for part, waiting in wanted]
+            [
+                Wanted(
+                    selector.part.id,
+                    self.crew.cells[selector.part.id],
+                    waiting,
+                    selector.strategy(model=self.model.loaded),
+                )
+                for selector, waiting in wanted
+            ]
         )
         self.crew.pass_seconds = time.monotonic() - began
         return scored
@@ -102,5 +123,7 @@ class WorkerLoop:
 def work(crew: Crew, device_name: str, ending: Ending) -> None:
     """Run the loop until the process is told to end."""
     loop = ending.patiently(lambda: WorkerLoop(crew, device_name))
+    if crew.campaign.partition == Campaign.Partition.CLUSTERS and crew.is_first:
+        start_by_clusters(crew.campaign)
     with listening(crew.campaign.pk) as listener:
         ending.repeat(lambda: loop.step(listener))

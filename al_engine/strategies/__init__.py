@@ -1,23 +1,58 @@
-"""Active sampling: from a model's probabilities to the images worth asking about.
+"""Active sampling: from what is known of images to those worth asking about.
 
-Owns the sampling strategies and their registry. Imports torch and the standard library only,
-so any Python program can use it. Read next:
-`uncertainty.py` for the strategies, `registry.py` for how another package adds its own.
+Owns the sampling strategies, their registry, and what is done with selections. Imports torch,
+numpy and the standard library only, so any Python program can use it. Read next: `uncertainty.py`
+for the paper's strategies, `diversity.py`, `clusters.py` and `disagreement.py` for the others,
+`registry.py` for how another package adds its own.
 """
 
 from al_engine.strategies.base import Selection, Strategy
-from al_engine.strategies.registry import UnknownStrategy, get, names, register
-from al_engine.strategies.uncertainty import entropy, least_confidence, margin, random
+from al_engine.strategies.batches import Chosen, drop_near_duplicates, merge
+from al_engine.strategies.clusters import cluster_margin, typiclust
+from al_engine.strategies.disagreement import bald, committee
+from al_engine.strategies.diversity import badge, core_set
+from al_engine.strategies.evidence import Evidence, select
+from al_engine.strategies.registry import (
+    UnknownStrategy,
+    get,
+    is_separable,
+    names,
+    needs,
+    register,
+)
+from al_engine.strategies.uncertainty import (
+    balanced_margin,
+    entropy,
+    least_confidence,
+    margin,
+    power_margin,
+    random,
+)
 
 __all__ = [
+    "Chosen",
+    "Evidence",
     "Selection",
     "Strategy",
     "UnknownStrategy",
+    "badge",
+    "balanced_margin",
+    "bald",
+    "cluster_margin",
+    "committee",
+    "core_set",
+    "drop_near_duplicates",
     "entropy",
     "get",
+    "is_separable",
     "least_confidence",
     "margin",
+    "merge",
     "names",
+    "needs",
+    "power_margin",
     "random",
     "register",
+    "select",
+    "typiclust",
 ]

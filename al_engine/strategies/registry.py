@@ -2,16 +2,17 @@
 
 Another package adds a strategy by naming a function in the entry-point group
 `nowait.strategies`; the entry point's name is the strategy's. It is imported when first asked
-for. A built-in name cannot be replaced.
+for. A built-in name cannot be replaced. `docs/example_strategy/` is such a package.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
-from typing import TypeVar, cast
+from typing import Any, Final, TypeVar, cast, overload
 
 from al_engine.strategies.base import Selection, Strategy
 
-ENTRY_POINT_GROUP = "nowait.strategies"
+ENTRY_POINT_GROUP: Final = "nowait.strategies"
+OPTIONAL_EVIDENCE: Final = frozenset({"embeddings", "members", "labeled"})
 
 _registered: dict[str, Strategy] = {}
 
@@ -22,13 +23,33 @@ class UnknownStrategy(ValueError):
     """No strategy of this name can be used here; the message lists those that can."""
 
 
-def register(strategy: S) -> S:
-    """Decorator: makes a strategy known under its function's own name."""
-    name = strategy.__name__
-    if name in _registered:
-        raise ValueError(f"A strategy named {name!r} is registered already; choose another name.")
-    _registered[name] = cast(Strategy, strategy)
-    return strategy
+@overload
+def register(strategy: S) -> S: ...
+@overload
+def register(*, needs: Iterable[str] = (), separable: bool = False) -> Callable[[S], S]: ...
+def register(
+    strategy: S | None = None, *, needs: Iterable[str] = (), separable: bool = False
+) -> S | Callable[[S], S]:
+    """Decorator: makes a strategy known under its function's own name.
+
+    `needs`: which of `embeddings`, `members` and `labeled` it looks at besides the probabilities.
+    `separable`: the score of an image does not depend on the other images, so that selections of
+    parts of the pool merge exactly. Both become attributes of the function, as a function of
+    another package may carry them.
+    """
+
+    def add(strategy: S) -> S:
+        name = strategy.__name__
+        if name in _registered:
+            raise ValueError(
+                f"A strategy named {name!r} is registered already; choose another name."
+            )
+        attributes = cast(Any, strategy)
+        attributes.needs, attributes.separable = frozenset(needs), separable
+        _registered[name] = cast(Strategy, strategy)
+        return strategy
+
+    return add if strategy is None else add(strategy)
 
 
 def names() -> list[str]:
@@ -54,6 +75,26 @@ def get(name: str) -> Strategy:
             f"Known strategies: {', '.join(names())}."
         ) from error
     return cast(Strategy, strategy)
+
+
+def needs(name: str) -> frozenset[str]:
+    """What the strategy takes besides probabilities: a part of OPTIONAL_EVIDENCE.
+
+    Of another package's function its attribute `needs`, nothing where it has none. Raises
+    UnknownStrategy, also where that attribute names something that nobody can give it.
+    """
+    needed = frozenset[str](getattr(get(name), "needs", ()))
+    if not needed <= OPTIONAL_EVIDENCE:
+        raise UnknownStrategy(
+            f"The strategy {name!r} needs {', '.join(sorted(needed - OPTIONAL_EVIDENCE))}, but "
+            f"there is only {', '.join(sorted(OPTIONAL_EVIDENCE))}. Repair its package."
+        )
+    return needed
+
+
+def is_separable(name: str) -> bool:
+    """Whether a score is of an image by itself, so that `merge` of shards' selections is exact."""
+    return bool(getattr(get(name), "separable", False))
 
 
 def _foreign() -> dict[str, EntryPoint]:

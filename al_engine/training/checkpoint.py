@@ -1,6 +1,7 @@
 """A model as bytes: safetensors with the metadata needed to rebuild it. No pickle anywhere."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,15 +22,24 @@ class BadCheckpoint(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What the weights belong to. `classes`: the campaign's choice ids, output by output."""
+    """What the weights belong to. `classes`: the campaign's choice ids, output by output.
+
+    `temperature` divides the logits, so that probabilities are calibrated; see `calibration.py`.
+    """
 
     architecture: str
     image_size: int
     classes: list[int]
+    temperature: float = 1.0
 
 
 def to_bytes(
-    model: Classifier, *, architecture: str, image_size: int, classes: Sequence[int]
+    model: Classifier,
+    *,
+    architecture: str,
+    image_size: int,
+    classes: Sequence[int],
+    temperature: float = 1.0,
 ) -> bytes:
     """The checkpoint of a model; raises ValueError when the classes do not match its outputs."""
     if len(classes) != model.classes:
@@ -42,6 +52,7 @@ def to_bytes(
         "architecture": architecture,
         "image_size": str(image_size),
         "classes": json.dumps(list(classes)),
+        "temperature": repr(temperature),
     }
     return safetensors.save(tensors, metadata=metadata)
 
@@ -84,10 +95,15 @@ def _metadata(data: bytes) -> Metadata:
             "Pretrained weights of other programs go into a network as its weights file."
         )
     try:
+        # Older checkpoints say nothing of a temperature.
+        temperature = float(said.get("temperature", "1"))
+        if not (temperature > 0 and math.isfinite(temperature)):
+            raise ValueError(f"a temperature of {temperature}")
         return Metadata(
             architecture=said["architecture"],
             image_size=int(said["image_size"]),
             classes=[int(choice) for choice in json.loads(said["classes"])],
+            temperature=temperature,
         )
     except (KeyError, ValueError, TypeError) as error:
         raise BadCheckpoint(f"The checkpoint's metadata is damaged: {error!r}.") from error

@@ -1,5 +1,7 @@
-"""Which device computes."""
+"""Which device computes, and in which precision."""
 
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -52,3 +54,28 @@ def placed(model: M, device: torch.device) -> M:
     """The model on the device, its convolutions in the layout (channels last) that is fastest."""
     # torch's own annotations of `to` leave the memory format out.
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """Within it convolutions and matrix products are in bfloat16, where the device is made for it.
+
+    That is on CUDA, and on CPUs with instructions for it (AVX-512 BF16, AMX); elsewhere nothing
+    changes. Two kinds of device therefore differ in the third digit of a probability.
+    """
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=computes_in_bfloat16(device))
+
+
+@cache
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for bfloat16; without them it would be slower."""
+    if device.type == "cpu":
+        found = torch.cpu.get_capabilities()
+        return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+    return device.type == "cuda"
+
+
+def repeatable(device: torch.device) -> AbstractContextManager[None]:
+    """Within it a GPU takes the algorithms that give the same numbers each time, as a CPU does."""
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)

@@ -52,6 +52,7 @@ class ImageCache:
 
     def __init__(self, folder: Path, *, image_size: int) -> None:
         """Opens the cache, making it where there is none; raises ValueError for another size."""
+        self.image_size = image_size
         self._row_bytes = 3 * image_size * image_size
         self._shape = (3, image_size, image_size)
         self._images_path = folder / "images.u8"

@@ -1,13 +1,21 @@
 """How a model is trained: the numbers, and how they follow from the number of labels."""
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
 import torch
 
+from al_engine.architectures import wants_pretrained
 from al_engine.training.pixels import Augment
+from al_engine.training.weighting import ClassBalance
 
 WarmStart = Literal["scratch", "shrink_perturb"]
+
+# Without batch norm a network does not survive the larger steps.
+_WITHOUT_BATCH_NORM: Final = frozenset({"vgg16", "convnext_tiny", "vit_b_16"})
+_LARGEST_BATCH_CPU: Final = 64
+_LARGEST_BATCH_GPU: Final = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +25,13 @@ class Recipe:
     The number of steps is that of `epochs` passes over the labels, but `min_steps` at least and
     `max_steps` at most. `time_budget_s` (seconds, None for no limit) ends a training early with
     its schedule complete; the result then depends on the speed of the machine.
+
+    `label_smoothing` is 0 where probabilities select: it teaches a model to be unsure of what it
+    knows, by the same amount everywhere. `class_balance` is `sqrt`: on Fashion-MNIST thinned out so
+    that classes differ up to tenfold (hundredfold) it gains 2.7 (7.0) points of accuracy where all
+    classes count alike, and costs 0.9 (1.2) where they count as often as they occur; where classes
+    are equally frequent it changes nothing. `pretrained` and `weights_path` are those of
+    `architectures.build`. `compiled` lets a GPU run compiled code, see `compiling.py`.
     """
 
     architecture: str
@@ -30,6 +45,11 @@ class Recipe:
     augment: Augment
     warm_start: WarmStart
     time_budget_s: float | None
+    label_smoothing: float = 0.0
+    class_balance: ClassBalance = "sqrt"
+    pretrained: bool = False
+    weights_path: Path | None = None
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_size < 2:
@@ -39,6 +59,8 @@ class Recipe:
                 "A recipe needs epochs >= 1 and 1 <= min_steps <= max_steps; these are "
                 f"{self.epochs}, {self.min_steps} and {self.max_steps}."
             )
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"Label smoothing is from 0 to below 1, not {self.label_smoothing}.")
 
     def steps(self, labels: int) -> int:
         """The number of optimiser steps for this many labels."""
@@ -52,21 +74,27 @@ def default_recipe(
     image_size: int,
     labels: int,
     device: torch.device,
-    warm_start: WarmStart = "scratch",
+    warm_start: WarmStart | None = None,
+    time_budget_s: float | None = None,
+    weights_path: Path | None = None,
 ) -> Recipe:
     """A recipe that suits the number of labels (1 or more) and the device.
 
     Short, because a selection is only as good as its model is fresh. Augmentation is by shifts
     alone: whether a mirrored image keeps its label only the campaign knows.
+
+    Without a `warm_start` a training starts from scratch, but from the former model where a time
+    budget may end it early: with all its steps small_cnn on Fashion-MNIST (200 to 3,200 labels)
+    is as accurate either way, with half of them a shrunken start gains 1.6 points on average.
     """
     on_gpu = device.type != "cpu"
     # A GPU takes 512 images in about the time of 64; but few labels need many steps more than
     # they need large batches, so a batch is never much more than a tenth of them.
-    largest = 512 if on_gpu else 64
+    largest = _LARGEST_BATCH_GPU if on_gpu else _LARGEST_BATCH_CPU
     batch_size = 16
     while batch_size < largest and batch_size * 10 < labels:
         batch_size *= 2
-    plain_vgg = architecture == "vgg16"
+    gentle = architecture in _WITHOUT_BATCH_NORM
     return Recipe(
         architecture=architecture,
         image_size=image_size,
@@ -74,10 +102,13 @@ def default_recipe(
         epochs=20,
         min_steps=100,
         max_steps=4000 if on_gpu else 1500,
-        # Without batch norm, sixteen layers do not survive the larger steps.
-        learning_rate=3e-4 if plain_vgg else 5e-3,
-        weight_decay=5e-4 if plain_vgg else 5e-2,
+        learning_rate=3e-4 if gentle else 5e-3,
+        weight_decay=5e-4 if architecture == "vgg16" else 5e-2,
         augment="shift",
-        warm_start=warm_start,
-        time_budget_s=None,
+        warm_start=warm_start or ("scratch" if time_budget_s is None else "shrink_perturb"),
+        time_budget_s=time_budget_s,
+        pretrained=wants_pretrained(architecture) and weights_path is None,
+        weights_path=weights_path,
+        # Smaller batches are passed through within minutes: not worth half a minute each.
+        compiled=device.type == "cuda" and batch_size == largest,
     )

@@ -104,7 +104,7 @@ class CampaignAdmin(SiteModelAdmin):
             "What is asked next",
             {
                 "description": "Workers look for the most useful images with the newest model.",
-                "fields": ["strategies", ("workers", "batch_size", "refresh")],
+                "fields": ["strategies", ("workers", "batch_size", "refresh"), "partition"],
             },
         ),
     ]

@@ -59,6 +59,8 @@ HELP: Final = {
     "model_choice": "Which published model picks the next questions.",
     "strategies": f"Separated by commas; dealt out at random among the workers. Known: "
     f"{', '.join(strategy_names())}.",
+    "partition": "Random: each worker has a fair sample of the images. By what images show: each "
+    "looks for questions among images that look alike.",
     "batch_size": "0: as many open questions as people need, measured all the time. "
     "Else a fixed number, for example 1000, as in the paper's experiments.",
     "refresh": "On: a newer model replaces open questions that it would not ask. "
@@ -76,6 +78,12 @@ class CampaignForm(CampaignModelForm):
         help_text=HELP["strategies"],
         widget=UnfoldAdminTextInputWidget(),
     )
+    delivery_architecture = forms.ChoiceField(
+        choices=[("", "none"), *((name, name) for name in ARCHITECTURES)],
+        required=False,
+        help_text=HELP["delivery_architecture"],
+        widget=UnfoldAdminSelectWidget(),
+    )
     architecture = forms.ChoiceField(
         choices=[(name, name) for name in ARCHITECTURES],
         help_text=HELP["architecture"],
@@ -84,7 +92,7 @@ class CampaignForm(CampaignModelForm):
 
     class Meta:
         model = Campaign
-        exclude = ["state", "gold_rate", "partition"]
+        exclude = ["state", "gold_rate"]
         help_texts = HELP
 
     def clean_strategies(self) -> list[str]:

@@ -33,8 +33,8 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     """What the servers published."""
 
     list_display = [
-        "version", "campaign", "server", "architecture", "labels_seen", "on_holdout", "on_audit",
-        "trained_for", "published_at", "kept",
+        "version", "campaign", "server", "role", "architecture", "labels_seen", "on_holdout",
+        "on_audit", "off_by", "trained_for", "published_at", "kept",
     ]  # fmt: skip
     list_select_related = ["campaign", "server"]
     list_filter = [CampaignFilter]
@@ -51,6 +51,10 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     @admin.display(description="on audit labels (95 %)")
     def on_audit(self, row: ModelVersion) -> str:
         return accuracy_words(row.audit_accuracy, row.audit_low, row.audit_high)
+
+    @admin.display(description="calibration error")
+    def off_by(self, row: ModelVersion) -> str:
+        return "–" if row.ece is None else f"{row.ece:.3f}"
 
     @admin.display(description="trained for, s")
     def trained_for(self, row: ModelVersion) -> str:

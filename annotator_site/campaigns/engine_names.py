@@ -6,10 +6,17 @@ The test suite compares the built-in names with the engine's own registries.
 from importlib.metadata import entry_points
 from typing import Final
 
-BUILT_IN_STRATEGIES: Final = ("random", "entropy", "least_confidence", "margin")
+BUILT_IN_STRATEGIES: Final = (
+    *("random", "entropy", "least_confidence", "margin", "power_margin", "balanced_margin"),
+    *("cluster_margin", "typiclust", "bald", "committee", "badge", "core_set"),
+)
 STRATEGY_ENTRY_POINTS: Final = "nowait.strategies"
 
-ARCHITECTURES: Final = ("small_cnn", "vgg16", "vgg16_bn", "resnet18")
+_PUBLISHED: Final = (
+    *("vgg16", "vgg16_bn", "resnet18", "resnet50", "mobilenet_v3_large", "efficientnet_b0"),
+    *("convnext_tiny", "vit_b_16"),
+)
+ARCHITECTURES: Final = ("small_cnn", *_PUBLISHED, *(f"probe:{name}" for name in _PUBLISHED))
 
 
 def strategy_names() -> list[str]:

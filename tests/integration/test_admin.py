@@ -53,6 +53,7 @@ def form(classes: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
         "messages_per_second": 20, "strategies": "entropy, margin", "architecture": "small_cnn",
         "image_size": 32, "servers": 1, "workers": 2, "batch_size": 0, "refresh": "on",
         "model_choice": "latest", "warm_start": "scratch", "min_new_labels": 1,
+        "partition": "random",
         "audit_rate": 0.05, "budget": 0, "examples_per_class": 4, "practice_images": 0, **fields,
         "choices-TOTAL_FORMS": len(classes),
         "choices-INITIAL_FORMS": sum("id" in each for each in classes),

@@ -57,9 +57,7 @@ def test_what_cannot_be_written_says_why(campaign: Campaign, tmp_path: Path) -> 
     with pytest.raises(CommandError, match="cannot be written"):
         call_command("export_model", campaign.slug, output=tmp_path / "file" / "m.safetensors")
     with pytest.raises(CommandError, match="no model yet"):
-        call_command(
-            "export_model", make_campaign().slug, output=tmp_path / "model.safetensors"
-        )
+        call_command("export_model", make_campaign().slug, output=tmp_path / "model.safetensors")
 
 
 def test_deleted_weights_are_named(campaign: Campaign, tmp_path: Path) -> None:

@@ -40,6 +40,18 @@ def test_restoring_leaves_the_global_generator_alone_and_can_train_on() -> None:
     assert all(weights.requires_grad for weights in model.parameters())
 
 
+def test_a_temperature_travels_with_the_model_and_older_checkpoints_have_none() -> None:
+    model = build("small_cnn", classes=3, image_size=8)
+    data = to_bytes(
+        model, architecture="small_cnn", image_size=8, classes=[1, 2, 3], temperature=1.75
+    )
+    assert from_bytes(data, device=CPU)[1].temperature == 1.75
+    assert from_bytes(checkpoint(), device=CPU)[1].temperature == 1.0
+    older = {"format": "nowait-1", "architecture": "small_cnn", "image_size": "8"}
+    data = save(model.state_dict(), metadata=older | {"classes": "[1, 2, 3]"})
+    assert from_bytes(data, device=CPU)[1].temperature == 1.0
+
+
 def test_a_checkpoint_cut_off_anywhere_is_refused() -> None:
     data = checkpoint()
     for length in [0, 4, 8, 100, 2000, len(data) // 2, len(data) - 1]:
@@ -63,6 +75,8 @@ def test_foreign_files_are_refused() -> None:
         ("classes", "[]", "no such model"),
         ("classes", "{", "metadata is damaged"),
         ("image_size", "big", "metadata is damaged"),
+        ("temperature", "0", "metadata is damaged"),
+        ("temperature", "nan", "metadata is damaged"),
         ("format", "nowait-99", "format"),
     ],
 )

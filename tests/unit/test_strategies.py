@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from al_engine import strategies
 from al_engine.dealing import deal
 from al_engine.strategies import registry
+from al_engine.strategies.base import best
 
 torch.set_num_threads(1)
 
@@ -127,6 +128,55 @@ def test_any_pool_gives_distinct_images_best_first(
     assert chosen.scores.tolist() == sorted(chosen.scores.tolist(), reverse=True)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    # The short way and the way through blocks of scores, each with many equal scores.
+    count=st.sampled_from([0, 1, 50, 127, 128, 700, 3000]),
+    kinds=st.sampled_from([1, 2, 7, 10_000]),
+    budget=st.integers(0, 60),
+    seed=st.integers(0, 1000),
+)
+def test_the_best_are_those_of_a_full_sort(count: int, kinds: int, budget: int, seed: int) -> None:
+    scores = torch.randint(-kinds, kinds, (count,), generator=seeded(seed)).tolist()
+    chosen = best(torch.tensor(scores, dtype=torch.float32), budget, generator=seeded(seed))
+    assert chosen.scores.tolist() == sorted(scores, reverse=True)[:budget]
+    assert [scores[row] for row in chosen.indices.tolist()] == chosen.scores.tolist()
+    assert len(set(chosen.indices.tolist())) == len(chosen.indices)
+
+
+def test_of_a_large_pool_too_equals_are_chosen_with_equal_chances() -> None:
+    # Two images are best for sure, 30 of the pool are equal, and six of those are wanted.
+    scores = torch.zeros(6400)
+    equal = torch.arange(0, 6400, 213)[:30]
+    scores[equal] = 1.0
+    scores[[17, 4000]] = 2.0
+    generator = seeded()
+    seen, firsts = Counter[int](), Counter[int]()
+    for _ in range(500):
+        rows = best(scores, 8, generator=generator).indices.tolist()
+        assert set(rows[:2]) == {17, 4000}
+        firsts[rows[0]] += 1
+        seen.update(rows[2:])
+    # Each of the 30 is chosen in 100 of 500 draws on average, with a deviation of 8.9.
+    assert set(seen) == set(equal.tolist())
+    assert max(seen.values()) < 140
+    assert min(seen.values()) > 60
+    assert 200 < firsts[17] < 300
+
+
+def test_a_column_of_a_table_is_taken_for_scores() -> None:
+    table = torch.arange(2000.0).repeat(3, 1).T.contiguous()
+    assert best(table[:, 1], 3, generator=seeded()).indices.tolist() == [1999, 1998, 1997]
+
+
+@pytest.mark.parametrize("count", [10, 6400])
+def test_there_is_no_best_among_scores_that_are_no_numbers(count: int) -> None:
+    scores = torch.zeros(count)
+    scores[-1] = math.nan
+    with pytest.raises(ValueError, match="NaN"):
+        best(scores, 3, generator=seeded())
+
+
 def test_half_precision_probabilities_are_taken() -> None:
     probabilities = torch.tensor(ROWS, dtype=torch.bfloat16)
     chosen = strategies.entropy(probabilities, 2, generator=seeded())
@@ -164,7 +214,9 @@ def test_another_package_adds_a_strategy_through_its_entry_point(
         content="from al_engine.strategies import margin\nchoose = margin\n",
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert strategies.names() == [*PAPER, "mine"]
+    assert strategies.names()[:4] == PAPER
+    assert strategies.names()[-1] == "mine"
+    assert strategies.names().count("entropy") == 1
     assert "whole_package" not in sys.modules
     assert strategies.get("mine") is strategies.margin
     assert strategies.get("entropy") is strategies.entropy

@@ -11,10 +11,11 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from al_engine.architectures import build
-from al_engine.training import devices, loop
+from al_engine.training import devices, loop, start
+from al_engine.training.batches import order
 from al_engine.training.evaluate import evaluate, predict
 from al_engine.training.loop import Stopped, Trained, TrainingFailed, train
-from al_engine.training.pixels import batch_of, normalise
+from al_engine.training.pixels import batch_of, normalise, prepared
 from al_engine.training.recipe import Recipe, default_recipe
 
 torch.set_num_threads(2)
@@ -92,7 +93,7 @@ def test_any_number_of_labels_trains(count: int) -> None:
 
 
 def test_batches_are_full_and_every_image_is_seen_equally_often() -> None:
-    batches = loop._batches(5, 16, torch.Generator().manual_seed(0))
+    batches = order(5, 16, torch.Generator().manual_seed(0))
     drawn = [next(batches) for _ in range(5)]
     assert all(len(batch) == 16 for batch in drawn)
     assert torch.cat(drawn).bincount().tolist() == [16] * 5
@@ -179,9 +180,9 @@ def test_a_warm_start_shrinks_the_former_weights_and_adds_noise() -> None:
         initial=former.state_dict(),
     )
     before = torch.cat([weights.detach().flatten() for weights in former.parameters()])
-    noise = weights_of(trained) - loop.SHRINK * before
+    noise = weights_of(trained) - start.SHRINK * before
     assert float(noise.mean()) == pytest.approx(0, abs=1e-3)
-    assert float(noise.std()) == pytest.approx(loop.NOISE_STD, rel=0.05)
+    assert float(noise.std()) == pytest.approx(start.NOISE_STD, rel=0.05)
 
 
 def test_a_warm_start_takes_a_new_class_and_refuses_another_network() -> None:
@@ -242,6 +243,9 @@ def test_default_recipes_follow_the_number_of_labels() -> None:
     assert few.augment == "shift"  # a mirrored digit is another one
     gpu = default_recipe("vgg16", image_size=32, labels=50_000, device=torch.device("cuda"))
     assert gpu.batch_size > many.batch_size
+    hurried = default_recipe("small_cnn", image_size=8, labels=5, device=CPU, time_budget_s=1.0)
+    assert (few.warm_start, hurried.warm_start) == ("scratch", "shrink_perturb")
+    assert few.label_smoothing == 0  # probabilities select
     with pytest.raises(ValueError, match="2 or more"):
         replace(few, batch_size=1)
     with pytest.raises(ValueError, match="min_steps"):
@@ -258,11 +262,12 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing() -> None:
 
 
 def test_shifts_move_an_image_by_an_eighth_at_most_and_repeat_its_edge() -> None:
-    ramp = torch.arange(8, dtype=torch.uint8).expand(3, 8, 8).permute(1, 2, 0)  # by column
+    ramp = torch.arange(8, dtype=torch.uint8).expand(1, 3, 8, 8)  # by column
     generator = torch.Generator().manual_seed(0)
     chosen = torch.zeros(200, dtype=torch.int64)
-    batch = batch_of(ramp[None].contiguous(), chosen, augment="shift", generator=generator)
-    plain = normalise(ramp[None].permute(0, 3, 1, 2))
+    pixels = prepared(ramp, augment="shift")
+    batch = batch_of(pixels, chosen, image_size=8, augment="shift", generator=generator)
+    plain = normalise(ramp)
     assert batch.shape == (200, 3, 8, 8)
     assert batch.is_contiguous(memory_format=torch.channels_last)
     columns = {tuple(image[0, 0].tolist()) for image in batch}
@@ -275,14 +280,15 @@ def test_shifts_move_an_image_by_an_eighth_at_most_and_repeat_its_edge() -> None
 
 
 def test_mirroring_happens_to_half_of_the_images_and_only_when_asked_for() -> None:
-    picture = torch.zeros(1, 8, 8, 3, dtype=torch.uint8)
-    picture[:, :, :4] = 255
+    picture = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    picture[..., :4] = 255
+    pixels = prepared(picture, augment="shift_flip")
     chosen = torch.zeros(400, dtype=torch.int64)
     generator = torch.Generator().manual_seed(0)
-    batch = batch_of(picture, chosen, augment="shift_flip", generator=generator)
+    batch = batch_of(pixels, chosen, image_size=8, augment="shift_flip", generator=generator)
     mirrored = batch[:, 0, 4, 0] < batch[:, 0, 4, 7]
     assert 150 < int(mirrored.sum()) < 250
-    unmirrored = batch_of(picture, chosen, augment="shift", generator=generator)
+    unmirrored = batch_of(pixels, chosen, image_size=8, augment="shift", generator=generator)
     assert bool((unmirrored[:, 0, 4, 0] > unmirrored[:, 0, 4, 7]).all())
 
 

@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "cell",
-                    models.PositiveSmallIntegerField(help_text="Its slice of D; never changes."),
+                    models.PositiveSmallIntegerField(help_text="Its slice of D."),
                 ),
                 (
                     "split",
@@ -289,7 +289,9 @@ class Migration(migrations.Migration):
                 (
                     "partition",
                     models.CharField(
-                        choices=[("random", "random")], default="random", max_length=10
+                        choices=[("random", "random"), ("clusters", "by what images show")],
+                        default="random",
+                        max_length=10,
                     ),
                 ),
                 (

@@ -32,6 +32,7 @@ class Campaign(models.Model):
 
     class Partition(models.TextChoices):
         RANDOM = "random", "random"
+        CLUSTERS = "clusters", "by what images show"
 
     class ModelChoice(models.TextChoices):
         LATEST = "latest", "the latest published"

@@ -43,7 +43,7 @@ class Image(models.Model):
     display_width = models.PositiveIntegerField(null=True, blank=True)
     display_height = models.PositiveIntegerField(null=True, blank=True)
     display_size = models.PositiveIntegerField(null=True, blank=True, help_text="Bytes.")
-    cell = models.PositiveSmallIntegerField(help_text="Its slice of D; never changes.")
+    cell = models.PositiveSmallIntegerField(help_text="Its slice of D.")
     split = models.CharField(max_length=8, choices=Split, default=Split.POOL)
     state = models.CharField(max_length=10, choices=State, default=State.UNLABELED)
     # The state of an image that no query asks and nobody answered, else NULL. The indexes on states

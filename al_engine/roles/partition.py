@@ -1,0 +1,69 @@
+"""`partition = clusters`: every cell of D gets images that look alike (paper, section 3.1).
+
+Cells are what workers hold, so each worker then looks for the next questions in a region of its
+own. An image's cell is at first a hash; clusters replace it, in a thread of one worker process,
+while people label what there is.
+"""
+
+import logging
+import threading
+from typing import Final
+
+import numpy as np
+import torch
+from django.db import InterfaceError, OperationalError, connection
+
+from al_engine.pools import unlabeled
+from al_engine.pools.models import Campaign
+from al_engine.pools.models.image import CELLS
+from al_engine.roles.campaign_images import CampaignImages
+from al_engine.strategies.clusters import k_means
+from al_engine.training.raw_features import coarse, principal
+
+log = logging.getLogger(__name__)
+
+_BLOCK: Final = 4_096
+_AGAIN_ABOVE: Final = 0.1
+"""Share of images that still lie where their hash put them: more than a few came since."""
+
+
+def by_clusters(campaign: Campaign) -> int:
+    """Put the images of D into cells by what they show; how many changed their cell.
+
+    Nothing to do (0) where nearly all of them have been put there before.
+    """
+    if unlabeled.share_by_hash(campaign_id=campaign.pk) <= _AGAIN_ABOVE:
+        return 0
+    images = CampaignImages(campaign)
+    everything = unlabeled.all_positions(campaign_id=campaign.pk)
+    kept: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
+    points: list[torch.Tensor] = []
+    for start in range(0, len(everything), _BLOCK):
+        there = images.available(np.array(everything[start : start + _BLOCK], dtype=np.int64))
+        kept.append(there)
+        points.append(coarse(images.rows(there)))
+    if not points:
+        return 0
+    generator = torch.Generator().manual_seed(campaign.pk)
+    features = principal(torch.cat(points), generator=generator)
+    cells = k_means(features, CELLS, generator=generator).tolist()
+    positions = np.concatenate(kept).tolist()
+    return unlabeled.move(campaign_id=campaign.pk, cells=dict(zip(positions, cells, strict=True)))
+
+
+def start_by_clusters(campaign: Campaign) -> threading.Thread:
+    """Do it in a thread; what goes wrong is logged, and the images stay where they are."""
+
+    def work() -> None:
+        try:
+            moved = by_clusters(campaign)
+            if moved:
+                log.info("%d images lie in cells by what they show now.", moved)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("No clusters for now: %s", " ".join(str(error).split()))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work, name="clusters", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,39 @@
+"""What is known of the images to choose from, and the one call that hands a strategy its part."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from al_engine.strategies.base import Selection
+from al_engine.strategies.registry import get, needs
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a strategy may look at, for N images.
+
+    `probabilities`: float (N, C). `embeddings`: float (N, d). `members`: float (M, N, C).
+    `labeled`: float (n, d), None where nothing is labeled.
+    """
+
+    probabilities: Tensor
+    embeddings: Tensor | None = None
+    members: Tensor | None = None
+    labeled: Tensor | None = None
+
+
+def select(name: str, evidence: Evidence, budget: int, *, generator: torch.Generator) -> Selection:
+    """What the strategy of this name chooses; it is handed what it needs and nothing else.
+
+    So a function of another package need not have parameters that it does not use. Raises
+    UnknownStrategy, and ValueError where the evidence lacks something or makes no sense.
+    """
+    strategy = get(name)
+    handed: dict[str, Tensor | None] = {
+        each: getattr(evidence, each) for each in sorted(needs(name))
+    }
+    missing = [each for each, value in handed.items() if value is None and each != "labeled"]
+    if missing:
+        raise ValueError(f"The strategy {name!r} needs {' and '.join(missing)}: none were given.")
+    return strategy(evidence.probabilities, budget, generator=generator, **handed)

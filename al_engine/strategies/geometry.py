@@ -1,0 +1,167 @@
+"""Points, their distances in blocks, and two ways to spread a choice over them.
+
+Both ways are sequential in the literature: each choice needs its distance to all points before
+the next can be made, a pass over all of them a time. Here the same choices are made in rounds:
+many between two passes, whose distances are then one product of matrices.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from al_engine.strategies.base import shuffled
+
+_DISTANCES_A_BLOCK: Final = 1 << 22  # 16 MiB of float32
+_CENTERS_A_BLOCK: Final = 1 << 10
+_WINDOW: Final = 1 << 10  # points among which `farthest_first` chooses between two passes
+_PROPOSALS: Final = 1 << 8  # points that `spread_at_random` proposes between two passes
+# |a - b|² is computed as |a|² + |b|² - 2ab; below this part of |a|² + |b|² it is rounding.
+_ROUNDING: Final = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """n points, each the outer product of its rows in the factors, float32 (n, d_k).
+
+    With one factor these are ordinary points. The inner product of two outer products is the
+    product of the factors' inner products, so the outer products are never made.
+    `squares`: float32 (n,), the squared lengths.
+    """
+
+    factors: tuple[Tensor, ...]
+    squares: Tensor
+
+    @classmethod
+    def of(cls, *factors: Tensor) -> Self:
+        """Points of these factors; raises ValueError where they are not finite numbers."""
+        lengths = [torch.linalg.vector_norm(factor, dim=1) for factor in factors]
+        squares = torch.stack(lengths).prod(dim=0).square()
+        if not bool(squares.isfinite().all()):
+            raise ValueError(
+                "Embeddings must be finite numbers, and some are not: the model's training "
+                "diverged and it must not select."
+            )
+        return cls(factors, squares)
+
+    def __len__(self) -> int:
+        return self.squares.shape[0]
+
+    def take(self, rows: Tensor | slice) -> "Points":
+        """The points of these rows."""
+        return Points(tuple(factor[rows] for factor in self.factors), self.squares[rows])
+
+    def squared_distances(self, others: "Points") -> Tensor:
+        """Squared Euclidean distances: float32 (n, m). Callers see to it that n m is bounded."""
+        inner = self.factors[0] @ others.factors[0].T
+        for mine, theirs in zip(self.factors[1:], others.factors[1:], strict=True):
+            inner *= mine @ theirs.T
+        sums = self.squares[:, None] + others.squares
+        distances = torch.sub(sums, inner, alpha=2, out=inner)
+        return distances.masked_fill_(distances < sums.mul_(_ROUNDING), 0)
+
+    def approach(self, nearest: Tensor, centers: "Points") -> None:
+        """Lower `nearest` (n,), in place, to the squared distances to these centers."""
+        for begin in range(0, len(centers), _CENTERS_A_BLOCK):
+            some = centers.take(slice(begin, begin + _CENTERS_A_BLOCK))
+            rows = max(1, _DISTANCES_A_BLOCK // len(some))
+            for start in range(0, len(self), rows):
+                block = slice(start, start + rows)
+                distances = self.take(block).squared_distances(some)
+                torch.minimum(nearest[block], distances.amin(dim=1), out=nearest[block])
+
+
+def farthest_first(points: Points, nearest: Tensor, budget: int) -> tuple[Tensor, Tensor]:
+    """Each time the point farthest from all centers, which then is a center itself.
+
+    `nearest`: float32 (n,), squared distances to the nearest center so far, infinity where there
+    is none; overwritten. Returns `min(budget, n)` rows and their squared distances when chosen.
+    Of equally far ones any: callers shuffle the points.
+
+    A distance only shrinks, so one from an earlier pass is a bound. While the farthest of a
+    window of points, kept up to date, is at least as far as the bound of all outside, it is the
+    farthest of all.
+    """
+    rows: list[int] = []
+    distances: list[float] = []
+    count = min(budget, len(points))
+    while len(rows) < count:
+        far = nearest.topk(min(_WINDOW, len(points)))
+        window = points.take(far.indices)
+        bound = float(far.values[-1]) if len(points) > _WINDOW else -1.0
+        inside, fresh = far.values.clone(), len(rows)
+        while len(rows) < count:
+            farthest = int(inside.argmax())
+            distance = float(inside[farthest])
+            # The first is the farthest of all; -1 marks those chosen already.
+            if distance < 0 or (len(rows) > fresh and distance < bound):
+                break
+            rows.append(int(far.indices[farthest]))
+            distances.append(distance)
+            window_distances = window.squared_distances(window.take(slice(farthest, farthest + 1)))
+            torch.minimum(inside, window_distances[:, 0], out=inside)
+            inside[farthest] = -1
+        new = torch.tensor(rows[fresh:], device=nearest.device)
+        points.approach(nearest, points.take(new))
+        nearest[new] = -1
+    chosen = torch.tensor(rows, dtype=torch.int64, device=nearest.device)
+    return chosen, torch.tensor(distances, device=nearest.device)
+
+
+def spread_at_random(
+    points: Points, first: int, budget: int, *, generator: torch.Generator
+) -> Tensor:
+    """`first`, then each time a point drawn in proportion to its squared distance to the chosen.
+
+    The seeding of k-means++ [Arthur and Vassilvitskii, 2007, section 2.2]. Returns `min(budget,
+    n)` distinct rows, int64. When only points at no distance are left, they follow at random.
+
+    Points are proposed in proportion to the distances of the last pass, and one is taken with
+    probability (distance now) / (distance then): the same chances as a pass for each of them
+    [rejection sampling: Cohen-Addad et al., 2020, section 5].
+    """
+    device = points.squares.device
+    count = min(budget, len(points))
+    chosen = [first][:count]
+    new = torch.tensor(chosen, dtype=torch.int64, device=device)
+    nearest = torch.full_like(points.squares, torch.inf)
+    while len(chosen) < count:
+        points.approach(nearest, points.take(new))
+        nearest[new] = 0
+        sums = nearest.cpu().to(torch.float64).cumsum(dim=0)  # on the CPU its order is fixed
+        if float(sums[-1]) <= 0:
+            break
+        accepted = _accepted(points, nearest, sums, count - len(chosen), generator)
+        chosen += accepted
+        new = torch.tensor(accepted, dtype=torch.int64, device=device)
+    left = torch.ones(len(points), dtype=torch.bool)
+    left[chosen] = False
+    rest = shuffled(left.nonzero().squeeze(1), generator)[: count - len(chosen)]
+    return torch.cat([torch.tensor(chosen, dtype=torch.int64), rest]).to(device)
+
+
+def _accepted(
+    points: Points, nearest: Tensor, sums: Tensor, wanted: int, generator: torch.Generator
+) -> list[int]:
+    """Proposes points by their distances of the last pass and takes them by those of now."""
+    draws = torch.rand(
+        2, _PROPOSALS, dtype=torch.float64, generator=generator, device=generator.device
+    ).cpu()
+    proposed = torch.searchsorted(sums, draws[0] * sums[-1], right=True)
+    proposed.clamp_(max=len(points) - 1)
+    some = points.take(proposed.to(nearest.device))
+    between = some.squared_distances(some).cpu()
+    between[proposed[:, None] == proposed] = 0
+    gaps = between.numpy()
+    now = nearest[proposed.to(nearest.device)].cpu().to(torch.float64).numpy()
+    needed = draws[1].numpy() * now
+    accepted: list[int] = []
+    for place, row in enumerate(proposed.tolist()):
+        if needed[place] < now[place]:
+            accepted.append(row)
+            if len(accepted) == wanted:
+                break
+            now = np.minimum(now, gaps[place])
+    return accepted

@@ -1,0 +1,54 @@
+"""What each step of a training sees."""
+
+from collections.abc import Generator, Iterator
+
+import torch
+from torch import Tensor
+
+from al_engine.training.feed import Images, fed, resident
+from al_engine.training.pixels import Augment, batch_of, prepared
+
+
+def order(count: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Batches of indices, int64 (b,), always full: shuffled passes over the data without end.
+
+    With fewer images than a batch holds, each occurs in it equally often or once more.
+    """
+    waiting = torch.empty(0, dtype=torch.int64)
+    while True:
+        while waiting.shape[0] < batch_size:
+            waiting = torch.cat([waiting, torch.randperm(count, generator=generator)])
+        yield waiting[:batch_size]
+        waiting = waiting[batch_size:]
+
+
+def batches(
+    images: Images,
+    *,
+    batch_size: int,
+    augment: Augment,
+    device: torch.device,
+    seed: int,
+    keep_on_device: bool,
+) -> Generator[tuple[Tensor, Tensor], None, None]:
+    """Indices, int64 (b,), and their images, float32 (b, 3, S, S), on the device, without end.
+
+    Batches are the same whether images are kept on the device or read for each batch: the order
+    comes from a generator of the CPU, which can run ahead, the augmentation from the device's.
+    """
+    count, side = images.shape[0], images.shape[-1]
+    wanted = order(count, batch_size, torch.Generator().manual_seed(seed))
+    generator = torch.Generator(device=device).manual_seed(seed)
+
+    def augmented(pixels: Tensor, rows: Tensor) -> Tensor:
+        return batch_of(pixels, rows, image_size=side, augment=augment, generator=generator)
+
+    if keep_on_device:
+        pixels = prepared(resident(images, device), augment=augment)
+        for chosen in wanted:
+            rows = chosen.to(device)
+            yield rows, augmented(pixels, rows)
+    else:
+        everything = torch.arange(batch_size, device=device)
+        for chosen, batch in fed(images, wanted, device):
+            yield chosen.to(device), augmented(prepared(batch, augment=augment), everything)

@@ -1,0 +1,73 @@
+"""Embeddings that never change, because their backbone is frozen: made once for each image."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from al_engine.architectures import Classifier
+from al_engine.training.evaluate import predict_with_features
+
+Positions = npt.NDArray[np.int64]
+_BLOCK = 4_096
+
+
+class EmbeddingCache:
+    """Embeddings by an image's position, in memory at half precision: 1 KB an image of width 512.
+
+    For models of one frozen backbone; another one empties it.
+    """
+
+    def __init__(self) -> None:
+        self._rows = torch.empty(0, 0, dtype=torch.float16)
+        self._filled = np.zeros(0, dtype=np.bool_)
+        self._backbone: Tensor | None = None
+
+    def of(
+        self,
+        model: Classifier,
+        positions: Positions,
+        read: Callable[[Positions], Tensor],
+        *,
+        device: torch.device,
+    ) -> Tensor:
+        """The embeddings, float32 (n, width), of the images at `positions`, int64 (n,).
+
+        `read` gives images, uint8 (m, 3, S, S), at some of them: only those that are not known
+        are asked for, in blocks.
+        """
+        self._prepare(model, int(positions.max(initial=-1)) + 1)
+        missing = np.unique(positions[~self._filled[positions]])
+        for start in range(0, len(missing), _BLOCK):
+            block = missing[start : start + _BLOCK]
+            _, made = predict_with_features(model, read(block), device=device)
+            self._rows[torch.from_numpy(block)] = made.half()
+            self._filled[block] = True
+        return self._rows[torch.from_numpy(positions)].float()
+
+    def _prepare(self, model: Classifier, capacity: int) -> None:
+        # One tensor tells backbones apart: those of two campaigns or two files differ in all.
+        mark = next(model.backbone.parameters()).detach().cpu()
+        if self._backbone is None or not torch.equal(self._backbone, mark):
+            self._backbone = mark.clone()
+            self._rows = torch.empty(0, model.width, dtype=torch.float16)
+            self._filled = np.zeros(0, dtype=np.bool_)
+        if capacity > len(self._filled):
+            # A half more than is asked for: images come one import after the other.
+            more = capacity + capacity // 2 - len(self._filled)
+            rows = torch.empty(more, self._rows.shape[1], dtype=torch.float16)
+            self._rows = torch.cat([self._rows, rows])
+            self._filled = np.concatenate([self._filled, np.zeros(more, dtype=np.bool_)])
+
+
+@torch.inference_mode()
+def said_of(
+    model: Classifier, embeddings: Tensor, *, device: torch.device, temperature: float = 1.0
+) -> Tensor:
+    """Class probabilities, float32 (n, C) on the CPU, from embeddings, float (n, width)."""
+    head = model.head.to(device)
+    logits = head(embeddings.to(device)) / temperature
+    return functional.softmax(logits.float(), dim=1).cpu()

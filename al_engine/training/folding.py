@@ -1,0 +1,63 @@
+"""A network for scoring, whose batch norms are part of the convolutions before them.
+
+In evaluation mode a batch norm multiplies and adds constants, which the weights and the bias of
+the convolution can do at no cost. That saves a pass over every activation.
+"""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from al_engine.architectures import Classifier
+
+# Outputs may differ by so much (of their largest) by rounding; a wrong fold is off by far more.
+ROUNDING = 1e-3
+
+
+@torch.no_grad()
+def folded(model: Classifier, example: Tensor) -> Classifier:
+    """A copy of the model in evaluation mode, its batch norms folded into the convolutions.
+
+    `example`: float (n, 3, S, S) on the model's device, an image or two: running them shows which
+    batch norm takes which convolution's output, and whether the copy's embeddings are the model's
+    up to rounding. Where they are not, the copy is not folded.
+    """
+    model.eval()
+    result = copy.deepcopy(model)
+    for convolution, norm in _pairs(model, example):
+        backbone = result.backbone
+        before, after = backbone.get_submodule(convolution), backbone.get_submodule(norm)
+        if isinstance(before, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
+            backbone.set_submodule(convolution, fuse_conv_bn_eval(before, after))
+            backbone.set_submodule(norm, nn.Identity())
+    meant, said = model.features_of(example), result.features_of(example)
+    close = torch.allclose(meant, said, rtol=0, atol=ROUNDING * float(meant.abs().max()))
+    return result if close else copy.deepcopy(model)
+
+
+def _pairs(model: Classifier, example: Tensor) -> list[tuple[str, str]]:
+    """Names in the backbone: convolutions, and the batch norms that take their outputs."""
+    made: dict[int, tuple[str, Tensor]] = {}  # holds the tensors, so that no id is used twice
+    found: list[tuple[str, str]] = []
+    hooks = []
+
+    def watch(name: str, module: nn.Module) -> None:
+        def after(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            if isinstance(module, nn.Conv2d):
+                made[id(output)] = (name, output)
+            elif id(inputs[0]) in made:
+                found.append((made[id(inputs[0])][0], name))
+
+        hooks.append(module.register_forward_hook(after))
+
+    for name, module in model.backbone.named_modules():
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+            watch(name, module)
+    try:
+        model.features_of(example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found

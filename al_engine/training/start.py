@@ -1,0 +1,74 @@
+"""The network that a training starts from."""
+
+import torch
+from torch import Tensor
+
+from al_engine.architectures import Classifier, build, wants_pretrained
+from al_engine.training.recipe import Recipe
+
+# Ash & Adams 2020, 'On Warm-Starting Neural Network Training': theta <- shrink * theta + noise.
+SHRINK = 0.6
+NOISE_STD = 0.01
+
+
+def new_model(
+    recipe: Recipe, *, classes: int, seed: int, former: dict[str, Tensor] | None
+) -> Classifier:
+    """The network to start from, on the CPU, without touching torch's global generator.
+
+    `former`: the state dict of an earlier model. With `shrink_perturb` its parameters are shrunk
+    and perturbed. A frozen backbone is taken as it is, so that embeddings stay valid, and needs no
+    pretrained weights again. A head of another number of classes is left out. Raises ValueError
+    where it belongs to another network.
+    """
+    if recipe.warm_start == "scratch" and not wants_pretrained(recipe.architecture):
+        former = None
+    with torch.random.fork_rng(devices=()):
+        torch.default_generator.manual_seed(seed)
+        model = build(
+            recipe.architecture,
+            classes=classes,
+            image_size=recipe.image_size,
+            weights_path=recipe.weights_path if former is None else None,
+            pretrained=recipe.pretrained and former is None,
+        )
+    if former is None:
+        return model
+    if model.frozen_backbone:
+        _take_backbone(model, former)
+    else:
+        _shrink_perturb(model, former, generator=torch.Generator().manual_seed(seed))
+    return model
+
+
+@torch.no_grad()
+def _take_backbone(model: Classifier, former: dict[str, Tensor]) -> None:
+    for name, tensor in model.backbone.state_dict().items():
+        given = former.get(f"backbone.{name}")
+        if given is None or given.shape != tensor.shape:
+            raise _misfit(f"backbone.{name}")
+        tensor.copy_(given)
+
+
+@torch.no_grad()
+def _shrink_perturb(
+    model: Classifier, former: dict[str, Tensor], *, generator: torch.Generator
+) -> None:
+    """Sets the parameters to shrunken former ones plus noise (Ash & Adams 2020).
+
+    Running statistics of batch norm start anew; they follow the data within a few dozen steps.
+    """
+    for name, parameter in model.named_parameters():
+        given = former.get(name)
+        if given is not None and given.shape == parameter.shape:
+            noise = torch.randn(parameter.shape, generator=generator) * NOISE_STD
+            parameter.copy_(given.cpu() * SHRINK + noise)
+        elif not name.startswith("head."):
+            raise _misfit(name)
+
+
+def _misfit(name: str) -> ValueError:
+    return ValueError(
+        f"The former model does not fit this architecture at {name}. "
+        "Start from scratch after a change of architecture or image size."
+    )

@@ -1,0 +1,59 @@
+"""`partition = clusters`: a cell has images that look alike, and nothing in S changes its cell."""
+
+from collections import Counter
+
+import pytest
+
+from al_engine.pools import unlabeled
+from al_engine.pools.models import Campaign, Image, Query
+from al_engine.roles.partition import by_clusters, start_by_clusters
+
+from .conftest import MakeCampaign
+from .people import ask
+from .roles import working
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def purity(campaign: Campaign) -> float:
+    """Of the images of D, the share that has the commonest class of its cell."""
+    rows = Image.objects.filter(campaign=campaign, state="unlabeled")
+    counts: dict[int, Counter[int | None]] = {}
+    for cell, choice in rows.values_list("cell", "known_choice_id"):
+        counts.setdefault(cell, Counter())[choice] += 1
+    return sum(max(each.values()) for each in counts.values()) / rows.count()
+
+
+def test_a_cell_has_images_that_look_alike(make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign(pool=1_000)
+    by_hash = purity(campaign)
+    assert by_clusters(campaign) > 900
+    assert purity(campaign) > 0.8 > by_hash
+    assert by_clusters(campaign) == 0, "it is done once"
+
+
+def test_what_is_asked_keeps_its_cell(make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign(pool=300)
+    ask(campaign, range(40))
+    before = dict(Query.objects.values_list("image__position", "image__cell"))
+    by_clusters(campaign)
+    assert dict(Query.objects.values_list("image__position", "image__cell")) == before
+
+
+def test_many_new_images_are_a_reason_to_do_it_again(make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign(pool=400)
+    by_clusters(campaign)
+    for image in Image.objects.filter(campaign=campaign, position__gte=300):
+        Image.objects.filter(pk=image.pk).update(cell=unlabeled.cell_of(image.sha256))
+    assert by_clusters(campaign) > 50
+
+
+def test_people_are_served_while_the_clusters_are_made(make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign(pool=600, partition="clusters")
+    with working(campaign, "margin", "random") as workers:
+        thread = start_by_clusters(campaign)
+        workers.step()
+        thread.join()
+        workers.step()
+        assert Query.objects.filter(campaign=campaign, state="open").count() == 100
+    assert purity(campaign) > 0.8

@@ -1,0 +1,70 @@
+"""A probe: published weights, frozen, and a head that is trained on embeddings made once."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from al_engine import architectures
+from al_engine.pools import versions
+from al_engine.pools.models import EngineProcess
+from al_engine.training import checkpoint
+from al_engine.training.devices import resolve
+
+from .conftest import MakeCampaign
+from .people import join, label
+from .roles import serving, working
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where torch looks for published weights; empty."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_a_probe_keeps_its_backbone_and_learns_with_every_label(
+    make_campaign: MakeCampaign, weights_folder: Path
+) -> None:
+    torch.manual_seed(1)
+    drawn = architectures.build("resnet18", classes=2, image_size=224).backbone
+    save_file(drawn.state_dict(), weights_folder / "resnet18.safetensors")
+    campaign = make_campaign(pool=150, holdout=20, architecture="probe:resnet18")
+    person = join(campaign)
+    label(person, range(40))
+    with serving(campaign) as server:
+        first = server.step()
+        label(person, range(40, 60))
+        second = server.step()
+    assert first is not None
+    assert second is not None
+    assert (first.trained_on, second.trained_on) == (40, 60)
+    before, after = (
+        checkpoint.from_bytes(versions.read_weights(version), device=resolve("cpu"))[0]
+        for version in (first, second)
+    )
+    pairs = zip(before.backbone.parameters(), after.backbone.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+    assert not torch.equal(before.head.weight, after.head.weight)
+    with working(campaign, "margin") as workers:
+        workers.step()
+        assert workers.loop.model.version_number == second.version
+
+
+def test_without_published_weights_a_server_says_what_to_do_and_goes_on(
+    make_campaign: MakeCampaign, weights_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nothing answers there.
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    campaign = make_campaign(pool=100, architecture="probe:resnet18")
+    label(join(campaign), range(40))
+    with serving(campaign) as server:
+        assert server.step() is None
+        told = EngineProcess.objects.get(campaign=campaign, role="server")
+    assert told.state == "training failed"
+    assert str(weights_folder) in told.last_error

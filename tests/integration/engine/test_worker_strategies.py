@@ -1,0 +1,87 @@
+"""Workers give every strategy what it needs, hand over by themselves, and ask no image twice."""
+
+import pytest
+from django.core.files.storage import default_storage
+
+from al_engine import strategies
+from al_engine.pools.models import Campaign, EngineProcess, Image, ModelVersion, Query
+from al_engine.refill import DEPTH_FLOOR
+
+from .conftest import MakeCampaign
+from .digits import replace_file
+from .people import join, label
+from .roles import publish_model, working
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def chosen_by(campaign: Campaign) -> dict[str, int]:
+    """How many open queries each strategy chose."""
+    counts: dict[str, int] = {}
+    for name in Query.objects.filter(campaign=campaign, state="open").values_list(
+        "strategy", flat=True
+    ):
+        counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+@pytest.mark.parametrize("name", sorted({*strategies.names()} - {"typiclust"}))
+def test_every_strategy_fills_s_with_a_model(make_campaign: MakeCampaign, name: str) -> None:
+    campaign = make_campaign(pool=300)
+    label(join(campaign), range(5))
+    publish_model(campaign, seed=1)
+    with working(campaign, name) as workers:
+        workers.step()
+    assert chosen_by(campaign)[name] >= DEPTH_FLOOR - 5
+    images = Query.objects.filter(campaign=campaign, state="open").values_list("image", flat=True)
+    assert len(set(images)) == len(images)
+
+
+def test_typical_images_are_asked_first_and_doubtful_ones_once_there_is_a_model(
+    make_campaign: MakeCampaign,
+) -> None:
+    campaign = make_campaign(pool=300)
+    with working(campaign, "typiclust") as workers:
+        workers.crew.fill_at_random()
+        assert chosen_by(campaign) == {"random": DEPTH_FLOOR}
+        person = join(campaign)
+        held = person.take(20)
+        workers.step()
+        by = chosen_by(campaign)
+        assert by["typiclust"] >= 20
+        publish_model(campaign, seed=1)
+        workers.step()
+    # What it would choose as well stays, as somebody else's choice.
+    assert chosen_by(campaign)["margin"] >= 20
+    still_held = Query.objects.filter(assignments__state="leased").count()
+    assert still_held == len(held) == 20
+
+
+def test_copies_of_an_image_are_asked_once_whatever_worker_has_them(
+    make_campaign: MakeCampaign,
+) -> None:
+    campaign = make_campaign(pool=300)
+    with default_storage.open(Image.objects.get(campaign=campaign, position=0).key) as file:
+        data = file.read()
+    for position in range(150):
+        replace_file(campaign, position, data)
+    publish_model(campaign, seed=1)
+    with working(campaign, "entropy", "margin", "badge") as workers:
+        workers.step()
+    asked = Query.objects.filter(campaign=campaign, state="open", image__position__lt=150)
+    assert asked.count() <= 1
+    assert Query.objects.filter(campaign=campaign, state="open").count() > 50
+
+
+def test_a_committee_is_made_of_the_newest_models_of_the_servers(
+    make_campaign: MakeCampaign,
+) -> None:
+    campaign = make_campaign(pool=150)
+    first = publish_model(campaign, seed=1)
+    other = EngineProcess.objects.create(campaign=campaign, role="server", name="server-2")
+    ModelVersion.objects.filter(pk=first.pk).update(server=other)
+    newest = [publish_model(campaign, seed=seed) for seed in (2, 3)][-1]
+    with working(campaign, "committee") as workers:
+        workers.step()
+        members = set(workers.loop.model.committee)
+    assert members == {first.pk, newest.pk}
