@@ -68,15 +68,15 @@ class Selector:
         scored: Scored | None,
         *,
         version_id: int | None,
-        taken: list[Tensor],
+        taken: deque[Tensor],
     ) -> None:
         """Add `need` queries, and after a new pass replace those it would not choose.
 
         `waiting` are this worker's open queries that nobody touched. Each added query is an
         audit with the campaign's audit rate: drawn uniformly from D_j, asked of no model, and
         never replaced, so that audit answers are a fair sample of D. `taken` has the embeddings
-        (n, d) of what the workers before this one chose in the same pass: what looks the same is
-        not asked twice, and this worker's choice is added to it.
+        (n, d) of what all workers of this process chose lately: what looks the same is not asked
+        twice, and this worker's choice is added to it.
         """
         chance = torch.rand(need, generator=self._generator)
         audits = int((chance < self.crew.campaign.audit_rate).sum())
@@ -118,7 +118,7 @@ class Selector:
         processes.report(process_id=self.part.id, state=what, depth=self._depth, error="")
 
     def _replan(
-        self, waiting: Sequence[OpenQuery], wanted: int, scored: Scored, taken: list[Tensor]
+        self, waiting: Sequence[OpenQuery], wanted: int, scored: Scored, taken: deque[Tensor]
     ) -> tuple[int, list[int]]:
         """Rank anew; return how many of the ranked to add, and the queries to withdraw."""
         seen = set(scored.image_ids)
@@ -137,7 +137,7 @@ class Selector:
         return len(plan.add), [active[image_id] for image_id in plan.withdraw]
 
     def _rank(
-        self, scored: Scored, budget: int, count: int, taken: list[Tensor]
+        self, scored: Scored, budget: int, count: int, taken: deque[Tensor]
     ) -> list[tuple[int, float]]:
         """The best images with their scores, best first, copies of one another last.
 

@@ -5,6 +5,7 @@ share one loaded model, one image cache and one pass over their images.
 """
 
 import time
+from collections import deque
 from typing import Final
 
 from torch import Tensor
@@ -20,6 +21,8 @@ from al_engine.roles.partition import start_by_clusters
 from al_engine.roles.selector import Selector
 from al_engine.training import devices
 
+_PASSES_COMPARED: Final = 64
+"""Choices of a worker in one pass that later choices are compared with, so as not to copy them."""
 _SHORTEST_ROUND_SECONDS: Final = 0.1
 """Hints of a tenth of a second are taken together: people answer hundreds of times in it."""
 _PRUNE_EVERY_SECONDS: Final = 300.0
@@ -38,6 +41,8 @@ class WorkerLoop:
         self.pruned_at = time.monotonic()
         # A newer g* was taken, and S does not follow it yet.
         self.newer = False
+        # Embeddings by this g* of what the hosted workers chose, pass by pass.
+        self.taken: deque[Tensor] = deque(maxlen=_PASSES_COMPARED)
         for part in crew.parts:
             processes.report(process_id=part.id, device=devices.describe(device))
 
@@ -78,14 +83,15 @@ class WorkerLoop:
                 # Before there is a model, what was drawn at random gives way as well.
                 to_score.append((selector, mine if refresh or not self.model.loaded else []))
         scored = self.score(to_score)
-        taken: list[Tensor] = []
+        if newer:
+            self.taken.clear()
         for selector, need in due:
             selector.refill(
                 waiting[selector.part.id],
                 need,
                 scored.get(selector.part.id),
                 version_id=self.model.version_id,
-                taken=taken,
+                taken=self.taken,
             )
         self.crew.commit()
 

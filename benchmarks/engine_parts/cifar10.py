@@ -1,0 +1,123 @@
+"""VGG-16 on CIFAR-10: how soon there is a model, and how far it is from a long training's."""
+
+import csv
+import io
+import tarfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from al_engine.training.decoding import decode
+from al_engine.training.evaluate import evaluate
+from al_engine.training.loop import Trained, train
+from al_engine.training.recipe import Recipe, default_recipe
+
+SIDE: Final = 32
+LONGER: Final = 8
+SEEDS: Final = 3
+# Labels, and the seconds aimed at on an H200.
+AIMS: Final = {10_000: 2.5, 25_000: 5.0}
+WITHIN_POINTS: Final = 0.3
+NETWORKS: Final = ("vgg16", "vgg16_bn")
+SMALL_NETWORKS: Final = ("small_cnn",)
+SMALL_AIMS: Final = {2_000: 5.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Images, uint8 (n, 3, 32, 32), and their classes, int64 (n,)."""
+
+    images: Tensor
+    targets: Tensor
+
+
+def run(device: torch.device, small: bool, data: Path) -> str:
+    """The section of the report. `small` is for a CPU: a small network and few labels."""
+    learned, held = load(data)
+    networks, aims = (SMALL_NETWORKS, SMALL_AIMS) if small else (NETWORKS, AIMS)
+    rows = [
+        measured(name, labels, aim_s, learned, held, device)
+        for name in networks
+        for labels, aim_s in aims.items()
+    ]
+    said = (
+        f"`train` with its default recipe on the first labels of CIFAR-10 (`{data.name}`), "
+        "mirrored images allowed, in a process that has trained the shape before. Medians of "
+        f"{SEEDS} seeds on the {held.targets.shape[0]:,} test images. The long training takes "
+        f"{LONGER} times as many steps. The aims are for an H200: within {WITHIN_POINTS} points "
+        "of the long training."
+    )
+    head = (
+        "| network | labels | seconds | aim, s | epochs | accuracy % | long training, s "
+        "| its accuracy % |"
+    )
+    return "\n".join(["## CIFAR-10", "", said, "", head, "|---" * 8 + "|", *rows])
+
+
+def measured(
+    name: str, labels: int, aim_s: float, learned: Split, held: Split, device: torch.device
+) -> str:
+    """One row of the table."""
+    recipe = default_recipe(name, image_size=SIDE, labels=labels, device=device)
+    recipe = replace(recipe, augment="shift_flip")
+    steps = LONGER * recipe.steps(labels)
+    longer = replace(recipe, min_steps=steps, max_steps=steps)
+    for seed in (0, 1):  # the second training of a shape compiles it
+        trained(recipe, labels, learned, device, seed)
+    short = [trained(recipe, labels, learned, device, seed) for seed in range(SEEDS)]
+    long = [trained(longer, labels, learned, device, seed) for seed in range(SEEDS)]
+    return (
+        f"| {name} | {labels:,} | {median(each.seconds for each in short):.2f} | {aim_s} "
+        f"| {short[0].epochs:.1f} | {accuracy(short, held, device):.2f} "
+        f"| {median(each.seconds for each in long):.1f} | {accuracy(long, held, device):.2f} |"
+    )
+
+
+def trained(
+    recipe: Recipe, labels: int, learned: Split, device: torch.device, seed: int
+) -> Trained:
+    """A model of the first so many labels."""
+    return train(
+        learned.images[:labels],
+        learned.targets[:labels],
+        classes=10,
+        recipe=recipe,
+        device=device,
+        seed=seed,
+    )
+
+
+def accuracy(models: list[Trained], held: Split, device: torch.device) -> float:
+    """The median, in percent."""
+    return 100 * median(
+        evaluate(each.model, held.images, held.targets, device=device).accuracy for each in models
+    )
+
+
+def load(file: Path) -> tuple[Split, Split]:
+    """The training and the test images of a tar of JPEGs with an index.csv (split, label, path).
+
+    Paths are relative to index.csv's folder.
+    """
+    with tarfile.open(file) as tar:
+        files = {
+            member.name: tar.extractfile(member).read()  # type: ignore[union-attr]
+            for member in tar
+            if member.isfile()
+        }
+    index = next(name for name in files if name.endswith("index.csv"))
+    rows = list(csv.DictReader(io.StringIO(files[index].decode())))
+    folder = index.removesuffix("index.csv")
+    first, second = (_split(rows, files, folder, name) for name in ("train", "test"))
+    return first, second
+
+
+def _split(rows: list[dict[str, str]], files: dict[str, bytes], folder: str, name: str) -> Split:
+    mine = [row for row in rows if row["split"] == name]
+    pixels = np.stack([decode(files[folder + row["path"]], image_size=SIDE) for row in mine])
+    return Split(torch.from_numpy(pixels), torch.tensor([int(row["label"]) for row in mine]))

@@ -1,0 +1,129 @@
+"""Curves as an SVG, without a library for it: axes, one line a series, its name where it ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from xml.sax.saxutils import escape
+
+WIDTH: Final = 760
+HEIGHT: Final = 420
+LEFT, RIGHT, TOP, BOTTOM = 56, 170, 56, 44
+LINE_HEIGHT: Final = 15
+# Dark enough for words on white, and told apart with the common kinds of colour blindness.
+COLOURS: Final = (
+    *("#332288", "#0077bb", "#44aa99", "#117733", "#999933", "#cc8800"),
+    *("#cc6677", "#882255", "#aa4499", "#ee5500", "#33aadd", "#777777"),
+)
+BASELINE: Final = "#000000"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A series: `points` are (x, y), x rising; the baseline is drawn black and thick."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    baseline: bool = False
+
+
+def chart(title: str, lines: Sequence[Line], *, across: str, up: str) -> str:
+    """An SVG of these lines, at least one with two points; `across` and `up` name the axes."""
+    xs = [x for line in lines for x, _ in line.points]
+    ys = [y for line in lines for _, y in line.points]
+    ticks_x, ticks_y = ticks(min(xs), max(xs)), ticks(min(ys), max(ys))
+    low_x, high_x = min(xs), max(xs)
+    low_y, high_y = min(ticks_y[0], *ys), max(ticks_y[-1], *ys)
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+
+    def at_x(x: float) -> float:
+        return LEFT + (x - low_x) / (high_x - low_x) * (right - LEFT)
+
+    def at_y(y: float) -> float:
+        return bottom - (y - low_y) / (high_y - low_y) * (bottom - TOP)
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}">',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+        _text(LEFT, 20, title, size=14),
+        _text((LEFT + right) / 2, HEIGHT - 8, across, anchor="middle"),
+        _text(LEFT, TOP - 12, up),
+    ]
+    for y in ticks_y:
+        parts += [
+            f'<path d="M{LEFT} {at_y(y):.1f}H{right}" stroke="#dddddd"/>',
+            _text(LEFT - 6, at_y(y) + 4, f"{y:g}", anchor="end"),
+        ]
+    parts += [
+        _text(at_x(x), bottom + 18, f"{x:,g}", anchor="middle")
+        for x in ticks_x
+        if low_x <= x <= high_x
+    ]
+    ends = spread([at_y(line.points[-1][1]) for line in lines], LINE_HEIGHT)
+    colours = iter(COLOURS * (1 + len(lines) // len(COLOURS)))
+    for line, end in zip(lines, ends, strict=True):
+        colour, width = (BASELINE, 2.5) if line.baseline else (next(colours), 1.5)
+        path = "L".join(f"{at_x(x):.1f} {at_y(y):.1f}" for x, y in line.points)
+        last = at_y(line.points[-1][1])
+        parts += [
+            f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>',
+            f'<path d="M{right} {last:.1f}L{right + 14} {end:.1f}" stroke="{colour}"/>',
+            _text(right + 18, end + 4, line.name, colour=colour),
+        ]
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """About five round numbers, evenly spaced, from at most `low` to at least `high`."""
+    rough = (high - low or 1.0) / 5
+    power = 10.0 ** _floor_log10(rough)
+    step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough * (1 - 1e-9))
+    first = int(low // step)
+    last = int(-(-high // step))
+    return [round(step * n, 10) for n in range(first, max(last, first + 1) + 1)]
+
+
+def spread(wanted: Sequence[float], apart: float) -> list[float]:
+    """These positions, moved so that each two are `apart` at least, in the same order.
+
+    Neighbours that are too close become a block around the mean of where they wanted to be.
+    """
+    order = sorted(range(len(wanted)), key=lambda n: wanted[n])
+    blocks: list[list[int]] = []
+    for n in order:
+        blocks.append([n])
+        while len(blocks) > 1 and _last(blocks[-2], wanted, apart) + apart > _first(
+            blocks[-1], wanted, apart
+        ):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    placed = [0.0] * len(wanted)
+    for block in blocks:
+        for place, n in enumerate(block):
+            placed[n] = _first(block, wanted, apart) + place * apart
+    return placed
+
+
+def _first(block: Sequence[int], wanted: Sequence[float], apart: float) -> float:
+    return sum(wanted[n] for n in block) / len(block) - apart * (len(block) - 1) / 2
+
+
+def _last(block: Sequence[int], wanted: Sequence[float], apart: float) -> float:
+    return _first(block, wanted, apart) + apart * (len(block) - 1)
+
+
+def _floor_log10(number: float) -> int:
+    return int(f"{number:e}".split("e")[1])
+
+
+def _text(
+    x: float,
+    y: float,
+    words: str,
+    *,
+    anchor: str = "start",
+    size: int = 12,
+    colour: str = "#333333",
+) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" '
+        f'font-family="sans-serif" fill="{colour}">{escape(words)}</text>'
+    )

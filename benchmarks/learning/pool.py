@@ -1,0 +1,76 @@
+"""What is labeled: Fashion-MNIST, a sample of it for each seed, clean or with every image copied.
+
+Images are halved to 14 px: a training then takes a quarter of the time, and with a few hundred
+labels this network is no less accurate on them.
+
+Copies are exact, so that a network says the same of all of them: images are kept and scored once,
+and `Pool.shows` says which image a row of the pool shows.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SIDE = 14
+CLASSES = 10
+_PUBLISHED_SIDE = 28
+
+
+class NoData(ValueError):
+    """The folder has no Fashion-MNIST that can be read; the message says what is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Images, uint8 (n, 3, 14, 14), and their classes, int64 (n,)."""
+
+    images: Tensor
+    truth: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """D at the start: `of` are the images there are, `shows` int64 (N,) the image of each row."""
+
+    of: Split
+    shows: Tensor
+
+    def __len__(self) -> int:
+        return self.shows.shape[0]
+
+
+def load(folder: Path) -> tuple[Split, Split]:
+    """The training and the test images of `fashion_mnist.npz` in this folder; raises NoData."""
+    file = folder / "fashion_mnist.npz"
+    try:
+        with np.load(file) as arrays:
+            train, test = (
+                _split(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")
+            )
+    except (OSError, KeyError, ValueError) as error:
+        raise NoData(
+            f"{file} cannot be read ({error}). It holds Fashion-MNIST as the arrays x_train, "
+            "y_train, x_test and y_test: uint8 images (n, 28, 28) and their classes (n,)."
+        ) from error
+    return train, test
+
+
+def _split(images: npt.NDArray[np.uint8], truth: npt.NDArray[np.int64]) -> Split:
+    grey = torch.from_numpy(images).reshape(-1, 1, _PUBLISHED_SIDE, _PUBLISHED_SIDE)
+    halved = functional.avg_pool2d(grey.float(), 2).round().to(torch.uint8)  # (n, 1, 14, 14)
+    # Networks here take three channels; a view costs nothing.
+    return Split(halved.expand(-1, 3, -1, -1), torch.from_numpy(truth).to(torch.int64))
+
+
+def sampled(train: Split, *, images: int, copies: int, generator: torch.Generator) -> Pool:
+    """A pool of `images` different images drawn at random, each there `copies` times."""
+    chosen = torch.randperm(train.images.shape[0], generator=generator)[:images]
+    return Pool(
+        of=Split(train.images[chosen].contiguous(), train.truth[chosen]),
+        shows=torch.arange(images).repeat_interleave(copies),
+    )

@@ -1,0 +1,57 @@
+"""What was measured, one JSON line for each course: a run that was ended goes on from there."""
+
+import fcntl
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.learning.course import Arm, Course
+
+
+class OtherConditions(ValueError):
+    """The file holds results that cannot be compared with those asked for."""
+
+
+def add(file: Path, course: Course, conditions: dict[str, Any]) -> None:
+    """Append a course; whole lines, also when several processes write."""
+    line = json.dumps(asdict(course) | {"conditions": conditions}) + "\n"
+    with file.open("a", encoding="utf-8") as out:
+        fcntl.flock(out, fcntl.LOCK_EX)
+        out.write(line)
+
+
+def read(file: Path, conditions: dict[str, Any]) -> list[Course]:
+    """The courses in the file, none where there is no file; raises OtherConditions."""
+    if not file.exists():
+        return []
+    courses = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        fields = json.loads(line)
+        found = fields.pop("conditions")
+        if found != conditions:
+            raise OtherConditions(
+                f"{file} holds results of other conditions ({_difference(found, conditions)}). "
+                "Choose another --output, or the conditions of those results."
+            )
+        courses.append(Course(**fields | {"arm": Arm(**fields["arm"])}))
+    return courses
+
+
+def missing(courses: Iterable[Course], *, arms: Iterable[Arm], seeds: int) -> list[tuple[Arm, int]]:
+    """What is still to be done, a whole seed after the other."""
+    done = {(course.arm, course.seed) for course in courses}
+    arms = list(arms)
+    wanted = [(arm, seed) for seed in range(seeds) for arm in arms]
+    return [each for each in wanted if each not in done]
+
+
+def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """The parts that differ, there and here."""
+    parts = [
+        f"{name}: {found.get(name)} there, {wanted.get(name)} here"
+        for name in dict.fromkeys([*found, *wanted])
+        if found.get(name) != wanted.get(name)
+    ]
+    return "; ".join(parts)
