@@ -49,11 +49,15 @@ class OpenQuery:
 
 @dataclass(frozen=True, slots=True)
 class Refill:
-    """What one worker adds to S, and the queries that it takes out."""
+    """What one worker adds to S, the queries that it takes out, and those that it would ask again.
+
+    `confirmed` has the ids of the latter, each with what a newer model says of it.
+    """
 
     worker_id: int
     picks: tuple[Pick, ...]
     withdraw: tuple[int, ...] = ()
+    confirmed: tuple[tuple[int, Pick], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ def refill_together(*, campaign_id: int, refills: Sequence[Refill]) -> Refilled:
     """
     picks = [(pick, refill.worker_id) for refill in refills for pick in refill.picks]
     withdraw = [query_id for refill in refills for query_id in refill.withdraw]
+    confirmed = [pair for refill in refills for pair in refill.confirmed]
     withdrawn = stored = 0
     with transaction.atomic(), connection.cursor() as cursor:
         if withdraw:
@@ -96,6 +101,17 @@ def refill_together(*, campaign_id: int, refills: Sequence[Refill]) -> Refilled:
                 },
             )
             withdrawn = cursor.rowcount
+        if confirmed:
+            cursor.execute(
+                statement("confirm"),
+                {
+                    "queries": [query_id for query_id, _ in confirmed],
+                    "strategies": [pick.strategy for _, pick in confirmed],
+                    "scores": [pick.score for _, pick in confirmed],
+                    "versions": [pick.model_version_id for _, pick in confirmed],
+                    "campaign": campaign_id,
+                },
+            )
         if picks:
             cursor.execute(
                 statement("put"),

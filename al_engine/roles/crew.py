@@ -97,10 +97,16 @@ class Crew:
             for place, each in enumerate(drawn)
         ]
 
-    def put(self, part: Part, picks: Sequence[Pick], withdraw: Sequence[int] = ()) -> None:
-        """Note what a worker adds to S and takes out, for `commit`."""
-        if picks or withdraw:
-            self._refills.append(Refill(part.id, tuple(picks), tuple(withdraw)))
+    def put(
+        self,
+        part: Part,
+        picks: Sequence[Pick],
+        withdraw: Sequence[int] = (),
+        confirmed: Sequence[tuple[int, Pick]] = (),
+    ) -> None:
+        """Note what a worker adds to S, takes out and would ask again, for `commit`."""
+        if picks or withdraw or confirmed:
+            self._refills.append(Refill(part.id, tuple(picks), tuple(withdraw), tuple(confirmed)))
 
     def commit(self) -> None:
         """Do what was noted, for all hosted workers in one transaction."""

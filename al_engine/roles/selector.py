@@ -87,15 +87,20 @@ class Selector:
         picks = self.crew.draw(self.part, active=0, audits=audits)
         audited = {pick.image_id for pick in picks}
         withdraw: list[int] = []
+        confirmed: list[tuple[int, Pick]] = []
         if scored is not None:
             self._ranked_by = self.strategy(model=version_id is not None)
-            wanted, withdraw = self._replan(waiting, wanted, scored, taken)
+            wanted, withdraw, again = self._replan(waiting, wanted, scored, taken)
+            confirmed = [
+                (query_id, Pick(image_id, self._ranked_by, score, version_id))
+                for query_id, image_id, score in again
+            ]
         while wanted and self._ranked:
             image_id, score = self._ranked.popleft()
             if image_id not in audited:
                 picks.append(Pick(image_id, self._ranked_by, score, version_id))
                 wanted -= 1
-        self.crew.put(self.part, picks, withdraw)
+        self.crew.put(self.part, picks, withdraw, confirmed)
 
     def tell(self, depth: int, version: int | None) -> None:
         """Tell people what this worker aims at."""
@@ -119,8 +124,12 @@ class Selector:
 
     def _replan(
         self, waiting: Sequence[OpenQuery], wanted: int, scored: Scored, taken: deque[Tensor]
-    ) -> tuple[int, list[int]]:
-        """Rank anew; return how many of the ranked to add, and the queries to withdraw."""
+    ) -> tuple[int, list[int], list[tuple[int, int, float]]]:
+        """Rank anew.
+
+        Returns how many of the ranked to add, the queries to withdraw, and those to be asked
+        again: query, image, score.
+        """
         seen = set(scored.image_ids)
         # Open queries that were not scored (no refresh, or a file that is gone) stay as they are.
         active = {
@@ -134,7 +143,8 @@ class Selector:
         plan = plan_refresh(
             open_ids=list(active), selected_ids=[image_id for image_id, _ in ranked[:count]]
         )
-        return len(plan.add), [active[image_id] for image_id in plan.withdraw]
+        again = [(active[each], each, score) for each, score in ranked[:count] if each in active]
+        return len(plan.add), [active[image_id] for image_id in plan.withdraw], again
 
     def _rank(
         self, scored: Scored, budget: int, count: int, taken: deque[Tensor]

@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-FIRST: Final = 5
+FIRST: Final = 3
 """Until enough is measured."""
-LEAST: Final = 2
+LEAST: Final = 3
 MOST: Final = 20
-MEASURED: Final = 10
+MEASURED: Final = 3
 """Of each, before they say anything."""
 KEPT: Final = 20
 """The newest of each that count."""
@@ -32,9 +32,10 @@ def ahead(current: int, delays: Sequence[float], gaps: Sequence[float]) -> int:
     # The second: a single hiccup or slip says nothing.
     slow = sorted(delays)[-2]
     fast = sorted(gaps)[1]
-    meanwhile = math.ceil(slow / fast) if fast > 0 else MOST
+    # Answers during a slow round trip; within half of the time that one takes it is there anyway.
+    meanwhile = math.ceil(max(slow / fast - 0.5, 0)) if fast > 0 else MOST
     need = min(max(meanwhile + MARGIN, LEAST), MOST)
-    return need if need > current or need <= current - SLACK else current
+    return need if need > current or need <= current - SLACK or need == LEAST else current
 
 
 class Ahead:

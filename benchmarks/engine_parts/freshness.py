@@ -19,7 +19,7 @@ from benchmarks.load import place
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 PEOPLE: Final = 100
 THINK_S: Final = 3.2
-LABELS: Final = 1_400
+LABELS: Final = 1_100
 SMALL_LABELS: Final = 400
 
 _QUERIES: Final = """
@@ -47,7 +47,8 @@ _VERSIONS: Final = """
     FROM pools_modelversion v
     JOIN known ON known.place = v.labels_seen
     CROSS JOIN LATERAL (SELECT min(created_at) AS first FROM pools_query q
-                        WHERE q.model_version_id = v.id) asked
+                        WHERE q.model_version_id = v.id
+                          AND q.created_at >= v.published_at) asked
     WHERE asked.first IS NOT NULL
     ORDER BY v.version
 """

@@ -114,18 +114,18 @@ def test_a_newer_model_replaces_what_it_would_not_choose_and_nothing_in_peoples_
     assert len(queries) == DEPTH_FLOOR - 10
     assert not held_ids & set(replaced.values_list("image_id", flat=True))
     assert Query.objects.filter(campaign=campaign, image__in=held_ids, state="open").count() == 10
-    # What the first draw had and the model chooses as well stays as it was asked.
-    fresh = [query for query in queries if query.model_version_id == version.pk]
-    kept = [query for query in queries if query.model_version_id is None]
-    assert replaced.count() == len(fresh) > 0
+    # What the first draw had and the model chooses as well stays, as the model's own choice.
+    assert {query.model_version_id for query in queries} == {version.pk}
+    assert {query.strategy for query in queries} == {"entropy"}
+    assert 0 < replaced.count() < DEPTH_FLOOR - 10
+    untouched = Query.objects.filter(campaign=campaign, image__in=held_ids)
+    assert set(untouched.values_list("model_version", flat=True)) == {None}
     free = [
         image.position
         for image in Image.objects.filter(campaign=campaign)
         if image.pk not in held_ids
     ]
     scores = entropies(version, free)
-    for query in kept:
-        query.score = scores[query.image.position]
     assert_best(queries, scores)
     states = Image.objects.filter(campaign=campaign).values_list("state").annotate(n=Count("id"))
     assert dict(states) == {"queried": DEPTH_FLOOR, "unlabeled": 300 - DEPTH_FLOOR}

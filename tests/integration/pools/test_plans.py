@@ -59,6 +59,7 @@ DESK = {
 ENGINE = {
     "open_queries": {"q": "query_open", "a": "assignment_once"},
     "put": {"image": "pools_image_pkey"},
+    "confirm": {"q": "pools_query_pkey", "a": "assignment_once"},
     "withdraw": {"q": "pools_query_pkey", "a": "assignment_once"},
     "follow": {"c": "consensus_changes"},
 }

@@ -1,0 +1,16 @@
+-- Queries that a newer model would choose as well are its choice from now on: with it they count
+-- as fresh. Of those alone that nobody holds, answered or skipped; what somebody is at is left alone.
+WITH target AS MATERIALIZED (
+    SELECT q.id, given.version_id, given.strategy, given.score
+    FROM unnest(%(queries)s::bigint[], %(versions)s::bigint[], %(strategies)s::text[],
+                %(scores)s::float8[]) AS given(query_id, version_id, strategy, score)
+    JOIN pools_query q ON q.id = given.query_id
+    WHERE q.campaign_id = %(campaign)s AND q.state = 'open'
+      AND NOT EXISTS (SELECT 1 FROM pools_assignment a
+                      WHERE a.image_id = q.image_id AND a.query_id = q.id AND a.state <> 'open')
+    ORDER BY q.id
+    FOR NO KEY UPDATE OF q SKIP LOCKED
+)
+UPDATE pools_query q
+SET model_version_id = target.version_id, strategy = target.strategy, score = target.score
+FROM target WHERE q.id = target.id
