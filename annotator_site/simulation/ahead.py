@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-FIRST: Final = 3
+FIRST: Final = 5
 """Until enough is measured."""
-LEAST: Final = 3
+LEAST: Final = 2
 MOST: Final = 20
-MEASURED: Final = 3
+MEASURED: Final = 5
 """Of each, before they say anything."""
 KEPT: Final = 20
 """The newest of each that count."""
@@ -32,10 +32,9 @@ def ahead(current: int, delays: Sequence[float], gaps: Sequence[float]) -> int:
     # The second: a single hiccup or slip says nothing.
     slow = sorted(delays)[-2]
     fast = sorted(gaps)[1]
-    # Answers during a slow round trip; within half of the time that one takes it is there anyway.
-    meanwhile = math.ceil(max(slow / fast - 0.5, 0)) if fast > 0 else MOST
+    meanwhile = math.ceil(slow / fast) if fast > 0 else MOST
     need = min(max(meanwhile + MARGIN, LEAST), MOST)
-    return need if need > current or need <= current - SLACK or need == LEAST else current
+    return need if need > current or need <= current - SLACK else current
 
 
 class Ahead:

@@ -54,6 +54,12 @@ _VERSIONS: Final = """
 """
 
 
+BOUND: Final = (
+    f"Most of that age is in people’s hands: {PEOPLE} people who hold five images each, as they do "
+    f"until their pace is known, hold {5 * PEOPLE} queries that no newer model can take back."
+)
+
+
 def run(small: bool) -> str:
     """The section of the report; takes about a minute."""
     labels = SMALL_LABELS if small else LABELS
@@ -121,6 +127,8 @@ def _section(
                 f"| wait for the next image, p50, p99 | {felt['wait_ms']['p50']:.1f} ms, "
                 f"{felt['wait_ms']['p99']:.1f} ms |"
             ),
+            "",
+            BOUND,
             "",
             (
                 "From the commit of a label to the first query that a version which knows it chose "

@@ -1,10 +1,10 @@
 // How many queries to hold ahead: few, so that they are fresh, and never too few, so that nobody
 // waits. The simulated annotators keep the same rule (annotator_site/simulation/ahead.py).
 
-const FIRST = 3; // until enough is measured
-const LEAST = 3;
+const FIRST = 5; // until enough is measured
+const LEAST = 2;
 const MOST = 20;
-const MEASURED = 3; // of each, before they say anything
+const MEASURED = 5; // of each, before they say anything
 const KEPT = 20; // the newest of each that count
 const MARGIN = 2; // the one in view, and one to spare
 const SLACK = 2; // so much smaller a size, or smaller yet, is worth saying
@@ -16,10 +16,9 @@ export function ahead(current, delays, gaps) {
   // The second: a single hiccup or slip says nothing.
   const slow = delays.toSorted((one, other) => other - one)[1];
   const fast = gaps.toSorted((one, other) => one - other)[1];
-  // Answers during a slow round trip; within half of the time that one takes it is there anyway.
-  const meanwhile = fast > 0 ? Math.ceil(Math.max(slow / fast - 0.5, 0)) : MOST;
+  const meanwhile = fast > 0 ? Math.ceil(slow / fast) : MOST;
   const need = Math.min(Math.max(meanwhile + MARGIN, LEAST), MOST);
-  return need > current || need <= current - SLACK || need === LEAST ? need : current;
+  return need > current || need <= current - SLACK ? need : current;
 }
 
 // The size for one person, from what is measured of them.
