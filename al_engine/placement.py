@@ -1,4 +1,4 @@
-"""Which devices there are for a machine's processes, asked without loading torch."""
+"""What a machine has for processes, asked without loading torch: its devices, and memory enough."""
 
 import os
 import shutil

@@ -106,10 +106,14 @@ def newest(*, campaign: Campaign) -> ModelVersion | None:
             return versions.order_by("-version").first()
 
 
+def stored(*, campaign_id: int) -> QuerySet[ModelVersion]:
+    """The versions whose weights are kept."""
+    return ModelVersion.objects.filter(campaign_id=campaign_id).exclude(key="")
+
+
 def selecting(*, campaign: Campaign) -> QuerySet[ModelVersion]:
     """The stored versions that workers may use."""
-    stored = ModelVersion.objects.filter(campaign=campaign).exclude(key="")
-    return stored.filter(role=ModelVersion.Role.SELECTION)
+    return stored(campaign_id=campaign.pk).filter(role=ModelVersion.Role.SELECTION)
 
 
 def committee(*, campaign: Campaign, size: int) -> list[ModelVersion]:
@@ -125,11 +129,10 @@ def committee(*, campaign: Campaign, size: int) -> list[ModelVersion]:
 
 def deliverable(*, campaign: Campaign) -> ModelVersion | None:
     """The version to take home: the newest for delivery, else the most accurate one."""
-    stored = ModelVersion.objects.filter(campaign=campaign).exclude(key="")
-    delivered = stored.filter(role=ModelVersion.Role.DELIVERY)
+    there = stored(campaign_id=campaign.pk)
+    delivered = there.filter(role=ModelVersion.Role.DELIVERY)
     return (
-        delivered.order_by("-version").first()
-        or stored.order_by(_MOST_ACCURATE, "-version").first()
+        delivered.order_by("-version").first() or there.order_by(_MOST_ACCURATE, "-version").first()
     )
 
 
@@ -156,19 +159,19 @@ def prune(*, campaign_id: int, keep: int = 20) -> int:
 
     The rows stay: they are the history of the campaign, and labels refer to them.
     """
-    stored = ModelVersion.objects.filter(campaign_id=campaign_id).exclude(key="")
-    by_age = stored.order_by("-version")
+    there = stored(campaign_id=campaign_id)
+    by_age = there.order_by("-version")
     kept = {
         row.pk
         for rows in (
             by_age[:keep],
             by_age.filter(role=ModelVersion.Role.DELIVERY)[:1],
-            stored.order_by(_MOST_ACCURATE, "-version")[:1],
+            there.order_by(_MOST_ACCURATE, "-version")[:1],
         )
         for row in rows
     }
     pruned = 0
-    for version in stored.exclude(pk__in=kept):
+    for version in there.exclude(pk__in=kept):
         key, version.key = version.key, ""
         version.save(update_fields=["key"])
         default_storage.delete(key)

@@ -20,8 +20,6 @@ _RANK_AHEAD: Final = 4
 """A pass ranks so many times what is needed, so that not every refill needs a pass."""
 
 
-_ALIKE: Final = 0.9999
-"""Images whose embeddings point so much the same way are asked about once: copies, not cousins."""
 _COLD: Final = {"typiclust": "margin"}
 """Strategies that choose before there is a model, and what takes over once there is one."""
 
@@ -162,7 +160,7 @@ class Selector:
             before = sum(len(each) for each in taken)
             known = torch.cat([*taken, evidence.embeddings])
             wanted = torch.cat([torch.arange(before), selection.indices + before])
-            kept = strategies.drop_near_duplicates(known, wanted, threshold=_ALIKE)
+            kept = strategies.drop_near_duplicates(known, wanted, threshold=strategies.ALIKE)
             kept = kept[kept >= before] - before
             taken.append(evidence.embeddings[kept[:count]])
             # Rather a copy than nothing: whoever labels must not wait.

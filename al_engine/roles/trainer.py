@@ -9,7 +9,7 @@ from torch import Tensor
 
 from al_engine.architectures import Classifier, wants_pretrained
 from al_engine.pools import versions
-from al_engine.pools.models import Campaign, ModelVersion
+from al_engine.pools.models import Campaign
 from al_engine.pools.versions import WeightsDamaged
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.roles.labeled_set import TrainingSet
@@ -109,12 +109,9 @@ class Trainer:
 
     def _newest_weights(self, recipe: Recipe) -> dict[str, Tensor] | None:
         """What is published, of this server or another, for a warm start; None where none fits."""
-        newest = (
-            ModelVersion.objects.filter(campaign=self.campaign, architecture=recipe.architecture)
-            .exclude(key="")
-            .order_by("-version")
-            .first()
-        )
+        there = versions.stored(campaign_id=self.campaign.pk)
+        alike = there.filter(architecture=recipe.architecture)
+        newest = alike.order_by("-version").first()
         if newest is None:
             return None
         try:

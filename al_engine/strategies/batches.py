@@ -9,6 +9,8 @@ from torch.nn.functional import normalize
 
 from al_engine.strategies.base import Selection, checked_budget
 
+ALIKE: Final = 0.9999
+"""Images whose embeddings point so much the same way are asked about once: copies, not cousins."""
 _ROWS_A_BLOCK: Final = 1 << 10
 
 

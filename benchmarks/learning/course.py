@@ -14,7 +14,7 @@ from torch import Tensor
 
 from al_engine import strategies
 from al_engine.architectures import Classifier
-from al_engine.strategies import Evidence
+from al_engine.strategies import ALIKE, Evidence
 from al_engine.training.evaluate import predict, predict_with_features
 from al_engine.training.loop import train
 from al_engine.training.recipe import Recipe, default_recipe
@@ -24,9 +24,6 @@ ARCHITECTURE: Final = "small_cnn"
 DEVICE: Final = torch.device("cpu")
 COMMITTEE: Final = 3
 """Networks of other seeds whose opinions make a committee."""
-
-THRESHOLD: Final = 0.9999
-"""Cosine similarity of embeddings from which on two images are one: that of the product."""
 
 RANK_AHEAD: Final = 4
 """Times what is asked that a filtered strategy ranks, and again where that is not enough."""
@@ -175,7 +172,7 @@ def _selected(
     while True:
         count = min(count * RANK_AHEAD, candidates.shape[0])
         order = ranked(count)
-        kept = strategies.drop_near_duplicates(evidence.embeddings, order, threshold=THRESHOLD)
+        kept = strategies.drop_near_duplicates(evidence.embeddings, order, threshold=ALIKE)
         if kept.shape[0] >= budget:
             return candidates[kept[:budget]]
         if count == candidates.shape[0]:

@@ -6,13 +6,13 @@ from math import isinf
 from statistics import fmean
 from typing import Final
 
+from al_engine.strategies import ALIKE
 from benchmarks.figures import machine
 from benchmarks.learning.compare import Interval, curve_mean, labels_to_reach, paired_interval
 from benchmarks.learning.course import (
     ARCHITECTURE,
     COMMITTEE,
     COPIES,
-    THRESHOLD,
     Arm,
     Course,
     Sizes,
@@ -106,7 +106,7 @@ interval is of one comparison: of 20 that are nothing but chance, one is bold.
 {sizes.budget:,}.
 - Different images: those among the labels at the end.
 - Near-duplicates filtered: of candidates whose embeddings have a cosine similarity of \
-{THRESHOLD:g} or more, only the one that the strategy likes best is asked, as in the product on \
+{ALIKE:g} or more, only the one that the strategy likes best is asked, as in the product on \
 the way into S.
 """
 
