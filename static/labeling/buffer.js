@@ -35,9 +35,12 @@ export class Buffer {
     this.#bring(turn, 0);
   }
 
-  // Has the next few images decoded; each is `ready` then.
+  // Has the next few images decoded; each is `ready` then. What was begun comes first, should the
+  // image of an older query arrive later: it would be one more to decode.
   ripen() {
-    for (const turn of this.#turns.filter(({ loaded }) => loaded).slice(0, AT_HAND)) {
+    const here = this.#turns.filter(({ loaded }) => loaded);
+    for (const turn of here.toSorted((one, other) => other.ripe - one.ripe).slice(0, AT_HAND)) {
+      turn.ripe = true;
       if (turn.ready) this.#on.ready(turn);
       else turn.ripen?.();
     }
@@ -51,7 +54,7 @@ export class Buffer {
 
   // The turn that was on the stage, when another takes its place there.
   putFirst(turn) {
-    turn.ready = turn.loaded = true;
+    turn.ready = turn.loaded = turn.ripe = true;
     this.#turns.unshift(turn);
   }
 
@@ -121,13 +124,13 @@ export class Buffer {
     turn.again = null;
     if (!this.#turns.includes(turn)) return;
     turn.element = newElement(turn.image);
-    turn.loaded = false;
+    turn.loaded = turn.ripe = false;
     this.#bring(turn, tries);
   }
 }
 
-// loaded: its bytes are here; ready: it is decoded; painted: it lies on the stage; confirmed: the
-// server says that it is ours; again: tries once more to fetch it.
+// loaded: its bytes are here; ripe: it is its turn to be decoded; ready: it is decoded; painted: it
+// lies on the stage; confirmed: the server says that it is ours; again: tries once more to fetch it.
 export function newTurn({ query, image }) {
   return {
     id: String(query),
@@ -135,6 +138,7 @@ export function newTurn({ query, image }) {
     image,
     element: newElement(image),
     loaded: false,
+    ripe: false,
     ready: false,
     painted: false,
     confirmed: true,

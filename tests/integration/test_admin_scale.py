@@ -126,6 +126,10 @@ def test_no_list_counts_or_walks_a_large_table(
     # As small beside these tables as the real one is beside a million rows.
     for module in (admin_base, admin_pools):
         monkeypatch.setattr(module, "WINDOW", 10_000)
+    with connection.cursor() as cursor:
+        # In new files: rows that fill the holes of earlier tests' rows lie out of order, and the
+        # planner would expect a page to be read for every one of them.
+        cursor.execute(f"TRUNCATE {', '.join(sorted(BIG))} CASCADE")
     small, big = make_campaign(), make_campaign()
     fill(small, 500)
     fill(big, ROWS)
