@@ -14,7 +14,14 @@ from pytest_django import DjangoDbBlocker
 from al_engine.pools import campaigns, images, query, signals, unlabeled
 from al_engine.pools.campaigns import NewChoice
 from al_engine.pools.images import NewImage
-from al_engine.pools.models import Annotator, Campaign, Choice, EngineProcess, Image
+from al_engine.pools.models import (
+    Annotator,
+    Campaign,
+    Choice,
+    EngineProcess,
+    Image,
+    ModelVersion,
+)
 from al_engine.pools.query import Pick
 from annotator_site.accounts.models import User
 from annotator_site.accounts.tokens import create_token
@@ -117,8 +124,19 @@ def add_gold(campaign: Campaign, choice: Choice | None, count: int) -> None:
         images.add_images(campaign_id=campaign.pk, split="gold", images=new)
 
 
-def ask(campaign: Campaign, count: int) -> int:
-    """Put up to `count` images of D into S, as a worker that holds all cells; how many it were."""
+def make_version(campaign: Campaign, number: int, *, seen: int = 0) -> int:
+    """A model version without weights, which never has to be loaded; its id."""
+    return ModelVersion.objects.create(
+        campaign=campaign, version=number, architecture="x", labels_seen=seen, trained_on=seen,
+        train_seconds=1, sha256="", size=1,
+    ).pk  # fmt: skip
+
+
+def ask(campaign: Campaign, count: int, *, version: int | None = None) -> int:
+    """Put up to `count` images of D into S, as a worker that holds all cells; how many it were.
+
+    Chosen by this model version, or at random.
+    """
     worker, _ = EngineProcess.objects.get_or_create(
         campaign=campaign, role=EngineProcess.Role.WORKER, name="worker-1"
     )
@@ -127,7 +145,10 @@ def ask(campaign: Campaign, count: int) -> int:
     return query.refill(
         campaign_id=campaign.pk,
         worker_id=worker.pk,
-        picks=[Pick(image_id=each.image_id, strategy="random") for each in found],
+        picks=[
+            Pick(each.image_id, "random" if version is None else "margin", 0.5, version)
+            for each in found
+        ],
     ).put
 
 

@@ -34,7 +34,10 @@ ASSIGNMENT: Final[dict[Arrow, str]] = {
     ("leased", "answered"): "answered",
     ("open", "answered"): "answered late by somebody whose lease had run out",
     ("leased", "skipped"): "skipped: another turn is opened for somebody else",
-    ("leased", "cancelled"): "the lease ended after its query had been closed",
+    (
+        "leased",
+        "cancelled",
+    ): "its query was closed before the lease ended, or a newer model asks something else",
     ("open", "cancelled"): "its query was closed or withdrawn",
     ("answered", "leased"): "undone: the same person holds it again",
 }

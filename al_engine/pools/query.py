@@ -267,6 +267,27 @@ async def expire(
     return [(session, turn_id) for session, turn_id in await cursor.fetchall()]
 
 
+async def filled_by(conn: Connection, *, campaign_id: int) -> int | None:
+    """The model version that chose most of what S gives out now; None where none did."""
+    cursor = await conn.execute(statement("fills"), {"campaign": campaign_id})
+    ((version,),) = await cursor.fetchall()
+    return None if version is None else int(version)
+
+
+async def recall(
+    conn: Connection, *, campaign_id: int, turns: Sequence[int], newest: int
+) -> list[tuple[UUID, int]]:
+    """Take back those of these leased turns that another model version than `newest` chose.
+
+    Their images return to D. Returns (session, turn) of each. What somebody answers right now,
+    audits, and queries of several turns stay with whoever holds them.
+    """
+    cursor = await conn.execute(
+        statement("recall"), {"campaign": campaign_id, "turns": list(turns), "newest": newest}
+    )
+    return [(session, turn_id) for session, turn_id in await cursor.fetchall()]
+
+
 async def read_turns(cursor: Cursor) -> list[Turn]:
     """The turns that a claim, a resume or an undo leased."""
     return [Turn(*row) for row in await cursor.fetchall()]

@@ -1,5 +1,7 @@
 """One transaction of the labeling path: everything of a moment goes in, receipts come out."""
 
+import asyncio
+import logging
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -7,14 +9,18 @@ from typing import Final
 from uuid import UUID
 
 import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from al_engine.pools import labeled, query
 from al_engine.pools.exchange import exchange
 from al_engine.pools.labeled import Progress
 from al_engine.pools.query import Connection
 from al_engine.pools.turns import Answer, Demand, Receipt, Skip, Turn, Undo
+from annotator_site.labeling.campaign_view import CampaignView
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
 from annotator_site.labeling.session import Session
+
+log = logging.getLogger(__name__)
 
 MAX_MESSAGES: Final = 1_000
 """Messages in one transaction: more would make the first of them wait for the last."""
@@ -102,6 +108,27 @@ def take(pending: deque[Submission], *, busy: Collection[int]) -> list[Submissio
         taken.append(sub)
     pending.extendleft(reversed(waiting))
     return taken
+
+
+async def commit(
+    pool: AsyncConnectionPool[Connection], batch: Batch, campaign: CampaignView
+) -> Outcome:
+    """Do a batch, however long the database is away: no ack goes out before it is done."""
+    delay = 0.05
+    while True:
+        try:
+            async with pool.connection() as conn:
+                return await run(
+                    conn,
+                    batch,
+                    campaign_id=campaign.id,
+                    lease_seconds=campaign.lease_seconds,
+                    resume_seconds=campaign.resume_seconds,
+                )
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+            log.warning("A batch waits for the database: %s", " ".join(str(error).split()))
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, 1.0)
 
 
 async def run(

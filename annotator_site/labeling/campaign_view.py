@@ -23,6 +23,7 @@ class CampaignView:
     resume_seconds: int
     messages_per_second: int
     budget: int
+    refresh: bool
     choices: tuple[dict[str, Any], ...]
     choice_ids: frozenset[int]
 
@@ -52,6 +53,7 @@ def view_of(campaign: Campaign) -> CampaignView:
         title=campaign.title,
         instructions_html=instructions_html(campaign.instructions),
         state=campaign.state,
+        refresh=campaign.refresh,
         lease_seconds=campaign.lease_seconds,
         resume_seconds=campaign.resume_seconds,
         messages_per_second=campaign.messages_per_second,

@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 TICK_SECONDS: Final = 1.0
 SAMPLE_SECONDS: Final = 5.0
 NEWS_SECONDS: Final = 0.05
+STAY: Final = 2
+"""Of what a person holds: the image in view and the next, which is painted ahead."""
+FRESHER_SECONDS: Final = 0.25
+RESTING_SECONDS: Final = 15.0
 SOURCE: Final = f"{socket.gethostname()}:{os.getpid()}"
 
 
@@ -69,6 +73,41 @@ async def tell_news(desk: Desk) -> None:
         except (psycopg.Error, PoolTimeout) as error:
             log.warning("Servers were not told of labels: %s", " ".join(str(error).split()))
         await asyncio.sleep(NEWS_SECONDS)
+
+
+async def exchange_spares(desk: Desk) -> None:
+    """Let people have what a newer model chose for what they have not come to, for ever.
+
+    Once for each model that S is filled by. The image in view and the next stay: nobody sees an
+    image go, and nobody waits. Who rests keeps all: no network is kept busy for nobody.
+    """
+    asks: int | None = None
+    while True:
+        await desk.fresher.wait()
+        desk.fresher.clear()
+        try:
+            async with desk.pool.connection() as conn:
+                newest = await query.filled_by(conn, campaign_id=desk.campaign.id)
+                if newest is not None and newest != asks:
+                    asks = newest
+                    await _exchange(desk, conn, newest)
+        except (psycopg.Error, PoolTimeout) as error:
+            log.warning("Spare queries stay as they are: %s", " ".join(str(error).split()))
+        await asyncio.sleep(FRESHER_SECONDS)
+
+
+async def _exchange(desk: Desk, conn: query.Connection, newest: int) -> None:
+    lately = time.monotonic() - RESTING_SECONDS
+    spares = [
+        turn
+        for session in desk.sessions.values()
+        if session.active_at > lately
+        for turn in list(session.held)[STAY:]
+    ]
+    if spares:
+        desk.revoke(
+            await query.recall(conn, campaign_id=desk.campaign.id, turns=spares, newest=newest)
+        )
 
 
 async def give_back_all(desk: Desk) -> None:

@@ -61,6 +61,8 @@ class Desk:
         self._lanes = Lanes(self._serve, finished=self._wake.set)
         # Set when servers have something to learn.
         self.news = asyncio.Event()
+        # Set when S may have what a newer model chose.
+        self.fresher = asyncio.Event()
         self.progress = Progress(labeled=0, total=0, answers=0)
         # Why S had nothing for somebody, when that was last so.
         self._shortage: Shortage | None = None
@@ -119,7 +121,7 @@ class Desk:
         held = False
         if not isinstance(message, UndoMessage):
             held = message.query in session.held
-            session.held.discard(message.query)
+            session.held.pop(message.query, None)
             self._waiting.add(session)
             if held and session.held:
                 self.window.waited(0.0)
@@ -141,7 +143,7 @@ class Desk:
             session = self.sessions.get(session_id)
             if session is None or turn_id not in session.held:
                 continue
-            session.held.discard(turn_id)
+            del session.held[turn_id]
             session.deliver(protocol.revoke(turn_id))
             # Whoever did nothing for a whole lease is away: no churn of leases for nobody.
             session.away = now - session.active_at >= self.campaign.lease_seconds
@@ -164,7 +166,7 @@ class Desk:
 
     async def _serve(self, batch: Batch) -> None:
         try:
-            outcome = await self._commit(batch)
+            outcome = await batches.commit(self.pool, batch, self.campaign)
         except psycopg.Error:
             log.exception("A batch was refused; its messages go one by one.")
             await self._one_by_one(batch)
@@ -193,30 +195,12 @@ class Desk:
                 self._waiting.starve(session, *self._why_idle())
         return batch
 
-    async def _commit(self, batch: Batch) -> Outcome:
-        """Commit a batch, however long the database is away: no ack goes out before."""
-        delay = 0.05
-        while True:
-            try:
-                async with self.pool.connection() as conn:
-                    return await batches.run(
-                        conn,
-                        batch,
-                        campaign_id=self.campaign.id,
-                        lease_seconds=self.campaign.lease_seconds,
-                        resume_seconds=self.campaign.resume_seconds,
-                    )
-            except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
-                log.warning("A batch waits for the database: %s", " ".join(str(error).split()))
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, 1.0)
-
     async def _one_by_one(self, batch: Batch) -> None:
         """After a batch that the database refuses: find the message that it refuses."""
         for sub in batch.submissions:
             alone = Batch([sub])
             try:
-                outcome = await self._commit(alone)
+                outcome = await batches.commit(self.pool, alone, self.campaign)
             except psycopg.Error:
                 log.exception("A message was refused.")
                 sub.session.unanswered -= 1
@@ -273,7 +257,7 @@ class Desk:
         session.unanswered -= 1
         if not isinstance(message, UndoMessage) and message.query in session.held:
             # A resume handed it back while the answer was on its way.
-            session.held.discard(message.query)
+            session.held.pop(message.query, None)
             if session.id in self.sessions:
                 self._waiting.add(session)
         receipt = receipt_of(sub, outcome)
@@ -288,7 +272,7 @@ class Desk:
         session = self.sessions.get(turn.session)
         if session is None:
             return
-        session.held.add(turn.turn_id)
+        session.held[turn.turn_id] = None
         session.idle = None
         if session.waiting_since is not None:
             self.window.waited(1_000 * (time.monotonic() - session.waiting_since))

@@ -15,7 +15,12 @@ from al_engine.pools import signals
 from al_engine.pools.models import Annotator
 from al_engine.pools.query import Connection
 from annotator_site.labeling.campaign_view import read_campaign
-from annotator_site.labeling.caretaker import give_back_all, look_after, tell_news
+from annotator_site.labeling.caretaker import (
+    exchange_spares,
+    give_back_all,
+    look_after,
+    tell_news,
+)
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.protocol import CloseCode
 from annotator_site.off_loop import off_loop
@@ -98,6 +103,7 @@ class Desks:
             self._tasks[campaign.id] = [
                 asyncio.create_task(self._keep_running(opened)),
                 asyncio.create_task(tell_news(opened)),
+                asyncio.create_task(exchange_spares(opened)),
                 asyncio.create_task(look_after(opened, self.sessions)),
             ]
         return self._desks[campaign.id]
@@ -143,6 +149,8 @@ class Desks:
             return
         if kind == "pool":
             desk.poke()
+            if desk.campaign.refresh:
+                desk.fresher.set()
         elif kind == "campaign":
             await self._reload(desk)
 

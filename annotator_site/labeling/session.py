@@ -82,7 +82,9 @@ class Session:
         self.bucket = bucket
         self.send = send
         self.buffer = 0
-        self.held: set[int] = set()
+        # Turns in the order in which they were handed out, which is that in which people come to
+        # them; a dictionary, since a set has no order.
+        self.held: dict[int, None] = {}
         # Turns that are being claimed for it now.
         self.coming = 0
         self.unanswered = 0

@@ -8,10 +8,11 @@ from django.db import connection
 from django.db.models import QuerySet
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from stock import make_version
 
 from al_engine.pools import campaigns
 from al_engine.pools.models import Assignment, Campaign, EngineProcess, Label
-from al_engine.pools.query import Connection
+from al_engine.pools.query import Connection, Pick
 from al_engine.pools.turns import Demand, Turn
 from annotator_site.labeling.batch import Batch, Outcome, Submission
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
@@ -52,6 +53,8 @@ class SmallCampaign(RuleBasedStateMachine):
             confidence=confidence,
         )
         self.worker = EngineProcess.objects.get(campaign=self.pools.campaign).pk
+        # Of a model, and of a newer one.
+        self.versions = [make_version(self.pools.campaign, number) for number in (1, 2)]
         self.desks = [Desk(each, self.pools.id) for each in self.connections]
         # Which turn a claim meets is chance; the same example must meet the same.
         with connection.cursor() as cursor:
@@ -82,6 +85,10 @@ class SmallCampaign(RuleBasedStateMachine):
 
     def choice(self, place: int) -> int:
         return self.pools.choices[place % 2]
+
+    def pick_of(self, image: int) -> Pick:
+        """What a worker says of an image that it chose with either model."""
+        return Pick(image, "margin", 0.5, self.versions[image % 2])
 
     def new_id(self) -> UUID:
         self.sent += 1

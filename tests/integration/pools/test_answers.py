@@ -4,7 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-from stock import add_images
+from stock import add_images, make_version
 
 from al_engine.pools import query
 from al_engine.pools.models import (
@@ -13,7 +13,6 @@ from al_engine.pools.models import (
     EngineProcess,
     Image,
     Label,
-    ModelVersion,
     Query,
 )
 from al_engine.pools.query import Pick
@@ -221,10 +220,7 @@ def test_staleness_is_what_the_model_behind_the_query_had_not_seen(
     worker = EngineProcess.objects.get(campaign=pools.campaign)
     version = None
     if seen is not None:
-        version = ModelVersion.objects.create(
-            campaign=pools.campaign, version=1, architecture="x", labels_seen=seen,
-            trained_on=seen, train_seconds=1, sha256="", size=1,
-        ).pk  # fmt: skip
+        version = make_version(pools.campaign, 1, seen=seen)
     query.refill(
         campaign_id=pools.id,
         worker_id=worker.pk,

@@ -22,7 +22,6 @@ from al_engine.pools.models import (
     Label,
     Query,
 )
-from al_engine.pools.query import Pick
 from al_engine.pools.turns import Demand
 from annotator_site.labeling.batch import Batch, Resume
 
@@ -151,12 +150,31 @@ class PoolsMachine(SmallCampaign):
         done = query.refill(
             campaign_id=self.pools.id,
             worker_id=self.worker,
-            picks=[Pick(image.pk, "margin") for image in chosen],
+            picks=[self.pick_of(image.pk) for image in chosen],
             withdraw=[each.pk for each in dropped],
         )
         gone = set(Query.objects.filter(state="withdrawn").values_list("pk", flat=True))
         assert done.withdrawn == len({each.pk for each in dropped if each.state == "open"} & gone)
         assert done.put >= len(in_d)
+
+    @rule(turns=st.sets(which, max_size=3), newer=st.booleans())
+    def recall(self, turns: set[int], newer: bool) -> None:
+        """A newer model takes back what an older one chose, from whoever holds it."""
+        rows = [row for place in turns if (row := self.pick_turn(place, state="leased"))]
+        holder = {row.pk: row.annotator_id for row in rows}
+        gone = self.run_async(
+            query.recall(
+                self.desks[0].conn,
+                campaign_id=self.pools.id,
+                turns=list(holder),
+                newest=self.versions[newer],
+            )
+        )
+        for _, turn in gone:
+            row = Assignment.objects.select_related("query").get(pk=turn)
+            assert (row.state, row.query.state) == ("cancelled", "withdrawn")
+            assert holder[turn] in row.former
+            assert row.query.model_version_id == self.versions[not newer]
 
     @rule()
     def prune(self) -> None:

@@ -15,7 +15,7 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 
 from al_engine.pools import query
 from al_engine.pools.models import Image, Query
-from al_engine.pools.query import Connection, Pick
+from al_engine.pools.query import Connection
 from annotator_site.labeling.batch import Batch, Outcome, Submission
 from annotator_site.labeling.protocol import LabelMessage
 
@@ -39,6 +39,7 @@ class AtOnceMachine(SmallCampaign):
         ends=st.none() | which,
         pick=st.sets(which, max_size=3),
         drop=st.sets(which, max_size=2),
+        recalled=st.booleans(),
     )
     def at_both_processes(
         self,
@@ -49,6 +50,7 @@ class AtOnceMachine(SmallCampaign):
         ends: int | None,
         pick: set[int],
         drop: set[int],
+        recalled: bool,
     ) -> None:
         ours, theirs = (
             self.gather(desk, acts, want)
@@ -63,7 +65,9 @@ class AtOnceMachine(SmallCampaign):
         # The leases are those of either process.
         sweeper = Desk(self.caretaker, self.pools.id)
         sweeper.prefix = self.desks[wants[0] % 2].prefix
-        done = self.run_async(self._together(ours, theirs, sweeper))
+        held = list(self.turns(state="leased").values_list("pk", flat=True)) if recalled else []
+        newest = self.versions[len(pick) % 2]
+        done = self.run_async(self._together(ours, theirs, sweeper, held, newest))
         refilled.result()
         for work, outcome in zip((ours, theirs), done, strict=True):
             self.note(work, outcome)
@@ -75,11 +79,17 @@ class AtOnceMachine(SmallCampaign):
             session = self.desks[0].session(sub.session.annotator_id)
             ours.submissions.insert(0, Submission(session, sub.message))
 
-    async def _together(self, ours: Batch, theirs: Batch, sweeper: Desk) -> list[Outcome]:
+    async def _together(
+        self, ours: Batch, theirs: Batch, sweeper: Desk, held: list[int], newest: int
+    ) -> list[Outcome]:
         here, there, _ = await asyncio.gather(
-            self.desks[0].run(ours), self.desks[1].run(theirs), sweeper.expire()
+            self.desks[0].run(ours), self.desks[1].run(theirs), self._sweep(sweeper, held, newest)
         )
         return [here, there]
+
+    async def _sweep(self, sweeper: Desk, held: list[int], newest: int) -> None:
+        await sweeper.expire()
+        await query.recall(sweeper.conn, campaign_id=self.pools.id, turns=held, newest=newest)
 
     def _refill(self, pick: set[int], drop: set[int]) -> None:
         images = list(Image.objects.filter(campaign=self.pools.campaign).order_by("pk"))
@@ -87,7 +97,7 @@ class AtOnceMachine(SmallCampaign):
         query.refill(
             campaign_id=self.pools.id,
             worker_id=self.worker,
-            picks=[Pick(images[place % IMAGES].pk, "margin") for place in pick],
+            picks=[self.pick_of(images[place % IMAGES].pk) for place in pick],
             withdraw=[asked[place % len(asked)].pk for place in drop] if asked else [],
         )
 

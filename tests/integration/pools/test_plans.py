@@ -54,6 +54,14 @@ DESK = {
     },
     # By whose they are or, when most of them are renewed, all that are leased.
     "renew": {"a": "assignment_"},
+    "fills": {"a": "assignment_open", "q": "pools_query_pkey"},
+    "recall": {
+        "a": "pools_assignment_pkey",
+        "q": "pools_query_pkey",
+        "image": "pools_image_pkey",
+        "other": "assignment_once",
+        "l": "label_person_once",
+    },
     "resume": {"a": "assignment_held", "image": "pools_image_pkey"},
 }
 ENGINE = {
@@ -119,6 +127,7 @@ def parameters(pools: Pools) -> dict[str, Any]:
         "strategies": ["margin"] * len(images),
         "scores": [0.5] * len(images),
         "purposes": ["active"] * len(images),
+        "newest": 1,
         "versions": [None] * len(images),
     }
 

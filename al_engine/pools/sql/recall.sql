@@ -1,0 +1,36 @@
+-- Take back turns that people hold and have not come to, where another model than `newest` chose
+-- them: their images return to D, and their people take newer queries.
+-- Of queries with one turn alone, and of which nobody said anything. Who held a turn may still
+-- answer late. What somebody is answering right now is locked and therefore left alone.
+WITH gone AS MATERIALIZED (
+    SELECT a.id, a.session, a.annotator_id, q.id AS query_id, image.id AS image_id
+    FROM pools_assignment a
+    JOIN pools_query q ON q.id = a.query_id
+    JOIN pools_image image ON image.id = a.image_id
+    WHERE a.id = ANY(%(turns)s::bigint[]) AND a.campaign_id = %(campaign)s AND a.state = 'leased'
+      AND q.state = 'open' AND q.purpose = 'active'
+      AND q.model_version_id <> %(newest)s
+      AND NOT EXISTS (SELECT 1 FROM pools_assignment other
+                      WHERE other.image_id = a.image_id AND other.query_id = q.id
+                        AND other.id <> a.id)
+      AND NOT EXISTS (SELECT 1 FROM pools_label l
+                      WHERE l.image_id = a.image_id AND l.query_id = q.id
+                        AND l.retracted_at IS NULL)
+    ORDER BY image.id
+    FOR NO KEY UPDATE OF a, q, image SKIP LOCKED
+),
+freed AS (
+    UPDATE pools_assignment a
+    SET state = 'cancelled', annotator_id = NULL, session = NULL, lease_expires = NULL,
+        former = array_append(array_remove(a.former, gone.annotator_id), gone.annotator_id)
+    FROM gone WHERE a.id = gone.id
+),
+withdrawn AS (
+    UPDATE pools_query q SET state = 'withdrawn', closed_at = now()
+    FROM gone WHERE q.id = gone.query_id
+),
+returned AS (
+    UPDATE pools_image image SET state = 'unlabeled'
+    FROM gone WHERE image.id = gone.image_id AND image.state = 'queried'
+)
+SELECT session, id FROM gone

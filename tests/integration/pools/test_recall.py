@@ -1,0 +1,116 @@
+"""A newer model takes back what older ones chose and people have not come to."""
+
+import pytest
+from stock import ask, make_version
+
+from al_engine.pools import query
+from al_engine.pools.models import Assignment, Image, Label, Query
+
+from .conftest import MakePools, OpenConnection, OpenDesk, Pools, Run
+from .desk import Desk
+
+
+def recall(run: Run, desk: Desk, turns: list[int], newest: int) -> set[int]:
+    """Recall these turns; those that were taken back."""
+    gone = run(query.recall(desk.conn, campaign_id=desk.campaign_id, turns=turns, newest=newest))
+    return {turn for _, turn in gone}
+
+
+def claim(run: Run, desk: Desk, person: int, count: int) -> list[int]:
+    """Turns of this person."""
+    return [turn.turn_id for turn in run(desk.claim(person, count))]
+
+
+@pytest.fixture
+def pools(make_pools: MakePools) -> Pools:
+    """Six images in D, nothing in S."""
+    return make_pools(6, asked=0)
+
+
+def test_turns_of_older_models_return_to_d_and_the_newest_stay(
+    pools: Pools, open_desk: OpenDesk, run: Run
+) -> None:
+    desk, ann = open_desk(pools), pools.people[0]
+    older, newer = (make_version(pools.campaign, number) for number in (1, 2))
+    ask(pools.campaign, 3, version=older)
+    stale = claim(run, desk, ann, 3)
+    ask(pools.campaign, 3, version=newer)
+    fresh = claim(run, desk, ann, 2)
+    assert run(query.filled_by(desk.conn, campaign_id=pools.id)) == newer
+    images = set(Assignment.objects.filter(pk__in=stale[1:]).values_list("image_id", flat=True))
+    assert recall(run, desk, [*stale[1:], *fresh], newer) == set(stale[1:])
+    assert set(Image.objects.filter(state="unlabeled").values_list("pk", flat=True)) == images
+    assert set(Query.objects.filter(state="withdrawn").values_list("image_id", flat=True)) == images
+    pools.check()
+    # Nothing is left to be taken back, and what returned to D can be asked again.
+    assert recall(run, desk, [*stale[1:], *fresh], newer) == set()
+    assert ask(pools.campaign, 6, version=newer) == 2
+    pools.check()
+
+
+def test_an_answer_to_what_was_taken_back_is_kept(
+    pools: Pools, open_desk: OpenDesk, run: Run
+) -> None:
+    desk, ann = open_desk(pools), pools.people[0]
+    older, newer = (make_version(pools.campaign, number) for number in (1, 2))
+    ask(pools.campaign, 1, version=older)
+    (turn,) = claim(run, desk, ann, 1)
+    assert recall(run, desk, [turn], newer) == {turn}
+    assert run(desk.answer(ann, turn, pools.choices[0])) == "stored"
+    assert Label.objects.get().late
+    assert Image.objects.get(pk=Label.objects.get().image_id).state == "labeled"
+    pools.check()
+
+
+def test_audits_and_random_queries_stay(pools: Pools, open_desk: OpenDesk, run: Run) -> None:
+    desk, ann = open_desk(pools), pools.people[0]
+    older, newer = (make_version(pools.campaign, number) for number in (1, 2))
+    ask(pools.campaign, 2)
+    ask(pools.campaign, 2, version=older)
+    Query.objects.filter(model_version=older).update(purpose="audit")
+    assert recall(run, desk, claim(run, desk, ann, 4), newer) == set()
+    assert run(query.filled_by(desk.conn, campaign_id=pools.id)) is None
+
+
+def test_a_query_that_others_answer_as_well_stays(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1, asked=0, answers_per_image=2)
+    desk, (ann, bob, _) = open_desk(pools), pools.people
+    older, newer = (make_version(pools.campaign, number) for number in (1, 2))
+    ask(pools.campaign, 1, version=older)
+    turns = [*claim(run, desk, ann, 1), *claim(run, desk, bob, 1)]
+    assert recall(run, desk, turns, newer) == set()
+    pools.check()
+
+
+def test_what_somebody_answers_right_now_is_left_alone(
+    pools: Pools, open_desk: OpenDesk, open_connection: OpenConnection, run: Run
+) -> None:
+    desk, ann = open_desk(pools), pools.people[0]
+    older, newer = (make_version(pools.campaign, number) for number in (1, 2))
+    ask(pools.campaign, 2, version=older)
+    turns = claim(run, desk, ann, 2)
+    image = Assignment.objects.get(pk=turns[0]).image_id
+    other = open_connection()
+
+    async def while_it_is_held() -> list[int]:
+        async with other.transaction():
+            await other.execute(
+                "SELECT 1 FROM pools_image WHERE id = %s FOR NO KEY UPDATE", [image]
+            )
+            gone = await query.recall(desk.conn, campaign_id=pools.id, turns=turns, newest=newer)
+        return [turn for _, turn in gone]
+
+    assert run(while_it_is_held()) == [turns[1]]
+    pools.check()
+
+
+def test_the_model_that_fills_s_is_that_of_most_of_it(
+    pools: Pools, open_desk: OpenDesk, run: Run
+) -> None:
+    desk = open_desk(pools)
+    older, newer = (make_version(pools.campaign, number) for number in (1, 2))
+    ask(pools.campaign, 4, version=older)
+    ask(pools.campaign, 2, version=newer)
+    assert run(query.filled_by(desk.conn, campaign_id=pools.id)) == older
