@@ -1,8 +1,9 @@
 """Child processes kept alive, and their output gathered: for `up`, `demo` and `run_engine`.
 
 A child that dies is started again after a pause that doubles from 0.2 s to 10 s and is forgotten
-once it has lived for 30 s. SIGTERM, SIGINT or SIGHUP end all children in order. On Linux the
-children end with this process even when it is killed with -9; elsewhere they then live on.
+once it has lived for 30 s. SIGTERM, SIGINT or SIGHUP end all children in order; SIGUSR1 does so
+once those that are to be drained have finished what they are at. On Linux the children end with
+this process even when it is killed with -9; elsewhere they then live on.
 
 Standard library only, and no Django: it must work while the database and the settings do not.
 """
@@ -25,6 +26,7 @@ from typing import Any
 from al_engine.child_output import ChildOutput
 from al_engine.child_output import say as say
 from al_engine.placement import out_of_memory_kills
+from al_engine.watch import Watch, keep_watch
 
 Handler = Callable[[int, FrameType | None], Any] | int | None  # what signal.signal takes
 
@@ -65,19 +67,8 @@ class Child:
     nice: int = 0
     stop_signal: int = signal.SIGTERM
     stop_timeout_s: float = 10.0
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Something that is not a child but must be alive: asked every `every_s`, revived when not.
-
-    Both functions run in a thread of their own; an exception of either is told and tried again.
-    """
-
-    name: str
-    is_alive: Callable[[], bool]
-    revive: Callable[[], None]
-    every_s: float = 1.0
+    # Whether it ends by itself, after what it is at, when it is told SIGUSR1.
+    drains: bool = False
 
 
 @dataclass
@@ -133,6 +124,7 @@ class Supervisor:
         # Set when `run` has been told to end; others may wait on it.
         self.stopping = threading.Event()
         self._kill_now = False
+        self._draining = False
         self._selector = selectors.DefaultSelector()
         for child in children:
             self.add(child)
@@ -154,11 +146,17 @@ class Supervisor:
         """Ends `run` after all children have been stopped."""
         self.stopping.set()
 
+    def drain(self) -> None:
+        """Ends `run` once those that drain have finished what they are at; the others go on."""
+        self._draining = True
+
     def run(self) -> None:
-        """Keeps everything alive until `stop`, SIGTERM, SIGINT or SIGHUP; then stops it all."""
+        """Keeps everything alive until `stop` or a signal; then stops it all."""
         previous = self._take_signals()
         threads = [
-            threading.Thread(target=self._watch, args=(watch,), daemon=True, name=watch.name)
+            threading.Thread(
+                target=keep_watch, args=(watch, self.stopping), daemon=True, name=watch.name
+            )
             for watch in self._watches
         ]
         for thread in threads:
@@ -181,6 +179,8 @@ class Supervisor:
 
     def _step(self) -> None:
         self._apply_requests()
+        if self._draining:
+            self._drain()
         if self.stopping.is_set():
             # The last to come is the first to be told; they end side by side.
             for name in reversed(list(self._kept)):
@@ -203,7 +203,7 @@ class Supervisor:
             if isinstance(request, str):
                 if request in self._kept:
                     self._tell_to_stop(self._kept[request])
-            elif self.stopping.is_set():
+            elif self.stopping.is_set() or (self._draining and request.drains):
                 continue
             elif request.name not in self._kept:
                 self._kept[request.name] = _Kept(request)
@@ -277,33 +277,34 @@ class Supervisor:
             kept.running.kill_at = time.monotonic() + kept.child.stop_timeout_s
             kept.running.tell(kept.child.stop_signal)
 
-    # --- signals and watches -----------------------------------------------------------------
+    def _drain(self) -> None:
+        """Let those that drain finish; with the last of them all others are stopped."""
+        draining = [kept for kept in self._kept.values() if kept.child.drains]
+        for kept in draining:
+            if kept.wanted and kept.running is not None:
+                say(f"{kept.child.name} finishes what it is at, and ends")
+                kept.running.tell(signal.SIGUSR1)
+            kept.wanted = False
+        if not draining:
+            self.stopping.set()
+
+    # --- signals -----------------------------------------------------------------------------
 
     def _take_signals(self) -> dict[int, Handler]:
         if threading.current_thread() is not threading.main_thread():
             return {}
-        numbers = [signal.SIGTERM, signal.SIGINT]
+        numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup it is ignored
             numbers.append(signal.SIGHUP)
         return {number: signal.signal(number, self._on_signal) for number in numbers}
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGUSR1:
+            self.drain()
+            return
         if self.stopping.is_set() and number == signal.SIGINT:
             self._kill_now = True
         self.stopping.set()
-
-    def _watch(self, watch: Watch) -> None:
-        pause_s = watch.every_s
-        while not self.stopping.wait(pause_s):
-            try:
-                if not watch.is_alive():
-                    say(f"{watch.name} does not answer; it is started again")
-                    watch.revive()
-                    say(f"{watch.name} answers again")
-                pause_s = watch.every_s
-            except Exception as error:
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-                say(f"{watch.name}: {error} Trying again in {pause_s:.1f} s.")
 
 
 def _name(number: int) -> str:

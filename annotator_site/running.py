@@ -19,7 +19,8 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection, connections
 
 from al_engine.pools.models import Campaign
-from al_engine.supervisor import Child, Supervisor, Watch, say
+from al_engine.supervisor import Child, Supervisor, say
+from al_engine.watch import Watch
 from annotator_site import embedded_postgres
 
 ASGI_APPLICATION = "annotator_site.asgi:application"

@@ -78,6 +78,7 @@ def children(campaign: Campaign, options: EngineOptions) -> list[Child]:
             ],
             # Selection keeps people supplied; a training can take a second longer.
             nice=5,
+            drains=True,
         )
         for index in range(options.servers)
     ]
@@ -92,12 +93,13 @@ def children(campaign: Campaign, options: EngineOptions) -> list[Child]:
                     *("--device", devices[options.servers % len(devices)]),
                 ],
                 nice=10,
+                drains=True,
             )
         )
     return [*workers, *servers]
 
 
-def _child(name: str, arguments: list[str], *, nice: int) -> Child:
+def _child(name: str, arguments: list[str], *, nice: int, drains: bool = False) -> Child:
     manage = Path(settings.BASE_DIR) / "manage.py"
     return Child(
         name=name,
@@ -105,6 +107,7 @@ def _child(name: str, arguments: list[str], *, nice: int) -> Child:
         env={"NOWAIT_ROLE": name, **WAITING},
         nice=nice,
         stop_timeout_s=10.0,
+        drains=drains,
     )
 
 

@@ -1,4 +1,4 @@
-"""Staying alive and ending: heartbeats, steps that survive a database restart, SIGTERM."""
+"""Staying alive and ending: heartbeats, steps that survive a database restart, signals to end."""
 
 import logging
 import os
@@ -25,15 +25,19 @@ T = TypeVar("T")
 class Ending:
     """SIGTERM as a wish that is looked at between two steps; enter it in the main thread.
 
+    SIGUSR1 is the same with more patience: what is under way, like a training, is finished first.
+
     An exception that a signal raises goes off anywhere. While torch loads, most of what it goes
     off in swallows it or is left broken, and the process lives on.
     """
 
     def __init__(self) -> None:
         self._told = threading.Event()
+        self._drains = False
 
     def __enter__(self) -> Self:
         self._previous = signal.signal(signal.SIGTERM, lambda *_: self._told.set())
+        signal.signal(signal.SIGUSR1, lambda *_: self._drain())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -41,17 +45,22 @@ class Ending:
         signal.signal(signal.SIGTERM, signal.SIG_IGN if self.told() else self._previous)
 
     def told(self) -> bool:
-        """Whether this process shall end."""
+        """Whether this process shall end now, and not only when it has finished what it is at."""
         return self._told.is_set()
 
     def check(self) -> None:
         """Raise SystemExit if this process shall end."""
         if self.told():
             raise SystemExit(128 + signal.SIGTERM)
+        if self._drains:
+            raise SystemExit(0)
 
     def sleep(self, seconds: float) -> None:
         """Return after so long, or once this process shall end."""
         self._told.wait(seconds)
+
+    def _drain(self) -> None:
+        self._drains = True
 
     def patiently(self, act: Callable[[], T]) -> T:
         """What `act` returns; where the database is away, try again until it is back.

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from al_engine import child_output
-from al_engine.supervisor import Child, Supervisor, Watch
+from al_engine.supervisor import Child, Supervisor
+from al_engine.watch import Watch
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 20.0
@@ -114,6 +115,34 @@ def test_children_come_and_go_while_it_runs(tmp_path: Path) -> None:
         supervisor.remove("nobody")
         until(lambda: not supervisor.pids())
     assert lines(tmp_path / "engine.log") == ["here", "here"]
+
+
+def test_what_drains_finishes_first_and_the_others_are_stopped_then(tmp_path: Path) -> None:
+    server = python(
+        "import signal, sys; print('here', flush=True);"
+        "signal.sigwait({signal.SIGUSR1, signal.SIGTERM}); print('done')"
+    )
+    web = python(
+        "import signal, sys; print('here', flush=True);"
+        "print(signal.sigwait({signal.SIGTERM, signal.SIGUSR1}).name)"
+    )
+    # Blocked, not to be lost before somebody waits for them.
+    signals = {signal.SIGUSR1, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        supervisor = Supervisor(
+            [Child("server", server, drains=True), Child("web", web)], log_dir=tmp_path
+        )
+        with running(supervisor):
+            until(lambda: lines(tmp_path / "server.log") == lines(tmp_path / "web.log") == ["here"])
+            supervisor.drain()
+            supervisor.add(Child("another", python(WAIT_FOR_EVER), drains=True))
+            assert supervisor.stopping.wait(PATIENCE_S)
+            assert lines(tmp_path / "server.log") == ["here", "done"]
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert lines(tmp_path / "web.log") == ["here", "SIGTERM"]
+    assert not (tmp_path / "another.log").exists()
 
 
 def test_a_child_that_does_not_stop_is_killed(

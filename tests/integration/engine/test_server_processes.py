@@ -105,6 +105,21 @@ def test_a_server_killed_at_any_moment_leaves_whole_versions_and_the_next_carrie
     assert (row.state, row.last_error) == ("stopped", "")
 
 
+def test_a_server_that_is_drained_publishes_what_it_trains_and_then_ends(
+    make_campaign: MakeCampaign, test_environment: dict[str, str], tmp_path: Path
+) -> None:
+    campaign = make_campaign(pool=320)
+    person = join(campaign)
+    label(person, range(300))
+    run_server = ("run_server", campaign.slug, "--device=cpu")
+    with command(*run_server, env=test_environment, log=tmp_path / "1") as server:
+        stop_in_a_training(server, person, list(range(300, 320)))
+        before = published(campaign)
+        server.send(signal.SIGUSR1)
+        assert server.end(signal.SIGCONT) == 0
+    assert len(published(campaign)) == len(before) + 1
+
+
 def test_labels_are_news_again_when_their_version_could_not_be_written(
     make_campaign: MakeCampaign,
 ) -> None:
