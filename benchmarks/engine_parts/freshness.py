@@ -129,7 +129,7 @@ def _section(
             "",
             (
                 "A newer model takes back what people hold, but for the image in view and the "
-                f"next: {2 * PEOPLE} queries may be older than it, and each is looked at for a while."
+                f"next. So {2 * PEOPLE} queries may be older than it, each of them for a while."
             ),
             "",
             (
