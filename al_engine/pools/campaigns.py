@@ -43,6 +43,23 @@ SETTINGS: Final = (
 """The settings of a campaign, as the shell, the admin and the API name them."""
 
 
+PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "paper": {
+        "strategies": ["entropy", "least_confidence", "margin"],
+        "workers": 10,
+        "servers": 1,
+        "architecture": "vgg16",
+        "batch_size": 1000,
+        "refresh": False,
+        "partition": Campaign.Partition.RANDOM,
+        "model_choice": Campaign.ModelChoice.LATEST,
+        "warm_start": Campaign.WarmStart.SCRATCH,
+        "audit_rate": 0.0,
+    }
+}
+"""Settings that belong together. `paper`: those of its experiments (sections 4.1 and 4.2)."""
+
+
 class BadSetting(ValueError):
     """A setting that does not exist or has a value that it cannot have."""
 

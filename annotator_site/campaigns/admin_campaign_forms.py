@@ -58,7 +58,7 @@ HELP: Final = {
     "warm_start": "Scratch is the paper's way; shrink and perturb is quicker on large models.",
     "model_choice": "Which published model picks the next questions.",
     "strategies": f"Separated by commas; dealt out at random among the workers. Known: "
-    f"{', '.join(strategy_names())}.",
+    f"{', '.join(strategy_names())}. The paper's mixture: entropy, least_confidence, margin.",
     "partition": "Random: each worker has a fair sample of the images. By what images show: each "
     "looks for questions among images that look alike.",
     "batch_size": "0: as many open questions as people need, measured all the time. "

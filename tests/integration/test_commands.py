@@ -53,6 +53,15 @@ def test_a_campaign_is_made_with_its_classes_and_settings(tmp_path: Path) -> Non
     }
 
 
+def test_a_preset_sets_what_belongs_together_and_a_setting_goes_over_it(db: None) -> None:
+    made = ("create_campaign", "cifar", "--classes", "cat,dog", "--preset", "paper")
+    run(*made, "--set", "batch_size=2500")
+    campaign = Campaign.objects.get()
+    assert campaign.strategies == ["entropy", "least_confidence", "margin"]
+    assert (campaign.architecture, campaign.workers, campaign.refresh) == ("vgg16", 10, False)
+    assert campaign.batch_size == 2500
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

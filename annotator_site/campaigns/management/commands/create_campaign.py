@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from al_engine.pools.campaigns import (
+    PRESETS,
     SETTINGS,
     BadSetting,
     NewChoice,
@@ -29,6 +30,9 @@ class Command(CampaignCommand):
             "--instructions", type=Path, metavar="FILE", help="a Markdown file for the annotators"
         )
         parser.add_argument(
+            "--preset", choices=PRESETS, help="settings that belong together; --set goes over them"
+        )
+        parser.add_argument(
             "--set", action="append", default=[], metavar="key=value", help="a setting; repeatable"
         )
 
@@ -48,7 +52,10 @@ class Command(CampaignCommand):
                 title=options["title"],
                 instructions=_read(options["instructions"]),
                 choices=[NewChoice(name) for name in names],
-                settings=dict(parse_setting(text) for text in options["set"]),
+                settings={
+                    **PRESETS.get(options["preset"], {}),
+                    **dict(parse_setting(text) for text in options["set"]),
+                },
             )
         except BadSetting as error:
             raise CommandError(str(error)) from error
