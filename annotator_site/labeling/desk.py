@@ -136,15 +136,15 @@ class Desk:
         if self._waiting.wake():
             self._wake.set()
 
-    def revoke(self, turns: list[tuple[UUID, int]]) -> None:
-        """Tell people which queries are no longer theirs."""
+    def revoke(self, turns: list[tuple[UUID, int]], *, fresher: bool = False) -> None:
+        """Tell people which queries are no longer theirs; `fresher`: since a newer model chose."""
         now = time.monotonic()
         for session_id, turn_id in turns:
             session = self.sessions.get(session_id)
             if session is None or turn_id not in session.held:
                 continue
             del session.held[turn_id]
-            session.deliver(protocol.revoke(turn_id))
+            session.deliver(protocol.revoke(turn_id, fresher=fresher))
             # Whoever did nothing for a whole lease is away: no churn of leases for nobody.
             session.away = now - session.active_at >= self.campaign.lease_seconds
             if not session.away:

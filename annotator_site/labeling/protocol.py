@@ -202,9 +202,12 @@ def nack(message_id: UUID | str | None, code: NackCode, message: str) -> str:
     return _frame({"type": "nack", "id": echo, "code": code, "message": message})
 
 
-def revoke(turn_id: int) -> str:
-    """A query is no longer this annotator's."""
-    return _frame({"type": "revoke", "query": turn_id})
+def revoke(turn_id: int, *, fresher: bool = False) -> str:
+    """A query is no longer this annotator's.
+
+    With `fresher` something better comes in its place, and whoever looks at it may still answer it.
+    """
+    return _frame({"type": "revoke", "query": turn_id, "fresher": fresher})
 
 
 def idle(reason: IdleReason, detail: Shortage | None) -> str:

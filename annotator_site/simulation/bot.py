@@ -184,6 +184,8 @@ class Bot:
             case "nack":
                 self._refused(message["id"], message["code"])
             case "revoke":
+                if message["fresher"] and self._current == message["query"]:
+                    return  # it is in view, and may be answered
                 self._buffer.pop(message["query"], None)
                 if self._current == message["query"]:
                     self._current = None

@@ -62,10 +62,11 @@ const meanings = {
     labeler.later.whenCalm();
   },
 
-  revoke(labeler, { query }) {
+  revoke(labeler, { query, fresher }) {
     const { stage, buffer } = labeler;
     const id = String(query);
     const shown = stage.turn?.id === id;
+    if (shown && fresher) return; // nothing goes from under somebody's eyes
     if (!labeler.take(id)) return;
     labeler.away = !stage.turn && !buffer.size && !labeler.idle;
     labeler.settle();

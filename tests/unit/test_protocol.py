@@ -293,7 +293,7 @@ def test_the_other_frames_are_small_and_plain() -> None:
         {"type": "ack", "id": ID, "progress": {"labeled": 1, "total": 2, "mine": 4}},
         {"type": "nack", "id": ID, "code": "paused", "message": "The campaign is paused."},
         {"type": "nack", "id": None, "code": "bad_message", "message": "A frame must be JSON."},
-        {"type": "revoke", "query": 7},
+        {"type": "revoke", "query": 7, "fresher": False},
         {"type": "idle", "reason": "pool_empty", "detail": "choosing"},
         {"type": "notice", "level": "info", "message": "Hello."},
     ]

@@ -1,13 +1,13 @@
 """What people hold and have not come to is exchanged for what a newer model chose."""
 
-from stock import add_images, ask, make_annotator, make_campaign, make_version
+from stock import add_images, ask, choices_of, make_annotator, make_campaign, make_version
 
-from al_engine.pools.models import Assignment
+from al_engine.pools.models import Assignment, Label
 
 from .conftest import Connect
 
 
-def test_spares_are_exchanged_and_what_is_in_view_and_next_stays(
+def test_spares_are_exchanged_and_what_is_in_view_stays(
     connect: Connect, transactional_db: None
 ) -> None:
     campaign = make_campaign()
@@ -18,13 +18,35 @@ def test_spares_are_exchanged_and_what_is_in_view_and_next_stays(
     client.ready(buffer=5)
     held = client.queries(5)
     ask(campaign, 20, version=newer)
-    gone = [client.expect("revoke")["query"] for _ in range(3)]
-    fresh = client.queries(3)
-    assert set(gone) == set(held[2:])
+    # What comes after the next image first, and the next once there are newer ones.
+    gone = [client.expect("revoke", fresher=True)["query"] for _ in range(4)]
+    fresh = client.queries(4)
+    assert set(gone[:3]) == set(held[2:])
+    assert gone[3] == held[1]
     versions = Assignment.objects.filter(pk__in=fresh).values_list(
         "query__model_version", flat=True
     )
     assert set(versions) == {newer}
+    # Whoever came to it in that moment may answer it all the same.
+    (choice, *_) = choices_of(campaign)
+    assert client.label(held[1], choice)["type"] == "ack"
+    assert Label.objects.get().late
+
+
+def test_somebody_with_one_spare_keeps_it(connect: Connect, transactional_db: None) -> None:
+    campaign = make_campaign()
+    add_images(campaign, 30)
+    older, newer = (make_version(campaign, number) for number in (1, 2))
+    ask(campaign, 7, version=older)
+    few, many = (connect(campaign, make_annotator(campaign)) for _ in range(2))
+    few.ready(buffer=2)
+    few.queries(2)
+    many.ready(buffer=5)
+    many.queries(5)
+    ask(campaign, 20, version=newer)
+    for _ in range(4):
+        many.expect("revoke")
+    assert not [frame for frame in few.settle() if frame["type"] == "revoke"]
 
 
 def test_a_campaign_that_does_not_refresh_exchanges_nothing(
