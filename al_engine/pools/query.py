@@ -267,14 +267,11 @@ async def expire(
     return [(session, turn_id) for session, turn_id in await cursor.fetchall()]
 
 
-async def filled_by(conn: Connection, *, campaign_id: int) -> tuple[int | None, int]:
-    """The model version that chose most of what S gives out now, and how many turns that is.
-
-    None where no model did. The number is 200 where S is deeper.
-    """
+async def filled_by(conn: Connection, *, campaign_id: int) -> int | None:
+    """The model version that chose most of what S gives out now; None where none did."""
     cursor = await conn.execute(statement("fills"), {"campaign": campaign_id})
-    ((version, turns),) = await cursor.fetchall()
-    return version, turns
+    ((version,),) = await cursor.fetchall()
+    return None if version is None else int(version)
 
 
 async def recall(

@@ -79,16 +79,16 @@ async def exchange_spares(desk: Desk) -> None:
     """Let people have what a newer model chose for what they have not come to, for ever.
 
     Once for each model that S is filled by, and so that nobody waits: first what comes after the
-    next image, then, where newer ones have come, the next. Never more than S can replace at once.
-    Whoever came to an image meanwhile keeps it. Who rests keeps all: no network is kept busy for
-    nobody.
+    next image, then, where newer ones have come, the next. Whoever came to an image meanwhile keeps
+    it. Who rests keeps all: no network is kept busy for nobody.
     """
     asks: int | None = None
     while True:
         await desk.fresher.wait()
         desk.fresher.clear()
         try:
-            newest, _ = await _filled_by(desk)
+            async with desk.pool.connection() as conn:
+                newest = await query.filled_by(conn, campaign_id=desk.campaign.id)
             if newest is not None and newest != asks:
                 asks = newest
                 await _exchange(desk, newest, beyond=2)
@@ -101,33 +101,19 @@ async def exchange_spares(desk: Desk) -> None:
 
 async def _exchange(desk: Desk, newest: int, *, beyond: int) -> None:
     """Exchange what comes after the first `beyond` images of whoever holds three at least."""
-    tried: set[int] = set()
-    while True:
-        lately = time.monotonic() - RESTING_SECONDS
-        spares = [
-            turn
-            for session in desk.sessions.values()
-            if session.active_at > lately and len(session.held) > 2
-            for turn in list(session.held)[beyond:]
-            if turn not in tried
-        ]
-        if not spares:
-            return
-        now, room = await _filled_by(desk)
-        if now != newest:
-            return
-        some = spares[: max(room // 2, 1)]
-        tried.update(some)
+    lately = time.monotonic() - RESTING_SECONDS
+    spares = [
+        turn
+        for session in desk.sessions.values()
+        if session.active_at > lately and len(session.held) > 2
+        for turn in list(session.held)[beyond:]
+    ]
+    if spares:
         async with desk.pool.connection() as conn:
-            gone = await query.recall(conn, campaign_id=desk.campaign.id, turns=some, newest=newest)
+            gone = await query.recall(
+                conn, campaign_id=desk.campaign.id, turns=spares, newest=newest
+            )
         desk.revoke(gone, fresher=True)
-        if gone:
-            await asyncio.sleep(FRESHER_SECONDS)
-
-
-async def _filled_by(desk: Desk) -> tuple[int | None, int]:
-    async with desk.pool.connection() as conn:
-        return await query.filled_by(conn, campaign_id=desk.campaign.id)
 
 
 async def give_back_all(desk: Desk) -> None:
