@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 # The only commands that do without a database; `check` asks it when told to by --database.
-WITHOUT_DATABASE = {"help", "version", "check", "collectstatic", "findstatic", "diffsettings"}
+WITHOUT_DATABASE = {"help", "version", "check", "collectstatic", "findstatic", "diffsettings"} | {
+    "experiment"
+}
 
 
 def needs_database(arguments: Sequence[str]) -> bool:

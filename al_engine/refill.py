@@ -17,6 +17,11 @@ DEPTH_CEILING = 5000
 
 # Of a worker's share of the batch: refilling at half leaves a whole pass of time before S is dry.
 LOW_WATER = 0.5
+# Of a worker's share of an adaptive depth: a query a time would be a transaction each.
+REFILL_AT = 0.75
+
+# Seconds until a worker notices that S needs more, at worst; a pass comes on top of it.
+POLL_SECONDS = 1.0
 
 # Seconds. Answers older than about three time constants no longer count.
 TIME_CONSTANT_S = 60.0
@@ -32,6 +37,14 @@ class Refresh:
 
     add: tuple[int, ...]
     withdraw: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """How many queries a worker wants open, and how many it adds now."""
+
+    depth: int
+    need: int
 
 
 def target_depth(
@@ -93,6 +106,39 @@ def fixed_batch(
         raise ValueError(f"A fixed batch size is 1 or more; it is {batch_size}.")
     batch = share(batch_size, workers=workers, index=index)
     return batch if open_queries <= batch * low_water else 0
+
+
+def aim(
+    *,
+    batch_size: int,
+    workers: int,
+    index: int,
+    open_queries: int,
+    answers_per_second: float,
+    pass_seconds: float,
+    floor: int = DEPTH_FLOOR,
+) -> Aim:
+    """What worker `index` (from 0) of `workers` does about its part of S.
+
+    `open_queries` of its own are there that nobody touched; `pass_seconds` is what its last pass
+    took. `batch_size` 0 stands for the adaptive depth, of which a worker fills up its share once
+    it is down to `REFILL_AT` of it. Raises ValueError as `share` and `target_depth` do.
+    """
+    if batch_size:
+        return Aim(
+            share(batch_size, workers=workers, index=index),
+            fixed_batch(
+                batch_size=batch_size, workers=workers, index=index, open_queries=open_queries
+            ),
+        )
+    total = target_depth(
+        answers_per_second=answers_per_second,
+        refill_seconds=POLL_SECONDS + pass_seconds,
+        workers=workers,
+        floor=floor,
+    )
+    depth = share(total, workers=workers, index=index)
+    return Aim(depth, depth - open_queries if open_queries <= depth * REFILL_AT else 0)
 
 
 def plan_refresh(*, open_ids: Sequence[int], selected_ids: Sequence[int]) -> Refresh:

@@ -12,6 +12,7 @@ from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import F, Max, QuerySet
 
+from al_engine import rules
 from al_engine.pools import signals
 from al_engine.pools.models import Campaign, ModelVersion
 
@@ -122,9 +123,7 @@ def committee(*, campaign: Campaign, size: int) -> list[ModelVersion]:
     A single server's newest versions make a committee as well: each was trained anew.
     """
     recent = list(selecting(campaign=campaign).order_by("-version")[: 4 * size])
-    one_each = list({version.server_id: version for version in reversed(recent)}.values())
-    chosen = one_each if len(one_each) > 1 else recent
-    return sorted(chosen, key=lambda version: -version.version)[:size]
+    return rules.committee(recent, size, server_of=lambda version: version.server_id)
 
 
 def deliverable(*, campaign: Campaign) -> ModelVersion | None:

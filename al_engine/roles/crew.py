@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Final
 
 from django.db import InterfaceError, OperationalError, connection
 
@@ -19,13 +18,9 @@ from al_engine.pools.processes import Part
 from al_engine.pools.query import OpenQuery, Pick, Refill
 from al_engine.pools.signals import listening
 from al_engine.pools.sizes import sizes
-from al_engine.refill import AnswerRate, fixed_batch, share, target_depth
+from al_engine.refill import Aim, AnswerRate, aim
 
 log = logging.getLogger(__name__)
-
-POLL_SECONDS: Final = 1.0
-_REFILL_AT: Final = 0.75
-"""Of its share, the part at which a worker refills: a query a time would be a transaction each."""
 
 
 class Crew:
@@ -68,22 +63,16 @@ class Crew:
             mine[owner[each.cell]].append(each)
         return mine
 
-    def need(self, index: int, waiting: int) -> tuple[int, int]:
-        """How many queries hosted worker `index` wants open, and how many it adds now."""
-        place = min(index, self.live - 1)
-        batch_size = self.campaign.batch_size
-        if batch_size:
-            need = fixed_batch(
-                batch_size=batch_size, workers=self.live, index=place, open_queries=waiting
-            )
-            return share(batch_size, workers=self.live, index=place), need
-        total = target_depth(
-            answers_per_second=self._rate.per_second(at=time.monotonic()),
-            refill_seconds=POLL_SECONDS + self.pass_seconds,
+    def aim(self, index: int, waiting: int) -> Aim:
+        """What hosted worker `index`, with so many queries open, does about its part of S."""
+        return aim(
+            batch_size=self.campaign.batch_size,
             workers=self.live,
+            index=min(index, self.live - 1),
+            open_queries=waiting,
+            answers_per_second=self._rate.per_second(at=time.monotonic()),
+            pass_seconds=self.pass_seconds,
         )
-        depth = share(total, workers=self.live, index=place)
-        return depth, depth - waiting if waiting <= depth * _REFILL_AT else 0
 
     def draw(self, part: Part, *, active: int, audits: int = 0) -> list[Pick]:
         """Images of D_j uniformly at random, no image twice, the audits first."""
@@ -122,7 +111,7 @@ class Crew:
         self.observe_rate()
         waiting = self.waiting()
         for index, part in enumerate(self.parts):
-            _, need = self.need(index, len(waiting[part.id]))
+            need = self.aim(index, len(waiting[part.id])).need
             self.put(part, self.draw(part, active=need))
         self.commit()
 

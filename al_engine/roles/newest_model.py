@@ -3,38 +3,31 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from al_engine import strategies
 from al_engine.architectures import Classifier
 from al_engine.pools import labeled, unlabeled, versions
 from al_engine.pools.models import Campaign, ModelVersion
 from al_engine.pools.query import OpenQuery
 from al_engine.pools.versions import WeightsDamaged
 from al_engine.roles.campaign_images import CampaignImages
+from al_engine.rules import COMMITTEE
 from al_engine.strategies import Evidence
-from al_engine.training import checkpoint, opinions
+from al_engine.training import checkpoint
 from al_engine.training.checkpoint import BadCheckpoint
-from al_engine.training.embedding_cache import EmbeddingCache, Positions, said_of
-from al_engine.training.evaluate import predict_with_features
-from al_engine.training.raw_features import raw_features
+from al_engine.training.embedding_cache import Positions
+from al_engine.training.looking import LABELED, Looker
 
 log = logging.getLogger(__name__)
 
 PASS_SECONDS: Final = 4.0
 """A pass over D_j takes about so long at most: what is larger is scored in turns."""
 _FIRST_PASS: Final = 2_048
-BY_DROPOUT: Final = "bald"
-"""Its opinions are one network’s without parts of it; others ask the networks of all servers."""
-_COMMITTEE: Final = 4
-_DROPOUT_OPINIONS: Final = 8
-_LABELED: Final = 10_000
-"""Images of L that a selection looks at, the newest: their embeddings are made anew for each g*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +63,12 @@ class NewestModel:
         self.committee: dict[int, Classifier] = {}
         # Embeddings of L by the version in hand.
         self._labeled: Tensor | None = None
-        self._embeddings = EmbeddingCache()
         self._damaged: set[int] = set()
-        self._generator = torch.Generator().manual_seed(campaign.pk)
+        self._looker = Looker(
+            self.images.rows,
+            device=device,
+            generator=torch.Generator().manual_seed(campaign.pk),
+        )
         # Where the next pass over a D that is too large for one begins.
         self._after = -1
         self._limit = _FIRST_PASS
@@ -136,7 +132,14 @@ class NewestModel:
             mine = [place for place, row in enumerate(rows) if row[2] == each.worker_id]
             part = Evidence(probabilities[mine], embeddings[mine])
             if self._model is not None:
-                part = self._completed(part, self._model, places[mine], each.strategy)
+                part = self._looker.completed(
+                    part,
+                    each.strategy,
+                    self._model,
+                    places[mine],
+                    members=self._members,
+                    labeled=self._embeddings_of_l,
+                )
             found_out[each.worker_id] = Scored([rows[place][1] for place in mine], part)
         seconds = max(time.monotonic() - scoring, 1e-3)
         self._limit = max(_FIRST_PASS, int(len(rows) / seconds * PASS_SECONDS))
@@ -144,48 +147,17 @@ class NewestModel:
 
     def _look(self, places: Positions) -> tuple[Tensor, Tensor]:
         """Class probabilities (n, C) and embeddings (n, d) of these images, in one pass."""
-        if self._model is None:
-            classes = self.campaign.choices.count()
-            return (
-                torch.full((len(places), classes), 1 / classes),
-                raw_features(self.images.rows(places), generator=self._generator),
-            )
-        if self._model.frozen_backbone:
-            known = self._embeddings.of(self._model, places, self.images.rows, device=self.device)
-            said = said_of(self._model, known, device=self.device, temperature=self._temperature)
-            return said, known
-        return predict_with_features(
-            self._model,
-            self.images.rows(places),
-            device=self.device,
+        model = self._model
+        return self._looker.look(
+            model,
+            places,
+            classes=model.classes if model else self.campaign.choices.count(),
             temperature=self._temperature,
         )
 
-    def _completed(
-        self, part: Evidence, model: Classifier, places: Positions, strategy: str
-    ) -> Evidence:
-        """One worker's part, with what its strategy alone asks for."""
-        needs = strategies.needs(strategy)
-        if "labeled" in needs:
-            part = replace(part, labeled=self._embeddings_of_l())
-        if "members" in needs and strategy == BY_DROPOUT and part.embeddings is not None:
-            said = opinions.by_dropout(
-                model.head,
-                part.embeddings.to(self.device),
-                count=_DROPOUT_OPINIONS,
-                generator=self._generator,
-            )
-            part = replace(part, members=said)
-        elif "members" in needs:
-            said = opinions.of_committee(
-                self._members() or [model], self.images.rows(places), device=self.device
-            )
-            part = replace(part, members=said)
-        return part
-
     def _members(self) -> list[Classifier]:
         """The committee: the newest models of the servers."""
-        chosen = versions.committee(campaign=self.campaign, size=_COMMITTEE)
+        chosen = versions.committee(campaign=self.campaign, size=COMMITTEE)
         self.committee = {
             version.pk: model
             for version in chosen
@@ -195,7 +167,7 @@ class NewestModel:
 
     def _embeddings_of_l(self) -> Tensor:
         if self._labeled is None:
-            positions = labeled.positions(campaign_id=self.campaign.pk, limit=_LABELED)
+            positions = labeled.positions(campaign_id=self.campaign.pk, limit=LABELED)
             there = self.images.available(np.array(positions, dtype=np.int64), seconds=PASS_SECONDS)
             self._labeled = self._look(there)[1]
         return self._labeled

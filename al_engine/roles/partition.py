@@ -17,8 +17,7 @@ from al_engine.pools import unlabeled
 from al_engine.pools.models import Campaign
 from al_engine.pools.models.image import CELLS
 from al_engine.roles.campaign_images import CampaignImages
-from al_engine.strategies.clusters import k_means
-from al_engine.training.raw_features import coarse, principal
+from al_engine.training.raw_features import coarse, groups_of
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +44,7 @@ def by_clusters(campaign: Campaign) -> int:
     if not points:
         return 0
     generator = torch.Generator().manual_seed(campaign.pk)
-    features = principal(torch.cat(points), generator=generator)
-    cells = k_means(features, CELLS, generator=generator).tolist()
+    cells = groups_of(torch.cat(points), CELLS, generator=generator).tolist()
     positions = np.concatenate(kept).tolist()
     return unlabeled.move(campaign_id=campaign.pk, cells=dict(zip(positions, cells, strict=True)))
 

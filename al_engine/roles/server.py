@@ -22,6 +22,7 @@ from al_engine.roles.campaign_images import CampaignImages
 from al_engine.roles.labeled_set import LabeledSet, TrainingSet, holdout
 from al_engine.roles.life import Ending, Heartbeat
 from al_engine.roles.trainer import Trainer
+from al_engine.rules import enough_for_first_model, is_to_train
 from al_engine.training import checkpoint, devices
 from al_engine.training.evaluate import Evaluation
 from al_engine.training.loop import Stopped, TrainingFailed
@@ -31,11 +32,6 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 2.0
 _KEEP_VERSIONS: Final = 20
-
-
-def enough_for_first_model(classes: int, total: int) -> int:
-    """Labels before which a model would know less than chance: two a class, 100 at most."""
-    return max(2, min(2 * classes, 100, total // 2))
 
 
 class Server:
@@ -90,9 +86,13 @@ class Server:
         """Whether L received enough since the last training."""
         if self.campaign.state != Campaign.State.RUNNING:
             return False
-        if not self.trainings and len(self.labels) < self.first_model_at():
-            return False
-        return self.labels.changes - self.changes_seen >= self.campaign.min_new_labels
+        return is_to_train(
+            labels=len(self.labels),
+            news=self.labels.changes - self.changes_seen,
+            trainings=self.trainings,
+            first_model_at=0 if self.trainings else self.first_model_at(),
+            min_new_labels=self.campaign.min_new_labels,
+        )
 
     def first_model_at(self) -> int:
         """How many labels the first model waits for."""

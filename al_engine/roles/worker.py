@@ -5,24 +5,22 @@ share one loaded model, one image cache and one pass over their images.
 """
 
 import time
-from collections import deque
 from typing import Final
 
-from torch import Tensor
-
+from al_engine import rules
 from al_engine.pools import processes, query
 from al_engine.pools.models import Campaign
 from al_engine.pools.query import OpenQuery
 from al_engine.pools.signals import Listener, listening
-from al_engine.roles.crew import POLL_SECONDS, Crew
+from al_engine.refill import POLL_SECONDS
+from al_engine.roles.crew import Crew
 from al_engine.roles.life import Ending
 from al_engine.roles.newest_model import NewestModel, Scored, Wanted
 from al_engine.roles.partition import start_by_clusters
 from al_engine.roles.selector import Selector
+from al_engine.strategies.ranking import Taken
 from al_engine.training import devices
 
-_PASSES_COMPARED: Final = 64
-"""Choices of a worker in one pass that later choices are compared with, so as not to copy them."""
 _SHORTEST_ROUND_SECONDS: Final = 0.1
 """Hints of a tenth of a second are taken together: people answer hundreds of times in it."""
 _PRUNE_EVERY_SECONDS: Final = 300.0
@@ -41,8 +39,8 @@ class WorkerLoop:
         self.pruned_at = time.monotonic()
         # A newer g* was taken, and S does not follow it yet.
         self.newer = False
-        # Embeddings by this g* of what the hosted workers chose, pass by pass.
-        self.taken: deque[Tensor] = deque(maxlen=_PASSES_COMPARED)
+        # By this g*: what the hosted workers chose.
+        self.taken = Taken()
         for part in crew.parts:
             processes.report(process_id=part.id, device=devices.describe(device))
 
@@ -70,18 +68,19 @@ class WorkerLoop:
         self.crew.observe_rate()
         waiting = self.crew.waiting()
         refresh = newer and self.campaign.refresh
+        version_id = self.model.version_id
+        gives_way = rules.gives_way(model=self.model.loaded, refresh=refresh)
         due: list[tuple[Selector, int]] = []
         to_score: list[tuple[Selector, list[OpenQuery]]] = []
         for index, selector in enumerate(self.selectors):
             mine = waiting[selector.part.id]
-            depth, need = self.crew.need(index, len(mine))
-            selector.tell(depth, self.model.version_number)
-            to_look = self.is_to_look(selector, need, refresh=refresh, newer=newer)
-            if need or to_look:
-                due.append((selector, need))
+            aim = self.crew.aim(index, len(mine))
+            selector.tell(aim.depth, self.model.version_number)
+            to_look = selector.is_to_look(aim.need, version_id=version_id, refresh=refresh)
+            if aim.need or to_look:
+                due.append((selector, aim.need))
             if to_look:
-                # Before there is a model, what was drawn at random gives way as well.
-                to_score.append((selector, mine if refresh or not self.model.loaded else []))
+                to_score.append((selector, mine if gives_way else []))
         scored = self.score(to_score)
         if newer:
             self.taken.clear()
@@ -90,16 +89,10 @@ class WorkerLoop:
                 waiting[selector.part.id],
                 need,
                 scored.get(selector.part.id),
-                version_id=self.model.version_id,
+                version_id=version_id,
                 taken=self.taken,
             )
         self.crew.commit()
-
-    def is_to_look(self, selector: Selector, need: int, *, refresh: bool, newer: bool) -> bool:
-        """Whether a worker's choice asks for a pass over its images."""
-        if not self.model.loaded:
-            return selector.is_cold and (need > selector.ahead or not selector.has_ranked)
-        return selector.uses_model and (refresh or need > selector.ahead or (newer and need > 0))
 
     def score(self, wanted: list[tuple[Selector, list[OpenQuery]]]) -> dict[int, Scored]:
         """Score with g* the images of these workers and the queries they have open; by worker."""

@@ -31,7 +31,7 @@ def decode(data: bytes, *, image_size: int) -> npt.NDArray[np.uint8]:
             image.draft("RGB", (2 * image_size, 2 * image_size))
             image.load()
             upright = ImageOps.exif_transpose(image)
-        square = _squared(_as_rgb(upright), image_size)
+        return pixels_of(upright, image_size=image_size)
     except UnidentifiedImageError as error:
         raise UndecodableImage("not a JPEG, PNG or WebP picture") from error
     except Image.DecompressionBombError as error:
@@ -39,6 +39,11 @@ def decode(data: bytes, *, image_size: int) -> npt.NDArray[np.uint8]:
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
         # What Pillow raises for damaged files depends on the format and on the damage.
         raise UndecodableImage(f"damaged picture: {error}") from error
+
+
+def pixels_of(picture: Image.Image, *, image_size: int) -> npt.NDArray[np.uint8]:
+    """A picture that was decoded elsewhere, as `decode` gives its own: uint8 (3, S, S)."""
+    square = _squared(_as_rgb(picture), image_size)
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
 

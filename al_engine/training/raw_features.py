@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from al_engine.strategies.clusters import k_means
+
 GRID = 8
 """Images are averaged to so many cells a side: details say little about what is in them."""
 WIDTH = 32
@@ -41,3 +43,11 @@ def principal(points: Tensor, *, generator: torch.Generator) -> Tensor:
     _, _, axes = torch.linalg.svd(centred[drawn], full_matrices=False)
     features: Tensor = centred @ axes[:WIDTH].T
     return features
+
+
+def groups_of(points: Tensor, groups: int, *, generator: torch.Generator) -> Tensor:
+    """Which images look alike, for `partition = clusters`: int64 (n,), numbers below `groups`.
+
+    `points`: what `coarse` makes of the images. K-means over their principal components.
+    """
+    return k_means(principal(points, generator=generator), groups, generator=generator)

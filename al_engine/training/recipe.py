@@ -11,6 +11,8 @@ from al_engine.training.pixels import Augment
 from al_engine.training.weighting import ClassBalance
 
 WarmStart = Literal["scratch", "shrink_perturb"]
+Optimiser = Literal["adamw", "sgd"]
+Schedule = Literal["one_cycle", "steps"]
 
 # Without batch norm a network does not survive the larger steps.
 _WITHOUT_BATCH_NORM: Final = frozenset({"vgg16", "convnext_tiny", "vit_b_16"})
@@ -32,6 +34,9 @@ class Recipe:
     classes count alike, and costs 0.9 (1.2) where they count as often as they occur; where classes
     are equally frequent it changes nothing. `pretrained` and `weights_path` are those of
     `architectures.build`. `compiled` lets a GPU run compiled code, see `compiling.py`.
+
+    `sgd` (momentum 0.9, all weights decaying) and `steps` (a tenth after a half and again after
+    three quarters of the way) are for experiments: the recipe of many papers.
     """
 
     architecture: str
@@ -50,6 +55,8 @@ class Recipe:
     pretrained: bool = False
     weights_path: Path | None = None
     compiled: bool = False
+    optimiser: Optimiser = "adamw"
+    schedule: Schedule = "one_cycle"
 
     def __post_init__(self) -> None:
         if self.batch_size < 2:

@@ -1,22 +1,20 @@
 """VGG-16 on CIFAR-10: how soon there is a model, and how far it is from a long training's."""
 
-import csv
-import io
-import tarfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Final
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from al_engine.training.decoding import decode
+from al_engine.experiments import data
+from al_engine.experiments.data import Images
+from al_engine.experiments.settings import Data
 from al_engine.training.evaluate import evaluate
 from al_engine.training.loop import Trained, train
 from al_engine.training.recipe import Recipe, default_recipe
 
+CACHE: Final = Path(__file__).resolve().parents[2] / "var" / "data"
 SIDE: Final = 32
 LONGER: Final = 8
 SEEDS: Final = 3
@@ -28,17 +26,9 @@ SMALL_NETWORKS: Final = ("small_cnn",)
 SMALL_AIMS: Final = {2_000: 5.0}
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Images, uint8 (n, 3, 32, 32), and their classes, int64 (n,)."""
-
-    images: Tensor
-    targets: Tensor
-
-
-def run(device: torch.device, small: bool, data: Path) -> str:
+def run(device: torch.device, small: bool, file: Path) -> str:
     """The section of the report. `small` is for a CPU: a small network and few labels."""
-    learned, held = load(data)
+    learned, held = load(file)
     networks, aims = (SMALL_NETWORKS, SMALL_AIMS) if small else (NETWORKS, AIMS)
     rows = [
         measured(name, labels, aim_s, learned, held, device)
@@ -46,9 +36,9 @@ def run(device: torch.device, small: bool, data: Path) -> str:
         for labels, aim_s in aims.items()
     ]
     said = (
-        f"`train` with its default recipe on the first labels of CIFAR-10 (`{data.name}`), "
+        f"`train` with its default recipe on the first labels of CIFAR-10 (`{file.name}`), "
         "mirrored images allowed, in a process that has trained the shape before. Medians of "
-        f"{SEEDS} seeds on the {held.targets.shape[0]:,} test images. The long training takes "
+        f"{SEEDS} seeds on the {held.truth.shape[0]:,} test images. The long training takes "
         f"{LONGER} times as many steps. The aims are for an H200: within {WITHIN_POINTS} points "
         "of the long training."
     )
@@ -60,7 +50,7 @@ def run(device: torch.device, small: bool, data: Path) -> str:
 
 
 def measured(
-    name: str, labels: int, aim_s: float, learned: Split, held: Split, device: torch.device
+    name: str, labels: int, aim_s: float, learned: Images, held: Images, device: torch.device
 ) -> str:
     """One row of the table."""
     recipe = default_recipe(name, image_size=SIDE, labels=labels, device=device)
@@ -79,12 +69,12 @@ def measured(
 
 
 def trained(
-    recipe: Recipe, labels: int, learned: Split, device: torch.device, seed: int
+    recipe: Recipe, labels: int, learned: Images, device: torch.device, seed: int
 ) -> Trained:
     """A model of the first so many labels."""
     return train(
-        learned.images[:labels],
-        learned.targets[:labels],
+        learned.pixels[:labels],
+        learned.truth[:labels],
         classes=10,
         recipe=recipe,
         device=device,
@@ -92,32 +82,14 @@ def trained(
     )
 
 
-def accuracy(models: list[Trained], held: Split, device: torch.device) -> float:
+def accuracy(models: list[Trained], held: Images, device: torch.device) -> float:
     """The median, in percent."""
     return 100 * median(
-        evaluate(each.model, held.images, held.targets, device=device).accuracy for each in models
+        evaluate(each.model, held.pixels, held.truth, device=device).accuracy for each in models
     )
 
 
-def load(file: Path) -> tuple[Split, Split]:
-    """The training and the test images of a tar of JPEGs with an index.csv (split, label, path).
-
-    Paths are relative to index.csv's folder.
-    """
-    with tarfile.open(file) as tar:
-        files = {
-            member.name: tar.extractfile(member).read()  # type: ignore[union-attr]
-            for member in tar
-            if member.isfile()
-        }
-    index = next(name for name in files if name.endswith("index.csv"))
-    rows = list(csv.DictReader(io.StringIO(files[index].decode())))
-    folder = index.removesuffix("index.csv")
-    first, second = (_split(rows, files, folder, name) for name in ("train", "test"))
-    return first, second
-
-
-def _split(rows: list[dict[str, str]], files: dict[str, bytes], folder: str, name: str) -> Split:
-    mine = [row for row in rows if row["split"] == name]
-    pixels = np.stack([decode(files[folder + row["path"]], image_size=SIDE) for row in mine])
-    return Split(torch.from_numpy(pixels), torch.tensor([int(row["label"]) for row in mine]))
+def load(file: Path) -> tuple[Images, Images]:
+    """The training and the test images; unpacked the first time."""
+    data_set = data.load(Data(file.name, SIDE), file.parent, CACHE)
+    return data_set.train, data_set.test

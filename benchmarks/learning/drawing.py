@@ -5,16 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 from xml.sax.saxutils import escape
 
+from al_engine.experiments.looks import BASELINE, COLOURS, spread
+
 WIDTH: Final = 760
 HEIGHT: Final = 420
 LEFT, RIGHT, TOP, BOTTOM = 56, 170, 56, 44
 LINE_HEIGHT: Final = 15
-# Dark enough for words on white, and told apart with the common kinds of colour blindness.
-COLOURS: Final = (
-    *("#332288", "#0077bb", "#44aa99", "#117733", "#999933", "#cc8800"),
-    *("#cc6677", "#882255", "#aa4499", "#ee5500", "#33aadd", "#777777"),
-)
-BASELINE: Final = "#000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,34 +76,6 @@ def ticks(low: float, high: float) -> list[float]:
     first = int(low // step)
     last = int(-(-high // step))
     return [round(step * n, 10) for n in range(first, max(last, first + 1) + 1)]
-
-
-def spread(wanted: Sequence[float], apart: float) -> list[float]:
-    """These positions, moved so that each two are `apart` at least, in the same order.
-
-    Neighbours that are too close become a block around the mean of where they wanted to be.
-    """
-    order = sorted(range(len(wanted)), key=lambda n: wanted[n])
-    blocks: list[list[int]] = []
-    for n in order:
-        blocks.append([n])
-        while len(blocks) > 1 and _last(blocks[-2], wanted, apart) + apart > _first(
-            blocks[-1], wanted, apart
-        ):
-            blocks[-2:] = [blocks[-2] + blocks[-1]]
-    placed = [0.0] * len(wanted)
-    for block in blocks:
-        for place, n in enumerate(block):
-            placed[n] = _first(block, wanted, apart) + place * apart
-    return placed
-
-
-def _first(block: Sequence[int], wanted: Sequence[float], apart: float) -> float:
-    return sum(wanted[n] for n in block) / len(block) - apart * (len(block) - 1) / 2
-
-
-def _last(block: Sequence[int], wanted: Sequence[float], apart: float) -> float:
-    return _first(block, wanted, apart) + apart * (len(block) - 1)
 
 
 def _floor_log10(number: float) -> int:

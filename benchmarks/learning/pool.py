@@ -16,13 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from al_engine.experiments.reading import arrays_of
+
 SIDE = 14
 CLASSES = 10
 _PUBLISHED_SIDE = 28
-
-
-class NoData(ValueError):
-    """The folder has no Fashion-MNIST that can be read; the message says what is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +44,15 @@ class Pool:
 
 def load(folder: Path) -> tuple[Split, Split]:
     """The training and the test images of `fashion_mnist.npz` in this folder; raises NoData."""
-    file = folder / "fashion_mnist.npz"
-    try:
-        with np.load(file) as arrays:
-            train, test = (
-                _split(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")
-            )
-    except (OSError, KeyError, ValueError) as error:
-        raise NoData(
-            f"{file} cannot be read ({error}). It holds Fashion-MNIST as the arrays x_train, "
-            "y_train, x_test and y_test: uint8 images (n, 28, 28) and their classes (n,)."
-        ) from error
-    return train, test
+    arrays = arrays_of(folder / "fashion_mnist.npz")
+    return _split(*arrays.train), _split(*arrays.test)
 
 
 def _split(images: npt.NDArray[np.uint8], truth: npt.NDArray[np.int64]) -> Split:
     grey = torch.from_numpy(images).reshape(-1, 1, _PUBLISHED_SIDE, _PUBLISHED_SIDE)
     halved = functional.avg_pool2d(grey.float(), 2).round().to(torch.uint8)  # (n, 1, 14, 14)
     # Networks here take three channels; a view costs nothing.
-    return Split(halved.expand(-1, 3, -1, -1), torch.from_numpy(truth).to(torch.int64))
+    return Split(halved.expand(-1, 3, -1, -1), torch.from_numpy(truth))
 
 
 def sampled(train: Split, *, images: int, copies: int, generator: torch.Generator) -> Pool:

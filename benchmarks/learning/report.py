@@ -6,9 +6,15 @@ from math import isinf
 from statistics import fmean
 from typing import Final
 
+from al_engine.experiments.statistics import (
+    Interval,
+    curve_mean,
+    labels_to_reach,
+    mean_curve,
+    paired_interval,
+)
 from al_engine.strategies import ALIKE
 from benchmarks.figures import machine
-from benchmarks.learning.compare import Interval, curve_mean, labels_to_reach, paired_interval
 from benchmarks.learning.course import (
     ARCHITECTURE,
     COMMITTEE,
@@ -132,16 +138,11 @@ def rows(courses: Sequence[Course], baseline: Sequence[Course]) -> list[Row]:
                 mean_gain=paired_interval(means, _means(theirs)),
                 end=fmean(ends),
                 end_gain=paired_interval(ends, [course.accuracy[-1] for course in theirs]),
-                enough=labels_to_reach(ours[0].labels, mean_curve(ours), mean_curve(theirs)[-1]),
+                enough=labels_to_reach(ours[0].labels, _curve(ours), _curve(theirs)[-1]),
                 distinct=fmean(course.distinct for course in ours),
             )
         )
     return sorted(found, key=lambda row: row.mean, reverse=True)
-
-
-def mean_curve(courses: Sequence[Course]) -> list[float]:
-    """The mean accuracy over the courses, at each number of labels."""
-    return [fmean(at) for at in zip(*(course.accuracy for course in courses), strict=True)]
 
 
 def summary(settings: Mapping[str, Sequence[Row]]) -> str:
@@ -195,11 +196,15 @@ def drawn(title: str, courses: Sequence[Course], baseline: Sequence[Course]) -> 
         ours = [c for c in courses if c.arm.strategy == strategy and c.seed in random]
         if not ours or ours[0].arm == baseline[0].arm:
             continue
-        theirs = mean_curve([random[course.seed] for course in ours])
-        gains = [100 * (our - their) for our, their in zip(mean_curve(ours), theirs, strict=True)]
+        theirs = _curve([random[course.seed] for course in ours])
+        gains = [100 * (our - their) for our, their in zip(_curve(ours), theirs, strict=True)]
         name = f"{strategy}, filtered" if strategy == BASELINE else strategy
         lines.append(Line(name, list(zip(ours[0].labels, gains, strict=True))))
     return chart(title, lines, across="labels", up="test accuracy above random's, points")
+
+
+def _curve(courses: Sequence[Course]) -> list[float]:
+    return mean_curve([course.accuracy for course in courses])
 
 
 def _means(courses: Sequence[Course]) -> list[float]:

@@ -3,11 +3,16 @@
 import fcntl
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from al_engine.training.recipe import Recipe
 from benchmarks.learning.course import Arm, Course
+
+_DEFAULTS: Final = {
+    field.name: field.default for field in fields(Recipe) if field.default is not MISSING
+}
 
 
 class OtherConditions(ValueError):
@@ -28,14 +33,14 @@ def read(file: Path, conditions: dict[str, Any]) -> list[Course]:
         return []
     courses = []
     for line in file.read_text(encoding="utf-8").splitlines():
-        fields = json.loads(line)
-        found = fields.pop("conditions")
-        if found != conditions:
+        told = json.loads(line)
+        found = told.pop("conditions")
+        if _completed(found) != _completed(conditions):
             raise OtherConditions(
                 f"{file} holds results of other conditions ({_difference(found, conditions)}). "
                 "Choose another --output, or the conditions of those results."
             )
-        courses.append(Course(**fields | {"arm": Arm(**fields["arm"])}))
+        courses.append(Course(**told | {"arm": Arm(**told["arm"])}))
     return courses
 
 
@@ -45,6 +50,11 @@ def missing(courses: Iterable[Course], *, arms: Iterable[Arm], seeds: int) -> li
     arms = list(arms)
     wanted = [(arm, seed) for seed in range(seeds) for arm in arms]
     return [each for each in wanted if each not in done]
+
+
+def _completed(conditions: dict[str, Any]) -> dict[str, Any]:
+    """With what recipes got after a result was written: it was then as it is by default."""
+    return conditions | {"recipe": _DEFAULTS | conditions["recipe"]}
 
 
 def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:

@@ -9,16 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from al_engine.experiments.files import NoData
 from benchmarks.learning import results
-from benchmarks.learning.compare import (
-    Interval,
-    curve_mean,
-    labels_to_reach,
-    paired_interval,
-)
 from benchmarks.learning.course import Arm, Course
-from benchmarks.learning.drawing import Line, chart, spread, ticks
-from benchmarks.learning.pool import NoData, Split, load, sampled
+from benchmarks.learning.drawing import Line, chart, ticks
+from benchmarks.learning.pool import Split, load, sampled
 from benchmarks.learning.report import rows, summary, table
 
 CONDITIONS = {"sizes": {"batch": 10}, "recipe": {"epochs": 20}}
@@ -28,55 +23,6 @@ def course(strategy: str, seed: int, *accuracy: float, pool: str = "clean") -> C
     labels = [10 * (n + 1) for n in range(len(accuracy))]
     arm = Arm(pool=pool, filtered=False, strategy=strategy)
     return Course(arm, seed, labels, list(accuracy), distinct=7, seconds=2.0)
-
-
-def test_the_mean_of_a_curve_weighs_a_long_stretch_more_than_a_short_one() -> None:
-    # 10 labels at a mean of 0.3, 30 labels at a mean of 0.5: (10 * 0.3 + 30 * 0.5) / 40.
-    assert curve_mean([10, 20, 50], [0.2, 0.4, 0.6]) == pytest.approx(0.45)
-
-
-def test_a_curve_of_one_point_has_no_mean() -> None:
-    with pytest.raises(ValueError, match="two points"):
-        curve_mean([10], [0.2])
-
-
-def test_the_interval_is_that_of_students_t_on_the_differences() -> None:
-    # Differences 1, 2, 3, 4, 5: mean 3, s = sqrt(2.5), 2.776 * s / sqrt(5) = 1.963.
-    found = paired_interval([11, 12, 13, 14, 15], [10, 10, 10, 10, 10])
-    assert found.mean == pytest.approx(3)
-    assert found.half_width == pytest.approx(1.963, abs=5e-4)
-    assert found.side == 1
-
-
-def test_what_all_pairs_have_in_common_does_not_widen_the_interval() -> None:
-    found = paired_interval([0.5, 0.7, 0.9], [0.4, 0.6, 0.8])
-    assert found.mean == pytest.approx(0.1)
-    assert found.half_width == pytest.approx(0, abs=1e-12)
-
-
-def test_one_pair_says_nothing_about_chance() -> None:
-    found = paired_interval([0.5], [0.4])
-    assert found.mean == pytest.approx(0.1)
-    assert found.half_width == inf
-    assert found.side == 0
-
-
-def test_an_interval_that_holds_0_is_on_no_side() -> None:
-    assert [Interval(mean, 1.0).side for mean in (-1.5, -1.0, 0.5, 1.5)] == [-1, 0, 0, 1]
-
-
-@pytest.mark.parametrize(
-    ("level", "labels"), [(0.1, 10.0), (0.2, 10.0), (0.3, 15.0), (0.5, 25.0), (0.7, None)]
-)
-def test_labels_to_reach_a_level_are_read_from_the_line_between_two_points(
-    level: float, labels: float | None
-) -> None:
-    reached = labels_to_reach([10, 20, 30], [0.2, 0.4, 0.6], level)
-    assert reached == (None if labels is None else pytest.approx(labels))
-
-
-def test_a_curve_that_falls_again_has_reached_the_level() -> None:
-    assert labels_to_reach([10, 20, 30], [0.2, 0.6, 0.3], 0.5) == pytest.approx(17.5)
 
 
 def test_a_strategy_is_compared_over_the_seeds_that_it_shares_with_random() -> None:
@@ -133,6 +79,18 @@ def test_results_of_other_conditions_are_not_mixed_in(tmp_path: Path) -> None:
         results.read(file, CONDITIONS | {"recipe": {"epochs": 30}})
 
 
+def test_results_from_before_a_recipe_had_a_field_are_still_those_of_its_default(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "results.jsonl"
+    done = course("margin", 0, 0.2, 0.4)
+    results.add(file, done, CONDITIONS)
+    smoother = {"recipe": CONDITIONS["recipe"] | {"label_smoothing": 0.1}}
+    assert results.read(file, CONDITIONS | {"recipe": {"epochs": 20, "label_smoothing": 0.0}})
+    with pytest.raises(results.OtherConditions, match="label_smoothing"):
+        results.read(file, CONDITIONS | smoother)
+
+
 def test_a_copied_pool_holds_every_image_as_often_and_a_seed_draws_the_same() -> None:
     data = Split(
         torch.arange(50, dtype=torch.uint8).view(50, 1, 1, 1).expand(-1, 3, 14, 14),
@@ -171,11 +129,6 @@ def test_a_folder_without_the_data_is_told_what_belongs_there(tmp_path: Path) ->
 def test_ticks_are_round_and_enclose_the_values() -> None:
     assert ticks(68.3, 81.9) == [65, 70, 75, 80, 85]
     assert ticks(0, 1_000) == [0, 200, 400, 600, 800, 1_000]
-
-
-def test_names_at_the_ends_of_lines_keep_their_distance_and_order() -> None:
-    assert spread([10, 100, 104, 11], 10) == pytest.approx([5.5, 97, 107, 15.5])
-    assert spread([50, 10], 10) == [50, 10]
 
 
 def test_a_drawing_is_an_svg_with_a_line_for_each_series() -> None:

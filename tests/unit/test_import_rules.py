@@ -63,8 +63,15 @@ def test_what_computes_never_loads_django(tmp_path: Path) -> None:
     assert not loaded & {"django", "psycopg", "channels", "annotator_site"}
 
 
+def test_experiments_need_neither_django_nor_a_database(tmp_path: Path) -> None:
+    loaded = loaded_by(tmp_path, "torch", "al_engine.experiments")
+    assert "torch" in loaded
+    assert not loaded & {"django", "psycopg", "channels", "annotator_site"}
+
+
 def test_what_decides_and_what_supervises_is_plain_python(tmp_path: Path) -> None:
-    loaded = loaded_by(tmp_path, "plain", "al_engine.refill", "al_engine.supervisor")
+    names = ("refill", "rules", "dealing", "supervisor")
+    loaded = loaded_by(tmp_path, "plain", *(f"al_engine.{name}" for name in names))
     assert not loaded & {"django", "psycopg", "torch", "numpy", "annotator_site"}
 
 

@@ -73,6 +73,34 @@ def test_fixed_batches_of_all_workers_are_the_batch_size() -> None:
         refill.fixed_batch(batch_size=0, workers=1, index=0, open_queries=0)
 
 
+def test_a_worker_fills_up_its_share_when_a_quarter_is_gone() -> None:
+    def aim(open_queries: int, **more: float) -> refill.Aim:
+        rest = {"answers_per_second": 0.0, "pass_seconds": 0.0} | more
+        return refill.aim(
+            batch_size=0, workers=2, index=1, open_queries=open_queries, floor=41, **rest
+        )
+
+    # 41 for two workers: 21 and 20.
+    assert aim(16) == refill.Aim(depth=20, need=0)
+    assert aim(15) == refill.Aim(depth=20, need=5)
+    # 10 answers a second during a pass of 4 s and the second until it begins, twice for safety.
+    assert aim(0, answers_per_second=10, pass_seconds=4) == refill.Aim(depth=50, need=50)
+
+
+def test_with_a_fixed_batch_the_pace_of_people_plays_no_part() -> None:
+    def need(open_queries: int) -> int:
+        return refill.aim(
+            batch_size=100,
+            workers=10,
+            index=0,
+            open_queries=open_queries,
+            answers_per_second=1_000,
+            pass_seconds=60,
+        ).need
+
+    assert (need(10), need(6), need(5), need(0)) == (0, 0, 10, 10)
+
+
 def test_a_refresh_adds_the_new_best_first_and_withdraws_the_rest() -> None:
     change = refill.plan_refresh(open_ids=[5, 3, 8], selected_ids=[9, 3, 1, 9])
     assert change == refill.Refresh(add=(9, 1), withdraw=(5, 8))

@@ -5,9 +5,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
 from al_engine.pools.models.campaign import Campaign, Choice
-
-CELLS = 64
-"""Number of disjoint slices of D that are dealt out to workers. Fixed for an installation."""
+from al_engine.rules import CELLS as CELLS
 
 
 class Image(models.Model):

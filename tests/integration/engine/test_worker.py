@@ -167,6 +167,24 @@ def test_without_refresh_what_was_asked_stays_asked(make_campaign: MakeCampaign)
     assert_best(fresh, entropies(version, sorted(in_d)))
 
 
+def test_without_refresh_what_an_older_model_ranked_is_not_called_the_newer_models_choice(
+    make_campaign: MakeCampaign,
+) -> None:
+    campaign = make_campaign(pool=300, refresh=False)
+    publish_model(campaign, seed=1)
+    person = join(campaign)
+    with working(campaign, "entropy") as workers:
+        workers.step()
+        before = positions_of(open_queries(campaign))
+        version = publish_model(campaign, seed=3)
+        workers.step()  # S is full
+        person.take(40)
+        workers.step()
+    fresh = [each for each in open_queries(campaign) if each.model_version_id == version.pk]
+    assert len(fresh) == 40
+    assert_best(fresh, entropies(version, sorted(set(range(300)) - before)))
+
+
 def test_an_image_whose_file_is_gone_hinders_no_refresh(make_campaign: MakeCampaign) -> None:
     campaign = make_campaign(pool=300)
     with working(campaign, "entropy") as workers:

@@ -57,6 +57,17 @@ def test_typical_images_are_asked_first_and_doubtful_ones_once_there_is_a_model(
     assert still_held == len(held) == 20
 
 
+def test_between_two_passes_before_the_first_model_typical_images_follow(
+    make_campaign: MakeCampaign,
+) -> None:
+    campaign = make_campaign(pool=300)
+    with working(campaign, "typiclust") as workers:
+        workers.step()
+        join(campaign).take(40)
+        workers.step()
+    assert chosen_by(campaign) == {"typiclust": DEPTH_FLOOR + 40}
+
+
 def test_copies_of_an_image_are_asked_once_whatever_worker_has_them(
     make_campaign: MakeCampaign,
 ) -> None:

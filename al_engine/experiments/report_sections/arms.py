@@ -1,0 +1,103 @@
+"""How arms look in all figures of a report, and which of them are measured against which."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import isinf
+
+from al_engine.experiments.figures import MARKERS, Series
+from al_engine.experiments.looks import BASELINE, few
+from al_engine.experiments.report_sections.layout import Cell, Layout, Place
+from al_engine.experiments.report_sections.naming import data_name, place_name
+from al_engine.experiments.statistics import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Of a line or a dot."""
+
+    colour: str
+    marker: str
+    dashed: bool
+
+
+def looks(layout: Layout) -> dict[str, Look]:
+    """By the arm's name. Random is black; a synchronous arm is the dashed twin of its partner."""
+    first = {arm: next(cell for cell in layout.cells if cell.arm == arm) for arm in layout.arms}
+    kinds = {arm: _kind(cell, list(first.values())) for arm, cell in first.items()}
+    coloured = list(dict.fromkeys(kind for kind in kinds.values() if kind != "random"))
+    colours = dict(zip(coloured, few(len(coloured)), strict=True)) | {"random": BASELINE}
+    return {
+        arm: Look(
+            colours[kind],
+            MARKERS[coloured.index(kind) % len(MARKERS)] if kind in coloured else MARKERS[0],
+            dashed=first[arm].is_synchronous,
+        )
+        for arm, kind in kinds.items()
+    }
+
+
+def series(
+    name: str, look: Look, x: Sequence[float], heights: Sequence[Interval], *, times: float = 100
+) -> Series:
+    """A line through means, in percent; with intervals where there is more than a single run."""
+    told = [] if any(isinf(at.half_width) for at in heights) else heights
+    return Series(
+        name,
+        x,
+        [times * at.mean for at in heights],
+        look.colour,
+        low=[times * (at.mean - at.half_width) for at in told],
+        high=[times * (at.mean + at.half_width) for at in told],
+        marker=look.marker,
+        dashed=look.dashed,
+    )
+
+
+def baseline(cells: Iterable[Cell]) -> Cell | None:
+    """The one that chooses at random; where there are two, the asynchronous one."""
+    found = sorted((cell for cell in cells if cell.is_random), key=lambda c: c.is_synchronous)
+    return found[0] if found else None
+
+
+def by_data(layout: Layout) -> list[tuple[str, list[Place]]]:
+    """Places by the name of their data."""
+    found: dict[str, list[Place]] = {}
+    for place in layout.places:
+        found.setdefault(data_of(layout, place), []).append(place)
+    return list(found.items())
+
+
+def data_of(layout: Layout, place: Place) -> str:
+    """The name of the data set at a place."""
+    return data_name(place.get("data.name", layout.cells[0].setting.data.name))
+
+
+def place_title(layout: Layout, place: Place) -> str:
+    """A place in words, its data first whether or not they vary."""
+    rest = place_name({key: value for key, value in place.items() if key != "data.name"})
+    return ", ".join(filter(None, [data_of(layout, place), rest]))
+
+
+def row_name(layout: Layout, cell: Cell) -> str:
+    """The arm, and at which place."""
+    rest = place_name(cell.place) if len(layout.places) > 1 else ""
+    return ", ".join(filter(None, [cell.arm, rest]))
+
+
+def partners(cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
+    """(synchronous, asynchronous) cells with the same strategies."""
+    return [
+        (one, other)
+        for one in cells
+        for other in cells
+        if one.is_synchronous and not other.is_synchronous and one.strategies == other.strategies
+    ]
+
+
+def _kind(cell: Cell, others: Sequence[Cell]) -> str:
+    """What shares a colour: arms that are alone with a partner of the other mode."""
+    alike = [other for other in others if other.strategies == cell.strategies]
+    modes = [other.is_synchronous for other in alike]
+    if sorted(modes) in ([False], [True], [False, True]):
+        return "random" if cell.is_random else " ".join(sorted(cell.strategies))
+    return "random" if cell.is_random and cell is alike[0] else cell.arm

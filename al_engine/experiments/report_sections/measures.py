@@ -1,0 +1,129 @@
+"""What is read from runs: curves and their heights, waits, staleness; accuracies from 0 to 1."""
+
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+from al_engine.experiments.report_sections.layout import Cell, shared, values
+from al_engine.experiments.results import Run
+from al_engine.experiments.statistics import (
+    Interval,
+    curve_mean,
+    interval,
+    mean_curve,
+    paired_interval,
+    paired_p,
+)
+
+Measure = Callable[[Run], float]
+
+
+def labels_of(runs: Sequence[Run]) -> list[int]:
+    """The numbers of labels at which all of these runs were evaluated, rising."""
+    common = set.intersection(*({at["labels"] for at in run.evaluated} for run in runs))
+    return sorted(common)
+
+
+def accuracies(run: Run, labels: Sequence[int]) -> list[float]:
+    """The accuracy of a model trained on exactly so many of the run's labels, at each number."""
+    found = {at["labels"]: float(at["accuracy"]) for at in run.evaluated}
+    return [found[at] for at in labels]
+
+
+def mean_height(run: Run) -> float:
+    """The average accuracy over the whole curve: the measure of the paper's Table 1."""
+    labels = labels_of([run])
+    return curve_mean(labels, accuracies(run, labels))
+
+
+def late_height(run: Run) -> float:
+    """The average accuracy over the curve from half of the labels on."""
+    labels = late(labels_of([run]))
+    return curve_mean(labels, accuracies(run, labels))
+
+
+def late(labels: Sequence[int]) -> list[int]:
+    """Those from half of the last number on, two at least."""
+    return [at for at in labels if 2 * at >= labels[-1] or at >= labels[-2]]
+
+
+def end(run: Run) -> float:
+    """The accuracy with all labels."""
+    return accuracies(run, labels_of([run])[-1:])[0]
+
+
+def newest_height(run: Run) -> float:
+    """The average over the curve of the accuracy that g* had at that moment.
+
+    From the first evaluation on at which there was a g*; of a single one, its accuracy.
+    """
+    found = [(at["labels"], at["newest_accuracy"]) for at in run.evaluated]
+    known = [(labels, accuracy) for labels, accuracy in found if accuracy is not None]
+    if len(known) < 2:
+        return fmean(accuracy for _, accuracy in known) if known else float("nan")
+    return curve_mean([labels for labels, _ in known], [accuracy for _, accuracy in known])
+
+
+def wait(run: Run) -> float:
+    """Seconds that a person lacks an image between an answer and the next, on average."""
+    return float(run.finished["between_queries"]["mean"] or 0)
+
+
+def between_queries(run: Run) -> float:
+    """Seconds from one query of a person to the next, on average: their work, and the wait."""
+    return wait(run) + run.setting.people.seconds_per_label
+
+
+def staleness(run: Run) -> float:
+    """Labels that the model behind a query did not know when it was answered, on average."""
+    return float(run.finished["staleness"]["mean"] or 0)
+
+
+def mean(cell: Cell, measure: Measure) -> Interval:
+    """A measure over the seeds of a cell."""
+    return interval(values(cell, measure))
+
+
+def difference(ours: Cell, theirs: Cell, measure: Measure) -> Interval | None:
+    """Ours less theirs, paired over the seeds that both have; None where they share none."""
+    pairs = shared(ours, theirs)
+    if not pairs:
+        return None
+    return paired_interval([measure(run) for run, _ in pairs], [measure(run) for _, run in pairs])
+
+
+def difference_p(ours: Cell, theirs: Cell, measure: Measure) -> float:
+    """The p-value of that difference; 1 where there are fewer than two pairs."""
+    pairs = shared(ours, theirs)
+    if not pairs:
+        return 1.0
+    return paired_p([measure(run) for run, _ in pairs], [measure(run) for _, run in pairs])
+
+
+def cell_curve(cell: Cell) -> tuple[list[int], list[Interval]]:
+    """Labels, and the accuracy there with its interval over the seeds."""
+    labels = labels_of(cell.runs)
+    curves = [accuracies(run, labels) for run in cell.runs]
+    return labels, [interval(at) for at in zip(*curves, strict=True)]
+
+
+def paired_curves(ours: Cell, theirs: Cell) -> tuple[list[int], list[float], list[float]]:
+    """Labels, and the two mean curves over the seeds that both have (one at least)."""
+    pairs = shared(ours, theirs)
+    labels = labels_of([run for pair in pairs for run in pair])
+    left = mean_curve([accuracies(run, labels) for run, _ in pairs])
+    right = mean_curve([accuracies(run, labels) for _, run in pairs])
+    return labels, left, right
+
+
+def differences_along(ours: Cell, theirs: Cell) -> list[tuple[int, Interval]]:
+    """At each number of labels, ours less theirs, paired over the seeds that both have."""
+    pairs = shared(ours, theirs)
+    if not pairs:
+        return []
+    labels = labels_of([run for pair in pairs for run in pair])
+    left = zip(*(accuracies(run, labels) for run, _ in pairs), strict=True)
+    right = zip(*(accuracies(run, labels) for _, run in pairs), strict=True)
+    return [
+        (at, paired_interval(one, other))
+        for at, one, other in zip(labels, left, right, strict=True)
+    ]

@@ -1,0 +1,100 @@
+"""What is known of images before somebody chooses among them: with a model, and without one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from al_engine import strategies
+from al_engine.architectures import Classifier
+from al_engine.strategies import Evidence
+from al_engine.training import opinions
+from al_engine.training.embedding_cache import EmbeddingCache, Positions, said_of
+from al_engine.training.evaluate import predict_with_features
+from al_engine.training.raw_features import raw_features
+
+BY_DROPOUT: Final = "bald"
+"""Its opinions are one network’s without parts of it; others ask the networks of all servers."""
+DROPOUT_OPINIONS: Final = 8
+LABELED: Final = 10_000
+"""Images of L that a selection looks at, the newest: their embeddings are made anew for each g*."""
+
+
+class Looker:
+    """Looks at images by their positions, int64 (n,), which `read` turns into uint8 (n, 3, S, S).
+
+    `generator` decides what is random in it: which images the raw features come from, and which
+    parts of an embedding an opinion does without.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Positions], Tensor],
+        *,
+        device: torch.device,
+        generator: torch.Generator,
+    ) -> None:
+        self._read = read
+        self._device = device
+        self._generator = generator
+        self._embeddings = EmbeddingCache()
+
+    def look(
+        self,
+        model: Classifier | None,
+        positions: Positions,
+        *,
+        classes: int,
+        temperature: float = 1.0,
+    ) -> tuple[Tensor, Tensor]:
+        """Class probabilities (n, C) and embeddings (n, d), float32 on the CPU, in one pass.
+
+        Before there is a model, all classes are equally likely, and the embeddings are those of
+        the raw images.
+        """
+        if model is None:
+            return (
+                torch.full((len(positions), classes), 1 / classes),
+                raw_features(self._read(positions), generator=self._generator),
+            )
+        if model.frozen_backbone:
+            known = self._embeddings.of(model, positions, self._read, device=self._device)
+            return said_of(model, known, device=self._device, temperature=temperature), known
+        return predict_with_features(
+            model, self._read(positions), device=self._device, temperature=temperature
+        )
+
+    def completed(
+        self,
+        part: Evidence,
+        strategy: str,
+        model: Classifier,
+        positions: Positions,
+        *,
+        members: Callable[[], Sequence[Classifier]],
+        labeled: Callable[[], Tensor],
+    ) -> Evidence:
+        """The evidence about the images at these positions, with what a strategy asks for besides.
+
+        `members` gives the committee, of which the model itself is one where it has nobody;
+        `labeled` the embeddings (m, d) of L by the model. Either is asked only when needed.
+        """
+        needs = strategies.needs(strategy)
+        if "labeled" in needs:
+            part = replace(part, labeled=labeled())
+        if "members" not in needs:
+            return part
+        if strategy == BY_DROPOUT and part.embeddings is not None:
+            said = opinions.by_dropout(
+                model.head,
+                part.embeddings.to(self._device),
+                count=DROPOUT_OPINIONS,
+                generator=self._generator,
+            )
+        else:
+            said = opinions.of_committee(
+                members() or [model], self._read(positions), device=self._device
+            )
+        return replace(part, members=said)

@@ -1,0 +1,89 @@
+"""What a pass changes in S, and what it leaves for later."""
+
+import pytest
+import torch
+
+from al_engine.strategies import Evidence, UnknownStrategy
+from al_engine.strategies.ranking import RANK_AHEAD, Ranking, Replanned, Taken
+
+# Images 100 to 107, the most doubtful first: its likeliest class has 0.51, 0.52, and so on.
+IDS = list(range(100, 108))
+
+
+def evidence(embeddings: torch.Tensor | None = None) -> Evidence:
+    sure = torch.tensor([0.51 + 0.01 * place for place in range(len(IDS))])
+    return Evidence(torch.stack([sure, 1 - sure], dim=1), embeddings)
+
+
+def ranking() -> Ranking:
+    return Ranking("margin", generator=torch.Generator().manual_seed(0))
+
+
+def planned(
+    of: Ranking,
+    *,
+    active: tuple[int, ...] = (),
+    wanted: int,
+    embeddings: torch.Tensor | None = None,
+    taken: Taken | None = None,
+) -> Replanned:
+    return of.replan(
+        IDS,
+        evidence(embeddings),
+        strategy="margin",
+        version=3,
+        active=active,
+        waiting=len(active),
+        wanted=wanted,
+        taken=taken,
+    )
+
+
+def test_open_queries_become_the_new_choice() -> None:
+    one = ranking()
+    # Two queries are open, of which one is among the best three; the pass did not see image 55.
+    plan = planned(one, active=(101, 107, 55), wanted=1)
+    assert plan.add == 2
+    assert plan.withdraw == (107,)
+    assert dict(plan.confirmed) == {101: pytest.approx(-0.04)}
+    added = one.take(plan.add)
+    assert dict(added) == {100: pytest.approx(-0.02), 102: pytest.approx(-0.06)}
+    assert (one.strategy, one.version, one.ranked) == ("margin", 3, True)
+
+
+def test_what_is_ranked_ahead_waits_for_the_next_refills() -> None:
+    one = ranking()
+    assert one.ahead == 0
+    assert not one.ranked
+    planned(one, wanted=1)
+    assert one.ahead == RANK_AHEAD
+    assert [image for image, _ in one.take(2)] == [100, 101]
+    assert [image for image, _ in one.take(9, but={102})] == [103]
+    assert one.ahead == 0
+
+
+def test_copies_of_what_was_taken_come_last() -> None:
+    # All images point elsewhere but 102, a copy of 100, and 103, of what was taken before.
+    embeddings = torch.eye(8)
+    embeddings[2] = 2 * embeddings[0]
+    embeddings[3] = torch.tensor([0.0] * 7 + [5.0])
+    taken = Taken()
+    assert taken.copies_last(torch.eye(8)[7:], torch.tensor([0]), 1) == [0]
+    one = ranking()
+    planned(one, wanted=2, embeddings=embeddings, taken=taken)
+    order = [image for image, _ in one.take(8)]
+    assert order == [100, 101, 104, 105, 106, 102, 103, 107]
+
+
+def test_another_model_forgets_what_was_taken() -> None:
+    taken, same = Taken(), torch.ones(2, 4)
+    taken.copies_last(same, torch.tensor([0]), 1)
+    other = torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
+    assert taken.copies_last(other, torch.tensor([1, 0]), 1) == [0, 1]
+    taken.clear()
+    assert taken.copies_last(other, torch.tensor([1, 0]), 1) == [1, 0]
+
+
+def test_a_strategy_that_nobody_knows_is_said_at_once() -> None:
+    with pytest.raises(UnknownStrategy):
+        Ranking("margarine", generator=torch.Generator())
