@@ -275,15 +275,17 @@ async def filled_by(conn: Connection, *, campaign_id: int) -> int | None:
 
 
 async def recall(
-    conn: Connection, *, campaign_id: int, turns: Sequence[int], newest: int
+    conn: Connection, *, campaign_id: int, turns: Sequence[int], newest: int, random: bool
 ) -> list[tuple[UUID, int]]:
     """Take back those of these leased turns that another model version than `newest` chose.
 
-    Their images return to D. Returns (session, turn) of each. What somebody answers right now,
-    audits, and queries of several turns stay with whoever holds them.
+    With `random` also those that no model chose. Their images return to D. Returns (session, turn)
+    of each. What somebody answers right now, audits, and queries of several turns stay with whoever
+    holds them.
     """
     cursor = await conn.execute(
-        statement("recall"), {"campaign": campaign_id, "turns": list(turns), "newest": newest}
+        statement("recall"),
+        {"campaign": campaign_id, "turns": list(turns), "newest": newest, "random": random},
     )
     return [(session, turn_id) for session, turn_id in await cursor.fetchall()]
 

@@ -19,7 +19,7 @@ from al_engine.architectures import Classifier
 from al_engine.training.batches import batches
 from al_engine.training.checks import check
 from al_engine.training.compiling import Forward, compiled
-from al_engine.training.devices import autocast, placed, repeatable
+from al_engine.training.devices import autocast, placed, repeatable, threads_for
 from al_engine.training.evaluate import predict_with_features
 from al_engine.training.feed import Images, fits
 from al_engine.training.head import train_head
@@ -109,7 +109,13 @@ def train(
     )
     shape = (recipe.architecture, classes, recipe.image_size, recipe.batch_size, device)
     network = compiled(fresh, shape) if recipe.compiled else nullcontext((fresh, fresh))
-    with repeatable(device), closing(feed), network as (model, forward):
+    pixels = recipe.batch_size * recipe.image_size**2
+    with (
+        repeatable(device),
+        threads_for(pixels, device),
+        closing(feed),
+        network as (model, forward),
+    ):
         losses = _descend(
             model,
             forward,

@@ -24,6 +24,7 @@ class CampaignView:
     messages_per_second: int
     budget: int
     refresh: bool
+    asks_at_random: bool
     choices: tuple[dict[str, Any], ...]
     choice_ids: frozenset[int]
 
@@ -54,6 +55,7 @@ def view_of(campaign: Campaign) -> CampaignView:
         instructions_html=instructions_html(campaign.instructions),
         state=campaign.state,
         refresh=campaign.refresh,
+        asks_at_random="random" in campaign.strategies,
         lease_seconds=campaign.lease_seconds,
         resume_seconds=campaign.resume_seconds,
         messages_per_second=campaign.messages_per_second,

@@ -111,7 +111,11 @@ async def _exchange(desk: Desk, newest: int, *, beyond: int) -> None:
     if spares:
         async with desk.pool.connection() as conn:
             gone = await query.recall(
-                conn, campaign_id=desk.campaign.id, turns=spares, newest=newest
+                conn,
+                campaign_id=desk.campaign.id,
+                turns=spares,
+                newest=newest,
+                random=not desk.campaign.asks_at_random,
             )
         desk.revoke(gone, fresher=True)
 

@@ -128,8 +128,11 @@ def _section(
             ),
             "",
             (
-                "A newer model takes back what people hold, but for the image in view and the "
-                f"next. So {2 * PEOPLE} queries may be older than it, each of them for a while."
+                "A newer model takes back what people hold and have not come to, the next image "
+                "once there is a newer one. A version comes every "
+                f"{felt['seconds'] / len(versions):.1f} s and an image is looked at for "
+                f"{THINK_S:g} s on average, at times three times as long: what was newest when it "
+                "came into view is often answered two versions later."
             ),
             "",
             (

@@ -141,7 +141,7 @@ def web(
             for _ in range(processes)
         ]
         try:
-            _await_answer(port)
+            await_answer(port)
             yield port, [psutil.Process(child.pid) for child in children]
         finally:
             for child in children:
@@ -154,7 +154,8 @@ def web(
                     child.wait()
 
 
-def _await_answer(port: int) -> None:
+def await_answer(port: int) -> None:
+    """Return once a site answers on this port; ends the program where none does."""
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         client = http.client.HTTPConnection(HOST, port, timeout=1.0)

@@ -9,7 +9,9 @@ WITH gone AS MATERIALIZED (
     JOIN pools_image image ON image.id = a.image_id
     WHERE a.id = ANY(%(turns)s::bigint[]) AND a.campaign_id = %(campaign)s AND a.state = 'leased'
       AND q.state = 'open' AND q.purpose = 'active'
-      AND q.model_version_id <> %(newest)s
+      -- What was drawn at random before there was a model gives way as well, but for a campaign
+      -- that asks at random all along.
+      AND (q.model_version_id <> %(newest)s OR (%(random)s AND q.model_version_id IS NULL))
       AND NOT EXISTS (SELECT 1 FROM pools_assignment other
                       WHERE other.image_id = a.image_id AND other.query_id = q.id
                         AND other.id <> a.id)

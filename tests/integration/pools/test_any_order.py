@@ -168,6 +168,7 @@ class PoolsMachine(SmallCampaign):
                 campaign_id=self.pools.id,
                 turns=list(holder),
                 newest=self.versions[newer],
+                random=False,
             )
         )
         for _, turn in gone:

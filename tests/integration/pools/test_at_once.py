@@ -89,7 +89,9 @@ class AtOnceMachine(SmallCampaign):
 
     async def _sweep(self, sweeper: Desk, held: list[int], newest: int) -> None:
         await sweeper.expire()
-        await query.recall(sweeper.conn, campaign_id=self.pools.id, turns=held, newest=newest)
+        await query.recall(
+            sweeper.conn, campaign_id=self.pools.id, turns=held, newest=newest, random=True
+        )
 
     def _refill(self, pick: set[int], drop: set[int]) -> None:
         images = list(Image.objects.filter(campaign=self.pools.campaign).order_by("pk"))

@@ -128,6 +128,7 @@ def parameters(pools: Pools) -> dict[str, Any]:
         "scores": [0.5] * len(images),
         "purposes": ["active"] * len(images),
         "newest": 1,
+        "random": True,
         "versions": [None] * len(images),
     }
 

@@ -10,9 +10,15 @@ from .conftest import MakePools, OpenConnection, OpenDesk, Pools, Run
 from .desk import Desk
 
 
-def recall(run: Run, desk: Desk, turns: list[int], newest: int) -> set[int]:
+def recall(
+    run: Run, desk: Desk, turns: list[int], newest: int, *, random: bool = False
+) -> set[int]:
     """Recall these turns; those that were taken back."""
-    gone = run(query.recall(desk.conn, campaign_id=desk.campaign_id, turns=turns, newest=newest))
+    gone = run(
+        query.recall(
+            desk.conn, campaign_id=desk.campaign_id, turns=turns, newest=newest, random=random
+        )
+    )
     return {turn for _, turn in gone}
 
 
@@ -62,14 +68,21 @@ def test_an_answer_to_what_was_taken_back_is_kept(
     pools.check()
 
 
-def test_audits_and_random_queries_stay(pools: Pools, open_desk: OpenDesk, run: Run) -> None:
+def test_audits_stay_and_random_queries_unless_they_are_to_go(
+    pools: Pools, open_desk: OpenDesk, run: Run
+) -> None:
     desk, ann = open_desk(pools), pools.people[0]
     older, newer = (make_version(pools.campaign, number) for number in (1, 2))
     ask(pools.campaign, 2)
     ask(pools.campaign, 2, version=older)
     Query.objects.filter(model_version=older).update(purpose="audit")
-    assert recall(run, desk, claim(run, desk, ann, 4), newer) == set()
+    held = claim(run, desk, ann, 4)
     assert run(query.filled_by(desk.conn, campaign_id=pools.id)) is None
+    assert recall(run, desk, held, newer) == set()
+    # Before there was a model everything was random, and is not what a model would ask.
+    drawn = Assignment.objects.filter(pk__in=held, query__purpose="active")
+    assert recall(run, desk, held, newer, random=True) == set(drawn.values_list("pk", flat=True))
+    pools.check()
 
 
 def test_a_query_that_others_answer_as_well_stays(
@@ -99,7 +112,9 @@ def test_what_somebody_answers_right_now_is_left_alone(
             await other.execute(
                 "SELECT 1 FROM pools_image WHERE id = %s FOR NO KEY UPDATE", [image]
             )
-            gone = await query.recall(desk.conn, campaign_id=pools.id, turns=turns, newest=newer)
+            gone = await query.recall(
+                desk.conn, campaign_id=pools.id, turns=turns, newest=newer, random=False
+            )
         return [turn for _, turn in gone]
 
     assert run(while_it_is_held()) == [turns[1]]
