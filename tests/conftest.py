@@ -23,6 +23,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 WEB_START_TIMEOUT_S = 60.0
+# Files whose tests start whole sites or runs of experiments, and kill them.
+LONG = ("tests/unit/experiments/test_running.py", "tests/faults/", "tests/integration/engine/")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -158,3 +160,9 @@ def _answers(port: int) -> bool:
         client.request("GET", "/healthz", headers={"Host": "localhost"})
         return client.getresponse().status < 500
     return False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes minutes: at the end one process would do it, and the others nothing."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))  # stable: else as it was drawn
