@@ -49,10 +49,10 @@ lint: setup-dev
 		$(BIN)/python manage.py check --deploy --fail-level WARNING; \
 		ALLOWED_HOSTS=example.org $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-# Three processes, each with a database of its own: most tests wait for something now and then. In
+# Two processes, each with a database of its own: most tests wait for something now and then. In
 # the order of tests/conftest.py, which begins with the files that take longest.
 test: lint browser
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What people read: gathers what the code says into locale/ and compiles the translations.
 words: setup-dev

@@ -10,8 +10,6 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -59,6 +57,10 @@ def load_backbone(
 
 def read_file(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file; raises UnfitWeights when it is none."""
+    # Here, since experiments run where there is torch, torchvision, numpy and matplotlib alone.
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:

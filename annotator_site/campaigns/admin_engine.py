@@ -38,6 +38,12 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     ]  # fmt: skip
     list_select_related = ["campaign", "server"]
     list_filter = [CampaignFilter]
+    fields = [
+        "campaign", "version", "server", "role", "architecture", "labels_seen", "trained_on",
+        "trained_for", "on_holdout", "on_audit", "audit_count", "off_by", "divisor", "published_at",
+        "key", "sha256", "size",
+    ]  # fmt: skip
+    readonly_fields = ["trained_for", "on_holdout", "on_audit", "off_by", "divisor"]
     search_fields = ["sha256"]
     search_help_text = "#number of the row"
 
@@ -55,6 +61,10 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     @admin.display(description="calibration error")
     def off_by(self, row: ModelVersion) -> str:
         return "–" if row.ece is None else f"{row.ece:.3f}"
+
+    @admin.display(description="temperature")
+    def divisor(self, row: ModelVersion) -> str:
+        return f"{row.temperature:.3f}"
 
     @admin.display(description="trained for, s")
     def trained_for(self, row: ModelVersion) -> str:

@@ -40,7 +40,7 @@ export class Stage {
   // While something lies over the image, its time stands still and it cannot be answered.
   set covered(covered) {
     this.#covered = covered;
-    this.#tick();
+    this.#tell();
   }
 
   // Has a decoded image painted ahead of its turn.
@@ -100,12 +100,17 @@ export class Stage {
     this.#armed = false;
     this.#since = null;
     this.#seen = 0;
-    delete this.#stage.dataset.armed;
+    this.#tell();
   }
 
   #arm() {
     this.#armed = true;
-    this.#stage.dataset.armed = "true";
+    this.#tell();
+  }
+
+  // Whether it may be answered is in the document, too.
+  #tell() {
+    this.#stage.toggleAttribute("data-armed", this.armed);
     this.#tick();
   }
 

@@ -11,7 +11,7 @@ from stock import make_campaign, make_user, stock
 
 from al_engine.architectures import registry as architectures
 from al_engine.pools import signals
-from al_engine.pools.models import Campaign, Cell, Choice
+from al_engine.pools.models import Campaign, Cell, Choice, ModelVersion
 from al_engine.pools.models.image import CELLS
 from al_engine.strategies import names as strategy_names
 from annotator_site.accounts.models import Token
@@ -277,3 +277,17 @@ def test_filters_that_nobody_offers_are_refused(owner: Client) -> None:
 def test_the_form_offers_what_the_engine_has() -> None:
     assert engine_names.strategy_names() == strategy_names()
     assert list(engine_names.ARCHITECTURES) == architectures.names()
+
+
+def test_a_versions_page_says_what_its_numbers_mean(viewer: Client) -> None:
+    version = ModelVersion.objects.create(
+        campaign=make_campaign(), version=1, architecture="small_cnn", labels_seen=10,
+        trained_on=9, train_seconds=0.123456, accuracy=0.61234, accuracy_low=0.51,
+        accuracy_high=0.7,
+        ece=0.0456789, temperature=1.23456, sha256="0" * 64, size=1,
+    )  # fmt: skip
+    page = viewer.get(f"/admin/pools/modelversion/{version.pk}/change/").content.decode()
+    for words in ("61.2% (51.0% to 70.0%)", "0.046", "1.235", "Calibration error"):
+        assert words in page, words
+    assert "0.123456" not in page
+    assert ">Ece" not in page

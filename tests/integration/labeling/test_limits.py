@@ -88,7 +88,8 @@ def test_a_client_that_does_not_read_stops_nobody(
 def test_a_hundred_clients_that_never_read_are_sent_away_and_cost_little(
     connect: Connect, transactional_db: None, live_site: str
 ) -> None:
-    campaign = make_campaign(messages_per_second=20)
+    # Few: they are too many for it on a busy machine, too.
+    campaign = make_campaign(messages_per_second=8)
     stock(campaign, 200)
     cat, _ = choices_of(campaign)
     client = connect(campaign, make_annotator(campaign))
@@ -101,7 +102,7 @@ def test_a_hundred_clients_that_never_read_are_sent_away_and_cost_little(
     for each in deaf:
         with suppress(ConnectionClosed):
             each.ready(buffer=1)
-            for _ in range(150):
+            for _ in range(400):
                 each.send({"type": "skip", "id": str(uuid4()), "query": 0, "reason": "other"})
     for _ in range(10):
         assert client.label(client.queries(1)[0], cat)["type"] == "ack"
