@@ -1,7 +1,7 @@
 """How arms look in all figures of a report, and which of them are measured against which."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from math import isinf
 
 from al_engine.experiments.figures import MARKERS, Series
@@ -80,8 +80,23 @@ def place_title(layout: Layout, place: Place) -> str:
 
 def row_name(layout: Layout, cell: Cell) -> str:
     """The arm, and at which place."""
-    rest = place_name(cell.place) if len(layout.places) > 1 else ""
-    return ", ".join(filter(None, [cell.arm, rest]))
+    return _row_name(cell.arm, cell.place if len(layout.places) > 1 else {})
+
+
+def rows_of(layout: Layout, told: Callable[[Cell], list[str]]) -> list[list[str]]:
+    """A row a cell, its arm and place first; one row for all that an axis makes no difference to.
+
+    With durations that are given, for example, staleness is the same on all data.
+    """
+    lines = [
+        _Line(cell.arm, cell.place if len(layout.places) > 1 else {}, told(cell))
+        for cell in layout.cells
+    ]
+    for axis in layout.axes:
+        lines = _merged(lines, [_without(line, axis) for line in lines])
+    if len(layout.arms) > 1:
+        lines = _merged(lines, [replace(line, arm="all arms") for line in lines])
+    return [[_row_name(line.arm, line.place), *line.columns] for line in lines]
 
 
 def partners(cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
@@ -92,6 +107,34 @@ def partners(cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
         for other in cells
         if one.is_synchronous and not other.is_synchronous and one.strategies == other.strategies
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Of a table: what its name says, and its other columns."""
+
+    arm: str
+    place: Place
+    columns: list[str]
+
+
+def _without(line: _Line, axis: str) -> _Line:
+    return replace(line, place={key: at for key, at in line.place.items() if key != axis})
+
+
+def _merged(lines: list[_Line], shorter: list[_Line]) -> list[_Line]:
+    """The shorter ones, each once; the lines where two of those would share a name and differ."""
+    kept: list[_Line] = []
+    for line in shorter:
+        same = [each for each in kept if (each.arm, each.place) == (line.arm, line.place)]
+        if any(each.columns != line.columns for each in same):
+            return lines
+        kept += [] if same else [line]
+    return kept
+
+
+def _row_name(arm: str, place: Place) -> str:
+    return ", ".join(filter(None, [arm, place_name(place)]))
 
 
 def _kind(cell: Cell, others: Sequence[Cell]) -> str:

@@ -20,7 +20,6 @@ from al_engine.experiments.report_sections.layout import Cell, Layout, Place, sh
 from al_engine.experiments.report_sections.measures import (
     cell_curve,
     difference,
-    difference_p,
     differences_along,
     end,
     labels_of,
@@ -31,7 +30,8 @@ from al_engine.experiments.report_sections.measures import (
     paired_curves,
 )
 from al_engine.experiments.report_sections.naming import file_name
-from al_engine.experiments.statistics import Interval, crossings, holm, interval
+from al_engine.experiments.report_sections.standing import verdict
+from al_engine.experiments.statistics import Interval, crossings, interval
 
 _UNITS: Final = (("hours", 3600.0), ("minutes", 60.0))
 _SHORTEST: Final = 3
@@ -61,7 +61,7 @@ def curves(layout: Layout, _: Experiment, folder: Path) -> str:
             parts += [f"### {place_title(layout, place)}", _table(layout.at(place))]
     if any(cell.is_random for cell in layout.cells):
         parts.append(_NOTE)
-    parts.append(_verdict(layout))
+    parts.append(verdict(layout))
     return "\n\n".join(parts)
 
 
@@ -216,75 +216,3 @@ def crossing_words(cell: Cell, random: Cell) -> str:
     if len(found) > len(turns):
         begins = f"{len(found) - len(turns)} earlier crossings"
     return ", ".join([begins, *turns])
-
-
-def _verdict(layout: Layout) -> str:
-    """The paper: random loses to all others on all data, AAL is comparable to the best."""
-    compared: list[tuple[str, Interval]] = []
-    ps: list[float] = []
-    aal: list[str] = []
-    seeds = max(len(cell.runs) for cell in layout.cells)
-    for place in layout.places:
-        cells = layout.at(place)
-        random = baseline(cells)
-        if random is None:
-            continue
-        title = place_title(layout, place)
-        for cell in cells:
-            gain = None if cell.is_random else difference(cell, random, late_height)
-            if gain is not None:
-                compared.append((f"{cell.arm} on {title}", gain))
-                ps.append(difference_p(cell, random, late_height))
-        aal += _aal_words(cells, title)
-    if not compared:
-        return (
-            "There is no arm that chooses at random here, so nothing is said of the paper's figure."
-        )
-    above = [each for each in compared if each[1].side > 0]
-    below = [each for each in compared if each[1].side < 0]
-    higher = [each for each in compared if each[1].mean > 0]
-    words = (
-        f"From half of the labels on, {len(higher)} of {markdown.counted(len(compared), 'curve')} "
-        f"lie above random's on average, {len(above)} beyond the interval of the paired difference "
-        f"({markdown.counted(seeds, 'seed')}), {len(below)} below it. With Holm's correction for "
-        f"looking at all of them, {sum(p < 0.05 for p in holm(ps))} differ from random's."
-    )
-    rest = [f"{name} ({markdown.points(gain)})" for name, gain in compared if gain.side <= 0]
-    if rest:
-        words += f" Not beyond it: {markdown.listed(rest)}."
-    if aal:
-        words += (
-            " AAL's mean of the curve less that of the best of the single strategies, which is "
-            f"known only in hindsight: {'; '.join(aal)}."
-        )
-    if len(above) == len(compared):
-        return (
-            f"{words}\n\n**The figure shows what the paper's Figure 2 shows: random loses to the "
-            "others.**"
-        )
-    if len(higher) == len(compared):
-        return (
-            f"{words}\n\n**The figure points the way of the paper's Figure 2, where random loses "
-            "to all others, but not every difference is larger than chance makes it.**"
-        )
-    lower = markdown.listed([name for name, gain in compared if gain.mean <= 0])
-    return (
-        f"{words}\n\n**The figure does not show all that the paper's Figure 2 shows, where random "
-        f"loses to all others: here {lower} {'does' if len(compared) - len(higher) == 1 else 'do'} "
-        "not lie above it.**"
-    )
-
-
-def _aal_words(cells: Sequence[Cell], title: str) -> list[str]:
-    """How far AAL is from the best of the single strategies, where both are there."""
-    ours = next((cell for cell in cells if cell.is_aal), None)
-    others = [
-        cell
-        for cell in cells
-        if len(cell.strategies) == 1 and not cell.is_random and not cell.is_synchronous
-    ]
-    if ours is None or not others:
-        return []
-    best = max(others, key=lambda cell: mean(cell, mean_height).mean)
-    apart = difference(ours, best, mean_height)
-    return [f"{markdown.points(apart)} on {title} ({best.arm})"]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from al_engine.experiments.config import Experiment
 from al_engine.experiments.figures import Drawing, Series
 from al_engine.experiments.report_sections import markdown
-from al_engine.experiments.report_sections.arms import by_data, looks, place_title, row_name
+from al_engine.experiments.report_sections.arms import by_data, looks, place_title, rows_of
 from al_engine.experiments.report_sections.layout import Cell, Layout
 from al_engine.experiments.report_sections.naming import file_name
 from al_engine.experiments.results import Run
@@ -50,9 +50,9 @@ def staleness(layout: Layout, _: Experiment, folder: Path) -> str:
         "waits for an image",
         "… longest of 99 %",
     ]
-    rows = [
-        [
-            row_name(layout, cell),
+
+    def told(cell: Cell) -> list[str]:
+        return [
             _number(cell, "staleness", "mean"),
             _number(cell, "staleness", "p50"),
             _number(cell, "staleness", "p99"),
@@ -61,9 +61,8 @@ def staleness(layout: Layout, _: Experiment, folder: Path) -> str:
             _number(cell, "waits", "count"),
             _seconds(cell, "waits", "p99"),
         ]
-        for cell in layout.cells
-    ]
-    return "\n\n".join([*parts, markdown.table(header, rows)])
+
+    return "\n\n".join([*parts, markdown.table(header, rows_of(layout, told))])
 
 
 def versions(layout: Layout, _: Experiment, __: Path) -> str:
@@ -76,9 +75,9 @@ def versions(layout: Layout, _: Experiment, __: Path) -> str:
         "labels that a version lacked when it came",
         "the campaign took",
     ]
-    rows = [
-        [
-            row_name(layout, cell),
+
+    def told(cell: Cell) -> list[str]:
+        return [
             _number(cell, "versions"),
             markdown.digits(fmean(per_minute(run) for run in cell.runs)),
             markdown.seconds(_over_versions(cell, lambda event: event["train_seconds"])),
@@ -89,9 +88,9 @@ def versions(layout: Layout, _: Experiment, __: Path) -> str:
             else "–",
             _seconds(cell, "at"),
         ]
-        for cell in layout.cells
-    ]
-    return f"Of the virtual clock; means over the seeds.\n\n{markdown.table(header, rows)}"
+
+    table = markdown.table(header, rows_of(layout, told))
+    return f"Of the virtual clock; means over the seeds.\n\n{table}"
 
 
 def chosen(layout: Layout, _: Experiment, __: Path) -> str:
@@ -101,21 +100,20 @@ def chosen(layout: Layout, _: Experiment, __: Path) -> str:
             name for cell in layout.cells for run in cell.runs for name in run.finished["chosen_by"]
         )
     )
-    rows = [
-        [
-            row_name(layout, cell),
+
+    def told(cell: Cell) -> list[str]:
+        return [
             *(_share_chosen(cell, name) for name in names),
             _number(cell, "labels"),
             _number(cell, "distinct"),
             _number(cell, "wrong"),
         ]
-        for cell in layout.cells
-    ]
+
     header = ["arm", *(f"`{name}`" for name in names), "labels", "different images", "wrong labels"]
     return (
         "Whose choice the labels were, in percent of those that were asked for; `random` is also "
         "what is asked before there is a model. Means over the seeds.\n\n"
-        + markdown.table(header, rows)
+        + markdown.table(header, rows_of(layout, told))
     )
 
 

@@ -91,6 +91,22 @@ def difference(ours: Cell, theirs: Cell, measure: Measure) -> Interval | None:
     return paired_interval([measure(run) for run, _ in pairs], [measure(run) for _, run in pairs])
 
 
+def mean_difference(pairs: Sequence[tuple[Cell, Cell]], measure: Measure) -> Interval:
+    """Ours less theirs over all pairs of cells, with its interval over the seeds.
+
+    Pairs of a seed share images, so they are averaged first: one value a seed, of the seeds that
+    all pairs have; where there is none, one value a pair. Every pair shares a seed at least.
+    """
+    by_pair = [
+        {one.seed: measure(one) - measure(other) for one, other in shared(ours, theirs)}
+        for ours, theirs in pairs
+    ]
+    seeds = set.intersection(*(set(each) for each in by_pair))
+    if not seeds:
+        return interval([fmean(each.values()) for each in by_pair])
+    return interval([fmean(each[seed] for each in by_pair) for seed in sorted(seeds)])
+
+
 def difference_p(ours: Cell, theirs: Cell, measure: Measure) -> float:
     """The p-value of that difference; 1 where there are fewer than two pairs."""
     pairs = shared(ours, theirs)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isinf
 from pathlib import Path
-from statistics import fmean
 from typing import Final
 
 from al_engine.experiments.config import Experiment
@@ -15,15 +14,15 @@ from al_engine.experiments.report_sections import markdown
 from al_engine.experiments.report_sections.arms import data_of, partners, place_title
 from al_engine.experiments.report_sections.layout import Cell, Layout, Place, shared
 from al_engine.experiments.report_sections.measures import (
-    Measure,
     difference,
     difference_p,
     end,
     mean,
+    mean_difference,
     mean_height,
 )
 from al_engine.experiments.report_sections.naming import method_name, place_name
-from al_engine.experiments.statistics import Interval, holm, interval
+from al_engine.experiments.statistics import Interval, holm
 
 WORSE_BY: Final = 0.005
 """Asynchronous is called comparable where on average it loses less than this."""
@@ -74,25 +73,6 @@ def pairs_of(layout: Layout) -> list[Pair]:
         for synchronous, asynchronous in partners(layout.at(place))
         if shared(synchronous, asynchronous)
     ]
-
-
-def mean_difference(found: Sequence[Pair], measure: Measure) -> Interval:
-    """Asynchronous less synchronous, over all pairs, with its interval over the seeds.
-
-    Pairs of a seed share images, so they are averaged first: one value a seed, of the seeds that
-    all pairs have; where there is none, one value a pair.
-    """
-    by_pair = [
-        {
-            ours.seed: measure(ours) - measure(theirs)
-            for ours, theirs in shared(pair.asynchronous, pair.synchronous)
-        }
-        for pair in found
-    ]
-    seeds = set.intersection(*(set(each) for each in by_pair))
-    if not seeds:
-        return interval([fmean(each.values()) for each in by_pair])
-    return interval([fmean(each[seed] for each in by_pair) for seed in sorted(seeds)])
 
 
 def _scatter(layout: Layout, found: Sequence[Pair]) -> Drawing:
@@ -187,7 +167,8 @@ def _ps(found: Sequence[Pair]) -> list[float]:
 
 
 def _verdict(layout: Layout, found: Sequence[Pair]) -> str:
-    overall, last = mean_difference(found, mean_height), mean_difference(found, end)
+    cells = [(pair.asynchronous, pair.synchronous) for pair in found]
+    overall, last = mean_difference(cells, mean_height), mean_difference(cells, end)
     each = [difference(pair.asynchronous, pair.synchronous, mean_height) for pair in found]
     worse = [
         _name(layout, pair)

@@ -6,7 +6,13 @@ from dataclasses import replace
 import pytest
 from made_up import THREE, run, runs, setting
 
-from al_engine.experiments.report_sections.arms import baseline, looks, partners, place_title
+from al_engine.experiments.report_sections.arms import (
+    baseline,
+    looks,
+    partners,
+    place_title,
+    rows_of,
+)
 from al_engine.experiments.report_sections.layout import Layout, layout, shared
 from al_engine.experiments.report_sections.naming import (
     data_name,
@@ -188,3 +194,26 @@ def test_of_peoples_answers_only_what_makes_them_err_is_told() -> None:
 def test_a_place_names_its_data_whether_or_not_that_varies() -> None:
     one = lying([setting("margin", people=People(count=count)) for count in (1, 5)])
     assert place_title(one, one.places[1]) == "Fashion-MNIST, people 5"
+
+
+def test_what_makes_no_difference_to_a_table_has_no_rows_of_its_own() -> None:
+    settings = [
+        setting(arm, [arm], data=data, batch_size=size)
+        for data in ("fashion_mnist.npz", "cifar10.npz")
+        for size in (50, 250)
+        for arm in ("random", "margin")
+    ]
+    found = lying(settings)
+    by_size = rows_of(found, lambda cell: [str(cell.setting.arrangement.batch_size)])
+    assert by_size == [["all arms, batch size 50", "50"], ["all arms, batch size 250", "250"]]
+    by_arm = rows_of(found, lambda cell: [str(cell.is_random)])
+    assert by_arm == [["random", "True"], ["margin", "False"]]
+    assert rows_of(found, lambda _: ["same"]) == [["all arms", "same"]]
+    each = rows_of(found, lambda cell: [str(settings.index(cell.setting))])
+    assert [row[1] for row in each] == [str(number) for number in range(8)]
+    assert each[0][0] == "random, Fashion-MNIST, batch size 50"
+
+
+def test_one_arm_keeps_its_name_in_a_table() -> None:
+    found = lying([setting("margin", batch_size=size) for size in (50, 250)])
+    assert rows_of(found, lambda _: ["same"]) == [["margin", "same"]]

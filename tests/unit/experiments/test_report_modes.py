@@ -7,8 +7,8 @@ import pytest
 from made_up import experiment, run, setting
 
 from al_engine.experiments.report_sections.layout import layout
-from al_engine.experiments.report_sections.measures import mean_height
-from al_engine.experiments.report_sections.pairs import mean_difference, pairs, pairs_of
+from al_engine.experiments.report_sections.measures import mean_difference, mean_height
+from al_engine.experiments.report_sections.pairs import pairs, pairs_of
 from al_engine.experiments.report_sections.waits import batch_time, panels_of, waits
 from al_engine.experiments.results import Run
 from al_engine.experiments.settings import Setting
@@ -41,7 +41,8 @@ def section(settings: Sequence[Setting], runs: Sequence[Run], folder: Path) -> s
 def test_the_mean_difference_averages_the_pairs_of_a_seed_first() -> None:
     settings = both()
     less = [(0.01, 0.02, 0.03), (-0.01, 0.00, -0.01)]
-    found = mean_difference(pairs_of(layout(settings, flat(settings, less))), mean_height)
+    made = pairs_of(layout(settings, flat(settings, less)))
+    found = mean_difference([(each.asynchronous, each.synchronous) for each in made], mean_height)
     # By seed 0, 0.01, 0.01: mean 1/150, s = 0.00577, 4.303 s / sqrt(3) = 0.01434.
     assert found.mean == pytest.approx(1 / 150)
     assert found.half_width == pytest.approx(0.01434, abs=5e-6)
