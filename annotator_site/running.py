@@ -226,6 +226,7 @@ def _engine_child(slug: str, options: SiteOptions) -> Child:
         cwd=settings.BASE_DIR,
         nice=ENGINE_NICE,
         stop_timeout_s=ENGINE_STOP_TIMEOUT_S,
+        drains=True,
     )
 
 

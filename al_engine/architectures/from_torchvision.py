@@ -142,7 +142,7 @@ def build_convnext_tiny(*, classes: int, image_size: int) -> Classifier:
 
 
 def build_vit_b_16(*, classes: int, image_size: int) -> Classifier:
-    """ViT-B with patches that suit the image: 16 px from 112 px on, 4 px at 28 and 32 px.
+    """ViT-B with patches that suit the image: 16 px from 97 px on, 4 px at 28 and 32 px.
 
     The side of a patch is the largest power of two that leaves `FEWEST_PATCHES` along a side;
     images of other sizes than a multiple of it are enlarged to the next.

@@ -29,8 +29,7 @@ class Unusable(ValueError):
 class Run:
     """A finished run: what was run, and its events by kind, in the order of the virtual clock.
 
-    `started` says with which versions of packages, on which device and when; the keys of all
-    events are listed in docs/research.md.
+    `started` says with which versions of packages, on which device and when.
     """
 
     setting: Setting

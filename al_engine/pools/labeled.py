@@ -175,7 +175,7 @@ async def read_skip_receipts(cursor: Cursor) -> dict[tuple[int, int], Receipt]:
 def follow(*, campaign_id: int, since: int) -> tuple[list[Labeled], int]:
     """What changed in L since the horizon `since` (0: all of it), and the next horizon.
 
-    At least once: a row can come again, none is missed (invariant 8 of the pools).
+    At least once: a row can come again, none is missed.
     """
     with connection.cursor() as cursor:
         cursor.execute(statement("follow"), {"campaign": campaign_id, "since": since})

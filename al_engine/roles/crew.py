@@ -1,7 +1,7 @@
 """The workers that one process hosts: their cells, the pace of the people, and the cold start.
 
 Knows nothing of torch, so that a process puts random images into S while torch still loads:
-people begin to label in the first second (POOLS: cold start).
+people begin to label in the first second.
 """
 
 import logging

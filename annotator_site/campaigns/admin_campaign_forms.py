@@ -49,7 +49,7 @@ HELP: Final = {
     "quick one can choose the questions while the better one is what you take home. "
     "Empty: the models that choose are what you take home.",
     "image_size": "Side of the square that the models see, in pixels: 32 for digits, 64 to 224 "
-    "for photographs. People always see the original.",
+    "for photographs. People see it at its own size.",
     "servers": "How many models are trained side by side. 1 is right on one machine without "
     "several GPUs.",
     "workers": "How many workers look for the next questions; each deals with its own part of "

@@ -1,5 +1,5 @@
 """Simulated labeling for `benchmarks/accuracy.py`: what a strategy's labels are worth.
 
 Torch and the engine's parts that know no database. Read next: `pool.py` for what is labeled,
-`course.py` for one simulation, `compare.py` for the figures, `report.py` for the page.
+`course.py` for one simulation, `results.py` for its files, `report.py` for the page.
 """

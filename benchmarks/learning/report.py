@@ -28,7 +28,7 @@ from benchmarks.learning.drawing import Line, chart
 from benchmarks.learning.pool import SIDE
 
 BASELINE: Final = "random"
-LEFT_OUT: Final = {"bald": "it needs a network with dropout, and `small_cnn` has none"}
+LEFT_OUT: Final = {"bald": "its opinions by dropout are not made in this simulation"}
 REMARK: Final = (
     "`typiclust` chooses in all rounds here, with the embeddings of the last model; the product "
     "uses it only until there is a model."

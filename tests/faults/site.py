@@ -88,10 +88,10 @@ class Site:
         (line,) = (line for line in told if ready in line)
         self.port = int(line.rpartition(":")[2].strip("/"))
 
-    def stop(self) -> list[str]:
-        """SIGTERM and the end, in order; all that was told since the first start."""
+    def stop(self, number: int = signal.SIGTERM) -> list[str]:
+        """This signal and the end, in order; all that was told since the first start."""
         assert self.process is not None
-        self.process.terminate()
+        self.process.send_signal(number)
         assert self.process.wait(PATIENCE_S) == 0
         return [line for output in self.outputs for line in output.all()]
 

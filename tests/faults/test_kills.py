@@ -3,6 +3,7 @@
 One site for all tests of this file, as in life: each fault meets what those before it left.
 """
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -37,9 +38,11 @@ def course() -> Iterator[Course]:
         site.start("demo", "--servers=1", "--workers=4")
         yield Course(site)
         until(lambda: is_settled(site), "everybody to be at work")
-        told = site.stop()
+        told = site.stop(signal.SIGUSR1)
         assert site.all_processes() == [], "they were left behind"
         assert "Traceback" not in (text := "\n".join(told)), text
+        for drained in ("engine-digits", "server-digits-1"):
+            assert f"{drained} finishes what it is at, and ends" in text, text
 
 
 def is_settled(site: Site) -> bool:

@@ -19,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--worker-processes",
             type=int,
-            help="processes that share the workers out; else one a GPU, or two on four cores",
+            help="processes that share the workers out; else one a GPU, or two from four cores on",
         )
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
 

@@ -63,12 +63,12 @@ def site_options(options: dict[str, Any]) -> SiteOptions:
 
 
 class Command(BaseCommand):
-    """Database, migrations, web, and an engine for every running campaign."""
+    """Database, migrations, web, and an engine for every campaign that is not finished."""
 
     help = (
         "Runs everything on this machine: database, migrations, web, and an engine for every "
-        "running campaign. Ctrl-C or SIGTERM stops it; killed at any moment, the next `up` "
-        "carries on."
+        "campaign that is not finished. Ctrl-C or SIGTERM stops it; killed at any moment, the "
+        "next `up` carries on."
     )
     requires_system_checks: list[str] = []  # the migrations run them, with the database's
 

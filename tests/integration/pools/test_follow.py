@@ -1,4 +1,4 @@
-"""Following L: whoever asks again from the horizon it was given misses no row (invariant 8)."""
+"""Following L: whoever asks again from the horizon it was given misses no row."""
 
 from uuid import uuid4
 

@@ -29,8 +29,8 @@ class Command(CampaignCommand):
             "--split",
             choices=Image.Split.values,
             default=Image.Split.POOL,
-            help="pool: to be labeled (the default); holdout: to measure models; gold: to check "
-            "annotators",
+            help="pool: to be labeled (the default); holdout: to measure models; gold: "
+            "examples and practice for annotators",
         )
         parser.add_argument(
             "--known-labels",
