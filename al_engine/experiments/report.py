@@ -55,11 +55,18 @@ def text(folder: Path, experiment: Experiment, runs: Sequence[Run]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+_SEVERAL: Final = (
+    "**The runs are of several versions of the program, so that what they differ in may be due to "
+    "that.**"
+)
+
+
 def _origin(experiment: Experiment, runs: Sequence[Run]) -> str:
     """The command, the number of runs, versions, devices and times."""
     wanted = len(experiment.settings) * len(experiment.seeds)
     seeds = len({run.seed for run in runs})
     counted = markdown.counted(len(runs), "run")
+    programs = {run.started.get("versions", {}).get("nowait") for run in runs}
     lines = [
         f"`{command(experiment)}`",
         f"{counted} with {markdown.counted(seeds, 'seed')}; runs of the same seed have the same "
@@ -67,6 +74,7 @@ def _origin(experiment: Experiment, runs: Sequence[Run]) -> str:
         + (f" {wanted - len(runs)} more are not finished." if len(runs) < wanted else ""),
         f"{_once(_versions(run) for run in runs)}; report: matplotlib {matplotlib.__version__}.",
         f"{_once(_device(run) for run in runs)}. {_times(runs)}",
+        *([_SEVERAL] if len(programs) > 1 else []),
     ]
     return "\n\n".join(lines)
 

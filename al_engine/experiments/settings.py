@@ -52,7 +52,8 @@ class People:
     `crowd`: a CSV of recorded labels in `crowd_labels.zip`, from which each answer is drawn
     instead. `answers_per_image`: how many people are asked; the most frequent answer counts.
     `ahead`: queries that each one holds beyond the one before their eyes, and that no newer model
-    exchanges. In the product there are none, but for the moment that an exchange takes.
+    exchanges. The product exchanges them within a moment where `refresh` is on, and else has two
+    or so.
     """
 
     count: int = 1

@@ -85,7 +85,7 @@ def simulate(
         record=record,
         progress=progress,
         watch=watch,
-        eager=eager or setting.clock.training is None,
+        eager=eager or setting.clock.training is None or setting.clock.scoring is None,
     )
     campaign.run()
 

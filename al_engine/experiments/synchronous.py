@@ -136,7 +136,10 @@ class Rounds:
             wanted=count,
             taken=taken,
         )
-        return [_Chosen(row, strategy, score, version) for row, score in part.ranking.take(count)]
+        return [
+            _Chosen(row, strategy, score, version)
+            for row, score in part.ranking.take(count, taken=taken)
+        ]
 
     def _pass_seconds(self, newest: Version | None, spent: float) -> float:
         """What the largest part takes; `spent` is what looking at all and choosing took here."""

@@ -160,7 +160,7 @@ class Workers:
             active=waiting,
             waiting=len(waiting),
             wanted=due.need,
-            taken=self._taken if self._setting.arrangement.filtered else None,
+            taken=self._filter,
         )
         selecting = time.perf_counter() - began
         measured = sight.seconds_per_image * len(rows) + selecting
@@ -192,7 +192,7 @@ class Workers:
     def _add(self, worker: _Worker, count: int) -> bool:
         """Put the next of its ranking into S; whether there were any."""
         ranking = worker.ranking
-        found = ranking.take(count)
+        found = ranking.take(count, taken=self._filter)
         for row, score in found:
             self._put(worker, row, ranking.strategy, score, ranking.version)
         return bool(found)
@@ -204,6 +204,10 @@ class Workers:
         for row in found:
             self._put(worker, row, "random", None, None)
         return bool(found)
+
+    @property
+    def _filter(self) -> Taken | None:
+        return self._taken if self._setting.arrangement.filtered else None
 
     def _put(
         self, worker: _Worker, row: int, strategy: str, score: float | None, version: int | None

@@ -84,7 +84,7 @@ class Selector:
             withdraw = [active[image_id] for image_id in plan.withdraw]
             confirmed = [(active[each], self._pick(each, score)) for each, score in plan.confirmed]
         audited = {pick.image_id for pick in picks}
-        picks += [self._pick(*pair) for pair in self.ranking.take(wanted, but=audited)]
+        picks += [self._pick(*pair) for pair in self.ranking.take(wanted, but=audited, taken=taken)]
         self.crew.put(self.part, picks, withdraw, confirmed)
 
     def _pick(self, image_id: int, score: float) -> Pick:

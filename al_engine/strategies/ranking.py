@@ -11,6 +11,7 @@ from typing import Final
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from al_engine.refill import plan_refresh
 from al_engine.strategies.batches import ALIKE, drop_near_duplicates
@@ -19,8 +20,8 @@ from al_engine.strategies.registry import get
 
 RANK_AHEAD: Final = 4
 """A pass ranks so many times what is needed, so that not every refill needs a pass."""
-PASSES_COMPARED: Final = 64
-"""Choices of a worker in one pass that later choices are compared with, so as not to copy them."""
+TIMES_COMPARED: Final = 256
+"""So often something went into S, with which later choices are compared, so as not to copy it."""
 
 Ranked = tuple[int, float]
 """An image and its score."""
@@ -40,28 +41,30 @@ class Replanned:
 
 
 class Taken:
-    """Embeddings of what workers chose lately by one model: what looks the same is asked last."""
+    """Directions of the embeddings of what workers put into S lately by one model."""
 
     def __init__(self) -> None:
-        self._passes: deque[Tensor] = deque(maxlen=PASSES_COMPARED)
+        self._directions: deque[Tensor] = deque(maxlen=TIMES_COMPARED)
 
     def clear(self) -> None:
         """Forget all, since another model embeds images elsewhere."""
-        self._passes.clear()
+        self._directions.clear()
 
-    def copies_last(self, embeddings: Tensor, chosen: Tensor, count: int) -> list[int]:
-        """Rows of the embeddings (n, d) as they were chosen, int64 (K,), but copies after others.
+    def add(self, embeddings: Tensor) -> None:
+        """Remember images that go into S, by their embeddings (n, d)."""
+        if embeddings.shape[0]:
+            self._directions.append(normalize(embeddings.to(torch.float32), dim=1))
 
-        The first `count` of those that are no copies are remembered. Copies stay: rather a copy
-        than nothing, since whoever labels must not wait.
+    def unlike(self, embeddings: Tensor, order: Tensor) -> Tensor:
+        """Those of `order`, int64 rows of the embeddings (n, d), that are no copies, in order.
+
+        Copies of what was taken, and of rows before them.
         """
-        before = sum(len(each) for each in self._passes)
-        known = torch.cat([*self._passes, embeddings])
-        wanted = torch.cat([torch.arange(before), chosen + before])
-        kept = drop_near_duplicates(known, wanted, threshold=ALIKE)
-        kept = kept[kept >= before] - before
-        self._passes.append(embeddings[kept[:count]])
-        return list(dict.fromkeys([*kept.tolist(), *chosen.tolist()]))
+        if self._directions:
+            directions = normalize(embeddings[order].to(torch.float32), dim=1)
+            known = torch.cat([*self._directions])
+            order = order[(directions @ known.T < ALIKE).all(dim=1)]
+        return drop_near_duplicates(embeddings, order, threshold=ALIKE)
 
 
 class Ranking:
@@ -78,6 +81,8 @@ class Ranking:
         self.ranked = False
         self._generator = generator
         self._ahead: deque[Ranked] = deque()  # best first
+        # Of images ahead, copies of which are not to be asked.
+        self._embeddings: dict[int, Tensor] = {}
 
     @property
     def ahead(self) -> int:
@@ -102,34 +107,87 @@ class Ranking:
         that may be replaced. `active` are images of this worker's open queries; of those that the
         pass did not see nobody can say anything, and they stay as they are. `waiting` queries are
         open in all and `wanted` are to be added. Copies of what was `taken` and of one another
-        come last, unless that is None.
+        are ranked only where all images together have too few others, unless that is None.
         """
         seen = set(image_ids)
         there = [each for each in active if each in seen]
         count = len(there) + wanted
         budget = max(waiting + wanted, 1) * RANK_AHEAD
-        chosen = select(strategy, evidence, budget, generator=self._generator)
-        score_of = dict(zip(chosen.indices.tolist(), chosen.scores.tolist(), strict=True))
-        order = list(score_of)
-        if taken is not None and evidence.embeddings is not None:
-            order = taken.copies_last(evidence.embeddings, chosen.indices, count)
-        ranking = [(image_ids[row], score_of[row]) for row in order]
-        best = [image_id for image_id, _ in ranking[:count]]
+        filtered = taken if evidence.embeddings is not None else None
+        scores, others, copies = self._rank(strategy, evidence, budget, count, filtered)
+        rows = [*others, *copies]
+        best = [image_ids[row] for row in rows[:count]]
         self.strategy, self.version, self.ranked = strategy, version, True
         open_now = set(there)
-        self._ahead = deque(pair for pair in ranking if pair[0] not in open_now)
+        self._ahead = deque((image_ids[r], scores[r]) for r in rows if image_ids[r] not in open_now)
+        confirmed = [row for row in rows[:count] if image_ids[row] in open_now]
+        self._embeddings = {}
+        if filtered is not None and evidence.embeddings is not None:
+            filtered.add(evidence.embeddings[confirmed])
+            # A copy of these rows, so that those of the whole pass can go.
+            kept = evidence.embeddings[others]
+            self._embeddings = {
+                image_ids[row]: each for row, each in zip(others, kept, strict=True)
+            }
         plan = plan_refresh(open_ids=there, selected_ids=best)
         return Replanned(
             add=len(plan.add),
             withdraw=plan.withdraw,
-            confirmed=tuple(pair for pair in ranking[:count] if pair[0] in open_now),
+            confirmed=tuple((image_ids[row], scores[row]) for row in confirmed),
         )
 
-    def take(self, count: int, *, but: Collection[int] = ()) -> list[Ranked]:
-        """The next `count` images at most, best first, passing over some."""
+    def take(
+        self, count: int, *, but: Collection[int] = (), taken: Taken | None = None
+    ) -> list[Ranked]:
+        """The next `count` images at most, best first, passing over some.
+
+        Passed over are, too, copies of what was `taken` since they were ranked, unless copies are
+        all that there is; what is returned counts as taken.
+        """
         found: list[Ranked] = []
         while len(found) < count and self._ahead:
-            pair = self._ahead.popleft()
-            if pair[0] not in but:
-                found.append(pair)
+            some: list[Ranked] = []
+            while len(found) + len(some) < count and self._ahead:
+                pair = self._ahead.popleft()
+                if pair[0] not in but:
+                    some.append(pair)
+            found += some if taken is None else self._without_copies(some, taken)
         return found
+
+    def _without_copies(self, some: list[Ranked], taken: Taken) -> list[Ranked]:
+        """Those that are no copies of what was taken, or are to be asked though; taken from now on.
+
+        All are no copies of one another.
+        """
+        known = [image for image, _ in some if image in self._embeddings]
+        if not known:
+            return some
+        embeddings = torch.stack([self._embeddings[image] for image in known])
+        kept = taken.unlike(embeddings, torch.arange(len(known)))
+        taken.add(embeddings[kept])
+        wanted = {known[row] for row in kept.tolist()}
+        return [pair for pair in some if pair[0] in wanted or pair[0] not in self._embeddings]
+
+    def _rank(
+        self, strategy: str, evidence: Evidence, budget: int, enough: int, taken: Taken | None
+    ) -> tuple[dict[int, float], list[int], list[int]]:
+        """Scores by row, rows that are no copies, and copies: those where all rows were looked at.
+
+        Where images repeat the best are copies of a few: then it looks deeper, until `enough` are
+        none.
+        """
+        count = evidence.probabilities.shape[0]
+        while True:
+            chosen = select(strategy, evidence, min(budget, count), generator=self._generator)
+            order = chosen.indices
+            scores = dict(zip(order.tolist(), chosen.scores.tolist(), strict=True))
+            if taken is None or evidence.embeddings is None:
+                return scores, list(scores), []
+            others = taken.unlike(evidence.embeddings, order).tolist()
+            if budget >= count:
+                # Rather a copy than nothing: whoever labels must not wait.
+                known = set(others)
+                return scores, others, [row for row in scores if row not in known]
+            if len(others) >= enough:
+                return scores, others, []
+            budget *= RANK_AHEAD

@@ -68,20 +68,53 @@ def test_copies_of_what_was_taken_come_last() -> None:
     embeddings[2] = 2 * embeddings[0]
     embeddings[3] = torch.tensor([0.0] * 7 + [5.0])
     taken = Taken()
-    assert taken.copies_last(torch.eye(8)[7:], torch.tensor([0]), 1) == [0]
+    taken.add(torch.eye(8)[7:])
     one = ranking()
     planned(one, wanted=2, embeddings=embeddings, taken=taken)
-    order = [image for image, _ in one.take(8)]
+    order = [image for image, _ in one.take(8, taken=taken)]
     assert order == [100, 101, 104, 105, 106, 102, 103, 107]
 
 
+def test_it_looks_past_copies_until_there_are_enough_others() -> None:
+    # Three hundred images, the most doubtful first; each of thirty is there ten times in a row.
+    pool = 300
+    sure = 0.51 + 0.001 * torch.arange(pool)
+    embeddings = torch.eye(30).repeat_interleave(10, dim=0)
+    scored = Evidence(torch.stack([sure, 1 - sure], dim=1), embeddings)
+    taken, one = Taken(), ranking()
+
+    def pass_of(of: Ranking, wanted: int, known: Taken) -> None:
+        of.replan(
+            *(range(pool), scored),
+            strategy="margin",
+            version=1,
+            active=(),
+            waiting=0,
+            wanted=wanted,
+            taken=known,
+        )
+
+    pass_of(one, 8, taken)
+    first = [image for image, _ in one.take(8, taken=taken)]
+    assert first == [0, 10, 20, 30, 40, 50, 60, 70]
+    # Another worker has the like, and ranks the same before it knows; then it asks something else.
+    other = ranking()
+    pass_of(other, 8, Taken())
+    assert 80 <= other.take(1, taken=taken)[0][0] < 90
+    # Where all was looked at and the others are too few, copies are asked rather than nothing.
+    pass_of(one, 40, taken)
+    found = [image for image, _ in one.take(40, taken=taken)]
+    assert len(found) == 40
+    assert [image // 10 for image in found[:21]] == list(range(9, 30))
+
+
 def test_another_model_forgets_what_was_taken() -> None:
-    taken, same = Taken(), torch.ones(2, 4)
-    taken.copies_last(same, torch.tensor([0]), 1)
+    taken = Taken()
+    taken.add(torch.ones(2, 4))
     other = torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
-    assert taken.copies_last(other, torch.tensor([1, 0]), 1) == [0, 1]
+    assert taken.unlike(other, torch.tensor([1, 0])).tolist() == [0]
     taken.clear()
-    assert taken.copies_last(other, torch.tensor([1, 0]), 1) == [1, 0]
+    assert taken.unlike(other, torch.tensor([1, 0])).tolist() == [1, 0]
 
 
 def test_a_strategy_that_nobody_knows_is_said_at_once() -> None:

@@ -175,7 +175,7 @@ def _table(words: str, rows: Sequence[Row]) -> str:
                 *(above if by_random else []),
                 markdown.percent(mean(cell, end)),
                 compared[2],
-                f"{mean(cell, staleness).mean:,.1f}",
+                markdown.tenths(mean(cell, staleness).mean),
                 markdown.spread_seconds(mean(cell, between_queries)),
             ]
         )

@@ -1,6 +1,6 @@
 """The terms of Theorem 1 over the run, and whether they order arms as the results do."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isinf, nan
 from pathlib import Path
 from statistics import fmean
@@ -13,72 +13,47 @@ from al_engine.experiments.report_sections.arms import Look, looks, place_title,
 from al_engine.experiments.report_sections.layout import Cell, Layout
 from al_engine.experiments.report_sections.measures import mean_height
 from al_engine.experiments.report_sections.naming import file_name
+from al_engine.experiments.report_sections.terms import (
+    Term,
+    above_floor,
+    both,
+    both_above_floor,
+    distance,
+    risk_all,
+    risk_queried,
+    worst_and_nearest,
+    worst_and_nearest_above_floor,
+)
 from al_engine.experiments.statistics import Interval, interval, rank_correlation
-
-Term = Callable[[Mapping[str, Any]], float | None]
-"""Read from an event; None where it was not estimated."""
-
-
-def risk_queried(event: Mapping[str, Any]) -> float | None:
-    """ε_Q(h)."""
-    return None if event["risk_queried"] is None else float(event["risk_queried"])
-
-
-def distance(event: Mapping[str, Any]) -> float | None:
-    """W1(D, Q) of all that was queried."""
-    return None if event["w1"]["mixture"] is None else float(event["w1"]["mixture"])
-
-
-def floor(event: Mapping[str, Any]) -> float | None:
-    """What `distance` says of two random samples of D."""
-    return None if event["w1"]["uniform"] is None else float(event["w1"]["uniform"])
-
-
-def both(event: Mapping[str, Any]) -> float | None:
-    """The bound without λ."""
-    risk, apart = risk_queried(event), distance(event)
-    return None if risk is None or apart is None else risk + apart
-
-
-def risk_all(event: Mapping[str, Any]) -> float | None:
-    """ε_D(h), which is bounded."""
-    return None if event["risk_all"] is None else float(event["risk_all"])
-
-
-def above_floor(event: Mapping[str, Any]) -> float | None:
-    """`distance` less what it is of two random samples."""
-    apart, least = distance(event), floor(event)
-    return None if apart is None or least is None else apart - least
-
-
-def both_above_floor(event: Mapping[str, Any]) -> float | None:
-    """The bound without λ, with that distance."""
-    risk, apart = risk_queried(event), above_floor(event)
-    return None if risk is None or apart is None else risk + apart
-
 
 _TERMS: Final[tuple[tuple[str, Term], ...]] = (
     ("risk on queried data", risk_queried),
-    ("W1 between queried and all data", distance),
-    ("their sum", both),
+    ("W1 less its floor", above_floor),
+    ("the bound without λ", worst_and_nearest),
     ("risk on all data", risk_all),
 )
 _ORDERING: Final[tuple[tuple[str, Term], ...]] = (
-    *_TERMS[:2],
+    ("risk on queried data", risk_queried),
+    ("W1 between queried and all data", distance),
     ("W1 less its floor", above_floor),
-    ("the sum of risk and W1", both),
-    ("the sum, W1 less its floor", both_above_floor),
+    ("Lemma 1: the sum of risk and W1", both),
+    ("the same, W1 less its floor", both_above_floor),
+    ("Theorem 1: the worst risk and the least W1", worst_and_nearest),
+    ("the same, W1 less its floor", worst_and_nearest_above_floor),
 )
 
 
 _OPENING: Final = (
-    "By Theorem 1 the risk on all data is at most the risk on the queried data, plus the "
-    "Wasserstein distance W1 between the two, plus λ, the error of the best hypothesis there "
-    "is, which cannot be estimated. The risk is 1 − p(true class). A model is judged by the "
+    "By Lemma 1 the risk on all data is at most the risk on the queried data, plus the Wasserstein "
+    "distance W1 between the two, plus λ, the errors on both of the hypothesis that is best for "
+    "both, which cannot be estimated. Theorem 1 has for a mixture of strategies the risk on the "
+    "queries of the worst of them and the distance of the best of them; for one strategy it is "
+    "Lemma 1. The risk is 1 − p(true class). A model is judged by the "
     "queries that came after it had learned and by the test images, so it has learned neither. W1 "
     "is that of embeddings, in samples of the same size for all arms, times how fast probabilities "
     "can change with an embedding, so that both are in the same units. Estimated from samples it "
-    "is too high even between two random samples of the same data; that floor is drawn with it."
+    "is too high even between two random samples of the same data: its floor, which is taken off "
+    "where the table says so."
 )
 
 
@@ -107,12 +82,9 @@ def bound(layout: Layout, _: Experiment, folder: Path) -> str:
 
 
 def _draw(cells: Sequence[Cell], look: Mapping[str, Look]) -> Drawing:
-    drawing = Drawing(len(_TERMS), words=[*(cell.arm for cell in cells), "random samples"])
+    drawing = Drawing(len(_TERMS), words=[cell.arm for cell in cells])
     for panel, (words, term) in enumerate(_TERMS):
         lines = [_series(cell.arm, cell, term, look[cell.arm]) for cell in cells]
-        if term is distance:
-            grey = Look("#777777", "", dashed=True)
-            lines.append(_series("random samples", cells[0], floor, grey))
         drawing.lines(
             panel, [line for line in lines if line.x], title=words, across="labels", up=""
         )
@@ -135,16 +107,16 @@ def along(cell: Cell, term: Term) -> list[tuple[int, Interval]]:
 
 
 def _table(cells: Sequence[Cell]) -> str:
-    header = ["arm, last estimate", "labels", *(words for words, _ in _TERMS), "W1 less its floor"]
+    terms = [*_TERMS, ("W1", distance)]
+    header = ["arm, last estimate", "labels", *(words for words, _ in terms)]
     rows = []
     for cell in cells:
-        last = [along(cell, term)[-1:] for _, term in _TERMS]
-        above = along(cell, above_floor)[-1:]
+        last = [along(cell, term)[-1:] for _, term in terms]
         rows.append(
             [
                 cell.arm,
                 markdown.number(last[-1][0][0]) if last[-1] else "–",
-                *(markdown.share(found[0][1]) if found else "–" for found in [*last, above]),
+                *(markdown.share(found[0][1]) if found else "–" for found in last),
             ]
         )
     return markdown.table(header, rows)
@@ -265,17 +237,18 @@ def _correlation(found: Sequence[float]) -> str:
 
 
 def _conclusion(title: str, cells: Sequence[Cell]) -> str:
-    sums = [value for cell in cells for run in cell.runs for e in run.bounds if (value := both(e))]
+    bounded = worst_and_nearest
+    sums = [v for cell in cells for run in cell.runs for e in run.bounds if (v := bounded(e))]
     holds = [
         value >= risk
         for cell in cells
         for run in cell.runs
         for event in run.bounds
-        if (value := both(event)) is not None and (risk := risk_all(event)) is not None
+        if (value := bounded(event)) is not None and (risk := risk_all(event)) is not None
     ]
     words = (
-        f"On {title} the sum without λ is at least the risk on all data in {sum(holds)} of "
-        f"{markdown.counted(len(holds), 'estimate')}, and {fmean(sums) if sums else nan:.2f} on "
+        f"On {title} the bound without λ is at least the risk on all data in {sum(holds)} "
+        f"of {markdown.counted(len(holds), 'estimate')}, and {fmean(sums) if sums else nan:.2f} on "
         "average, where no risk is above 1: "
         + (
             "as a bound it says little. "
@@ -283,7 +256,7 @@ def _conclusion(title: str, cells: Sequence[Cell]) -> str:
             else "a bound that says something. "
         )
     )
-    found = order_now(cells, both) if len(cells) >= 3 else []
+    found = order_now(cells, bounded) if len(cells) >= 3 else []
     if not found:
         return f"{words}There are too few arms to order."
     order = interval(found)

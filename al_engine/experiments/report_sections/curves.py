@@ -154,7 +154,8 @@ def _table(cells: Sequence[Cell]) -> str:
             "curve − random",
             "its second half − random",
             "above random at",
-            "crosses random",
+            "crosses random on average",
+            "told apart from",
         ]
     rows = []
     for cell in cells:
@@ -169,9 +170,10 @@ def _table(cells: Sequence[Cell]) -> str:
                 markdown.points(difference(cell, random, late_height)),
                 _beyond(cell, random),
                 crossing_words(cell, random),
+                apart_words(cell, random),
             ]
         elif random is not None:
-            row += ["", "", "", ""]
+            row += [""] * 5
         rows.append(row)
     return markdown.table(header, rows)
 
@@ -179,7 +181,8 @@ def _table(cells: Sequence[Cell]) -> str:
 _NOTE: Final = (
     "Differences are in percentage points, paired over the seeds, with 95 % t-intervals, bold "
     "where they leave out 0. Above random at: of the evaluations from half of the labels on, those "
-    "at which the interval of the paired difference is above 0."
+    "at which the interval of the paired difference is above 0. Told apart from: the first number "
+    "of labels from which on all those intervals lie on the same side of 0."
 )
 _FIGURES: Final = (
     ("accuracy", "Accuracy over labels", _over_labels),
@@ -198,6 +201,18 @@ def _second_half(cell: Cell, random: Cell) -> list[Interval]:
     along = differences_along(cell, random)
     wanted = late([labels for labels, _ in along])
     return [each for labels, each in along if labels in wanted]
+
+
+def apart_words(cell: Cell, random: Cell) -> str:
+    """From how many labels on the arm is above or below random beyond every interval."""
+    since, side = None, 0
+    for labels, gain in reversed(differences_along(cell, random)):
+        if not gain.side or side not in (0, gain.side):
+            break
+        since, side = labels, gain.side
+    if since is None:
+        return "not to the end"
+    return f"{'above' if side > 0 else 'below'} from {since:,}"
 
 
 def crossing_words(cell: Cell, random: Cell) -> str:

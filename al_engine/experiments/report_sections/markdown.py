@@ -70,6 +70,11 @@ def digits(value: float) -> str:
     return f"{value:.3g}"
 
 
+def tenths(value: float) -> str:
+    """A count on average, with one decimal; a dash for NaN."""
+    return "–" if isnan(value) else f"{value:,.1f}"
+
+
 def number(value: float) -> str:
     """A count, with commas."""
     return f"{value:,.0f}"

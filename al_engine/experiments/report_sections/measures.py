@@ -64,8 +64,18 @@ def newest_height(run: Run) -> float:
 
 
 def wait(run: Run) -> float:
-    """Seconds that a person lacks an image between an answer and the next, on average."""
-    return float(run.finished["between_queries"]["mean"] or 0)
+    """Seconds that a person lacks an image between an answer and the next, on average.
+
+    In a synchronous campaign of n batches people waited n - 1 times for a model: what they waited
+    is spread over the answers of as many batches, as it would be if the campaign went on.
+    """
+    setting = run.setting
+    if setting.arrangement.mode != "synchronous":
+        return float(run.finished["between_queries"]["mean"] or 0)
+    size = setting.arrangement.batch_size
+    whole = -(-(int(run.finished["labels"]) - setting.labels.initial) // size) - 1
+    answers = max(whole, 1) * size * setting.people.answers_per_image
+    return float(run.finished["waits"]["seconds"]) / answers
 
 
 def between_queries(run: Run) -> float:
@@ -74,8 +84,12 @@ def between_queries(run: Run) -> float:
 
 
 def staleness(run: Run) -> float:
-    """Labels that the model behind a query did not know when it was answered, on average."""
-    return float(run.finished["staleness"]["mean"] or 0)
+    """Labels that the model behind a query did not know when it was answered, on average.
+
+    NaN where no query had a model behind it.
+    """
+    mean = run.finished["staleness"]["mean"]
+    return float("nan") if mean is None else float(mean)
 
 
 def mean(cell: Cell, measure: Measure) -> Interval:

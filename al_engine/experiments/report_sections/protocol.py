@@ -58,6 +58,11 @@ def configuration(settings: Sequence[Setting], *, on_gpu: bool) -> str:
             (key_name(f"arrangement.{key}"), _value(f"arrangement.{key}"))
             for key in ("refresh", "filtered", "take", "partition", "model_choice")
         ),
+        *(
+            [("least depth of S, where it is adaptive", _value("arrangement.depth_floor"))]
+            if any(not each.arrangement.batch_size for each in settings)
+            else []
+        ),
     ]
     return markdown.table(
         ["", "here"], [[name, _told(words, settings)] for name, words in rows], figures=False

@@ -128,7 +128,13 @@ def _table(
 def _staleness(rows: Rows, counts: Sequence[int]) -> str:
     header = ["mean staleness, labels", *(markdown.counted(count, "server") for count in counts)]
     lines = [
-        [arm, *("–" if cell is None else f"{mean(cell, staleness).mean:,.1f}" for cell in cells)]
+        [
+            arm,
+            *(
+                "–" if cell is None else markdown.tenths(mean(cell, staleness).mean)
+                for cell in cells
+            ),
+        ]
         for arm, cells in rows.items()
     ]
     return markdown.table(header, lines)
@@ -178,8 +184,13 @@ def _verdict(steps: Sequence[tuple[str, Interval, float]], apart: Sequence[float
         f"({len(clear)} beyond the interval), {markdown.points(_mean_step(steps))} points a step; "
         f"{len(fallen)} lose beyond the interval, {len(corrected)} with Holm's correction."
     )
-    if len(rising) == len(steps):
+    if len(clear) == len(steps):
         return f"{words}\n\n**As in the paper's Table 1, more servers are better in all cases.**"
+    if len(rising) == len(steps):
+        return (
+            f"{words}\n\n**The table points the way of the paper's Table 1, where more servers are "
+            "better in all cases, but not every step is larger than chance makes it.**"
+        )
     if not corrected:
         return (
             f"{words}\n\n**In the paper's Table 1 more servers are better in all cases; here they "

@@ -59,6 +59,11 @@ def run(
     """A run with these accuracies at these numbers of labels."""
     at = [seconds * number / labels[-1] for number in labels]
     newest = list(newest) if newest is not None else [None, *accuracy[:-1]]
+    size = of.arrangement.batch_size
+    # Behind each whole batch but the last people waited, where they wait for the model.
+    synchronous = of.arrangement.mode == "synchronous"
+    batches = -(-(labels[-1] - of.labels.initial) // (size or 1))
+    answers = (batches - 1) * size if synchronous else 3
     return Run(
         setting=of,
         seed=seed,
@@ -82,7 +87,7 @@ def run(
             "staleness": {"mean": staleness, "p50": staleness, "p99": 3 * staleness},
             "age_seconds": {"mean": 70.0, "p50": 70.0, "p99": 120.0},
             "newest_share": 0.875,
-            "waits": {"count": 3, "seconds": 3 * wait, "mean": wait, "p99": wait},
+            "waits": {"count": 3, "seconds": answers * wait, "mean": wait, "p99": wait},
             "between_queries": {"mean": wait, "p99": wait},
             "chosen_by": dict.fromkeys(of.arrangement.strategies, 100) | {"random": 50},
             "distinct": labels[-1],

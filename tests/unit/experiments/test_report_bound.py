@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from made_up import THREE, experiment, run, setting
 
-from al_engine.experiments.report_sections.bound import (
-    both,
-    bound,
-    distance,
-    order_now,
-    order_overall,
-)
+from al_engine.experiments.report_sections.bound import bound, order_now, order_overall
 from al_engine.experiments.report_sections.example import example, expected
 from al_engine.experiments.report_sections.layout import layout
+from al_engine.experiments.report_sections.terms import (
+    both,
+    distance,
+    worst_and_nearest,
+    worst_and_nearest_above_floor,
+)
 from al_engine.experiments.results import Run
 from al_engine.experiments.settings import Clock, People
 
@@ -71,7 +71,7 @@ def test_one_that_is_half_in_order_has_the_rank_correlation_of_the_book(tmp_path
     assert "| W1 less its floor | +0.50 ± 0.00 | +0.50 ± 0.00 |" in text
     # Of three times the same there is no order.
     assert "| risk on queried data | – | – |" in text
-    assert "| random | 300 | 0.100 ± 0.000 | 0.100 ± 0.000 | 0.200 ± 0.000 |" in text
+    assert "| random | 300 | 0.100 ± 0.000 | 0.000 ± 0.000 | 0.200 ± 0.000 |" in text
 
 
 def test_a_bound_that_reverses_the_arms_is_said_to(tmp_path: Path) -> None:
@@ -92,6 +92,11 @@ def test_strategies_of_a_mixture_have_their_own_terms(tmp_path: Path) -> None:
     assert "| AAL: margin | 0.400 | 0.300 |" in text
     assert "| AAL: the worst risk, the least distance | 0.600 | 0.300 |" in text
     assert "| margin: margin" not in text
+    # The theorem has the worst risk and the least distance, and of one strategy its own.
+    assert worst_and_nearest(runs[0].bounds[0]) == pytest.approx(0.9)
+    assert worst_and_nearest_above_floor(runs[0].bounds[0]) == pytest.approx(0.7)
+    assert worst_and_nearest(runs[1].bounds[0]) == both(runs[1].bounds[0]) == pytest.approx(0.7)
+    assert worst_and_nearest_above_floor(runs[1].bounds[0]) == pytest.approx(0.6)
     assert "too few arms to order" in text
 
 
@@ -103,7 +108,7 @@ def test_what_is_not_estimated_yet_is_left_out(tmp_path: Path) -> None:
     unknown = event(200, 0.4, 0.3, 0.3)
     unknown["w1"] = dict.fromkeys(unknown["w1"])
     made = run(setting("margin"), 0, [0.5] * 5, bounds=[unknown, event(300, 0.4, 0.3, 0.3)])
-    assert "| margin | 300 | 0.400 | 0.300 | 0.700 |" in section([made], tmp_path)
+    assert "| margin | 300 | 0.400 | 0.200 | 0.700 | 0.300 | 0.300 |" in section([made], tmp_path)
 
 
 def test_the_versions_that_the_paper_expects() -> None:

@@ -7,7 +7,7 @@ import pytest
 from made_up import experiment, run, setting
 
 from al_engine.experiments.report_sections.layout import layout
-from al_engine.experiments.report_sections.measures import mean_difference, mean_height
+from al_engine.experiments.report_sections.measures import mean_difference, mean_height, wait
 from al_engine.experiments.report_sections.pairs import pairs, pairs_of
 from al_engine.experiments.report_sections.waits import batch_time, panels_of, waits
 from al_engine.experiments.results import Run
@@ -119,6 +119,14 @@ def test_times_between_queries_and_for_a_batch_follow_from_the_waits() -> None:
     # 50 images by 5 people: ten each.
     assert batch_time(rows[0], rows[0].synchronous) == pytest.approx(100)
     assert batch_time(rows[1], rows[1].synchronous) == pytest.approx(300)
+
+
+def test_what_people_wait_is_spread_over_the_batches_after_which_they_waited() -> None:
+    of = setting("margin", mode="synchronous", batch_size=150)
+    told = run(of, 0, [0.5] * 5)
+    # 400 answers are three batches; after two of them five people waited 30 s.
+    told.finished["waits"] = {"count": 10, "seconds": 300.0, "mean": 30.0, "p99": 30.0}
+    assert wait(told) == pytest.approx(1.0)
 
 
 def test_a_time_that_falls_with_the_batch_size_is_not_said_to_rise(tmp_path: Path) -> None:

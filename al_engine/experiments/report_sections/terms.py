@@ -1,0 +1,74 @@
+"""The terms of Lemma 1 and Theorem 1 (paper, section 3.3), read from what a run estimated."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Term = Callable[[Mapping[str, Any]], float | None]
+"""Read from an event; None where it was not estimated."""
+
+
+def risk_queried(event: Mapping[str, Any]) -> float | None:
+    """ε_Q(h)."""
+    return None if event["risk_queried"] is None else float(event["risk_queried"])
+
+
+def distance(event: Mapping[str, Any]) -> float | None:
+    """W1(D, Q) of all that was queried."""
+    return None if event["w1"]["mixture"] is None else float(event["w1"]["mixture"])
+
+
+def floor(event: Mapping[str, Any]) -> float | None:
+    """What `distance` says of two random samples of D."""
+    return None if event["w1"]["uniform"] is None else float(event["w1"]["uniform"])
+
+
+def both(event: Mapping[str, Any]) -> float | None:
+    """The bound of Lemma 1 without λ."""
+    return _sum(risk_queried(event), distance(event))
+
+
+def worst_and_nearest(event: Mapping[str, Any]) -> float | None:
+    """The bound of Theorem 1 without λ: of one strategy the same as that of Lemma 1."""
+    names = _strategies(event)
+    if len(names) < 2:
+        return both(event)
+    return _sum(
+        max(event["risk_by_strategy"][name] for name in names),
+        min(event["w1"][name] for name in names),
+    )
+
+
+def risk_all(event: Mapping[str, Any]) -> float | None:
+    """ε_D(h), which is bounded."""
+    return None if event["risk_all"] is None else float(event["risk_all"])
+
+
+def above_floor(event: Mapping[str, Any]) -> float | None:
+    """`distance` less what it is of two random samples."""
+    apart, least = distance(event), floor(event)
+    return None if apart is None or least is None else apart - least
+
+
+def both_above_floor(event: Mapping[str, Any]) -> float | None:
+    """The bound of Lemma 1 without λ, with that distance."""
+    return _sum(risk_queried(event), above_floor(event))
+
+
+def worst_and_nearest_above_floor(event: Mapping[str, Any]) -> float | None:
+    """The bound of Theorem 1 without λ, less what its distance is of two random samples."""
+    bound, names = worst_and_nearest(event), _strategies(event)
+    least = event["w1"]["uniform"] if len(names) < 2 else event["w1"]["uniform_each"]
+    return None if bound is None or least is None else bound - least
+
+
+def _strategies(event: Mapping[str, Any]) -> list[str]:
+    """Those of which both the risk and the distance were estimated."""
+    return [
+        name
+        for name, risk in event["risk_by_strategy"].items()
+        if risk is not None and event["w1"].get(name) is not None
+    ]
+
+
+def _sum(risk: float | None, apart: float | None) -> float | None:
+    return None if risk is None or apart is None else risk + apart
