@@ -22,6 +22,7 @@ from annotator_site.monitor.selectors import read_state
 
 ROWS = 200_000
 BIG = {"pools_image", "pools_query", "pools_assignment", "pools_label", "pools_consensus"}
+SMALL = {"pools_campaign", "pools_annotator", "pools_choice"}
 
 # Two campaigns: one holds nearly all rows, the older one a few. Every 50th image is in holdout,
 # every 1000th excluded; of the others half are labeled, and a few hundred wait in S.
@@ -129,12 +130,12 @@ def test_no_list_counts_or_walks_a_large_table(
     with connection.cursor() as cursor:
         # In new files: rows that fill the holes of earlier tests' rows lie out of order, and the
         # planner would expect a page to be read for every one of them.
-        cursor.execute(f"TRUNCATE {', '.join(sorted(BIG))} CASCADE")
+        cursor.execute("TRUNCATE pools_campaign CASCADE")
     small, big = make_campaign(), make_campaign()
     fill(small, 500)
     fill(big, ROWS)
     with connection.cursor() as cursor:
-        for table in sorted(BIG):
+        for table in sorted(BIG | SMALL):
             cursor.execute(f"ANALYZE {table}")
     client.force_login(make_user(is_staff=True, is_superuser=True))
     looked_at = 0

@@ -211,9 +211,10 @@ def script(tmp_path: Path) -> list[str]:
             signal.pause()
     """)
     code = textwrap.dedent(f"""
-        import sys
+        import signal, sys
         from pathlib import Path
         from al_engine.supervisor import Child, Supervisor
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
         child = Child("child", [sys.executable, "-c", {child!r}])
         Supervisor([child], log_dir=Path({str(tmp_path)!r})).run()
     """)
@@ -225,7 +226,10 @@ def test_a_signal_ends_all_children_in_order(tmp_path: Path, number: signal.Sign
     with subprocess.Popen(script(tmp_path), cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         until(lambda: bool(lines(tmp_path / "child.log")))
         process.send_signal(number)
-        assert process.wait(PATIENCE_S) == 0
+        try:
+            assert process.wait(PATIENCE_S) == 0
+        finally:
+            process.kill()
     assert (tmp_path / "goodbye").read_text() == "bye"
 
 
