@@ -69,7 +69,7 @@ class Workers:
         self._versions = versions
         self._timeline = timeline
         self._rate = rate
-        self._taken = Taken()
+        self._taken = Taken() if setting.arrangement.filtered else None
         self._taken_of: Version | None = None
         self._all = [
             _Worker(
@@ -85,7 +85,8 @@ class Workers:
         """Every idle worker does what is due; whether there was anything."""
         newest = self._versions.newest()
         if newest is not self._taken_of:
-            self._taken.clear()
+            if self._taken is not None:
+                self._taken.clear()
             self._taken_of = newest
         rounds = [
             due
@@ -160,7 +161,7 @@ class Workers:
             active=waiting,
             waiting=len(waiting),
             wanted=due.need,
-            taken=self._filter,
+            taken=self._taken,
         )
         selecting = time.perf_counter() - began
         measured = sight.seconds_per_image * len(rows) + selecting
@@ -192,7 +193,7 @@ class Workers:
     def _add(self, worker: _Worker, count: int) -> bool:
         """Put the next of its ranking into S; whether there were any."""
         ranking = worker.ranking
-        found = ranking.take(count, taken=self._filter)
+        found = ranking.take(count, taken=self._taken)
         for row, score in found:
             self._put(worker, row, ranking.strategy, score, ranking.version)
         return bool(found)
@@ -204,10 +205,6 @@ class Workers:
         for row in found:
             self._put(worker, row, "random", None, None)
         return bool(found)
-
-    @property
-    def _filter(self) -> Taken | None:
-        return self._taken if self._setting.arrangement.filtered else None
 
     def _put(
         self, worker: _Worker, row: int, strategy: str, score: float | None, version: int | None

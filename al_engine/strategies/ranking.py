@@ -113,8 +113,7 @@ class Ranking:
         there = [each for each in active if each in seen]
         count = len(there) + wanted
         budget = max(waiting + wanted, 1) * RANK_AHEAD
-        filtered = taken if evidence.embeddings is not None else None
-        scores, others, copies = self._rank(strategy, evidence, budget, count, filtered)
+        scores, others, copies = self._rank(strategy, evidence, budget, count, taken)
         rows = [*others, *copies]
         best = [image_ids[row] for row in rows[:count]]
         self.strategy, self.version, self.ranked = strategy, version, True
@@ -122,8 +121,8 @@ class Ranking:
         self._ahead = deque((image_ids[r], scores[r]) for r in rows if image_ids[r] not in open_now)
         confirmed = [row for row in rows[:count] if image_ids[row] in open_now]
         self._embeddings = {}
-        if filtered is not None and evidence.embeddings is not None:
-            filtered.add(evidence.embeddings[confirmed])
+        if taken is not None and evidence.embeddings is not None:
+            taken.add(evidence.embeddings[confirmed])
             # A copy of these rows, so that those of the whole pass can go.
             kept = evidence.embeddings[others]
             self._embeddings = {

@@ -80,7 +80,7 @@ def place_title(layout: Layout, place: Place) -> str:
 
 def row_name(layout: Layout, cell: Cell) -> str:
     """The arm, and at which place."""
-    return _row_name(cell.arm, cell.place if len(layout.places) > 1 else {})
+    return _row_name(cell.arm, _told_place(layout, cell))
 
 
 def rows_of(layout: Layout, told: Callable[[Cell], list[str]]) -> list[list[str]]:
@@ -88,10 +88,7 @@ def rows_of(layout: Layout, told: Callable[[Cell], list[str]]) -> list[list[str]
 
     With durations that are given, for example, staleness is the same on all data.
     """
-    lines = [
-        _Line(cell.arm, cell.place if len(layout.places) > 1 else {}, told(cell))
-        for cell in layout.cells
-    ]
+    lines = [_Line(cell.arm, _told_place(layout, cell), told(cell)) for cell in layout.cells]
     for axis in layout.axes:
         lines = _merged(lines, [_without(line, axis) for line in lines])
     if len(layout.arms) > 1:
@@ -131,6 +128,11 @@ def _merged(lines: list[_Line], shorter: list[_Line]) -> list[_Line]:
             return lines
         kept += [] if same else [line]
     return kept
+
+
+def _told_place(layout: Layout, cell: Cell) -> Place:
+    """Nothing where all cells are at the same place."""
+    return cell.place if len(layout.places) > 1 else {}
 
 
 def _row_name(arm: str, place: Place) -> str:

@@ -19,10 +19,12 @@ from al_engine.experiments.report_sections.terms import (
     both,
     both_above_floor,
     distance,
+    nearest,
     risk_all,
     risk_queried,
     worst_and_nearest,
     worst_and_nearest_above_floor,
+    worst_risk,
 )
 from al_engine.experiments.statistics import Interval, interval, rank_correlation
 
@@ -130,18 +132,12 @@ def _by_strategy(cells: Sequence[Cell]) -> str:
         names = [name for name in last[0]["w1"] if name in cell.strategies]
         if len(names) < 2:
             continue
-        told = [[event["w1"].get(name) for event in last] for name in names]
-        for name, apart in zip(names, told, strict=True):
+        for name in names:
             risks = [event["risk_by_strategy"].get(name) for event in last]
-            rows.append([f"{cell.arm}: {name}", _mean(risks), _mean(apart)])
-        worst = [max(event["risk_by_strategy"].values(), default=None) for event in last]
-        nearest = [
-            min((each[n] for each in told if each[n] is not None), default=None)
-            for n in range(len(last))
-        ]
-        rows.append(
-            [f"{cell.arm}: the worst risk, the least distance", _mean(worst), _mean(nearest)]
-        )
+            distances = [event["w1"].get(name) for event in last]
+            rows.append([f"{cell.arm}: {name}", _mean(risks), _mean(distances)])
+        both_of = [_mean([term(event) for event in last]) for term in (worst_risk, nearest)]
+        rows.append([f"{cell.arm}: the worst risk, the least distance", *both_of])
     if not rows:
         return ""
     return markdown.table(
@@ -237,14 +233,12 @@ def _correlation(found: Sequence[float]) -> str:
 
 
 def _conclusion(title: str, cells: Sequence[Cell]) -> str:
-    bounded = worst_and_nearest
-    sums = [v for cell in cells for run in cell.runs for e in run.bounds if (v := bounded(e))]
+    events = [event for cell in cells for run in cell.runs for event in run.bounds]
+    sums = [value for event in events if (value := worst_and_nearest(event))]
     holds = [
         value >= risk
-        for cell in cells
-        for run in cell.runs
-        for event in run.bounds
-        if (value := bounded(event)) is not None and (risk := risk_all(event)) is not None
+        for event in events
+        if (value := worst_and_nearest(event)) is not None and (risk := risk_all(event)) is not None
     ]
     words = (
         f"On {title} the bound without λ is at least the risk on all data in {sum(holds)} "
@@ -256,7 +250,7 @@ def _conclusion(title: str, cells: Sequence[Cell]) -> str:
             else "a bound that says something. "
         )
     )
-    found = order_now(cells, bounded) if len(cells) >= 3 else []
+    found = order_now(cells, worst_and_nearest) if len(cells) >= 3 else []
     if not found:
         return f"{words}There are too few arms to order."
     order = interval(found)

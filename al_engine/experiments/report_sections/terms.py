@@ -29,13 +29,20 @@ def both(event: Mapping[str, Any]) -> float | None:
 
 def worst_and_nearest(event: Mapping[str, Any]) -> float | None:
     """The bound of Theorem 1 without λ: of one strategy the same as that of Lemma 1."""
-    names = _strategies(event)
-    if len(names) < 2:
+    if len(_strategies(event)) < 2:
         return both(event)
-    return _sum(
-        max(event["risk_by_strategy"][name] for name in names),
-        min(event["w1"][name] for name in names),
-    )
+    return _sum(worst_risk(event), nearest(event))
+
+
+def worst_risk(event: Mapping[str, Any]) -> float | None:
+    """The highest risk on what a strategy of a mixture queried."""
+    names = _strategies(event)
+    return max((float(event["risk_by_strategy"][name]) for name in names), default=None)
+
+
+def nearest(event: Mapping[str, Any]) -> float | None:
+    """The least W1 between what a strategy of a mixture queried and all data."""
+    return min((float(event["w1"][name]) for name in _strategies(event)), default=None)
 
 
 def risk_all(event: Mapping[str, Any]) -> float | None:
