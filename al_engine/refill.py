@@ -13,6 +13,9 @@ from dataclasses import dataclass
 # been measured, each taking a first batch; the ceiling bounds the staleness and the size of the
 # table when a rate is measured wrongly.
 DEPTH_FLOOR = 100
+# Before there is a model nothing in S can be stale, and no refill is slower than one beside torch
+# that is loading: hundreds may open the page at once.
+COLD_FLOOR = 500
 DEPTH_CEILING = 5000
 
 # Of a worker's share of the batch: refilling at half leaves a whole pass of time before S is dry.

@@ -17,7 +17,7 @@ from psycopg import AsyncConnection, AsyncCursor
 
 from al_engine.pools import processes, signals
 from al_engine.pools.sql import integers, statement, uuids
-from al_engine.pools.turns import Demand, Shortage, Turn
+from al_engine.pools.turns import Demand, Shortage, Spare, Turn
 
 Row = tuple[Any, ...]
 Cursor = AsyncCursor[Row]
@@ -267,25 +267,44 @@ async def expire(
     return [(session, turn_id) for session, turn_id in await cursor.fetchall()]
 
 
-async def filled_by(conn: Connection, *, campaign_id: int) -> int | None:
-    """The model version that chose most of what S gives out now; None where none did."""
+async def filled_by(conn: Connection, *, campaign_id: int) -> tuple[int | None, int]:
+    """The model version that chose most of what S gives out now, and how much that is, up to 500.
+
+    No version where none chose it.
+    """
     cursor = await conn.execute(statement("fills"), {"campaign": campaign_id})
-    ((version,),) = await cursor.fetchall()
-    return None if version is None else int(version)
+    ((version, count),) = await cursor.fetchall()
+    return None if version is None else int(version), int(count)
 
 
 async def recall(
-    conn: Connection, *, campaign_id: int, turns: Sequence[int], newest: int, random: bool
+    conn: Connection,
+    *,
+    campaign_id: int,
+    spares: Sequence[Spare],
+    newest: int,
+    random: bool,
+    most: int,
 ) -> list[tuple[UUID, int]]:
-    """Take back those of these leased turns that another model version than `newest` chose.
+    """Take back those of these leased turns that an older model version than `newest` chose.
 
-    With `random` also those that no model chose. Their images return to D. Returns (session, turn)
-    of each. What somebody answers right now, audits, and queries of several turns stay with whoever
-    holds them.
+    With `random` also those that no model chose; `most` of them, those of the first people. Their
+    images return to D. Returns (session, turn) of each. Each person's spares come in the order in
+    which that person comes to them. What somebody answers right now, audits, and queries of several
+    turns stay with whoever holds them.
     """
     cursor = await conn.execute(
         statement("recall"),
-        {"campaign": campaign_id, "turns": list(turns), "newest": newest, "random": random},
+        {
+            "campaign": campaign_id,
+            "turns": [spare.turn_id for spare in spares],
+            "sessions": [spare.session for spare in spares],
+            "keep": [spare.keep for spare in spares],
+            "ready": [spare.ready for spare in spares],
+            "newest": newest,
+            "random": random,
+            "most": most,
+        },
     )
     return [(session, turn_id) for session, turn_id in await cursor.fetchall()]
 

@@ -67,3 +67,17 @@ class Demand:
     annotator_id: int
     session: UUID
     want: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spare:
+    """A turn that a connection holds beyond the image in view.
+
+    `ready`: it has had the time to be in the browser. `keep`: how many ready ones that connection
+    must be left with.
+    """
+
+    turn_id: int
+    session: UUID
+    keep: int
+    ready: bool

@@ -18,7 +18,7 @@ from al_engine.pools.processes import Part
 from al_engine.pools.query import OpenQuery, Pick, Refill
 from al_engine.pools.signals import listening
 from al_engine.pools.sizes import sizes
-from al_engine.refill import Aim, AnswerRate, aim
+from al_engine.refill import COLD_FLOOR, DEPTH_FLOOR, Aim, AnswerRate, aim
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Crew:
             mine[owner[each.cell]].append(each)
         return mine
 
-    def aim(self, index: int, waiting: int) -> Aim:
+    def aim(self, index: int, waiting: int, *, floor: int = DEPTH_FLOOR) -> Aim:
         """What hosted worker `index`, with so many queries open, does about its part of S."""
         return aim(
             batch_size=self.campaign.batch_size,
@@ -72,6 +72,7 @@ class Crew:
             open_queries=waiting,
             answers_per_second=self._rate.per_second(at=time.monotonic()),
             pass_seconds=self.pass_seconds,
+            floor=floor,
         )
 
     def draw(self, part: Part, *, active: int, audits: int = 0) -> list[Pick]:
@@ -111,7 +112,7 @@ class Crew:
         self.observe_rate()
         waiting = self.waiting()
         for index, part in enumerate(self.parts):
-            need = self.aim(index, len(waiting[part.id])).need
+            need = self.aim(index, len(waiting[part.id]), floor=COLD_FLOOR).need
             self.put(part, self.draw(part, active=need))
         self.commit()
 

@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 from al_engine.pools import campaigns, processes, query, sizes
 from al_engine.pools.models import Campaign, Sample
 from al_engine.pools.signals import NOTIFY, payload
+from al_engine.pools.turns import Spare
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.window import Window
 from annotator_site.off_loop import off_loop
@@ -25,8 +26,10 @@ TICK_SECONDS: Final = 1.0
 SAMPLE_SECONDS: Final = 5.0
 NEWS_SECONDS: Final = 0.05
 FRESHER_SECONDS: Final = 0.2
-LOADED_SECONDS: Final = 1.0
+READY_SECONDS: Final = 0.5
 """Until what was handed out is in the browser."""
+SPARE: Final = 2
+"""Of a buffer that is as deep as a pace and a network need: the one in view, and one to spare."""
 RESTING_SECONDS: Final = 15.0
 SOURCE: Final = f"{socket.gethostname()}:{os.getpid()}"
 
@@ -78,46 +81,59 @@ async def tell_news(desk: Desk) -> None:
 async def exchange_spares(desk: Desk) -> None:
     """Let people have what a newer model chose for what they have not come to, for ever.
 
-    Once for each model that S is filled by, and so that nobody waits: first what comes after the
-    next image, then, where newer ones have come, the next. Whoever came to an image meanwhile keeps
-    it. Who rests keeps all: no network is kept busy for nobody.
+    So that nobody waits, each keeps the image in view and as many ready ones as their pace and
+    network need, whoever chose them: one of these goes for each that has come to the browser.
+    And S keeps half of what it has for those who answer. Whoever came to an image meanwhile keeps
+    it.
     """
     asks: int | None = None
+    settled = 0.0
     while True:
-        await desk.fresher.wait()
+        if time.monotonic() >= settled:
+            await desk.fresher.wait()
         desk.fresher.clear()
         try:
             async with desk.pool.connection() as conn:
-                newest = await query.filled_by(conn, campaign_id=desk.campaign.id)
-            if newest is not None and newest != asks:
+                newest, offered = await query.filled_by(conn, campaign_id=desk.campaign.id)
+            now = time.monotonic()
+            if newest is not None and (newest != asks or now < settled):
+                gone = await _exchange(desk, newest, most=offered // 2)
+                if newest != asks or gone:
+                    settled = now + READY_SECONDS + FRESHER_SECONDS
                 asks = newest
-                await _exchange(desk, newest, beyond=2)
-                await asyncio.sleep(LOADED_SECONDS)
-                await _exchange(desk, newest, beyond=1)
         except (psycopg.Error, PoolTimeout) as error:
             log.warning("Spare queries stay as they are: %s", " ".join(str(error).split()))
         await asyncio.sleep(FRESHER_SECONDS)
 
 
-async def _exchange(desk: Desk, newest: int, *, beyond: int) -> None:
-    """Exchange what comes after the first `beyond` images of whoever holds three at least."""
-    lately = time.monotonic() - RESTING_SECONDS
-    spares = [
-        turn
+async def _exchange(desk: Desk, newest: int, *, most: int) -> int:
+    """Take back what `newest` would not have people answer, and tell them; how many, up to `most`.
+
+    Who rests keeps all: no network is kept busy for nobody. Who holds the oldest comes first.
+    """
+    now = time.monotonic()
+    held = [
+        (session, list(session.held.items())[1:])
         for session in desk.sessions.values()
-        if session.active_at > lately and len(session.held) > 2
-        for turn in list(session.held)[beyond:]
+        if session.active_at > now - RESTING_SECONDS and len(session.held) > 1
     ]
-    if spares:
-        async with desk.pool.connection() as conn:
-            gone = await query.recall(
-                conn,
-                campaign_id=desk.campaign.id,
-                turns=spares,
-                newest=newest,
-                random=not desk.campaign.asks_at_random,
-            )
-        desk.revoke(gone, fresher=True)
+    held.sort(key=lambda each: each[1][0][1])
+    spares = [
+        Spare(turn, session.id, max(1, session.buffer - SPARE), handed_out < now - READY_SECONDS)
+        for session, turns in held
+        for turn, handed_out in turns
+    ]
+    async with desk.pool.connection() as conn:
+        gone = await query.recall(
+            conn,
+            campaign_id=desk.campaign.id,
+            spares=spares,
+            newest=newest,
+            random=not desk.campaign.asks_at_random,
+            most=most,
+        )
+    desk.revoke(gone, fresher=True)
+    return len(gone)
 
 
 async def give_back_all(desk: Desk) -> None:

@@ -272,10 +272,10 @@ class Desk:
         session = self.sessions.get(turn.session)
         if session is None:
             return
-        session.held[turn.turn_id] = None
+        now = session.held[turn.turn_id] = time.monotonic()
         session.idle = None
         if session.waiting_since is not None:
-            self.window.waited(1_000 * (time.monotonic() - session.waiting_since))
+            self.window.waited(1_000 * (now - session.waiting_since))
             session.waiting_since = None
         session.deliver(protocol.query(turn))
 

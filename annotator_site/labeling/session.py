@@ -83,8 +83,8 @@ class Session:
         self.send = send
         self.buffer = 0
         # Turns in the order in which they were handed out, which is that in which people come to
-        # them; a dictionary, since a set has no order.
-        self.held: dict[int, None] = {}
+        # them, and when that was.
+        self.held: dict[int, float] = {}
         # Turns that are being claimed for it now.
         self.coming = 0
         self.unanswered = 0

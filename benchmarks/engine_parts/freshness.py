@@ -128,8 +128,8 @@ def _section(
             ),
             "",
             (
-                "A newer model takes back what people hold and have not come to, the next image "
-                "once there is a newer one. A version comes every "
+                "A newer model takes back what people hold and have not come to, one for each that "
+                "has had the time to be in the browser. A version comes every "
                 f"{felt['seconds'] / len(versions):.1f} s and an image is looked at for "
                 f"{THINK_S:g} s on average, at times three times as long: what was newest when it "
                 "came into view is often answered two versions later."

@@ -55,6 +55,8 @@ leased AS (
     WHERE a.id = dealt.id
     RETURNING a.session, a.id, a.image_id, coalesce(image.display_key, image.key) AS key,
               coalesce(image.display_width, image.width) AS width,
-              coalesce(image.display_height, image.height) AS height, a.lease_expires
+              coalesce(image.display_height, image.height) AS height, a.lease_expires,
+              a.key AS place
 )
-SELECT * FROM leased
+-- By their random keys: people come to them in this order, and must not see the oldest images first.
+SELECT session, id, image_id, key, width, height, lease_expires FROM leased ORDER BY place

@@ -21,7 +21,7 @@ BEGIN
     END IF;
     IF p_want > 0 THEN
         {claim}
-        SELECT json_agg(leased) INTO v_claimed FROM leased;
+        SELECT json_agg(leased ORDER BY place) INTO v_claimed FROM leased;
     END IF;
     SELECT to_json(sizes) INTO v_progress FROM ({progress}) sizes;
     RETURN json_build_object('answered', v_answered, 'claimed', v_claimed, 'progress', v_progress);

@@ -1,8 +1,8 @@
--- The model that chose most of what S has to give out now, by a sample of it; NULL where S is empty
--- or random.
-SELECT mode() WITHIN GROUP (ORDER BY q.model_version_id)
+-- The model that chose most of what S has to give out now, by a sample of it, and the size of that;
+-- NULL where S is empty or random.
+SELECT mode() WITHIN GROUP (ORDER BY q.model_version_id), count(*)
 FROM (SELECT a.query_id FROM pools_assignment a
       WHERE a.campaign_id = %(campaign)s AND a.state = 'open'
-      ORDER BY a.key LIMIT 50) sample
+      ORDER BY a.key LIMIT 500) sample
 JOIN pools_query q ON q.id = sample.query_id
 WHERE q.purpose = 'active'

@@ -1,17 +1,39 @@
--- Take back turns that people hold and have not come to, where another model than `newest` chose
--- them: their images return to D, and their people take newer queries.
+-- Take back turns that people hold and have not come to, where an older model than `newest` chose
+-- them: their images return to D, and their people take newer queries. `turns` are in the order in
+-- which each of `sessions` comes to them, the soonest first. Of those that are `ready` the soonest go
+-- first, and `keep` stay; the others go, but for what of `keep` there are not enough ready ones for.
 -- Of queries with one turn alone, and of which nobody said anything. Who held a turn may still
 -- answer late. What somebody is answering right now is locked and therefore left alone.
-WITH gone AS MATERIALIZED (
+WITH spare AS MATERIALIZED (
+    SELECT given.turn, given.session, given.keep, given.ready, given.place,
+           q.purpose = 'active'
+           -- What was drawn at random before there was a model gives way as well, but for a
+           -- campaign that asks at random all along.
+           AND coalesce(q.model_version_id < %(newest)s, %(random)s) AS outdated
+    FROM unnest(%(turns)s::bigint[], %(sessions)s::uuid[], %(keep)s::int[], %(ready)s::bool[])
+         WITH ORDINALITY AS given (turn, session, keep, ready, place)
+    JOIN pools_assignment a ON a.id = given.turn AND a.state = 'leased'
+    JOIN pools_query q ON q.id = a.query_id
+),
+chosen AS MATERIALIZED (
+    SELECT ranked.turn
+    FROM (
+        SELECT turn, place, outdated, ready,
+               count(*) FILTER (WHERE ready) OVER (PARTITION BY session) - keep AS may_go,
+               row_number() OVER (PARTITION BY session, outdated, ready ORDER BY place) AS nth
+        FROM spare
+    ) ranked
+    WHERE outdated AND CASE WHEN ready THEN nth <= may_go ELSE nth > -may_go END
+    ORDER BY place
+    LIMIT %(most)s
+),
+gone AS MATERIALIZED (
     SELECT a.id, a.session, a.annotator_id, q.id AS query_id, image.id AS image_id
-    FROM pools_assignment a
+    FROM chosen
+    JOIN pools_assignment a ON a.id = chosen.turn
     JOIN pools_query q ON q.id = a.query_id
     JOIN pools_image image ON image.id = a.image_id
-    WHERE a.id = ANY(%(turns)s::bigint[]) AND a.campaign_id = %(campaign)s AND a.state = 'leased'
-      AND q.state = 'open' AND q.purpose = 'active'
-      -- What was drawn at random before there was a model gives way as well, but for a campaign
-      -- that asks at random all along.
-      AND (q.model_version_id <> %(newest)s OR (%(random)s AND q.model_version_id IS NULL))
+    WHERE a.campaign_id = %(campaign)s AND a.state = 'leased' AND q.state = 'open'
       AND NOT EXISTS (SELECT 1 FROM pools_assignment other
                       WHERE other.image_id = a.image_id AND other.query_id = q.id
                         AND other.id <> a.id)

@@ -8,7 +8,7 @@ import pytest
 from django.db.models import Count
 
 from al_engine.pools.models import Campaign, Cell, EngineProcess, Query
-from al_engine.refill import DEPTH_FLOOR
+from al_engine.refill import COLD_FLOOR, DEPTH_FLOOR
 
 from .children import PATIENCE_S, Child, command
 from .conftest import MakeCampaign
@@ -80,17 +80,17 @@ def gate(tmp_path: Path) -> Gate:
 def test_people_have_queries_before_torch_has_loaded(
     make_campaign: MakeCampaign, test_environment: dict[str, str], tmp_path: Path, gate: Gate
 ) -> None:
-    campaign = make_campaign(pool=300)
+    campaign = make_campaign(pool=2 * COLD_FLOOR)
     with command(
         *("run_worker", campaign.slug, "--strategies=entropy,margin", "--device=cpu"),
         env=test_environment,
         log=tmp_path / "log",
         python_path=tmp_path,
     ) as worker:
-        worker.until(lambda: open_queries(campaign) == DEPTH_FLOOR)
+        worker.until(lambda: open_queries(campaign) == COLD_FLOOR)
         # It goes on like this for as long as it takes.
-        join(campaign).take(50)
-        worker.until(lambda: open_queries(campaign) > DEPTH_FLOOR)
+        join(campaign).take(COLD_FLOOR // 2)
+        worker.until(lambda: open_queries(campaign) > COLD_FLOOR)
         assert state_of(campaign, "worker-1") == "starting"
         assert ended_while_torch_loads(worker, gate)
     assert_in_order(campaign)
@@ -130,7 +130,7 @@ def is_pending(pid: int, number: signal.Signals) -> bool:
 def test_what_a_worker_held_goes_to_the_others_however_it_ends(
     make_campaign: MakeCampaign, test_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    campaign = make_campaign(pool=600)
+    campaign = make_campaign(pool=3 * COLD_FLOOR)
 
     def a_worker(first: int) -> list[str]:
         return ["run_worker", campaign.slug, "--strategies=random", f"--first={first}"]
@@ -171,7 +171,7 @@ def people_take_all(campaign: Campaign, worker: Child) -> None:
     """The worker alone fills S again, from all of D."""
     newest = Query.objects.filter(campaign=campaign).order_by("-id")[0].pk
     # More than S can hold, so that nothing is left of it.
-    join(campaign).take(3 * DEPTH_FLOOR)
+    join(campaign).take(2 * COLD_FLOOR)
     fresh = Query.objects.filter(campaign=campaign, pk__gt=newest)
     worker.until(lambda: fresh.count() >= DEPTH_FLOOR)
     assert fresh.values("cell").distinct().count() > 32

@@ -5,7 +5,7 @@ from django.core.files.storage import default_storage
 
 from al_engine import strategies
 from al_engine.pools.models import Campaign, EngineProcess, Image, ModelVersion, Query
-from al_engine.refill import DEPTH_FLOOR
+from al_engine.refill import COLD_FLOOR, DEPTH_FLOOR
 
 from .conftest import MakeCampaign
 from .digits import replace_file
@@ -40,10 +40,10 @@ def test_every_strategy_fills_s_with_a_model(make_campaign: MakeCampaign, name: 
 def test_typical_images_are_asked_first_and_doubtful_ones_once_there_is_a_model(
     make_campaign: MakeCampaign,
 ) -> None:
-    campaign = make_campaign(pool=300)
+    campaign = make_campaign(pool=COLD_FLOOR + 100)
     with working(campaign, "typiclust") as workers:
         workers.crew.fill_at_random()
-        assert chosen_by(campaign) == {"random": DEPTH_FLOOR}
+        assert chosen_by(campaign) == {"random": COLD_FLOOR}
         person = join(campaign)
         held = person.take(20)
         workers.step()

@@ -22,7 +22,7 @@ from al_engine.pools.models import (
     Label,
     Query,
 )
-from al_engine.pools.turns import Demand
+from al_engine.pools.turns import Demand, Spare
 from annotator_site.labeling.batch import Batch, Resume
 
 from .conftest import OpenConnection, Run
@@ -166,16 +166,18 @@ class PoolsMachine(SmallCampaign):
             query.recall(
                 self.desks[0].conn,
                 campaign_id=self.pools.id,
-                turns=list(holder),
+                spares=[Spare(row.pk, row.session, 0, True) for row in rows if row.session],
                 newest=self.versions[newer],
                 random=False,
+                most=100,
             )
         )
         for _, turn in gone:
             row = Assignment.objects.select_related("query").get(pk=turn)
             assert (row.state, row.query.state) == ("cancelled", "withdrawn")
             assert holder[turn] in row.former
-            assert row.query.model_version_id == self.versions[not newer]
+            assert newer
+            assert row.query.model_version_id == self.versions[0]
 
     @rule()
     def prune(self) -> None:

@@ -16,6 +16,7 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 from al_engine.pools import query
 from al_engine.pools.models import Image, Query
 from al_engine.pools.query import Connection
+from al_engine.pools.turns import Spare
 from annotator_site.labeling.batch import Batch, Outcome, Submission
 from annotator_site.labeling.protocol import LabelMessage
 
@@ -65,7 +66,8 @@ class AtOnceMachine(SmallCampaign):
         # The leases are those of either process.
         sweeper = Desk(self.caretaker, self.pools.id)
         sweeper.prefix = self.desks[wants[0] % 2].prefix
-        held = list(self.turns(state="leased").values_list("pk", flat=True)) if recalled else []
+        leased = self.turns(state="leased") if recalled else []
+        held = [Spare(turn.pk, turn.session, 0, True) for turn in leased if turn.session]
         newest = self.versions[len(pick) % 2]
         done = self.run_async(self._together(ours, theirs, sweeper, held, newest))
         refilled.result()
@@ -80,17 +82,22 @@ class AtOnceMachine(SmallCampaign):
             ours.submissions.insert(0, Submission(session, sub.message))
 
     async def _together(
-        self, ours: Batch, theirs: Batch, sweeper: Desk, held: list[int], newest: int
+        self, ours: Batch, theirs: Batch, sweeper: Desk, held: list[Spare], newest: int
     ) -> list[Outcome]:
         here, there, _ = await asyncio.gather(
             self.desks[0].run(ours), self.desks[1].run(theirs), self._sweep(sweeper, held, newest)
         )
         return [here, there]
 
-    async def _sweep(self, sweeper: Desk, held: list[int], newest: int) -> None:
+    async def _sweep(self, sweeper: Desk, held: list[Spare], newest: int) -> None:
         await sweeper.expire()
         await query.recall(
-            sweeper.conn, campaign_id=self.pools.id, turns=held, newest=newest, random=True
+            sweeper.conn,
+            campaign_id=self.pools.id,
+            spares=held,
+            newest=newest,
+            random=True,
+            most=100,
         )
 
     def _refill(self, pick: set[int], drop: set[int]) -> None:

@@ -160,6 +160,33 @@ def test_the_start_is_at_random(make_pools: MakePools, open_desk: OpenDesk, run:
     assert max(ring.index(turn) for turn in firsts) > 20, "the high keys do not starve"
 
 
+@pytest.mark.parametrize("way", ["in a batch", "alone", "exactly"])
+def test_people_come_to_what_they_get_in_a_random_order(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run, way: str
+) -> None:
+    """Images are often imported class by class: the first label would be of the first class."""
+    pools = make_pools(40)
+    desk, ann = open_desk(pools), pools.people[0]
+    demand = Demand(ann, uuid4(), 20)
+    if way == "in a batch":
+        turns = run(desk.claim(ann, 20))
+    elif way == "alone":
+        turns = run(claim_at(desk.conn, pools, [demand], 0.0))
+    else:
+        cursor = run(
+            query.claim_for(
+                desk.conn, campaign_id=pools.id, demand=demand, lease_seconds=LEASE_SECONDS
+            )
+        )
+        turns = run(query.read_turns(cursor))
+    keys = dict(Assignment.objects.filter(campaign=pools.campaign).values_list("pk", "key"))
+    handed = [keys[turn.turn_id] for turn in turns]
+    assert len(handed) == 20
+    assert handed == sorted(handed)
+    images = [turn.image_id for turn in turns]
+    assert images not in (sorted(images), sorted(images, reverse=True))
+
+
 @pytest.mark.parametrize("exact", [False, True], ids=["together", "exactly"])
 @pytest.mark.parametrize("how", ["holds", "answered", "skipped", "answered late"])
 def test_nobody_gets_an_image_twice(

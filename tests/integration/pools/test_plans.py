@@ -129,6 +129,9 @@ def parameters(pools: Pools) -> dict[str, Any]:
         "purposes": ["active"] * len(images),
         "newest": 1,
         "random": True,
+        "keep": [1] * len(turns),
+        "ready": [True] * len(turns),
+        "most": 64,
         "versions": [None] * len(images),
     }
 
