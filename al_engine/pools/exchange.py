@@ -52,7 +52,7 @@ async def exchange(
 ) -> Exchanged:
     """Store answers, settle their images and lease turns.
 
-    On a connection in autocommit mode it returns after the commit is on disk.
+    On a connection in autocommit mode it returns after the commit.
     """
     if conn not in _KNOWN:
         # Within a transaction that is not ours the function goes if that is rolled back.

@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import torch
+from django.db import connection
 from torch import Tensor
 
 from al_engine.pools import labeled
@@ -59,10 +60,15 @@ def holdout(campaign_id: int, choice_ids: list[int]) -> TrainingSet:
 
 
 class LabeledSet:
-    """The images of L by id, kept up to date from the horizon of the last reading."""
+    """The images of L by id, kept up to date from the horizon of the last reading.
+
+    A database that was killed may have lost the last labels that nobody was told are kept, and
+    counts its transactions from there again. So over a new connection all of L is read.
+    """
 
     def __init__(self, campaign_id: int) -> None:
         self.campaign_id = campaign_id
+        self._over: object = None
         self._since = 0
         self._images: dict[int, Labeled] = {}
         # Grows with every change, so that an undone and repeated label counts as news.
@@ -73,7 +79,16 @@ class LabeledSet:
 
     def read_changes(self) -> None:
         """Read what changed in L since the last call."""
-        rows, self._since = labeled.follow(campaign_id=self.campaign_id, since=self._since)
+        connection.ensure_connection()
+        known = connection.connection is self._over
+        rows, self._since = labeled.follow(
+            campaign_id=self.campaign_id, since=self._since if known else 0
+        )
+        self._over = connection.connection
+        if not known:
+            for image_id in self._images.keys() - {row.image_id for row in rows}:
+                del self._images[image_id]
+                self.changes += 1
         for row in rows:
             if row == self._images.get(row.image_id):
                 continue  # read a second time

@@ -113,7 +113,7 @@ def take(pending: deque[Submission], *, busy: Collection[int]) -> list[Submissio
 async def commit(
     pool: AsyncConnectionPool[Connection], batch: Batch, campaign: CampaignView
 ) -> Outcome:
-    """Do a batch, however long the database is away: no ack goes out before it is done."""
+    """Do a batch, however long the database is away."""
     delay = 0.05
     while True:
         try:
@@ -134,7 +134,7 @@ async def commit(
 async def run(
     conn: Connection, batch: Batch, *, campaign_id: int, lease_seconds: int, resume_seconds: int
 ) -> Outcome:
-    """Do a batch in one transaction; returns after the commit is on disk."""
+    """Do a batch in one transaction; returns once it is committed, on disk or not yet."""
     tries = 0
     while True:
         try:

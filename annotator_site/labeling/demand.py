@@ -1,12 +1,14 @@
 """Who wants queries, and who waits because there were none."""
 
 from collections.abc import Iterable
+from functools import partial
 from uuid import UUID
 
 from al_engine.pools.labeled import Progress
 from al_engine.pools.turns import Demand, Shortage
 from annotator_site.labeling import protocol
 from annotator_site.labeling.campaign_view import CampaignView
+from annotator_site.labeling.disk import Disk
 from annotator_site.labeling.protocol import IdleReason
 from annotator_site.labeling.session import Session
 
@@ -17,7 +19,8 @@ class Waiting:
     Nobody walks over all connections: only over those that something happened to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
         self._wanting: dict[UUID, Session] = {}
         # They wanted queries when there were none: asked again once there may be some.
         self._starved: dict[UUID, Session] = {}
@@ -40,7 +43,9 @@ class Waiting:
         self._starved[session.id] = session
         if not session.held and session.idle != (reason, detail):
             session.idle = reason, detail
-            session.deliver(protocol.idle(reason, detail))
+            # After the receipts of what was committed before: whoever reads that all is finished
+            # need not wait for them.
+            self._disk.tell(partial(_say, session, reason, detail))
 
     def wake(self) -> bool:
         """There may be something again; tell whether anybody waited for it."""
@@ -53,6 +58,12 @@ class Waiting:
         """All that want something now; whoever is left short is added or starved again."""
         wanting, self._wanting = self._wanting, {}
         return [session for session in wanting.values() if session.want]
+
+
+def _say(session: Session, reason: IdleReason, detail: Shortage | None, _durable: bool) -> None:
+    """Unless there is something by now."""
+    if session.idle == (reason, detail):
+        session.deliver(protocol.idle(reason, detail))
 
 
 def demands(sessions: Iterable[Session]) -> list[Demand]:

@@ -1,7 +1,8 @@
 """The desk of a campaign: labels come in, are made durable together, fresh queries go out.
 
 What arrives while a transaction runs is taken together by the next. Nobody waits for a
-timer: when the desk is idle, a single label goes at once. Nothing here is state that
+timer: when the desk is idle, a single label goes at once. Nobody waits for the disk but for the
+word that an answer is kept. Nothing here is state that
 another process needs: all of it is in PostgreSQL, and a killed desk's people come back.
 """
 
@@ -10,6 +11,8 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Final
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -27,6 +30,7 @@ from annotator_site.labeling import protocol
 from annotator_site.labeling.batch import Act, Batch, Outcome, Resume, Submission
 from annotator_site.labeling.campaign_view import CampaignView
 from annotator_site.labeling.demand import Waiting, demands, why_idle
+from annotator_site.labeling.disk import Disk
 from annotator_site.labeling.lanes import Lanes
 from annotator_site.labeling.protocol import LabelMessage, UndoMessage
 from annotator_site.labeling.receipts import receipt_of, refusal, reply
@@ -35,6 +39,8 @@ from annotator_site.labeling.window import Window
 
 log = logging.getLogger(__name__)
 
+_PATIENCE_SECONDS: Final = 0.005
+"""Longer than most disks take, and shorter than a frame of the screen."""
 _EXACT_CLAIMS: Final = 16
 """People served one by one in a round, after the common claim left them short."""
 
@@ -42,9 +48,12 @@ _EXACT_CLAIMS: Final = 16
 class Desk:
     """Everybody who labels one campaign through this web process."""
 
-    def __init__(self, campaign: CampaignView, pool: AsyncConnectionPool[Connection]) -> None:
+    def __init__(
+        self, campaign: CampaignView, pool: AsyncConnectionPool[Connection], disk: Disk
+    ) -> None:
         self.campaign = campaign
         self.pool = pool
+        self._disk = disk
         self.sessions: dict[UUID, Session] = {}
         # Connections by annotator.
         self.connections: Counter[int] = Counter()
@@ -56,7 +65,7 @@ class Desk:
         self._gone: list[tuple[int, UUID]] = []
         # Those of them for whom a claim was under way.
         self._gone_for_good: set[UUID] = set()
-        self._waiting = Waiting()
+        self._waiting = Waiting(disk)
         self._wake = asyncio.Event()
         self._lanes = Lanes(self._serve, finished=self._wake.set)
         # Set when servers have something to learn.
@@ -167,13 +176,14 @@ class Desk:
     async def _serve(self, batch: Batch) -> None:
         try:
             outcome = await batches.commit(self.pool, batch, self.campaign)
-        except psycopg.Error:
+        except BaseException as error:
+            self._expect(batch.demands, -1)
+            if not isinstance(error, psycopg.Error):
+                raise
             log.exception("A batch was refused; its messages go one by one.")
             await self._one_by_one(batch)
-            return
-        finally:
-            self._expect(batch.demands, -1)
-        await self._deliver(batch, outcome)
+        else:
+            await self._deliver(batch, outcome)
 
     def _next_batch(self) -> Batch:
         busy = self._lanes.busy
@@ -218,16 +228,18 @@ class Desk:
                 self._waiting.add(session)
 
     async def _deliver(self, batch: Batch, outcome: Outcome) -> None:
-        """What is committed goes out: receipts first, then fresh queries."""
+        """What is committed goes out: receipts once it is on disk, and fresh queries with them.
+
+        But where the disk takes long, nobody's next image waits for it.
+        """
         self.progress = outcome.progress
+        out = asyncio.Event()
         if batch.submissions:
-            self.news.set()
-        for sub in batch.submissions:
-            self._answer_for(sub, outcome)
-        handed: dict[UUID, int] = {}
-        for turn in outcome.turns:
-            handed[turn.session] = handed.get(turn.session, 0) + 1
-            self._hand_out(turn)
+            self._disk.tell(partial(self._acknowledge, batch, outcome, out))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(out.wait(), _PATIENCE_SECONDS)
+        self._hand_out_all(batch, outcome, out)
+        handed = Counter(turn.session for turn in outcome.turns)
         for resume in batch.resumes:
             if resume.session.id in self.sessions:
                 self._waiting.add(resume.session)
@@ -241,7 +253,7 @@ class Desk:
                 ended = self._gone if demand.session in self._gone_for_good else self._left
                 ended.append((demand.annotator_id, demand.session))
                 self._gone_for_good.discard(demand.session)
-            elif handed.get(demand.session, 0) < demand.want:
+            elif handed[demand.session] < demand.want:
                 short.append(session)
         if short:
             await self._serve_short(short)
@@ -251,6 +263,30 @@ class Desk:
         for demand in asked:
             if session := self.sessions.get(demand.session):
                 session.coming += sign * demand.want
+
+    def _acknowledge(
+        self, batch: Batch, outcome: Outcome, out: asyncio.Event, durable: bool
+    ) -> None:
+        """Tell people what became of their messages; do again what may be lost.
+
+        Done already, a message has no second effect.
+        """
+        if durable:
+            self.news.set()
+            for sub in batch.submissions:
+                self._answer_for(sub, outcome)
+        else:
+            self._pending.extendleft(reversed(batch.submissions))
+            self._wake.set()
+        self._hand_out_all(batch, outcome, out)
+
+    def _hand_out_all(self, batch: Batch, outcome: Outcome, out: asyncio.Event) -> None:
+        """Hand out what a batch claimed, once; `out` is set by then."""
+        if not out.is_set():
+            out.set()
+            self._expect(batch.demands, -1)
+            for turn in outcome.turns:
+                self._hand_out(turn)
 
     def _answer_for(self, sub: Submission, outcome: Outcome) -> None:
         session, message = sub.session, sub.message

@@ -22,6 +22,7 @@ from annotator_site.labeling.caretaker import (
     tell_news,
 )
 from annotator_site.labeling.desk import Desk
+from annotator_site.labeling.disk import Disk
 from annotator_site.labeling.protocol import CloseCode
 from annotator_site.off_loop import off_loop
 
@@ -33,7 +34,8 @@ _CONNECTIONS: Final = 4
 _POLL_SECONDS: Final = 10.0
 
 OPTIONS: Final = (
-    "-c synchronous_commit=on -c statement_timeout=15s -c lock_timeout=5s"
+    # Who waits for the disk waits in disk.py.
+    "-c synchronous_commit=off -c statement_timeout=15s -c lock_timeout=5s"
     " -c idle_in_transaction_session_timeout=10s"
     # The statements of the labeling path touch a few rows by index, each joined by a loop. But
     # a plan is made once for all sizes, the tables of a young campaign have no statistics, and
@@ -55,6 +57,7 @@ class Desks:
         self._desks: dict[int, Desk] = {}
         self._tasks: dict[int, list[asyncio.Task[None]]] = {}
         self._pool: AsyncConnectionPool[Connection] | None = None
+        self._disk = Disk()
         self._background: list[asyncio.Task[None]] = []
         self._opening = asyncio.Lock()
 
@@ -83,6 +86,7 @@ class Desks:
                 )
                 await self._pool.open()
                 self._background = [
+                    asyncio.create_task(self._disk.run()),
                     asyncio.create_task(self._listen()),
                     asyncio.create_task(self._poll()),
                 ]
@@ -99,7 +103,7 @@ class Desks:
             return None
         pool = await self.pool()
         if campaign.id not in self._desks:  # two may have come at once
-            opened = self._desks[campaign.id] = Desk(campaign, pool)
+            opened = self._desks[campaign.id] = Desk(campaign, pool, self._disk)
             self._tasks[campaign.id] = [
                 asyncio.create_task(self._keep_running(opened)),
                 asyncio.create_task(tell_news(opened)),

@@ -4,10 +4,12 @@ import pytest
 import torch
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import connection
 from torch import Tensor
 
 from al_engine.pools import campaigns, versions
-from al_engine.pools.models import Campaign, EngineProcess, Image, ModelVersion
+from al_engine.pools.models import Campaign, Consensus, EngineProcess, Image, ModelVersion
+from al_engine.roles.labeled_set import LabeledSet
 from al_engine.training import checkpoint
 from al_engine.training.evaluate import wilson
 from al_engine.training.loop import train
@@ -56,6 +58,27 @@ def test_every_change_of_the_labels_brings_one_version(make_campaign: MakeCampai
         assert third is not None
         assert (third.version, third.labels_seen) == (3, 59)
         assert server.step() is None
+
+
+def test_what_a_killed_database_lost_is_lost_to_the_server_too(
+    make_campaign: MakeCampaign,
+) -> None:
+    campaign = make_campaign(pool=60, holdout=100)
+    label(join(campaign), range(30))
+    labels = LabeledSet(campaign.pk)
+    labels.read_changes()
+    changes = labels.changes
+    assert len(labels) == 30
+    # As after a crash: the newest are gone, and transactions are counted from an earlier one on.
+    consensus = Consensus.objects.filter(campaign=campaign).order_by("pk")
+    consensus.filter(pk__in=list(consensus.values_list("pk", flat=True)[:2])).delete()
+    consensus.update(changed_in=1)
+    labels.read_changes()
+    assert len(labels) == 30, "over the same connection nothing can be lost"
+    connection.close()
+    labels.read_changes()
+    assert len(labels) == 28
+    assert labels.changes == changes + 2
 
 
 def test_the_score_of_a_version_is_its_accuracy_on_the_holdout(
