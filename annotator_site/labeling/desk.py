@@ -15,7 +15,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -30,11 +29,12 @@ from annotator_site.labeling import protocol
 from annotator_site.labeling.batch import Act, Batch, Outcome, Resume, Submission
 from annotator_site.labeling.campaign_view import CampaignView
 from annotator_site.labeling.demand import Waiting, demands, why_idle
+from annotator_site.labeling.departures import Departures
 from annotator_site.labeling.disk import Disk
 from annotator_site.labeling.lanes import Lanes
 from annotator_site.labeling.protocol import LabelMessage, UndoMessage
 from annotator_site.labeling.receipts import receipt_of, refusal, reply
-from annotator_site.labeling.session import Bucket, Session
+from annotator_site.labeling.session import Bucket, Buckets, Session
 from annotator_site.labeling.window import Window
 
 log = logging.getLogger(__name__)
@@ -57,14 +57,11 @@ class Desk:
         self.sessions: dict[UUID, Session] = {}
         # Connections by annotator.
         self.connections: Counter[int] = Counter()
-        self.buckets: WeakValueDictionary[int, Bucket] = WeakValueDictionary()
+        self._buckets = Buckets()
         self.window = Window(time.monotonic())
         self._pending: deque[Submission] = deque()
         self._resumes: list[Resume] = []
-        self._left: list[tuple[int, UUID]] = []
-        self._gone: list[tuple[int, UUID]] = []
-        # Those of them for whom a claim was under way.
-        self._gone_for_good: set[UUID] = set()
+        self._departures = Departures()
         self._waiting = Waiting(disk)
         self._wake = asyncio.Event()
         self._lanes = Lanes(self._serve, finished=self._wake.set)
@@ -89,18 +86,12 @@ class Desk:
             return
         self.connections[session.annotator_id] -= 1
         self._waiting.forget(session)
-        if for_good and session.coming:
-            self._gone_for_good.add(session.id)
-        (self._gone if for_good else self._left).append((session.annotator_id, session.id))
+        self._departures.add(session, for_good=for_good)
         self._wake.set()
 
     def bucket(self, annotator_id: int, now: float) -> Bucket:
         """The rate limit that one annotator's connections share."""
-        bucket = self.buckets.get(annotator_id)
-        if bucket is None or bucket.rate != self.campaign.messages_per_second:
-            bucket = Bucket(self.campaign.messages_per_second, now)
-            self.buckets[annotator_id] = bucket
-        return bucket
+        return self._buckets.of(annotator_id, rate=self.campaign.messages_per_second, now=now)
 
     def ready(self, session: Session, message: protocol.Ready) -> None:
         """A client is ready for queries, and may take up an earlier session."""
@@ -189,8 +180,7 @@ class Desk:
         busy = self._lanes.busy
         resumes = [each for each in self._resumes if each.session.annotator_id not in busy]
         self._resumes = [each for each in self._resumes if each.session.annotator_id in busy]
-        left, self._left = self._left, []
-        gone, self._gone = self._gone, []
+        left, gone = self._departures.take()
         batch = Batch(batches.take(self._pending, busy=busy), left=left, gone=gone)
         wanting = self._waiting.take()
         if self.campaign.state == "running":
@@ -219,8 +209,7 @@ class Desk:
                 )
             else:
                 await self._deliver(alone, outcome)
-        self._left += batch.left
-        self._gone += batch.gone
+        self._departures.put_back(batch.left, batch.gone)
         for session_id in [each.session for each in batch.demands] + [
             each.session.id for each in batch.resumes
         ]:
@@ -244,15 +233,12 @@ class Desk:
             if resume.session.id in self.sessions:
                 self._waiting.add(resume.session)
             else:
-                self._left.append((resume.session.annotator_id, resume.session.id))
+                self._departures.add(resume.session, for_good=False)
         short: list[Session] = []
         for demand in batch.demands:
             session = self.sessions.get(demand.session)
             if session is None:
-                # It left while this was under way: its leases are kept for a while only.
-                ended = self._gone if demand.session in self._gone_for_good else self._left
-                ended.append((demand.annotator_id, demand.session))
-                self._gone_for_good.discard(demand.session)
+                self._departures.add_claimed(demand)
             elif handed[demand.session] < demand.want:
                 short.append(session)
         if short:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from al_engine.pools.turns import Shortage
 from annotator_site.labeling.protocol import CloseCode, IdleReason
@@ -41,6 +42,20 @@ class Bucket:
             return False
         self.tokens -= 1
         return True
+
+
+class Buckets:
+    """The buckets of annotators, for as long as one of their connections has theirs."""
+
+    def __init__(self) -> None:
+        self._by_annotator: WeakValueDictionary[int, Bucket] = WeakValueDictionary()
+
+    def of(self, annotator_id: int, *, rate: int, now: float) -> Bucket:
+        """An annotator's; a new one where there is none of this rate."""
+        bucket = self._by_annotator.get(annotator_id)
+        if bucket is None or bucket.rate != rate:
+            bucket = self._by_annotator[annotator_id] = Bucket(rate, now)
+        return bucket
 
 
 class Session:
