@@ -297,9 +297,9 @@ async def recall(
         statement("recall"),
         {
             "campaign": campaign_id,
-            "turns": [spare.turn_id for spare in spares],
-            "sessions": [spare.session for spare in spares],
-            "keep": [spare.keep for spare in spares],
+            "turns": integers([spare.turn_id for spare in spares]),
+            "sessions": uuids([spare.session for spare in spares]),
+            "keep": integers([spare.keep for spare in spares]),
             "ready": [spare.ready for spare in spares],
             "newest": newest,
             "random": random,

@@ -32,11 +32,16 @@ def notify(kind: Kind, campaign_id: int) -> None:
         cursor.execute(NOTIFY, {"payload": payload(kind, campaign_id)})
 
 
-def connection_info() -> dict[str, Any]:
-    """Keyword arguments with which psycopg connects to Django's database."""
+def connection_info(options: str = "") -> dict[str, Any]:
+    """Keyword arguments with which psycopg connects to Django's database.
+
+    `options` are settings of the session (`-c name=value …`), after those that Django has.
+    """
     parameters: dict[str, Any] = connection.get_connection_params()
     for key in ("cursor_factory", "context", "prepare_threshold"):
         parameters.pop(key, None)
+    if options:
+        parameters["options"] = f"{parameters.get('options', '')} {options}".strip()
     return parameters
 
 

@@ -96,8 +96,9 @@ async def exchange_spares(desk: Desk) -> None:
             async with desk.pool.connection() as conn:
                 newest, offered = await query.filled_by(conn, campaign_id=desk.campaign.id)
             now = time.monotonic()
-            if newest is not None and (newest != asks or now < settled):
-                gone = await _exchange(desk, newest, most=offered // 2)
+            most = offered // 2
+            if newest is not None and most and (newest != asks or now < settled):
+                gone = await _exchange(desk, newest, most=most)
                 if newest != asks or gone:
                     settled = now + READY_SECONDS + FRESHER_SECONDS
                 asks = newest
@@ -123,6 +124,8 @@ async def _exchange(desk: Desk, newest: int, *, most: int) -> int:
         for session, turns in held
         for turn, handed_out in turns
     ]
+    if not spares:
+        return 0
     async with desk.pool.connection() as conn:
         gone = await query.recall(
             conn,

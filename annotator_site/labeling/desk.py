@@ -222,6 +222,8 @@ class Desk:
         But where the disk takes long, nobody's next image waits for it.
         """
         self.progress = outcome.progress
+        for sub in batch.submissions:
+            self._let_go(sub)
         out = asyncio.Event()
         if batch.submissions:
             self._disk.tell(partial(self._acknowledge, batch, outcome, out))
@@ -274,14 +276,20 @@ class Desk:
             for turn in outcome.turns:
                 self._hand_out(turn)
 
+    def _let_go(self, sub: Submission) -> None:
+        """A resume may have handed back what was answered while the answer was on its way.
+
+        Not when the answer is on disk: an undo may have handed it back by then.
+        """
+        session, message = sub.session, sub.message
+        if not isinstance(message, UndoMessage) and message.query in session.held:
+            del session.held[message.query]
+            if session.id in self.sessions:
+                self._waiting.add(session)
+
     def _answer_for(self, sub: Submission, outcome: Outcome) -> None:
         session, message = sub.session, sub.message
         session.unanswered -= 1
-        if not isinstance(message, UndoMessage) and message.query in session.held:
-            # A resume handed it back while the answer was on its way.
-            session.held.pop(message.query, None)
-            if session.id in self.sessions:
-                self._waiting.add(session)
         receipt = receipt_of(sub, outcome)
         if receipt == "stored" and isinstance(message, LabelMessage):
             session.mine += 1

@@ -72,10 +72,8 @@ class Desks:
                 # The pool would wait twice as long after each failure, without a bound: people
                 # would wait for a database long after it is back.
                 AttemptWithBackoff.INITIAL_DELAY, AttemptWithBackoff.DELAY_BACKOFF = 0.25, 1.0
-                info = signals.connection_info()
-                info["options"] = f"{info.get('options', '')} {OPTIONS}".strip()
                 self._pool = AsyncConnectionPool(
-                    kwargs={**info, "autocommit": True},
+                    kwargs={**signals.connection_info(OPTIONS), "autocommit": True},
                     connection_class=psycopg.AsyncConnection[tuple[Any, ...]],
                     min_size=1,
                     max_size=_CONNECTIONS,

@@ -58,9 +58,9 @@ class Disk:
     async def _flush(self) -> bool:
         try:
             if self._conn is None or self._conn.closed:
-                info = signals.connection_info()
-                info["options"] = f"{info.get('options', '')} {_OPTIONS}".strip()
-                self._conn = await psycopg.AsyncConnection.connect(**info, autocommit=True)
+                self._conn = await psycopg.AsyncConnection.connect(
+                    **signals.connection_info(_OPTIONS), autocommit=True
+                )
             await self._conn.execute(_FLUSH)
         except (psycopg.Error, OSError) as error:
             log.warning("What was committed may be lost: %s", " ".join(str(error).split()))

@@ -75,11 +75,11 @@ class Campaign:
     annotators: tuple[int, ...]
 
 
-def connection_info(database: str) -> Info:
+def connection_info(database: str, options: str = "") -> Info:
     """Keyword arguments with which psycopg connects to one of the databases."""
     from al_engine.pools import signals
 
-    return {**signals.connection_info(), "dbname": database}
+    return {**signals.connection_info(options), "dbname": database}
 
 
 def ensure_template() -> Campaign:

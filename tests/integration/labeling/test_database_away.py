@@ -24,7 +24,7 @@ def test_the_labeling_path_is_back_soon_after_its_database(
 ) -> None:
     info: dict[str, Any] = signals.connection_info()
     with TemporaryDirectory() as folder:
-        monkeypatch.setattr(signals, "connection_info", lambda: {**info, "host": folder})
+        monkeypatch.setattr(signals, "connection_info", lambda _="": {**info, "host": folder})
         asyncio.run(_use_once_it_is_back(Path(info["host"]), Path(folder)))
 
 

@@ -10,17 +10,34 @@ import pytest
 from django.db import connection
 from stock import Person, choices_of
 
-from al_engine.pools.models import Campaign, Label
+from al_engine.pools.models import Campaign, Label, Query
 
+from .client import Client
 from .conftest import Connect
+
+
+def sit_down(
+    connect: Connect, campaign: Campaign, person: Person, buffer: int = 1
+) -> tuple[Client, list[int]]:
+    """A connection of this person, and the queries that it holds."""
+    client = connect(campaign, person)
+    client.ready(buffer=buffer)
+    return client, client.queries(buffer)
+
+
+def say(client: Client, query: int) -> str:
+    """Answer without waiting for the receipt; the id of the message."""
+    said = str(uuid4())
+    (choice, *_) = choices_of(Query.objects.get(assignments=query).campaign)
+    answer = {"query": query, "choice": choice, "shown_ms": 700}
+    client.send({"type": "label", "id": said, **answer})
+    return said
 
 
 @pytest.fixture
 def writers(connect: Connect, campaign: Campaign, ann: Person) -> list[int]:
     """The processes of PostgreSQL that write for the desks what others wait for, by their ids."""
-    client = connect(campaign, ann)
-    client.ready()
-    (query,) = client.queries(1)
+    client, (query,) = sit_down(connect, campaign, ann)
     client.skip(query)
     client.close()
     with connection.cursor() as cursor:
@@ -49,16 +66,11 @@ def standing_still(processes: list[int]) -> Iterator[None]:
 def test_the_next_image_does_not_wait_for_the_disk_and_the_receipt_does(
     connect: Connect, campaign: Campaign, ann: Person, writers: list[int]
 ) -> None:
-    (choice, *_) = choices_of(campaign)
-    client = connect(campaign, ann)
-    client.ready(buffer=1)
-    (query,) = client.queries(1)
+    client, (query,) = sit_down(connect, campaign, ann)
     said = []
     with standing_still(writers):
         for _ in range(3):
-            said.append(str(uuid4()))
-            answer = {"query": query, "choice": choice, "shown_ms": 700}
-            client.send({"type": "label", "id": said[-1], **answer})
+            said.append(say(client, query))
             (query,) = client.queries(1)
         assert not [frame for frame in client.inbox if frame["type"] == "ack"]
         assert Label.objects.filter(campaign=campaign).count() == 3
@@ -70,13 +82,9 @@ def test_the_next_image_does_not_wait_for_the_disk_and_the_receipt_does(
 def test_what_may_not_have_come_to_the_disk_is_done_again(
     connect: Connect, campaign: Campaign, ann: Person, writers: list[int]
 ) -> None:
-    (choice, *_) = choices_of(campaign)
-    client = connect(campaign, ann)
-    client.ready(buffer=1)
-    (query,) = client.queries(1)
-    said = str(uuid4())
+    client, (query,) = sit_down(connect, campaign, ann)
     with standing_still(writers):
-        client.send({"type": "label", "id": said, "query": query, "choice": choice, "shown_ms": 1})
+        said = say(client, query)
         client.queries(1)
         with connection.cursor() as cursor:
             for pid in writers:
@@ -84,3 +92,17 @@ def test_what_may_not_have_come_to_the_disk_is_done_again(
     assert client.expect("ack")["id"] == said
     assert Label.objects.filter(campaign=campaign).count() == 1
     assert not [frame for frame in client.settle() if frame["type"] == "ack"]
+
+
+def test_what_was_undone_before_its_receipt_is_still_in_hand(
+    connect: Connect, campaign: Campaign, ann: Person, writers: list[int]
+) -> None:
+    client, (first, second) = sit_down(connect, campaign, ann, buffer=2)
+    with standing_still(writers):
+        said = say(client, first)
+        client.queries(1)
+        client.send({"type": "undo", "id": str(uuid4()), "label": said})
+        assert client.queries(1) == [first]
+    say(client, second)
+    # Two are in hand, and the buffer is for two.
+    assert not [frame for frame in client.settle() if frame["type"] == "query"]

@@ -29,8 +29,7 @@ LEASE_SECONDS = 120
 
 async def connect(options: str = OPTIONS) -> Connection:
     """A connection like those of the labeling path."""
-    info = signals.connection_info()
-    info["options"] = f"{info.get('options', '')} {options}".strip()
+    info = signals.connection_info(options)
     connection: psycopg.AsyncConnection[tuple[Any, ...]] = await psycopg.AsyncConnection.connect(
         **info, autocommit=True
     )

@@ -50,11 +50,22 @@ def pools(make_pools: MakePools) -> Pools:
     return make_pools(6, asked=0)
 
 
+@pytest.fixture
+def desk(pools: Pools, open_desk: OpenDesk) -> Desk:
+    """Where the people of these pools sit."""
+    return open_desk(pools)
+
+
+@pytest.fixture
+def versions(pools: Pools) -> tuple[int, int]:
+    """An older and a newer one."""
+    return make_version(pools.campaign, 1), make_version(pools.campaign, 2)
+
+
 def test_turns_of_older_models_return_to_d_and_the_newest_stay(
-    pools: Pools, open_desk: OpenDesk, run: Run
+    pools: Pools, desk: Desk, versions: tuple[int, int], run: Run
 ) -> None:
-    desk, ann = open_desk(pools), pools.people[0]
-    older, newer = (make_version(pools.campaign, number) for number in (1, 2))
+    ann, (older, newer) = pools.people[0], versions
     ask(pools.campaign, 3, version=older)
     stale = claim(run, desk, ann, 3)
     ask(pools.campaign, 3, version=newer)
@@ -72,10 +83,9 @@ def test_turns_of_older_models_return_to_d_and_the_newest_stay(
 
 
 def test_everybody_keeps_as_many_ready_ones_as_they_need(
-    pools: Pools, open_desk: OpenDesk, run: Run
+    pools: Pools, desk: Desk, versions: tuple[int, int], run: Run
 ) -> None:
-    desk, ann = open_desk(pools), pools.people[0]
-    older, newer = (make_version(pools.campaign, number) for number in (1, 2))
+    ann, (older, newer) = pools.people[0], versions
     ask(pools.campaign, 3, version=older)
     stale = claim(run, desk, ann, 3)
     ask(pools.campaign, 3, version=newer)
@@ -96,10 +106,9 @@ def test_everybody_keeps_as_many_ready_ones_as_they_need(
 
 
 def test_what_is_not_in_the_browser_goes_but_for_the_first(
-    pools: Pools, open_desk: OpenDesk, run: Run
+    pools: Pools, desk: Desk, versions: tuple[int, int], run: Run
 ) -> None:
-    desk, ann = open_desk(pools), pools.people[0]
-    older, newer = (make_version(pools.campaign, number) for number in (1, 2))
+    ann, (older, newer) = pools.people[0], versions
     ask(pools.campaign, 4, version=older)
     held = claim(run, desk, ann, 4)
     assert recall(run, desk, held, newer, keep=2, ready=held[:1]) == set(held[2:])
@@ -107,10 +116,9 @@ def test_what_is_not_in_the_browser_goes_but_for_the_first(
 
 
 def test_no_more_are_taken_back_than_there_is_room_for(
-    pools: Pools, open_desk: OpenDesk, run: Run
+    pools: Pools, desk: Desk, versions: tuple[int, int], run: Run
 ) -> None:
-    desk, ann = open_desk(pools), pools.people[0]
-    older, newer = (make_version(pools.campaign, number) for number in (1, 2))
+    ann, (older, newer) = pools.people[0], versions
     ask(pools.campaign, 6, version=older)
     held = claim(run, desk, ann, 6)
     assert recall(run, desk, held, newer, keep=1, ready=held, most=2) == set(held[:2])
@@ -118,10 +126,9 @@ def test_no_more_are_taken_back_than_there_is_room_for(
 
 
 def test_an_answer_to_what_was_taken_back_is_kept(
-    pools: Pools, open_desk: OpenDesk, run: Run
+    pools: Pools, desk: Desk, versions: tuple[int, int], run: Run
 ) -> None:
-    desk, ann = open_desk(pools), pools.people[0]
-    older, newer = (make_version(pools.campaign, number) for number in (1, 2))
+    ann, (older, newer) = pools.people[0], versions
     ask(pools.campaign, 1, version=older)
     (turn,) = claim(run, desk, ann, 1)
     assert recall(run, desk, [turn], newer) == {turn}
@@ -132,10 +139,9 @@ def test_an_answer_to_what_was_taken_back_is_kept(
 
 
 def test_audits_stay_and_random_queries_unless_they_are_to_go(
-    pools: Pools, open_desk: OpenDesk, run: Run
+    pools: Pools, desk: Desk, versions: tuple[int, int], run: Run
 ) -> None:
-    desk, ann = open_desk(pools), pools.people[0]
-    older, newer = (make_version(pools.campaign, number) for number in (1, 2))
+    ann, (older, newer) = pools.people[0], versions
     ask(pools.campaign, 2)
     ask(pools.campaign, 2, version=older)
     Query.objects.filter(model_version=older).update(purpose="audit")
@@ -161,10 +167,9 @@ def test_a_query_that_others_answer_as_well_stays(
 
 
 def test_what_somebody_answers_right_now_is_left_alone(
-    pools: Pools, open_desk: OpenDesk, open_connection: OpenConnection, run: Run
+    pools: Pools, desk: Desk, versions: tuple[int, int], open_connection: OpenConnection, run: Run
 ) -> None:
-    desk, ann = open_desk(pools), pools.people[0]
-    older, newer = (make_version(pools.campaign, number) for number in (1, 2))
+    ann, (older, newer) = pools.people[0], versions
     ask(pools.campaign, 2, version=older)
     turns = claim(run, desk, ann, 2)
     image = Assignment.objects.get(pk=turns[0]).image_id
@@ -190,10 +195,9 @@ def test_what_somebody_answers_right_now_is_left_alone(
 
 
 def test_the_model_that_fills_s_is_that_of_most_of_it(
-    pools: Pools, open_desk: OpenDesk, run: Run
+    pools: Pools, desk: Desk, versions: tuple[int, int], run: Run
 ) -> None:
-    desk = open_desk(pools)
-    older, newer = (make_version(pools.campaign, number) for number in (1, 2))
+    older, newer = versions
     ask(pools.campaign, 4, version=older)
     ask(pools.campaign, 2, version=newer)
     assert run(query.filled_by(desk.conn, campaign_id=pools.id)) == (older, 6)
