@@ -17,6 +17,7 @@ from al_engine.pools.models import Campaign, Sample
 from al_engine.pools.signals import NOTIFY, payload
 from al_engine.pools.turns import Spare
 from annotator_site.labeling.desk import Desk
+from annotator_site.labeling.session import Session
 from annotator_site.labeling.window import Window
 from annotator_site.off_loop import off_loop
 
@@ -28,6 +29,8 @@ NEWS_SECONDS: Final = 0.05
 FRESHER_SECONDS: Final = 0.2
 READY_SECONDS: Final = 0.5
 """Until what was handed out is in the browser."""
+SETTLED_SECONDS: Final = 5.0
+"""How long after the last exchange what came for it may still make room for the next one."""
 SPARE: Final = 2
 """Of a buffer that is as deep as a pace and a network need: the one in view, and one to spare."""
 RESTING_SECONDS: Final = 15.0
@@ -87,43 +90,58 @@ async def exchange_spares(desk: Desk) -> None:
     it.
     """
     asks: int | None = None
-    settled = 0.0
+    until = 0.0
     while True:
-        if time.monotonic() >= settled:
+        if time.monotonic() >= until:
             await desk.fresher.wait()
         desk.fresher.clear()
         try:
             async with desk.pool.connection() as conn:
                 newest, offered = await query.filled_by(conn, campaign_id=desk.campaign.id)
-            now = time.monotonic()
             most = offered // 2
-            if newest is not None and most and (newest != asks or now < settled):
-                gone = await _exchange(desk, newest, most=most)
+            if newest is not None and most and (newest != asks or time.monotonic() < until):
+                spares = _spares(desk)
+                gone = await _exchange(desk, newest, spares, most=most)
                 if newest != asks or gone:
-                    settled = now + READY_SECONDS + FRESHER_SECONDS
+                    until = time.monotonic() + SETTLED_SECONDS
+                elif all(spare.ready for spare in spares) and not _anybody_short(desk):
+                    until = 0.0
                 asks = newest
         except (psycopg.Error, PoolTimeout) as error:
             log.warning("Spare queries stay as they are: %s", " ".join(str(error).split()))
         await asyncio.sleep(FRESHER_SECONDS)
 
 
-async def _exchange(desk: Desk, newest: int, *, most: int) -> int:
-    """Take back what `newest` would not have people answer, and tell them; how many, up to `most`.
+def _spares(desk: Desk) -> list[Spare]:
+    """What people hold beside the image in view; of who holds the oldest first.
 
-    Who rests keeps all: no network is kept busy for nobody. Who holds the oldest comes first.
+    Who rests keeps all: no network is kept busy for nobody.
     """
     now = time.monotonic()
     held = [
         (session, list(session.held.items())[1:])
-        for session in desk.sessions.values()
-        if session.active_at > now - RESTING_SECONDS and len(session.held) > 1
+        for session in _active(desk)
+        if len(session.held) > 1
     ]
     held.sort(key=lambda each: each[1][0][1])
-    spares = [
+    return [
         Spare(turn, session.id, max(1, session.buffer - SPARE), handed_out < now - READY_SECONDS)
         for session, turns in held
         for turn, handed_out in turns
     ]
+
+
+def _anybody_short(desk: Desk) -> bool:
+    return any(len(session.held) < session.buffer for session in _active(desk))
+
+
+def _active(desk: Desk) -> list[Session]:
+    since = time.monotonic() - RESTING_SECONDS
+    return [session for session in desk.sessions.values() if session.active_at > since]
+
+
+async def _exchange(desk: Desk, newest: int, spares: list[Spare], *, most: int) -> int:
+    """Take back what `newest` would not have people answer, up to `most`; tells how many."""
     if not spares:
         return 0
     async with desk.pool.connection() as conn:

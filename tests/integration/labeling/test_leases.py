@@ -120,7 +120,7 @@ def test_who_does_nothing_loses_the_queries_to_others_and_gets_no_new_ones(
     connect: Connect, transactional_db: None
 ) -> None:
     campaign = make_campaign()
-    shorten_leases(campaign, seconds=1)
+    shorten_leases(campaign, seconds=3)
     stock(campaign, 2)
     gone = make_annotator(campaign)
     away = connect(campaign, gone)
