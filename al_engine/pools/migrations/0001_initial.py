@@ -778,7 +778,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[("selection", "selection"), ("delivery", "delivery")],
                         default="selection",
-                        help_text="Workers select with the former; the latter are what a campaign is for.",
+                        help_text="Workers choose queries with selection models; delivery models are the result.",
                         max_length=9,
                     ),
                 ),

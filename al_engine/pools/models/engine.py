@@ -77,7 +77,7 @@ class ModelVersion(models.Model):
         max_length=9,
         choices=Role,
         default=Role.SELECTION,
-        help_text="Workers select with the former; the latter are what a campaign is for.",
+        help_text="Workers choose queries with selection models; delivery models are the result.",
     )
     architecture = models.CharField(max_length=60)
     labels_seen = models.PositiveIntegerField(help_text="Size of L when its training began.")
