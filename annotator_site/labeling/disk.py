@@ -17,11 +17,11 @@ from al_engine.pools.query import Connection
 
 log = logging.getLogger(__name__)
 
-_FLUSH: Final = "SELECT pg_logical_emit_message(true, 'nowait', '')"
+FLUSH: Final = "SELECT pg_logical_emit_message(true, 'nowait', '')"
 """The smallest transaction that writes something. Its commit waits for the disk, and the log of
 changes is written in order: all that was committed before is on disk with it."""
 
-_OPTIONS: Final = "-c synchronous_commit=on"
+OPTIONS: Final = "-c synchronous_commit=on"
 _PAUSE_SECONDS: Final = 0.25
 
 Told = Callable[[bool], None]
@@ -59,9 +59,9 @@ class Disk:
         try:
             if self._conn is None or self._conn.closed:
                 self._conn = await psycopg.AsyncConnection.connect(
-                    **signals.connection_info(_OPTIONS), autocommit=True
+                    **signals.connection_info(OPTIONS), autocommit=True
                 )
-            await self._conn.execute(_FLUSH)
+            await self._conn.execute(FLUSH)
         except (psycopg.Error, OSError) as error:
             log.warning("What was committed may be lost: %s", " ".join(str(error).split()))
             # A server that was killed takes a moment.

@@ -1,7 +1,8 @@
 """People at the desk of one database: everybody answers what they hold and claims the next.
 
 What runs is `annotator_site.labeling.batch.run`, the transaction that the desk runs, over a
-connection pool with the options of the desk's. A worker's `put` keeps S as deep as it was.
+connection pool with the options of the desk's, and then the flush that receipts wait for. A
+worker's `put` keeps S as deep as it was.
 """
 
 import itertools
@@ -9,7 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
@@ -22,6 +23,13 @@ _FIRST_IMAGE: Final = "SELECT min(id) FROM pools_image"
 _ASKED: Final = "SELECT count(*) FROM pools_query"
 
 
+class Took(NamedTuple):
+    """Seconds from a batch's start until the next images go out, and until it is on disk."""
+
+    next_image: float
+    on_disk: float
+
+
 class Desk:
     """Some people with a turn each in their hands, and the worker that refills S."""
 
@@ -31,6 +39,7 @@ class Desk:
         campaign: Campaign,
         pool: AsyncConnectionPool[psycopg.AsyncConnection[tuple[Any, ...]]],
         worker: psycopg.AsyncConnection[tuple[Any, ...]],
+        disk: psycopg.AsyncConnection[tuple[Any, ...]],
     ) -> None:
         from annotator_site.labeling.session import Bucket, Session
 
@@ -38,6 +47,7 @@ class Desk:
         self.campaign = campaign
         self.pool = pool
         self.worker = worker
+        self.disk = disk
         self.sessions = [
             Session(
                 session_id=uuid.uuid4(),
@@ -55,10 +65,11 @@ class Desk:
         self.first_image = self.asked = 0
         self.answers = itertools.cycle(campaign.choices)
 
-    async def batch(self, people: int, *, claim: bool = True) -> float:
-        """Answer what that many people hold and claim a turn for each; how long, in seconds."""
+    async def batch(self, people: int, *, claim: bool = True) -> Took:
+        """Answer what that many people hold and claim a turn for each."""
         from al_engine.pools.turns import Demand
         from annotator_site.labeling import batch as batches
+        from annotator_site.labeling.disk import FLUSH
         from annotator_site.labeling.protocol import LabelMessage
 
         crowd = self.sessions[:people]
@@ -82,7 +93,9 @@ class Desk:
                 lease_seconds=_LEASE_SECONDS,
                 resume_seconds=_RESUME_SECONDS,
             )
-        took = time.perf_counter() - began
+        committed = time.perf_counter()
+        await self.disk.execute(FLUSH)
+        took = Took(committed - began, time.perf_counter() - began)
         refused = [each for each in outcome.answers.values() if each != "stored"]
         assert not refused, f"the desk refused answers: {refused[:3]}"
         self.answered += len(outcome.answers)
@@ -117,8 +130,8 @@ class Desk:
         """Fresh statistics, which autovacuum else makes within a minute of the first labels."""
         await self.worker.execute("ANALYZE")
 
-    async def rounds(self, people: int, count: int) -> list[float]:
-        """So many batches; the time of each in seconds. S is refilled in between, untimed."""
+    async def rounds(self, people: int, count: int) -> list[Took]:
+        """So many batches, one after the other. S is refilled in between, untimed."""
         took = []
         for _ in range(count):
             took.append(await self.batch(people))
@@ -135,13 +148,14 @@ class Desk:
 @asynccontextmanager
 async def at_desk(size: Size, campaign: Campaign) -> AsyncIterator[Desk]:
     """A desk of this database that goes on where the last one stopped."""
-    from annotator_site.labeling.desks import OPTIONS
+    from annotator_site.labeling import desks, disk
 
     plain = connection_info(size.database)
-    # What is timed here is all of it, the disk as well.
-    info = connection_info(size.database, f"{OPTIONS} -c synchronous_commit=on")
+    info = connection_info(size.database, desks.OPTIONS)
+    durable = connection_info(size.database, disk.OPTIONS)
     async with (
         await psycopg.AsyncConnection.connect(**plain, autocommit=True) as worker,
+        await psycopg.AsyncConnection.connect(**durable, autocommit=True) as flusher,
         AsyncConnectionPool(
             kwargs={**info, "autocommit": True},
             connection_class=psycopg.AsyncConnection[tuple[Any, ...]],
@@ -150,7 +164,7 @@ async def at_desk(size: Size, campaign: Campaign) -> AsyncIterator[Desk]:
             open=False,
         ) as pool,
     ):
-        desk = Desk(size, campaign, pool, worker)
+        desk = Desk(size, campaign, pool, worker, flusher)
         desk.first_image = await _number(worker, _FIRST_IMAGE)
         desk.asked = await _number(worker, _ASKED)
         yield desk
