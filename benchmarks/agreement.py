@@ -50,7 +50,9 @@ _LABELS: Final = """
 _VERSIONS: Final = """
     SELECT v.published_at, v.labels_seen, v.train_seconds, v.accuracy,
            extract(epoch FROM (SELECT min(q.created_at) FROM pools_query q
-                               WHERE q.model_version_id = v.id) - v.published_at)::float8
+                               WHERE q.model_version_id = v.id
+                               -- The others were asked before it, and it would ask them, too.
+                               AND q.created_at > v.published_at) - v.published_at)::float8
     FROM pools_modelversion v WHERE v.campaign_id = %s ORDER BY v.version
 """
 
