@@ -197,12 +197,13 @@ def sizes(known: dict[str, Any]) -> str:
 
 
 BOUND: Final = (
-    "What bounds the disk’s part: a label changes some eight pages that lie anywhere in the large "
-    "tables, and the first change of a page after a checkpoint is written to the log as a whole "
-    "page (58 KB of log a label by `pg_stat_wal`, nearly all of it such pages). The small pools’ "
-    "pages are so few "
-    "that they were written long ago. No statement reads more rows as the pools grow: their plans "
-    "are pinned in `tests/integration/pools/test_plans.py`.\n"
+    "What bounds a batch of 64: a label changes some seven pages that lie anywhere in the large "
+    "tables. They are read from the system’s cache, since the database’s own holds a third of "
+    "them, and the first change of each after a checkpoint writes it to the log as a whole (50 KB "
+    "of log a label, nearly all of it such pages, by `pg_stat_io` and `pg_stat_wal`). The small "
+    "pools’ pages are so few that they are in memory and in the log already. No statement reads "
+    "more rows as the pools grow: their plans are pinned in "
+    "`tests/integration/pools/test_plans.py`.\n"
 )
 
 
