@@ -34,6 +34,7 @@ def test_the_sheet_opens_and_closes_and_no_key_answers_while_it_is_open(start: S
 def test_the_time_under_the_sheet_does_not_count_as_looking(start: Start) -> None:
     ann = start(clock=True)
     ann.press("1")
+    ann.await_pending(0)
     ann.shown()
     ann.at("#help-open").click()
     expect(ann.at("#help .help-text")).to_contain_text("Choose the class that fits")
