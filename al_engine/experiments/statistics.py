@@ -17,7 +17,10 @@ LEVEL: Final = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean and how far its 95 % confidence interval reaches to either side; inf of one value."""
+    """A mean and how far its 95 % confidence interval reaches to either side; inf of one value.
+
+    Both are NaN where a value is.
+    """
 
     mean: float
     half_width: float
@@ -25,7 +28,7 @@ class Interval:
     @property
     def side(self) -> int:
         """1 or -1 where the whole interval is above or below 0, else 0."""
-        if abs(self.mean) <= self.half_width:
+        if math.isnan(self.mean) or abs(self.mean) <= self.half_width:
             return 0
         return 1 if self.mean > 0 else -1
 
@@ -38,6 +41,8 @@ def interval(values: Sequence[float]) -> Interval:
     """
     if not values:
         raise ValueError("There is no mean of no values.")
+    if any(math.isnan(value) for value in values):  # of which `stdev` makes an AttributeError
+        return Interval(math.nan, math.nan)
     if len(values) == 1:
         return Interval(values[0], math.inf)
     quantile = round(t_quantile((1 + LEVEL) / 2, len(values) - 1), 3)

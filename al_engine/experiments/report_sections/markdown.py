@@ -53,7 +53,7 @@ def seconds(value: float) -> str:
 
 def spread_seconds(found: Interval) -> str:
     """A mean time with half of its interval."""
-    if isinf(found.half_width) or found.half_width <= 0.005 * abs(found.mean):
+    if not found.half_width > 0.005 * abs(found.mean) or isinf(found.half_width):
         return seconds(found.mean)
     places = max(0, 2 - floor(log10(abs(found.mean))))
     return f"{found.mean:,.{places}f} ± {found.half_width:,.{places}f} s"
@@ -93,4 +93,6 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def _with_interval(mean: str, half_width: str, found: Interval) -> str:
+    if isnan(found.mean):
+        return "–"
     return mean if isinf(found.half_width) else f"{mean} ± {half_width}"

@@ -1,12 +1,13 @@
 """Means, intervals, tests and curves: against hand-computed examples and scipy."""
 
-from math import inf
+from math import inf, isnan, nan
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from al_engine.experiments.report_sections import markdown
 from al_engine.experiments.statistics import (
     Crossing,
     Interval,
@@ -96,6 +97,15 @@ def test_the_interval_of_three_values_is_wide() -> None:
     found = interval([1, 2, 3])
     assert found.mean == 2
     assert found.half_width == pytest.approx(2.484, abs=5e-4)
+
+
+def test_what_is_not_known_of_a_run_is_not_known_of_all() -> None:
+    for values in ([nan], [nan, nan, nan], [1.0, nan]):
+        found = interval(values)
+        assert isnan(found.mean)
+        assert isnan(found.half_width)
+        assert found.side == 0
+        assert markdown.percent(found) == markdown.spread_seconds(found) == "–"
 
 
 def test_there_is_no_mean_of_no_values() -> None:
