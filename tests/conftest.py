@@ -19,6 +19,7 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings
 from django.db import connections
+from django.utils import translation
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +35,13 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.fixture(autouse=True)
+def language() -> Iterator[None]:
+    """English in every test: a page that the test client asked for in German leaves German on."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture(scope="session")
