@@ -56,7 +56,7 @@ async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
                 await give_back_all(desk)
             if now - sampled >= SAMPLE_SECONDS:
                 sampled = now
-                window, desk.window = desk.window, Window(now)
+                window, desk.people.window = desk.people.window, Window(now)
                 await _write_sample(desk, window, now - window.began)
             if desk.campaign.budget and desk.progress.answers >= desk.campaign.budget:
                 await _finish(desk.campaign.id)
@@ -137,7 +137,7 @@ def _anybody_short(desk: Desk) -> bool:
 
 def _active(desk: Desk) -> list[Session]:
     since = time.monotonic() - RESTING_SECONDS
-    return [session for session in desk.sessions.values() if session.active_at > since]
+    return [session for session in desk.people.sessions.values() if session.active_at > since]
 
 
 async def _exchange(desk: Desk, newest: int, spares: list[Spare], *, most: int) -> int:
@@ -159,7 +159,7 @@ async def _exchange(desk: Desk, newest: int, spares: list[Spare], *, most: int) 
 
 async def give_back_all(desk: Desk) -> None:
     """Take every lease of this desk back at once: the campaign does not run any more."""
-    holders = [(each.annotator_id, each.id) for each in desk.sessions.values() if each.held]
+    holders = [(each.annotator_id, each.id) for each in desk.people.sessions.values() if each.held]
     if not holders:
         return
     ids = [session_id for _, session_id in holders]
@@ -175,7 +175,7 @@ async def _renew(desk: Desk, conn: query.Connection, now: float) -> None:
     """Whoever answered lately keeps what is in their buffer."""
     holders = [
         (session.annotator_id, session.id)
-        for session in desk.sessions.values()
+        for session in desk.people.sessions.values()
         if session.held and now - session.active_at < desk.campaign.lease_seconds / 2
     ]
     if holders:
@@ -194,7 +194,7 @@ def _write_sample(desk: Desk, window: Window, seconds: float) -> None:
         campaign_id=desk.campaign.id,
         source=SOURCE,
         seconds=seconds,
-        connected=len(desk.sessions),
+        connected=len(desk.people.sessions),
         answers=window.answers,
         dry=window.dry,
         waits=window.waits,

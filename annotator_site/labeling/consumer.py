@@ -61,7 +61,7 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
     if person is None:
         await _refuse(send, slug, CloseCode.NOT_AN_ANNOTATOR)
         return
-    if desk.connections[person.annotator_id] >= MAX_CONNECTIONS:
+    if desk.people.connections[person.annotator_id] >= MAX_CONNECTIONS:
         await _refuse(send, slug, CloseCode.TOO_MANY_CONNECTIONS)
         return
     now = time.monotonic()
@@ -73,7 +73,7 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
         send=send,
         now=now,
     )
-    desk.enter(session)
+    desk.people.enter(session)
     for_good = False
     try:
         session.deliver(
@@ -92,7 +92,7 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
         # A page that is closed or loaded again says 1001, a network that dies says nothing.
         for_good = event.get("code") == _GOOD_BYE
     finally:
-        desk.leave(session, for_good=for_good)
+        desk.people.leave(session, for_good=for_good)
 
 
 def handle(desk: Desk, session: Session, frame: str | bytes) -> None:

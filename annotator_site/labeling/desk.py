@@ -1,16 +1,15 @@
 """The desk of a campaign: labels come in, are made durable together, fresh queries go out.
 
-What arrives while a transaction runs is taken together by the next. Nobody waits for a
-timer: when the desk is idle, a single label goes at once. Nobody waits for the disk but for the
-word that an answer is kept. Nothing here is state that
-another process needs: all of it is in PostgreSQL, and a killed desk's people come back.
+What arrives while a transaction runs is taken together by the next. Nobody waits for a timer: when
+the desk is idle, a single label goes at once. Nobody waits for the disk but for the word that an
+answer is kept. Nothing here, and nothing of `people.py`, is state that another process needs: all of
+it is in PostgreSQL, and a killed desk's people come back.
 """
 
 import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -23,19 +22,18 @@ from al_engine.pools import query
 from al_engine.pools.labeled import Progress
 from al_engine.pools.query import Connection
 from al_engine.pools.signals import NOTIFY, payload
-from al_engine.pools.turns import Demand, Shortage, Turn
+from al_engine.pools.turns import Shortage
 from annotator_site.labeling import batch as batches
 from annotator_site.labeling import protocol
 from annotator_site.labeling.batch import Act, Batch, Outcome, Resume, Submission
 from annotator_site.labeling.campaign_view import CampaignView
 from annotator_site.labeling.demand import Waiting, demands, why_idle
-from annotator_site.labeling.departures import Departures
 from annotator_site.labeling.disk import Disk
 from annotator_site.labeling.lanes import Lanes
+from annotator_site.labeling.people import People
 from annotator_site.labeling.protocol import LabelMessage, UndoMessage
 from annotator_site.labeling.receipts import receipt_of, refusal, reply
 from annotator_site.labeling.session import Bucket, Buckets, Session
-from annotator_site.labeling.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -54,16 +52,11 @@ class Desk:
         self.campaign = campaign
         self.pool = pool
         self._disk = disk
-        self.sessions: dict[UUID, Session] = {}
-        # Connections by annotator.
-        self.connections: Counter[int] = Counter()
         self._buckets = Buckets()
-        self.window = Window(time.monotonic())
         self._pending: deque[Submission] = deque()
         self._resumes: list[Resume] = []
-        self._departures = Departures()
-        self._waiting = Waiting(disk)
         self._wake = asyncio.Event()
+        self.people = People(Waiting(disk), changed=self._wake.set)
         self._lanes = Lanes(self._serve, finished=self._wake.set)
         # Set when servers have something to learn.
         self.news = asyncio.Event()
@@ -75,20 +68,6 @@ class Desk:
 
     # What connections say. None of these waits.
 
-    def enter(self, session: Session) -> None:
-        """A person is here."""
-        self.sessions[session.id] = session
-        self.connections[session.annotator_id] += 1
-
-    def leave(self, session: Session, *, for_good: bool = False) -> None:
-        """A connection ended; its leases are kept for `resume_seconds`, or not at all."""
-        if self.sessions.pop(session.id, None) is None:
-            return
-        self.connections[session.annotator_id] -= 1
-        self._waiting.forget(session)
-        self._departures.add(session, for_good=for_good)
-        self._wake.set()
-
     def bucket(self, annotator_id: int, now: float) -> Bucket:
         """The rate limit that one annotator's connections share."""
         return self._buckets.of(annotator_id, rate=self.campaign.messages_per_second, now=now)
@@ -99,15 +78,11 @@ class Desk:
         session.away = False
         session.active_at = time.monotonic()
         if message.resume is not None and message.resume != session.id:
-            former = self.sessions.get(message.resume)
-            if former is not None and former.annotator_id == session.annotator_id:
-                # Its network died without a word: it must not count as a second connection.
-                self.leave(former)
-                former.close(protocol.CloseCode.RESUMED_ELSEWHERE)
+            self.people.takes_over(session, message.resume)
             # What it held is counted before more is claimed for it.
             self._resumes.append(Resume(session, message.resume))
         else:
-            self._waiting.add(session)
+            self.people.waiting.add(session)
         self._wake.set()
 
     def submit(self, session: Session, message: Act) -> None:
@@ -118,38 +93,19 @@ class Desk:
         session.active_at = time.monotonic()
         session.away = False
         session.unanswered += 1
-        held = False
         if not isinstance(message, UndoMessage):
-            held = message.query in session.held
-            session.held.pop(message.query, None)
-            self._waiting.add(session)
-            if held and session.held:
-                self.window.waited(0.0)
-            elif held:
-                session.waiting_since = session.active_at
-                self.window.dry += 1
+            self.people.answers(session, message.query)
         self._pending.append(Submission(session, message))
         self._wake.set()
 
     def poke(self) -> None:
         """S may have something again: serve those who wanted it."""
-        if self._waiting.wake():
+        if self.people.waiting.wake():
             self._wake.set()
 
     def revoke(self, turns: list[tuple[UUID, int]], *, fresher: bool = False) -> None:
         """Tell people which queries are no longer theirs; `fresher`: since a newer model chose."""
-        now = time.monotonic()
-        for session_id, turn_id in turns:
-            session = self.sessions.get(session_id)
-            if session is None or turn_id not in session.held:
-                continue
-            del session.held[turn_id]
-            session.deliver(protocol.revoke(turn_id, fresher=fresher))
-            # Whoever did nothing for a whole lease is away: no churn of leases for nobody.
-            session.away = now - session.active_at >= self.campaign.lease_seconds
-            if not session.away:
-                self._waiting.add(session)
-        self._wake.set()
+        self.people.revoke(turns, away_after=self.campaign.lease_seconds, fresher=fresher)
 
     # The loop.
 
@@ -168,7 +124,7 @@ class Desk:
         try:
             outcome = await batches.commit(self.pool, batch, self.campaign)
         except BaseException as error:
-            self._expect(batch.demands, -1)
+            self.people.expect(batch.demands, -1)
             if not isinstance(error, psycopg.Error):
                 raise
             log.exception("A batch was refused; its messages go one by one.")
@@ -180,19 +136,19 @@ class Desk:
         busy = self._lanes.busy
         resumes = [each for each in self._resumes if each.session.annotator_id not in busy]
         self._resumes = [each for each in self._resumes if each.session.annotator_id in busy]
-        left, gone = self._departures.take()
+        left, gone = self.people.departures.take()
         batch = Batch(batches.take(self._pending, busy=busy), left=left, gone=gone)
-        wanting = self._waiting.take()
+        wanting = self.people.waiting.take()
         if self.campaign.state == "running":
             batch.resumes = resumes
             resuming = {resume.session.id for resume in resumes}
             batch.demands = demands(each for each in wanting if each.id not in resuming)
-            self._expect(batch.demands, 1)
+            self.people.expect(batch.demands, 1)
         else:
             # Nothing is handed out: the leases of lost connections run out.
-            wanting += [each.session for each in resumes if each.session.id in self.sessions]
+            wanting += [each.session for each in resumes if each.session.id in self.people.sessions]
             for session in wanting:
-                self._waiting.starve(session, *self._why_idle())
+                self.people.waiting.starve(session, *self._why_idle())
         return batch
 
     async def _one_by_one(self, batch: Batch) -> None:
@@ -209,12 +165,12 @@ class Desk:
                 )
             else:
                 await self._deliver(alone, outcome)
-        self._departures.put_back(batch.left, batch.gone)
+        self.people.departures.put_back(batch.left, batch.gone)
         for session_id in [each.session for each in batch.demands] + [
             each.session.id for each in batch.resumes
         ]:
-            if session := self.sessions.get(session_id):
-                self._waiting.add(session)
+            if session := self.people.sessions.get(session_id):
+                self.people.waiting.add(session)
 
     async def _deliver(self, batch: Batch, outcome: Outcome) -> None:
         """What is committed goes out: receipts once it is on disk, and fresh queries with them.
@@ -223,7 +179,8 @@ class Desk:
         """
         self.progress = outcome.progress
         for sub in batch.submissions:
-            self._let_go(sub)
+            if not isinstance(sub.message, UndoMessage):
+                self.people.let_go(sub.session, sub.message.query)
         out = asyncio.Event()
         if batch.submissions:
             self._disk.tell(partial(self._acknowledge, batch, outcome, out))
@@ -232,25 +189,19 @@ class Desk:
         self._hand_out_all(batch, outcome, out)
         handed = Counter(turn.session for turn in outcome.turns)
         for resume in batch.resumes:
-            if resume.session.id in self.sessions:
-                self._waiting.add(resume.session)
+            if resume.session.id in self.people.sessions:
+                self.people.waiting.add(resume.session)
             else:
-                self._departures.add(resume.session, for_good=False)
+                self.people.departures.add(resume.session, for_good=False)
         short: list[Session] = []
         for demand in batch.demands:
-            session = self.sessions.get(demand.session)
+            session = self.people.sessions.get(demand.session)
             if session is None:
-                self._departures.add_claimed(demand)
+                self.people.departures.add_claimed(demand)
             elif handed[demand.session] < demand.want:
                 short.append(session)
         if short:
             await self._serve_short(short)
-
-    def _expect(self, asked: Sequence[Demand], sign: int) -> None:
-        """Count what is being claimed for connections, or that it is so no more."""
-        for demand in asked:
-            if session := self.sessions.get(demand.session):
-                session.coming += sign * demand.want
 
     def _acknowledge(
         self, batch: Batch, outcome: Outcome, out: asyncio.Event, durable: bool
@@ -272,20 +223,8 @@ class Desk:
         """Hand out what a batch claimed, once; `out` is set by then."""
         if not out.is_set():
             out.set()
-            self._expect(batch.demands, -1)
-            for turn in outcome.turns:
-                self._hand_out(turn)
-
-    def _let_go(self, sub: Submission) -> None:
-        """A resume may have handed back what was answered while the answer was on its way.
-
-        Not when the answer is on disk: an undo may have handed it back by then.
-        """
-        session, message = sub.session, sub.message
-        if not isinstance(message, UndoMessage) and message.query in session.held:
-            del session.held[message.query]
-            if session.id in self.sessions:
-                self._waiting.add(session)
+            self.people.expect(batch.demands, -1)
+            self.people.hand_out(outcome.turns)
 
     def _answer_for(self, sub: Submission, outcome: Outcome) -> None:
         session, message = sub.session, sub.message
@@ -293,28 +232,17 @@ class Desk:
         receipt = receipt_of(sub, outcome)
         if receipt == "stored" and isinstance(message, LabelMessage):
             session.mine += 1
-            self.window.answers += 1
+            self.people.window.answers += 1
         elif isinstance(message, UndoMessage) and message.label in outcome.undone:
             session.mine -= 1
         session.deliver(reply(sub, receipt, outcome))
-
-    def _hand_out(self, turn: Turn) -> None:
-        session = self.sessions.get(turn.session)
-        if session is None:
-            return
-        now = session.held[turn.turn_id] = time.monotonic()
-        session.idle = None
-        if session.waiting_since is not None:
-            self.window.waited(1_000 * (now - session.waiting_since))
-            session.waiting_since = None
-        session.deliver(protocol.query(turn))
 
     async def _serve_short(self, sessions: list[Session]) -> None:
         """Those whom the common claim left short: S is dry, or it dealt them known images."""
         sessions.sort(key=lambda session: len(session.held))
         asked = demands(sessions[:_EXACT_CLAIMS])
         wanted = sum(session.want for session in sessions)
-        self._expect(asked, 1)
+        self.people.expect(asked, 1)
         try:
             async with self.pool.connection() as conn:
                 turns = await batches.claim_exactly(
@@ -331,12 +259,11 @@ class Desk:
             log.warning("No query could be claimed: %s", " ".join(str(error).split()))
             turns = []
         finally:
-            self._expect(asked, -1)
-        for turn in turns:
-            self._hand_out(turn)
+            self.people.expect(asked, -1)
+        self.people.hand_out(turns)
         for session in sessions:
-            if session.want and session.id in self.sessions:
-                self._waiting.starve(session, *self._why_idle())
+            if session.want and session.id in self.people.sessions:
+                self.people.waiting.starve(session, *self._why_idle())
 
     def _why_idle(self) -> tuple[protocol.IdleReason, Shortage | None]:
         return why_idle(self.campaign, self.progress, self._shortage)

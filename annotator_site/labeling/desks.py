@@ -160,7 +160,7 @@ class Desks:
         """Read the campaign again: it may be paused, its classes or people may have changed."""
         campaign = await read_campaign(id=desk.campaign.id)
         if campaign is None:
-            for session in list(desk.sessions.values()):
+            for session in list(desk.people.sessions.values()):
                 session.close(CloseCode.NO_SUCH_CAMPAIGN)
             # A signal and the slow poll may find it gone at once.
             self._desks.pop(desk.campaign.id, None)
@@ -169,8 +169,8 @@ class Desks:
             return
         stopped = desk.campaign.state == "running" and campaign.state != "running"
         desk.campaign = campaign
-        gone = await _removed_people({s.annotator_id for s in desk.sessions.values()})
-        for session in list(desk.sessions.values()):
+        gone = await _removed_people({s.annotator_id for s in desk.people.sessions.values()})
+        for session in list(desk.people.sessions.values()):
             if session.annotator_id in gone:
                 session.close(CloseCode.NOT_AN_ANNOTATOR)
         if stopped:

@@ -1,5 +1,9 @@
-"""The statements of the hot path, one named file each; parameters are psycopg's %(name)s."""
+"""The statements of the hot path, one named file each; parameters are psycopg's %(name)s.
 
+As in psql, a line `\\i other.sql` stands for the text of that file.
+"""
+
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -9,7 +13,8 @@ from uuid import UUID
 @cache
 def statement(name: str) -> str:
     """The text of `<name>.sql` in this folder."""
-    return (Path(__file__).parent / f"{name}.sql").read_text(encoding="utf-8")
+    text = (Path(__file__).parent / f"{name}.sql").read_text(encoding="utf-8")
+    return re.sub(r"^\\i (\w+)\.sql$", lambda line: statement(line[1]), text, flags=re.MULTILINE)
 
 
 def integers(values: Iterable[int]) -> str:

@@ -15,19 +15,8 @@ WITH picked AS MATERIALIZED (
     FOR NO KEY UPDATE SKIP LOCKED
 ),
 dealt AS MATERIALIZED (
-    SELECT DISTINCT ON (image_id) id, image_id FROM picked ORDER BY image_id, id
+    SELECT DISTINCT ON (image_id) id, image_id, %(annotator)s::bigint AS annotator_id,
+           %(session)s::uuid AS session
+    FROM picked ORDER BY image_id, id
 ),
-leased AS (
-    UPDATE pools_assignment a
-    SET state = 'leased', annotator_id = %(annotator)s, session = %(session)s::uuid,
-        lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
-    FROM dealt
-    JOIN pools_image image ON image.id = dealt.image_id
-    WHERE a.id = dealt.id
-    RETURNING a.session, a.id, a.image_id, coalesce(image.display_key, image.key) AS key,
-              coalesce(image.display_width, image.width) AS width,
-              coalesce(image.display_height, image.height) AS height, a.lease_expires,
-              a.key AS place
-)
--- As in claim.sql.
-SELECT session, id, image_id, key, width, height, lease_expires FROM leased ORDER BY place
+\i lease.sql

@@ -216,6 +216,6 @@ def test_servers_and_workers_find_everything_by_its_index(
 
 def test_every_statement_of_the_labeling_path_is_pinned_here() -> None:
     there = {path.stem for path in Path(sql.__file__).parent.glob("*.sql")}
-    # `exchange` is made of the others; counters and
-    # processes are few rows a campaign.
-    assert there == {*DESK, *ENGINE, "hold_cells", "exchange", "progress", "shortage"}
+    # `exchange` is made of the others, `lease` is a part of two; counters and processes are few
+    # rows a campaign.
+    assert there == {*DESK, *ENGINE, "hold_cells", "exchange", "lease", "progress", "shortage"}

@@ -110,7 +110,7 @@ class Visit:
             send=self._hear,
             now=self.web.loop.time(),
         )
-        self.desk.enter(session)
+        self.desk.people.enter(session)
         return session
 
     async def _hear(self, event: dict[str, Any]) -> None:
@@ -135,7 +135,7 @@ class Visit:
 
     def leave(self, *, for_good: bool) -> None:
         """Hang up: with a word (1000), or as when a network fails."""
-        leave = self.desk.leave
+        leave = self.desk.people.leave
         self.web.loop.call_soon_threadsafe(lambda: leave(self.session, for_good=for_good))
 
     def read(self) -> list[tuple[UUID, str, tuple[int, int] | None]]:
