@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -58,6 +58,8 @@ class Batch:
     # The same of those that said good-bye: their leases end now.
     gone: list[tuple[int, UUID]] = field(default_factory=list)
     demands: list[Demand] = field(default_factory=list)
+    # What it claimed went out.
+    handed_out: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.submissions or self.resumes or self.left or self.gone or self.demands)
@@ -83,18 +85,17 @@ class Outcome:
     progress: Progress
 
 
-def take(pending: deque[Submission], *, busy: Collection[int]) -> list[Submission]:
+def take(pending: deque[Submission]) -> list[Submission]:
     """Remove from `pending` what may go into one transaction, keeping each person's order.
 
     A transaction does labels, then skips, then undos. A message of somebody whose earlier
-    message comes later in that order, or is the same message, waits for the next one; so does
-    everything of those `busy` people (annotator ids) whose messages another transaction has.
+    message comes later in that order, or is the same message, waits for the next one.
     """
     taken: list[Submission] = []
     waiting: list[Submission] = []
     reached: dict[int, int] = {}
     seen: set[tuple[int, UUID]] = set()
-    held_up: set[int] = set(busy)
+    held_up: set[int] = set()
     while pending and len(taken) < MAX_MESSAGES:
         sub = pending.popleft()
         person, order = sub.session.annotator_id, _ORDER[type(sub.message)]

@@ -2,15 +2,14 @@
 
 What arrives while a transaction runs is taken together by the next. Nobody waits for a timer: when
 the desk is idle, a single label goes at once. Nobody waits for the disk but for the word that an
-answer is kept. Nothing here, and nothing of `people.py`, is state that another process needs: all of
-it is in PostgreSQL, and a killed desk's people come back.
+answer is kept. Nothing here or in `people.py` is state that another process needs: all of it is in
+PostgreSQL, and a killed desk's people come back.
 """
 
 import asyncio
 import logging
 import time
 from collections import Counter, deque
-from contextlib import suppress
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -29,7 +28,6 @@ from annotator_site.labeling.batch import Act, Batch, Outcome, Resume, Submissio
 from annotator_site.labeling.campaign_view import CampaignView
 from annotator_site.labeling.demand import Waiting, demands, why_idle
 from annotator_site.labeling.disk import Disk
-from annotator_site.labeling.lanes import Lanes
 from annotator_site.labeling.people import People
 from annotator_site.labeling.protocol import LabelMessage, UndoMessage
 from annotator_site.labeling.receipts import receipt_of, refusal, reply
@@ -57,7 +55,6 @@ class Desk:
         self._resumes: list[Resume] = []
         self._wake = asyncio.Event()
         self.people = People(Waiting(disk), changed=self._wake.set)
-        self._lanes = Lanes(self._serve, finished=self._wake.set)
         # Set when servers have something to learn.
         self.news = asyncio.Event()
         # Set when S may have what a newer model chose.
@@ -110,15 +107,20 @@ class Desk:
     # The loop.
 
     async def run(self) -> None:
-        """Serve for ever: each transaction takes all that is there when it starts."""
-        try:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                while self._lanes.open_for(len(self._pending)) and (batch := self._next_batch()):
-                    self._lanes.start(batch)
-        finally:
-            self._lanes.cancel()
+        """Serve for ever: each transaction takes all that is there when it starts.
+
+        One at a time: two beside each other share the same people and the same cores, and half as
+        many labels in each cost more than they gain (docs/benchmarks/labeling.md).
+        """
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while batch := self._next_batch():
+                try:
+                    await self._serve(batch)
+                except Exception:
+                    # Nobody waits for ever because of one bug: other messages go on.
+                    log.exception("A batch failed.")
 
     async def _serve(self, batch: Batch) -> None:
         try:
@@ -133,11 +135,9 @@ class Desk:
             await self._deliver(batch, outcome)
 
     def _next_batch(self) -> Batch:
-        busy = self._lanes.busy
-        resumes = [each for each in self._resumes if each.session.annotator_id not in busy]
-        self._resumes = [each for each in self._resumes if each.session.annotator_id in busy]
+        resumes, self._resumes = self._resumes, []
         left, gone = self.people.departures.take()
-        batch = Batch(batches.take(self._pending, busy=busy), left=left, gone=gone)
+        batch = Batch(batches.take(self._pending), left=left, gone=gone)
         wanting = self.people.waiting.take()
         if self.campaign.state == "running":
             batch.resumes = resumes
@@ -181,12 +181,6 @@ class Desk:
         for sub in batch.submissions:
             if not isinstance(sub.message, UndoMessage):
                 self.people.let_go(sub.session, sub.message.query)
-        out = asyncio.Event()
-        if batch.submissions:
-            self._disk.tell(partial(self._acknowledge, batch, outcome, out))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(out.wait(), _PATIENCE_SECONDS)
-        self._hand_out_all(batch, outcome, out)
         handed = Counter(turn.session for turn in outcome.turns)
         for resume in batch.resumes:
             if resume.session.id in self.people.sessions:
@@ -200,12 +194,17 @@ class Desk:
                 self.people.departures.add_claimed(demand)
             elif handed[demand.session] < demand.want:
                 short.append(session)
+        if batch.submissions:
+            self._disk.tell(partial(self._acknowledge, batch, outcome))
+        if batch.submissions and not short:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_PATIENCE_SECONDS, self._hand_out_all, batch, outcome)
+        else:
+            self._hand_out_all(batch, outcome)
         if short:
             await self._serve_short(short)
 
-    def _acknowledge(
-        self, batch: Batch, outcome: Outcome, out: asyncio.Event, durable: bool
-    ) -> None:
+    def _acknowledge(self, batch: Batch, outcome: Outcome, durable: bool) -> None:
         """Tell people what became of their messages; do again what may be lost.
 
         Done already, a message has no second effect.
@@ -217,12 +216,12 @@ class Desk:
         else:
             self._pending.extendleft(reversed(batch.submissions))
             self._wake.set()
-        self._hand_out_all(batch, outcome, out)
+        self._hand_out_all(batch, outcome)
 
-    def _hand_out_all(self, batch: Batch, outcome: Outcome, out: asyncio.Event) -> None:
-        """Hand out what a batch claimed, once; `out` is set by then."""
-        if not out.is_set():
-            out.set()
+    def _hand_out_all(self, batch: Batch, outcome: Outcome) -> None:
+        """Hand out what a batch claimed, once."""
+        if not batch.handed_out:
+            batch.handed_out = True
             self.people.expect(batch.demands, -1)
             self.people.hand_out(outcome.turns)
 

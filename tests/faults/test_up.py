@@ -164,6 +164,9 @@ def test_engines_come_and_go_with_their_campaigns(monkeypatch: pytest.MonkeyPatc
     Campaign.objects.create(slug="old", title="Old", state=Campaign.State.FINISHED)
     campaign = Campaign.objects.create(slug="digits", title="Digits")
     diary = Diary()
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        began = cursor.fetchone()
     follower = threading.Thread(target=follow_campaigns, args=(diary, SiteOptions(workers=3)))
     follower.start()
     try:
@@ -173,12 +176,15 @@ def test_engines_come_and_go_with_their_campaigns(monkeypatch: pytest.MonkeyPatc
         campaign.save()
         Campaign.objects.create(slug="birds", title="Birds")
         assert diary.asked.get(timeout=PATIENCE_S) == ("add", "engine-birds")
-        # A restart of the database: the follower goes on with a new connection.
+        # As after a restart of the database, the follower goes on with a new connection. Those of
+        # a site that other tests share stay.
         with connections["default"].cursor() as cursor:
             cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_start > %s"
+                " AND pid <> pg_backend_pid() AND datname = current_database()",
+                began,
             )
+            assert cursor.fetchall()
         campaign.state = Campaign.State.FINISHED
         campaign.save()
         assert diary.asked.get(timeout=PATIENCE_S) == ("remove", "engine-digits")

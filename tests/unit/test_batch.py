@@ -49,7 +49,7 @@ def rounds(messages: list[Submission]) -> list[list[Submission]]:
     pending = deque(messages)
     taken = []
     while pending:
-        taken.append(take(pending, busy=()))
+        taken.append(take(pending))
         assert taken[-1], "every transaction takes something"
     return taken
 
@@ -104,15 +104,8 @@ def test_a_transaction_is_not_too_large() -> None:
     assert [len(each) for each in rounds(messages)] == [batch.MAX_MESSAGES, 5]
 
 
-def test_people_whose_messages_another_transaction_has_wait_for_its_end() -> None:
-    one, other = person(1), person(2)
-    messages = deque([label(one), label(other), label(one)])
-    assert [sub.session for sub in take(messages, busy={one.annotator_id})] == [other]
-    assert [sub.session for sub in take(messages, busy=())] == [one, one]
-
-
 def test_where_nothing_waits_nothing_is_taken() -> None:
-    assert take(deque(), busy=()) == []
+    assert take(deque()) == []
 
 
 _ids = st.sampled_from([UUID(int=number) for number in range(4)])

@@ -57,7 +57,11 @@ class WebProcess:
         There is no call for that in real life, where a desk goes when its campaign has gone.
         """
 
-        while self.call(lambda: bool(desk._pending or desk._lanes.busy)):
+        def under_way() -> bool:
+            sessions = desk.people.sessions.values()
+            return bool(desk._pending) or any(session.unanswered for session in sessions)
+
+        while self.call(under_way):
             time.sleep(0.001)
 
         async def close() -> None:
