@@ -132,7 +132,9 @@ def _section(
                 "has had the time to be in the browser. A version comes every "
                 f"{felt['seconds'] / len(versions):.1f} s and an image is looked at for "
                 f"{THINK_S:g} s on average, at times three times as long: what was newest when it "
-                "came into view is often answered two versions later."
+                "came into view is often answered two versions later. And the digits are few: "
+                "towards the end people hold or have answered nearly all of them, and nothing is "
+                "left that a newer model could choose instead."
             ),
             "",
             (
