@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from al_engine.pools.turns import Demand
 from annotator_site.labeling.session import Session
 
 Holders = list[tuple[int, UUID]]
@@ -15,20 +14,10 @@ class Departures:
     def __init__(self) -> None:
         self._left: Holders = []
         self._gone: Holders = []
-        # Those that said good-bye while a claim for them was under way.
-        self._gone_for_good: set[UUID] = set()
 
     def add(self, session: Session, *, for_good: bool) -> None:
-        """This one ended."""
-        if for_good and session.coming:
-            self._gone_for_good.add(session.id)
+        """This one ended. A claim for it that is under way is committed before this is taken."""
         (self._gone if for_good else self._left).append((session.annotator_id, session.id))
-
-    def add_claimed(self, demand: Demand) -> None:
-        """This one had ended before a claim for it was done."""
-        ended = self._gone if demand.session in self._gone_for_good else self._left
-        ended.append((demand.annotator_id, demand.session))
-        self._gone_for_good.discard(demand.session)
 
     def put_back(self, left: Holders, gone: Holders) -> None:
         """These were taken, and their leases did not end."""

@@ -190,16 +190,13 @@ class Desk:
         short: list[Session] = []
         for demand in batch.demands:
             session = self.people.sessions.get(demand.session)
-            if session is None:
-                self.people.departures.add_claimed(demand)
-            elif handed[demand.session] < demand.want:
+            if session is not None and handed[demand.session] < demand.want:
                 short.append(session)
         if batch.submissions:
             self._disk.tell(partial(self._acknowledge, batch, outcome))
-        if batch.submissions and not short:
             loop = asyncio.get_running_loop()
             loop.call_later(_PATIENCE_SECONDS, self._hand_out_all, batch, outcome)
-        else:
+        if short or not batch.submissions:
             self._hand_out_all(batch, outcome)
         if short:
             await self._serve_short(short)

@@ -7,30 +7,24 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import get_args
-from uuid import UUID
 
-import orjson
 import pytest
 import torch
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 from django.db import models
 from django.urls import resolve
-from django.utils import timezone
+from documents import ROOT, first, names, page, section, source, table
 
 from al_engine import architectures, strategies
 from al_engine.pools import status
 from al_engine.pools.campaigns import SETTINGS, parse_setting
-from al_engine.pools.labeled import Progress
 from al_engine.pools.models import Campaign, Image
-from al_engine.pools.turns import Turn
 from annotator_site import environment, settings
-from annotator_site.labeling import consumer, protocol
 from annotator_site.labeling.words import words as words_of_the_page
 from annotator_site.research.rows import COLUMNS, Rows
 from annotator_site.research.writing import FORMATS
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [*DOCS, *sorted(ROOT.glob("*.md"))]
 OURS = ("al_engine", "annotator_site")
@@ -38,47 +32,6 @@ OURS = ("al_engine", "annotator_site")
 OTHERS = {"migrate", "createsuperuser", "changepassword", "clearsessions", "dbshell", "shell"} | {
     "axes_reset_username"
 }
-UUID_TEXT = str(UUID(int=1))
-
-
-def page(name: str) -> str:
-    return (ROOT / "docs" / name).read_text(encoding="utf-8")
-
-
-def source(path: str) -> str:
-    return (ROOT / path).read_text(encoding="utf-8")
-
-
-def section(text: str, heading: str) -> str:
-    """From a heading to the next of its level or above."""
-    level = heading.index(" ")
-    end = re.compile(rf"^#{{1,{level}}} ", re.MULTILINE)
-    after = text.partition(f"\n{heading}\n")[2]
-    assert after, heading
-    found = end.search(after)
-    return after[: found.start()] if found else after
-
-
-def table(text: str, header: str) -> list[list[str]]:
-    """The cells of the first table whose header row begins so."""
-    lines = text.splitlines()
-    start = next(at for at, line in enumerate(lines) if line.startswith(f"| {header} |"))
-    rows = []
-    for line in lines[start + 2 :]:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.strip().strip("|").split("|")])
-    return rows
-
-
-def names(text: str) -> list[str]:
-    """What stands in backticks, blocks of code left out."""
-    return re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-
-
-def first(rows: list[list[str]]) -> list[str]:
-    """What stands in backticks in the first column."""
-    return [name for row in rows for name in names(row[0])]
 
 
 @cache
@@ -184,72 +137,6 @@ def test_every_environment_variable_is_documented_and_read() -> None:
     code = source("annotator_site/settings.py") + Path(environment.__file__).read_text()
     read = re.findall(r'(?:environ|env)(?:\.get\(|, |\[)"([A-Z_]+)"', code)
     assert set(listed) == set(read)
-
-
-def refusal(message: dict[str, object]) -> str:
-    with pytest.raises(protocol.BadMessage) as caught:
-        protocol.parse(orjson.dumps(message).decode())
-    return str(caught.value)
-
-
-def test_the_messages_of_a_client_are_those_that_the_server_takes() -> None:
-    rows = table(section(page("protocol.md"), "## From client to server"), "message | fields")
-    code = source("annotator_site/labeling/protocol.py")
-    assert sorted(first(rows)) == sorted(re.findall(r'case "(\w+)":', code))
-    values = {"buffer": 3, "reason": "other", "resume": None, "query": 1, "choice": 1}
-    values |= {"shown_ms": 1, "id": UUID_TEXT, "label": UUID_TEXT}
-    for kind, fields, *_ in rows:
-        message = {"type": names(kind)[0], **{name: values[name] for name in names(fields)}}
-        protocol.parse(orjson.dumps(message).decode())
-        for name in set(names(fields)) - {"resume"}:
-            assert f"“{name}”" in refusal({**message, name: "?"}), (message, name)
-    told = refusal({"type": "skip", "reason": "?"})
-    (reasons,) = [row[2] for row in rows if names(row[0]) == ["skip"]]
-    assert names(reasons) == re.findall(r"\w+", told.partition("one of")[2])
-
-
-def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
-    progress = Progress(labeled=1, total=2, answers=1)
-    turn = Turn(UUID(int=1), 1, 1, "images/1/aa/aa.png", 8, 8, timezone.now())
-    sent = [
-        protocol.welcome(
-            session=UUID(int=1), campaign={}, choices=[], lease_seconds=1, progress=progress, mine=1
-        ),
-        protocol.query(turn),
-        protocol.ack(UUID(int=1), progress, 1),
-        protocol.nack(None, "paused", ""),
-        protocol.revoke(1),
-        protocol.idle("paused", None),
-        protocol.notice("info", ""),
-    ]
-    text = section(page("protocol.md"), "## From server to client")
-    listed = {names(row[0])[0]: set(names(row[1])) for row in table(text, "message | fields")}
-    assert {
-        message["type"]: set(message) - {"type"} for message in map(orjson.loads, sent)
-    } == listed
-    assert set(orjson.loads(sent[0])["progress"]) <= set(names(text))
-    assert set(orjson.loads(sent[1])["image"]) <= set(names(text))
-    assert first(table(text, "nack code | meaning")) == list(get_args(protocol.NackCode))
-    assert first(table(text, "idle reason | meaning")) == list(get_args(protocol.IdleReason))
-
-
-def test_close_codes_and_limits_are_those_of_the_code() -> None:
-    text = page("protocol.md")
-    codes = [*map(int, protocol.CloseCode)]
-    assert list(map(int, first(table(text, "close code | meaning")))) == codes
-    assert f"subprotocol `{protocol.SUBPROTOCOL}`" in text
-    assert f"A frame has {protocol.MAX_FRAME_BYTES:,} bytes at most" in text
-    assert f"ahead (1 to {protocol.MAX_BUFFER})" in text
-    assert f"at most {consumer.MAX_CONNECTIONS} of one annotator" in text
-
-
-def test_the_exchange_in_the_protocol_is_one_of_this_protocol() -> None:
-    lines = re.findall(r"^[<>] (\{.*)$", page("protocol.md"), re.MULTILINE)
-    clients = re.findall(r"^> (\{.*)$", page("protocol.md"), re.MULTILINE)
-    assert len(clients) > 5
-    for line in clients:
-        protocol.parse(line)
-    assert {orjson.loads(line)["type"] for line in lines} >= {"welcome", "query", "ack", "nack"}
 
 
 def test_the_columns_and_formats_of_exports_are_documented() -> None:
