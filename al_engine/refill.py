@@ -10,26 +10,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 # Of the whole S. The floor covers a few people who open the page at once, before any rate has
-# been measured, each taking a first batch; the ceiling bounds the staleness and the size of the
-# table when a rate is measured wrongly.
+# been measured, each taking a first batch.
 DEPTH_FLOOR = 100
 # Before there is a model nothing in S can be stale, and no refill is slower than one beside torch
 # that is loading: hundreds may open the page at once.
 COLD_FLOOR = 500
-DEPTH_CEILING = 5000
+# Queries for each person who is there: as many as one can hold at once. However wrong a measured
+# rate may be, there is no use in a deeper S, and all of it would grow stale.
+CEILING_PER_PERSON = 20
 
 # Of a worker's share of the batch: refilling at half leaves a whole pass of time before S is dry.
 LOW_WATER = 0.5
 # Of a worker's share of an adaptive depth: a query a time would be a transaction each.
 REFILL_AT = 0.75
 
-# Seconds until a worker notices that S needs more, at worst; a pass comes on top of it.
+# Seconds until somebody who looks notices that there is news, at worst.
 POLL_SECONDS = 1.0
+# Seconds from an answer until S is filled for it, besides the time that the filling itself takes:
+# answers are told of 20 times a second, a round of filling begins 10 times a second, and a process
+# may have to wait for a core.
+REACTION_SECONDS = 0.5
 
-# Seconds. Answers older than about three time constants no longer count.
-TIME_CONSTANT_S = 60.0
+# Seconds. Answers older than about three time constants no longer count: the depth of S follows a
+# change of pace within two seconds.
+TIME_CONSTANT_S = 0.5
 # Seconds. A rate over less than this is noise: one answer after 0.1 s is not ten a second.
-SHORTEST_WINDOW_S = 5.0
+SHORTEST_WINDOW_S = 1.0
 # Seconds. A division by less than this loses all digits.
 NO_TIME_S = 1e-9
 
@@ -57,14 +63,14 @@ def target_depth(
     workers: int,
     safety: float = 2.0,
     floor: int = DEPTH_FLOOR,
-    ceiling: int = DEPTH_CEILING,
+    ceiling: int | None = None,
 ) -> int:
     """How many queries the whole of S should hold open.
 
     What people answer while a refill takes place (`answers_per_second` * `refill_seconds`), times
-    `safety`, rounded up, between `floor` and `ceiling`; and at least one query a worker, so that
-    every part of D and every strategy is heard. Raises ValueError for numbers that are negative
-    or not finite.
+    `safety`, rounded up, between `floor` and `ceiling` (None: there is none); and at least one
+    query a worker, so that every part of D and every strategy is heard. Raises ValueError for
+    numbers that are negative or not finite.
     """
     given = (answers_per_second, refill_seconds, safety)
     if not all(math.isfinite(number) and number >= 0 for number in given):
@@ -72,13 +78,18 @@ def target_depth(
             "The rate of answers, the refill time and the safety factor must be finite and not "
             f"negative; they are {answers_per_second}, {refill_seconds} and {safety}."
         )
-    if workers < 1 or floor < 0 or ceiling < floor:
+    if workers < 1 or floor < 0 or (ceiling is not None and ceiling < floor):
         raise ValueError(
             "The depth of S needs at least one worker and 0 <= floor <= ceiling; "
             f"there are {workers} workers, floor {floor}, ceiling {ceiling}."
         )
-    needed = math.ceil(answers_per_second * refill_seconds * safety)
-    return max(workers, min(ceiling, max(floor, needed)))
+    needed = max(floor, math.ceil(answers_per_second * refill_seconds * safety))
+    return max(workers, needed if ceiling is None else min(ceiling, needed))
+
+
+def ceiling_for(people: int, *, floor: int) -> int:
+    """The most that S is to hold for so many people who are there, and no less than `floor`."""
+    return max(floor, CEILING_PER_PERSON * people)
 
 
 def share(depth: int, *, workers: int, index: int) -> int:
@@ -118,13 +129,14 @@ def aim(
     index: int,
     open_queries: int,
     answers_per_second: float,
-    pass_seconds: float,
+    refill_seconds: float,
     floor: int = DEPTH_FLOOR,
+    ceiling: int | None = None,
 ) -> Aim:
     """What worker `index` (from 0) of `workers` does about its part of S.
 
-    `open_queries` of its own are there that nobody touched; `pass_seconds` is what its last pass
-    took. `batch_size` 0 stands for the adaptive depth, of which a worker fills up its share once
+    `open_queries` of its own are there that nobody touched; `refill_seconds` is what it takes to
+    fill S. `batch_size` 0 stands for the adaptive depth, of which a worker fills up its share once
     it is down to `REFILL_AT` of it. Raises ValueError as `share` and `target_depth` do.
     """
     if batch_size:
@@ -136,12 +148,38 @@ def aim(
         )
     total = target_depth(
         answers_per_second=answers_per_second,
-        refill_seconds=POLL_SECONDS + pass_seconds,
+        refill_seconds=refill_seconds,
         workers=workers,
         floor=floor,
+        ceiling=ceiling,
     )
     depth = share(total, workers=workers, index=index)
     return Aim(depth, depth - open_queries if open_queries <= depth * REFILL_AT else 0)
+
+
+def urgent(
+    *,
+    workers: int,
+    index: int,
+    open_queries: int,
+    answers_per_second: float,
+    refill_seconds: float,
+    floor: int = DEPTH_FLOOR,
+) -> int:
+    """How many queries worker `index` (from 0) of `workers` adds rather than let S run dry.
+
+    Where g* has ranked nothing yet, others do: what an older model ranked, or images at random.
+    They keep `LOW_WATER` of the adaptive depth, what people answer during one refill; the rest is
+    left for what g* will rank. Raises ValueError as `share` and `target_depth` do.
+    """
+    total = target_depth(
+        answers_per_second=answers_per_second,
+        refill_seconds=refill_seconds,
+        workers=1,
+        floor=floor,
+    )
+    least = share(math.ceil(total * LOW_WATER), workers=workers, index=index)
+    return max(least - open_queries, 0)
 
 
 def plan_refresh(*, open_ids: Sequence[int], selected_ids: Sequence[int]) -> Refresh:

@@ -69,6 +69,8 @@ class Child:
     stop_timeout_s: float = 10.0
     # Whether it ends by itself, after what it is at, when it is told SIGUSR1.
     drains: bool = False
+    # The exit status with which it says that it would fail again: it is not started anew.
+    fails_with: int | None = None
 
 
 @dataclass
@@ -121,6 +123,8 @@ class Supervisor:
         self._log_dir = log_dir
         self._kept: dict[str, _Kept] = {}
         self._requests: deque[Child | str] = deque()  # a child to add, or a name to remove
+        # The last line of each child that failed for good, by name.
+        self.failed: dict[str, str] = {}
         # Set when `run` has been told to end; others may wait on it.
         self.stopping = threading.Event()
         self._kill_now = False
@@ -254,7 +258,10 @@ class Supervisor:
                 self._selector.unregister(running.output)
             last_words = running.output.close()
             kept.running = None
-            if kept.wanted:
+            if kept.wanted and status == kept.child.fails_with:
+                self.failed[kept.child.name] = last_words
+                kept.wanted = False
+            elif kept.wanted:
                 end = f"ended with {status}" if status >= 0 else f"was killed by {_name(-status)}"
                 if status == -signal.SIGKILL and out_of_memory_kills() > kept.kills_before:
                     end += " (this machine ran out of memory)"

@@ -30,8 +30,6 @@ PING_INTERVAL_S = 20
 BACKLOG = 1024
 WEB_STOP_TIMEOUT_S = 10.0
 ENGINE_STOP_TIMEOUT_S = 20.0  # a server may be writing a checkpoint
-# People come first: models train with what the web leaves them.
-ENGINE_NICE = 10
 FOLLOW_EVERY_S = 1.0
 # Any number that no other program locks on: whoever migrates holds this advisory lock.
 MIGRATION_LOCK = 0x4E6F7761_69740001
@@ -224,7 +222,6 @@ def _engine_child(slug: str, options: SiteOptions) -> Child:
         argv,
         env={"NOWAIT_ROLE": "engine"},
         cwd=settings.BASE_DIR,
-        nice=ENGINE_NICE,
         stop_timeout_s=ENGINE_STOP_TIMEOUT_S,
         drains=True,
     )

@@ -15,7 +15,7 @@ evaluations.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -36,6 +36,9 @@ from al_engine.experiments.versions import Versions
 from al_engine.experiments.workers import Workers
 from al_engine.experiments.world import Query, World
 from al_engine.refill import AnswerRate
+
+STEADY_SECONDS: Final = 60.0
+"""The pace is measured over so long: in a simulation it never changes all at once."""
 
 Event = dict[str, Any]
 
@@ -118,7 +121,8 @@ class _Campaign:
             return Eyes(images, classes=classes, device=device, generator=dice(seed, purpose))
 
         self._timeline, self._tally = Timeline(), Tally()
-        self._rate = AnswerRate(started=0.0)
+        # Its people keep one pace throughout.
+        self._rate = AnswerRate(started=0.0, time_constant_s=STEADY_SECONDS)
         self._world = World(
             owners(self._pool, arrangement, seed=seed),
             workers=arrangement.workers,

@@ -18,7 +18,7 @@ from al_engine.experiments.settings import Clock, Setting
 from al_engine.experiments.timeline import Kind, Timeline
 from al_engine.experiments.versions import Version, Versions
 from al_engine.experiments.world import Rows, World
-from al_engine.refill import Aim, AnswerRate, aim
+from al_engine.refill import POLL_SECONDS, Aim, AnswerRate, aim
 from al_engine.strategies.ranking import Ranking, Replanned, Taken
 
 
@@ -133,7 +133,7 @@ class Workers:
             index=worker.number,
             open_queries=len(self._world.untouched[worker.number]),
             answers_per_second=self._rate.per_second(at=self._timeline.seconds),
-            pass_seconds=worker.pass_seconds,
+            refill_seconds=POLL_SECONDS + worker.pass_seconds,
             floor=arrangement.depth_floor,
         )
 

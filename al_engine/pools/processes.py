@@ -2,13 +2,13 @@
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 import psutil
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import Now
 
@@ -66,6 +66,14 @@ def register(*, campaign_id: int, role: str, name: str, strategy: str = "") -> P
     return Part(id=row.pk, role=role, name=name, strategy=strategy)
 
 
+def parts(*, ids: Sequence[int]) -> list[Part]:
+    """The parts of these rows, in this order. Raises ValueError where one is not there."""
+    rows = EngineProcess.objects.in_bulk(ids)
+    if missing := set(ids) - set(rows):
+        raise ValueError(f"There is no engine process with the id {min(missing)}.")
+    return [Part(row.pk, row.role, row.name, row.strategy) for row in map(rows.__getitem__, ids)]
+
+
 def heartbeat(*, parts: Sequence[Part]) -> None:
     """Say that these are alive. Raises Superseded where another process took one over."""
     alive = EngineProcess.objects.filter(
@@ -88,6 +96,23 @@ def report(
     values: dict[str, object] = {key: value for key, value in said.items() if value is not None}
     values["heartbeat_at"] = Now()
     EngineProcess.objects.filter(pk=process_id).update(**values)
+
+
+def report_depths(*, depths: Mapping[int, int]) -> None:
+    """Say how many queries each worker wants open in S, where that has changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE pools_engineprocess process SET depth = given.depth
+               FROM unnest(%s::bigint[], %s::int[]) AS given(id, depth)
+               WHERE process.id = given.id AND process.depth <> given.depth""",
+            [list(depths), list(depths.values())],
+        )
+
+
+def depths(*, worker_ids: Sequence[int]) -> dict[int, int]:
+    """How many queries each of these workers wants open in S."""
+    rows = EngineProcess.objects.filter(pk__in=worker_ids)
+    return dict(rows.values_list("pk", "depth"))
 
 
 def retire(*, parts: Sequence[Part]) -> None:

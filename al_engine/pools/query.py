@@ -44,6 +44,7 @@ class OpenQuery:
     position: int
     cell: int
     model_version_id: int | None
+    strategy: str
     purpose: str
 
 
@@ -136,6 +137,24 @@ def open_queries(*, campaign_id: int, cells: Sequence[int]) -> list[OpenQuery]:
     with connection.cursor() as cursor:
         cursor.execute(statement("open_queries"), {"campaign": campaign_id, "cells": list(cells)})
         return [OpenQuery(*row) for row in cursor.fetchall()]
+
+
+def supply(*, campaign_id: int, worker_ids: Sequence[int]) -> dict[int, int]:
+    """How many of these workers' queries anybody may still take, by worker: the depth of S."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement("supply"), {"campaign": campaign_id, "workers": list(worker_ids)})
+        return dict.fromkeys(worker_ids, 0) | dict(cursor.fetchall())
+
+
+def people_served(*, campaign_id: int) -> int:
+    """How many connections hold something of S now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT count(DISTINCT session) FROM pools_assignment
+               WHERE campaign_id = %s AND state = 'leased'""",
+            [campaign_id],
+        )
+        return int(cursor.fetchone()[0])
 
 
 def prune_withdrawn(*, campaign_id: int, older_than_seconds: float, limit: int = 5_000) -> int:

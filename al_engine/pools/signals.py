@@ -7,7 +7,7 @@ a notifying commit takes a lock that all commits share.
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
@@ -17,7 +17,7 @@ from django.db import connection
 log = logging.getLogger(__name__)
 
 CHANNEL: Final = "nowait"
-Kind = Literal["labels", "model", "pool", "hungry", "campaign"]
+Kind = Literal["labels", "model", "pool", "hungry", "ranked", "campaign"]
 NOTIFY: Final = "SELECT pg_notify('nowait', %(payload)s)"
 
 
@@ -50,13 +50,16 @@ class Listener:
 
     def __init__(self, campaign_id: int) -> None:
         self.campaign_id = campaign_id
+        # Heard while something else was waited for.
+        self._heard: set[str] = set()
         self.connection: psycopg.Connection[Any] | None = None
 
     def wait(self, *kinds: Kind, seconds: float) -> bool:
         """Return true once one of `kinds` was notified, false after `seconds`.
 
-        A broken connection counts as a notification, since one may have been lost: it is
-        made anew, listening first, and the caller reads the state.
+        What was notified since the last wait for it counts, too. A broken connection counts as a
+        notification, since one may have been lost: it is made anew, listening first, and the
+        caller reads the state.
         """
         wanted = {payload(kind, self.campaign_id) for kind in kinds}
         ends = time.monotonic() + seconds
@@ -65,17 +68,23 @@ class Listener:
                 self.connection = psycopg.connect(**connection_info(), autocommit=True)
                 self.connection.execute(f"LISTEN {CHANNEL}")
                 return True
-            while (left := ends - time.monotonic()) > 0:
-                for note in self.connection.notifies(timeout=left, stop_after=1):
-                    if note.payload in wanted:
-                        return True
+            while not self._heard & wanted and (left := ends - time.monotonic()) > 0:
+                self._hear(self.connection.notifies(timeout=left, stop_after=1))
+            # All that is there by now is answered by one look at the state.
+            self._hear(self.connection.notifies(timeout=0))
         except psycopg.OperationalError as error:
             log.warning("Lost the connection that listens: %s", str(error).strip())
             self.close()
             # The database may take a moment to come back.
             time.sleep(min(0.5, seconds))
             return True
-        return False
+        heard = bool(self._heard & wanted)
+        self._heard -= wanted
+        return heard
+
+    def _hear(self, notes: Iterable[psycopg.Notify]) -> None:
+        mine = f":{self.campaign_id}"
+        self._heard |= {note.payload for note in notes if note.payload.endswith(mine)}
 
     def close(self) -> None:
         """Stop listening."""

@@ -4,13 +4,14 @@ D_j of the paper is the unlabeled images of the cells that worker j holds now.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from statistics import mean
 from typing import Final
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from al_engine.pools.models import Cell, Image
 from al_engine.pools.models.image import CELLS
@@ -103,6 +104,15 @@ def hold_cells(*, campaign_id: int, worker_id: int, live_workers: int) -> list[i
             },
         )
         return sorted(cell for cell, kept in cursor.fetchall() if kept)
+
+
+def held_cells(*, worker_ids: Sequence[int]) -> dict[int, list[int]]:
+    """The cells that each of these workers holds now, by worker."""
+    held: dict[int, list[int]] = {worker_id: [] for worker_id in worker_ids}
+    rows = Cell.objects.filter(worker__in=worker_ids, lease_expires__gt=Now())
+    for worker_id, cell in rows.order_by("cell").values_list("worker", "cell"):
+        held[worker_id].append(cell)
+    return held
 
 
 def release_cells(*, worker_id: int) -> None:

@@ -5,8 +5,8 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final, Self, TypeVar
 
 from django.db import Error as DatabaseError
@@ -31,9 +31,11 @@ class Ending:
     off in swallows it or is left broken, and the process lives on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, parent: int | None = None) -> None:
+        """With `parent`, the process ends once that is no longer its parent process."""
         self._told = threading.Event()
         self._drains = False
+        self._parent = parent
 
     def __enter__(self) -> Self:
         self._previous = signal.signal(signal.SIGTERM, lambda *_: self._told.set())
@@ -52,7 +54,7 @@ class Ending:
         """Raise SystemExit if this process shall end."""
         if self.told():
             raise SystemExit(128 + signal.SIGTERM)
-        if self._drains:
+        if self._drains or (self._parent is not None and os.getppid() != self._parent):
             raise SystemExit(0)
 
     def sleep(self, seconds: float) -> None:
@@ -82,6 +84,23 @@ class Ending:
             self.patiently(step)
 
 
+@contextmanager
+def telling(parts: Sequence[Part]) -> Iterator[None]:
+    """Report an exception that ends this process as the last error of these parts."""
+    try:
+        yield
+    except Exception:
+        with suppress(DatabaseError):
+            connection.close()
+            _report_error(parts)
+        raise
+
+
+def _report_error(parts: Sequence[Part]) -> None:
+    for part in parts:
+        processes.report(process_id=part.id, error=traceback.format_exc(limit=-8))
+
+
 class Heartbeat:
     """Says every two seconds that these parts are alive, whatever the main thread does.
 
@@ -104,8 +123,7 @@ class Heartbeat:
         with suppress(DatabaseError):
             connection.close()
             if kind is not None and not issubclass(kind, (SystemExit, KeyboardInterrupt)):
-                for part in self.parts:
-                    processes.report(process_id=part.id, error=traceback.format_exc(limit=-8))
+                _report_error(self.parts)
             processes.retire(parts=self.parts)
 
     def _beat(self) -> None:

@@ -21,6 +21,7 @@ from al_engine.pools.versions import Publication, Score
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.roles.labeled_set import LabeledSet, TrainingSet, holdout
 from al_engine.roles.life import Ending, Heartbeat
+from al_engine.roles.threads import Threads
 from al_engine.roles.trainer import Trainer
 from al_engine.rules import enough_for_first_model, is_to_train
 from al_engine.training import checkpoint, devices
@@ -55,6 +56,7 @@ class Server:
         self.labels = LabeledSet(campaign.pk)
         self.images = CampaignImages(campaign)
         self.trainer = Trainer(campaign, self.images, device)
+        self.threads = Threads()
         self.changes_seen = 0
         self.trainings = 0
         processes.report(process_id=part.id, device=devices.describe(device))
@@ -73,6 +75,7 @@ class Server:
 
     def step(self, listener: Listener) -> None:
         """Train and publish if L has news; else wait for some."""
+        self.threads.take()
         self.campaign.refresh_from_db()
         self.labels.read_changes()
         if self.has_news():
@@ -142,7 +145,7 @@ class Server:
                 classes=len(choice_ids),
                 recipe=recipe,
                 seed=self.part.id * 1_000_003 + self.trainings,
-                say=self.say,
+                say=self.tell,
                 should_stop=self.ending.told,
             )
         except (TrainingFailed, UnfitWeights, MissingWeights) as error:
@@ -199,6 +202,11 @@ class Server:
             self.say(f"reading images: {done} of {len(examples.positions)}")
 
         return examples.only(self.images.available(examples.positions, tell=tell))
+
+    def tell(self, what: str) -> None:
+        """Tell people how a training goes, and leave them the cores that they need."""
+        self.say(what)
+        self.threads.give_way()
 
     def say(self, what: str) -> None:
         """Tell people what this server does now."""

@@ -1,28 +1,36 @@
-"""The worker loop of the paper (section 3.1): take g*, score D_j, select, put it into S.
+"""The worker loop of the paper (section 3.1): take g*, score D_j, select; S takes it from there.
 
 A process hosts one or more of the paper's k workers: each has its own cells and strategy, all
-share one loaded model, one image cache and one pass over their images.
+share one loaded model, one image cache and one pass over their images. What they select is their
+ranking, from which `filler.py`, in a process of its own, keeps S filled: people never wait for a
+pass.
 """
 
+import math
 import time
 from typing import Final
 
 from al_engine import rules
-from al_engine.pools import processes, query
+from al_engine.pools import processes, query, rankings
 from al_engine.pools.models import Campaign
 from al_engine.pools.query import OpenQuery
+from al_engine.pools.rankings import Standing
 from al_engine.pools.signals import Listener, listening
-from al_engine.refill import POLL_SECONDS
+from al_engine.refill import POLL_SECONDS, REACTION_SECONDS, aim
 from al_engine.roles.crew import Crew
 from al_engine.roles.life import Ending
 from al_engine.roles.newest_model import NewestModel, Scored, Wanted
+from al_engine.roles.pace import Pace
 from al_engine.roles.partition import start_by_clusters
 from al_engine.roles.selector import Selector
+from al_engine.roles.threads import Threads
 from al_engine.strategies.ranking import Taken
 from al_engine.training import devices
 
 _SHORTEST_ROUND_SECONDS: Final = 0.1
-"""Hints of a tenth of a second are taken together: people answer hundreds of times in it."""
+_BETWEEN_PASSES_SECONDS: Final = 1.0
+"""A second pass by the same model finds what answers have left of the first one, if anything."""
+_SAFETY: Final = 2.0
 _PRUNE_EVERY_SECONDS: Final = 300.0
 _PRUNE_AFTER_SECONDS: Final = 600.0
 
@@ -34,8 +42,12 @@ class WorkerLoop:
         device = devices.resolve(device_name)
         self.crew = crew
         self.campaign = crew.campaign
-        self.selectors = [Selector(crew, part) for part in crew.parts]
+        self.selectors = [Selector(part) for part in crew.parts]
         self.model = NewestModel(crew.campaign, device)
+        self.pace = Pace(crew.campaign.pk)
+        self.threads = Threads()
+        self.pass_seconds = 0.0
+        self.passed_at = 0.0
         self.pruned_at = time.monotonic()
         # A newer g* was taken, and S does not follow it yet.
         self.newer = False
@@ -43,18 +55,22 @@ class WorkerLoop:
         self.taken = Taken()
         for part in crew.parts:
             processes.report(process_id=part.id, device=devices.describe(device))
+        rankings.begin(worker_ids=crew.ids)
 
     def step(self, listener: Listener) -> None:
-        """One round: take g* if there is a newer one, refill S, wait for a reason to do more."""
+        """One round: take g* if there is a newer one, look at D_j, wait for a reason to do more."""
         began = time.monotonic()
         self.campaign.refresh_from_db()
         if self.campaign.state != Campaign.State.RUNNING:
             self.say(f"the campaign is {self.campaign.state}")
             listener.wait("campaign", seconds=POLL_SECONDS)
             return
+        self.threads.take()
         self.newer |= self.model.take_newest(self.say)
-        self.refill(self.newer)
+        self.look(self.newer)
         self.newer = False
+        for selector in self.selectors:
+            selector.tell(self.model.version_number)
         if began - self.pruned_at > _PRUNE_EVERY_SECONDS:
             self.pruned_at = began
             query.prune_withdrawn(
@@ -63,55 +79,93 @@ class WorkerLoop:
         time.sleep(max(0.0, _SHORTEST_ROUND_SECONDS - (time.monotonic() - began)))
         listener.wait("labels", "hungry", "model", "campaign", seconds=POLL_SECONDS)
 
-    def refill(self, newer: bool) -> None:
-        """Bring every worker's part of S to its depth and, after a newer g*, to its choice."""
-        self.crew.observe_rate()
-        waiting = self.crew.waiting()
+    def look(self, newer: bool) -> None:
+        """Rank the images of those workers that need it, all together, and say what they chose."""
         refresh = newer and self.campaign.refresh
-        version_id = self.model.version_id
-        gives_way = rules.gives_way(model=self.model.loaded, refresh=refresh)
-        due: list[tuple[Selector, int]] = []
-        to_score: list[tuple[Selector, list[OpenQuery]]] = []
-        for index, selector in enumerate(self.selectors):
-            mine = waiting[selector.part.id]
-            aim = self.crew.aim(index, len(mine))
-            selector.tell(aim.depth, self.model.version_number)
-            to_look = selector.is_to_look(aim.need, version_id=version_id, refresh=refresh)
-            if aim.need or to_look:
-                due.append((selector, aim.need))
-            if to_look:
-                to_score.append((selector, mine if gives_way else []))
-        scored = self.score(to_score)
+        self.crew.read_cells()
+        self.pace.observe()
         if newer:
             self.taken.clear()
-        for selector, need in due:
-            selector.refill(
-                waiting[selector.part.id],
-                need,
-                scored.get(selector.part.id),
-                version_id=version_id,
-                taken=self.taken,
-            )
-        self.crew.commit()
-
-    def score(self, wanted: list[tuple[Selector, list[OpenQuery]]]) -> dict[int, Scored]:
-        """Score with g* the images of these workers and the queries they have open; by worker."""
-        if not wanted:
-            return {}
+        due = self._due(newer, refresh)
+        if not due:
+            return
         began = time.monotonic()
-        scored = self.model.score(
+        scored = self._score([selector for selector, _ in due])
+        # S as it is now: people have gone on while this process looked.
+        waiting = self.crew.waiting()
+        taken = self.taken.copy()
+        looks = [
+            selector.look(
+                self._replaceable(waiting[selector.part.id]),
+                scored[selector.part.id],
+                version_id=self.model.version_id,
+                ahead=ahead,
+                taken=taken,
+            )
+            for selector, ahead in due
+            if selector.part.id in scored
+        ]
+        rankings.store(campaign_id=self.campaign.pk, looks=looks)
+        self.passed_at = time.monotonic()
+        self.pass_seconds = self.passed_at - began
+
+    def _due(self, newer: bool, refresh: bool) -> list[tuple[Selector, int]]:
+        """Who is to look now, and how many images they are to rank for S to go on meanwhile."""
+        standings = rankings.standings(worker_ids=self.crew.ids)
+        supply = query.supply(campaign_id=self.campaign.pk, worker_ids=self.crew.ids)
+        rested = time.monotonic() - self.passed_at >= _BETWEEN_PASSES_SECONDS
+        rate = self.pace.per_second
+        until_next = self.pass_seconds + POLL_SECONDS
+        coming = math.ceil(_SAFETY * until_next * rate / self.crew.live)
+        due = []
+        for index, selector in enumerate(self.selectors):
+            standing = standings.get(selector.part.id, Standing(0, 0, 0))
+            selector.asked(standing, self.model.version_id, self.taken)
+            if standing.left and not rested and not selector.is_outdated(self.model.version_id):
+                continue
+            wanted = aim(
+                batch_size=self.campaign.batch_size,
+                workers=self.crew.live,
+                index=min(index, self.crew.live - 1),
+                open_queries=supply[selector.part.id],
+                answers_per_second=rate,
+                refill_seconds=REACTION_SECONDS,
+            )
+            if selector.is_to_look(
+                standing, wanted.need + coming, version_id=self.model.version_id, refresh=refresh
+            ):
+                due.append((selector, wanted.depth + 2 * coming))
+        return due
+
+    def _score(self, selectors: list[Selector]) -> dict[int, Scored]:
+        """Score with g* the images of these workers and the queries that they may replace."""
+        waiting = self.crew.waiting()
+        return self.model.score(
             [
                 Wanted(
                     selector.part.id,
                     self.crew.cells[selector.part.id],
-                    waiting,
+                    self._replaceable(waiting[selector.part.id]),
                     selector.strategy(model=self.model.loaded),
                 )
-                for selector, waiting in wanted
+                for selector in selectors
             ]
         )
-        self.crew.pass_seconds = time.monotonic() - began
-        return scored
+
+    def _replaceable(self, waiting: list[OpenQuery]) -> list[OpenQuery]:
+        """Of these open queries, those that g* may take back.
+
+        They are what another model chose or what was drawn at random because nothing was ranked.
+        No audit is among them, and none at all where a campaign leaves asked what was asked.
+        """
+        if not rules.gives_way(model=self.model.loaded, refresh=self.campaign.refresh):
+            return []
+        return [
+            each
+            for each in waiting
+            if each.purpose == "active"
+            and (each.model_version_id != self.model.version_id or each.strategy == "random")
+        ]
 
     def say(self, what: str) -> None:
         """Tell people what all workers of this process do now."""

@@ -50,6 +50,12 @@ class Taken:
         """Forget all, since another model embeds images elsewhere."""
         self._directions.clear()
 
+    def copy(self) -> "Taken":
+        """The same memory, which goes on by itself."""
+        other = Taken()
+        other._directions.extend(self._directions)
+        return other
+
     def add(self, embeddings: Tensor) -> None:
         """Remember images that go into S, by their embeddings (n, d)."""
         if embeddings.shape[0]:
@@ -100,20 +106,23 @@ class Ranking:
         waiting: int,
         wanted: int,
         taken: Taken | None,
+        ahead: int = 0,
     ) -> Replanned:
         """Rank anew after a pass, by a strategy and with a model (None before there is one).
 
         `image_ids` are of the images that the evidence is about: of D_j, and of the open queries
         that may be replaced. `active` are images of this worker's open queries; of those that the
         pass did not see nobody can say anything, and they stay as they are. `waiting` queries are
-        open in all and `wanted` are to be added. Copies of what was `taken` and of one another
-        are ranked only where all images together have too few others, unless that is None.
+        open in all, `wanted` are to be added now and `ahead` before the next pass. Copies of what
+        was `taken` and of one another are ranked only where all images together have too few
+        others, unless that is None.
         """
         seen = set(image_ids)
         there = [each for each in active if each in seen]
         count = len(there) + wanted
-        budget = max(waiting + wanted, 1) * RANK_AHEAD
-        scores, others, copies = self._rank(strategy, evidence, budget, count, taken)
+        budget = max(waiting + wanted, ahead, 1) * RANK_AHEAD
+        enough = max(count, len(there) + ahead)
+        scores, others, copies = self._rank(strategy, evidence, budget, enough, taken)
         rows = [*others, *copies]
         best = [image_ids[row] for row in rows[:count]]
         self.strategy, self.version, self.ranked = strategy, version, True
@@ -134,6 +143,11 @@ class Ranking:
             withdraw=plan.withdraw,
             confirmed=tuple((image_ids[row], scores[row]) for row in confirmed),
         )
+
+    def embeddings_of(self, image_ids: Sequence[int]) -> Tensor | None:
+        """The embeddings (n, d) of those of these images that are ranked, and no copies, if any."""
+        known = [self._embeddings[image] for image in image_ids if image in self._embeddings]
+        return torch.stack(known) if known else None
 
     def take(
         self, count: int, *, but: Collection[int] = (), taken: Taken | None = None

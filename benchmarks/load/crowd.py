@@ -12,7 +12,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,6 +33,8 @@ class Load:
     path: str
     tokens: Sequence[str]
     choices: Sequence[int] = ()
+    # The right answer of each image, by its id; without any, all are answered with the first class.
+    truth: Mapping[int, int] = field(default_factory=dict)
     think_s: float = 0.0
     buffer: int = 1
     seconds: float = 8.0
@@ -78,7 +80,8 @@ class Person:
 
     def __init__(self, crowd: "Crowd") -> None:
         self.crowd = crowd
-        self.held: list[int] = []
+        # Queries, each with the answer that it will get.
+        self.held: list[tuple[int, int]] = []
         self.sent: dict[str, float] = {}
         self.acked = True
         self.thinking = False
@@ -98,7 +101,10 @@ class Person:
             if not self.crowd.load.think_s:
                 self.go_on(now)
         elif kind == "query":
-            self.held.append(message["query"])
+            image = message["image"]["id"]
+            self.held.append(
+                (message["query"], self.crowd.load.truth.get(image, self.crowd.choice))
+            )
             if self.fetcher is not None:
                 self.fetcher.fetch(message["image"]["url"])
             if not self.thinking:
@@ -109,8 +115,8 @@ class Person:
             self.acked = True
         elif kind != "welcome":
             self.crowd.figures.problems[f"{kind} {message.get('reason', '')}".strip()] += 1
-            if kind == "revoke" and message["query"] in self.held:
-                self.held.remove(message["query"])
+            if kind == "revoke":
+                self.held = [each for each in self.held if each[0] != message["query"]]
 
     def on_close(self, code: int | None) -> None:
         """The connection is gone."""
@@ -149,12 +155,12 @@ class Person:
 
     def answer(self) -> None:
         """Answer the oldest query in hand."""
-        query = self.held.pop(0)
+        query, choice = self.held.pop(0)
         self.ids += 1
         message_id = str(uuid.UUID(int=self.ids))
         text = (
             f'{{"type":"label","id":"{message_id}","query":{query},'
-            f'"choice":{self.crowd.choice},"shown_ms":700}}'
+            f'"choice":{choice},"shown_ms":700}}'
         )
         self.acked = False
         self.sent[message_id] = time.perf_counter()

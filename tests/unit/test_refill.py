@@ -16,7 +16,11 @@ def test_depth_is_what_people_answer_during_a_refill_times_safety() -> None:
 
 def test_depth_stays_between_floor_and_ceiling() -> None:
     assert refill.target_depth(answers_per_second=0, refill_seconds=0, workers=1) == 100
-    assert refill.target_depth(answers_per_second=900, refill_seconds=60, workers=1) == 5000
+    assert refill.target_depth(answers_per_second=900, refill_seconds=60, workers=1) == 108_000
+    assert (
+        refill.target_depth(answers_per_second=900, refill_seconds=60, workers=1, ceiling=5_000)
+        == 5_000
+    )
     assert (
         refill.target_depth(answers_per_second=1, refill_seconds=1, workers=1, floor=0, ceiling=1)
         == 1
@@ -74,17 +78,22 @@ def test_fixed_batches_of_all_workers_are_the_batch_size() -> None:
 
 
 def test_a_worker_fills_up_its_share_when_a_quarter_is_gone() -> None:
-    def aim(open_queries: int, **more: float) -> refill.Aim:
-        rest = {"answers_per_second": 0.0, "pass_seconds": 0.0} | more
+    def aim(open_queries: int, rate: float = 0.0, refill_seconds: float = 0.0) -> refill.Aim:
         return refill.aim(
-            batch_size=0, workers=2, index=1, open_queries=open_queries, floor=41, **rest
+            batch_size=0,
+            workers=2,
+            index=1,
+            open_queries=open_queries,
+            answers_per_second=rate,
+            refill_seconds=refill_seconds,
+            floor=41,
         )
 
     # 41 for two workers: 21 and 20.
     assert aim(16) == refill.Aim(depth=20, need=0)
     assert aim(15) == refill.Aim(depth=20, need=5)
-    # 10 answers a second during a pass of 4 s and the second until it begins, twice for safety.
-    assert aim(0, answers_per_second=10, pass_seconds=4) == refill.Aim(depth=50, need=50)
+    # 10 answers a second during a refill of 5 s, twice for safety.
+    assert aim(0, rate=10, refill_seconds=5) == refill.Aim(depth=50, need=50)
 
 
 def test_with_a_fixed_batch_the_pace_of_people_plays_no_part() -> None:
@@ -95,10 +104,48 @@ def test_with_a_fixed_batch_the_pace_of_people_plays_no_part() -> None:
             index=0,
             open_queries=open_queries,
             answers_per_second=1_000,
-            pass_seconds=60,
+            refill_seconds=60,
         ).need
 
     assert (need(10), need(6), need(5), need(0)) == (0, 0, 10, 10)
+
+
+def test_where_nothing_fresh_is_ranked_what_people_need_is_added_all_the_same() -> None:
+    def urgent(open_queries: int, rate: float = 0.0) -> int:
+        return refill.urgent(
+            workers=4,
+            index=0,
+            open_queries=open_queries,
+            answers_per_second=rate,
+            refill_seconds=0.5,
+            floor=100,
+        )
+
+    # Half of the depth, in four parts: 13, 13, 12, 12.
+    assert (urgent(0), urgent(5), urgent(13), urgent(20)) == (13, 8, 0, 0)
+    # What 400 people answer in half a second, a quarter of it.
+    assert urgent(10, rate=400) == 50 - 10
+
+
+def test_nobody_needs_a_deeper_s_than_they_can_hold() -> None:
+    assert refill.ceiling_for(0, floor=100) == 100
+    assert refill.ceiling_for(1_000, floor=100) == 20_000
+
+
+@pytest.mark.parametrize(("before", "after"), [(100, 1_000), (1_000, 100), (0, 2_000), (2_000, 0)])
+def test_the_depth_follows_a_change_of_pace_within_two_seconds(before: int, after: int) -> None:
+    def depth(per_second: float) -> int:
+        return refill.target_depth(
+            answers_per_second=per_second, refill_seconds=0.6, workers=10, floor=100
+        )
+
+    rate = refill.AnswerRate(started=0.0)
+    for tenth in range(1, 101):
+        rate.observe(before // 10, at=tenth / 10)
+    assert depth(rate.per_second(at=10)) == pytest.approx(depth(before), rel=0.02)
+    for tenth in range(101, 121):
+        rate.observe(after // 10, at=tenth / 10)
+    assert depth(rate.per_second(at=12)) == pytest.approx(depth(after), rel=0.2)
 
 
 def test_a_refresh_adds_the_new_best_first_and_withdraws_the_rest() -> None:
@@ -124,7 +171,7 @@ def test_a_steady_rate_is_measured_from_the_start() -> None:
 def test_one_early_answer_is_no_high_rate() -> None:
     rate = refill.AnswerRate(started=0.0)
     rate.observe(1, at=0.01)
-    assert rate.per_second(at=0.01) < 0.25
+    assert rate.per_second(at=0.01) < 2.5
 
 
 def test_the_rate_falls_when_nobody_answers_and_follows_a_change() -> None:
@@ -143,8 +190,8 @@ def test_a_clock_that_stands_still_or_goes_back_loses_no_answers() -> None:
     rate = refill.AnswerRate(started=50.0, time_constant_s=60)
     rate.observe(30, at=50.0)
     rate.observe(30, at=40.0)
-    # 60 answers, each weighing 1/60 a second, over the shortest window of 5 s.
-    assert rate.per_second(at=30.0) == pytest.approx(1 / (1 - math.exp(-5 / 60)))
+    # 60 answers, each weighing 1/60 a second, over the shortest window of a second.
+    assert rate.per_second(at=30.0) == pytest.approx(1 / (1 - math.exp(-1 / 60)))
     assert rate.per_second(at=650.0) < 0.001
 
 

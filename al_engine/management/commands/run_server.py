@@ -39,14 +39,12 @@ class Command(BaseCommand):
             # Torch takes seconds to load.
             from al_engine import architectures
             from al_engine.roles.server import serve
-            from al_engine.roles.threads import use_threads
 
             name, known = options["architecture"], architectures.names()
             if name is not None and name not in known:
                 raise CommandError(
                     f"There is no architecture “{name}”. There are: {', '.join(known)}."
                 )
-            use_threads()
             try:
                 serve(
                     campaign=campaign,

@@ -1,16 +1,25 @@
 """`run_worker SLUG`: a process that hosts one or more of the paper's workers."""
 
+import sys
 from argparse import ArgumentParser
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 
+from al_engine.companion import Companion, CompanionFailed
+from al_engine.management.commands.look import CANNOT_LOOK
 from al_engine.pools import processes, unlabeled
 from al_engine.pools.lookup import UnknownCampaignError, campaign_of
-from al_engine.roles.crew import ColdStart, Crew
+from al_engine.pools.signals import listening
+from al_engine.roles.crew import Crew
+from al_engine.roles.engine import GIVES_WAY
+from al_engine.roles.filler import Filler
 from al_engine.roles.life import Ending, Heartbeat
+from al_engine.supervisor import Child
 
 
 class Command(BaseCommand):
@@ -53,20 +62,42 @@ class Command(BaseCommand):
             )
             crew.hold_cells()
             try:
-                with Heartbeat(crew.parts, also=crew.hold_cells):
-                    with ColdStart(crew):
-                        # Torch takes seconds to load; people label random images meanwhile.
-                        from al_engine.roles.threads import use_threads
-                        from al_engine.roles.worker import work
-                    use_threads()
-                    work(crew, options["device"], ending)
-            except ValueError as error:
+                # Who looks at D_j is a process of its own: it loads torch, and a pass takes long.
+                with (
+                    Heartbeat(crew.parts, also=crew.hold_cells),
+                    Companion(_looker(crew, options["device"])) as looker,
+                    listening(campaign.pk) as listener,
+                ):
+                    filler = ending.patiently(lambda: Filler(crew))
+
+                    def step() -> None:
+                        looker.check()
+                        filler.step(listener)
+
+                    ending.repeat(step)
+            except CompanionFailed as error:
                 raise CommandError(str(error)) from error
             finally:
                 # So that the others take the cells at once, not when the leases run out.
                 with suppress(DatabaseError):
                     for part in crew.parts:
                         unlabeled.release_cells(worker_id=part.id)
+
+
+def _looker(crew: Crew, device: str) -> Child:
+    ids = ",".join(str(part.id) for part in crew.parts)
+    manage = Path(settings.BASE_DIR) / "manage.py"
+    return Child(
+        name="look",
+        argv=[
+            *(sys.executable, str(manage), "look", crew.campaign.slug),
+            *(f"--workers={ids}", f"--device={device}"),
+        ],
+        nice=GIVES_WAY,
+        # It keeps nothing that another process needs.
+        stop_timeout_s=1.0,
+        fails_with=CANNOT_LOOK,
+    )
 
 
 def _split(text: str) -> list[str]:

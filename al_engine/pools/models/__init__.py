@@ -1,7 +1,7 @@
 """The tables of the pools. Rows change only through the modules beside this package."""
 
 from al_engine.pools.models.campaign import Annotator, Campaign, Choice
-from al_engine.pools.models.engine import Cell, EngineProcess, ModelVersion, Sample
+from al_engine.pools.models.engine import Cell, EngineProcess, ModelVersion, Ranking, Sample
 from al_engine.pools.models.image import Counter, Image
 from al_engine.pools.models.label import Consensus, Label
 from al_engine.pools.models.query import Assignment, Query
@@ -19,5 +19,6 @@ __all__ = [
     "Label",
     "ModelVersion",
     "Query",
+    "Ranking",
     "Sample",
 ]

@@ -111,6 +111,35 @@ class ModelVersion(models.Model):
         return f"version {self.version}"
 
 
+class Ranking(models.Model):
+    """What a worker would ask next: the outcome of its last look at D_j, from which S is filled.
+
+    One row a worker, replaced by each look. `number` counts the looks.
+    """
+
+    worker = models.OneToOneField(
+        EngineProcess, on_delete=models.CASCADE, primary_key=True, related_name="ranking"
+    )
+    number = models.PositiveBigIntegerField(db_default=0)
+    strategy = models.CharField(max_length=60, blank=True)
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    # Images of D_j, best first, and the score of each; of these, how many S has been offered.
+    images = ArrayField(models.BigIntegerField(), db_default=[])
+    scores = ArrayField(models.FloatField(), db_default=[])
+    used = models.PositiveIntegerField(db_default=0)
+    # Of the queries that were open: those that it would not ask now, and those that it would ask
+    # again, with what it says of them now.
+    withdraw = ArrayField(models.BigIntegerField(), db_default=[])
+    confirmed = ArrayField(models.BigIntegerField(), db_default=[])
+    confirmed_scores = ArrayField(models.FloatField(), db_default=[])
+    ranked_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"ranking {self.number} of worker {self.worker_id}"
+
+
 class Sample(models.Model):
     """What one web process saw in a few seconds, and the pools at their end."""
 

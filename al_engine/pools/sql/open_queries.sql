@@ -1,6 +1,7 @@
 -- What a worker has in S that anybody may still take: open queries of its cells that nobody
 -- holds, answered or skipped. These are the depth of S.
-SELECT q.id, q.image_id, image.position, q.cell, q.model_version_id, q.purpose
+SELECT q.id, q.image_id, image.position, q.cell, q.model_version_id, q.strategy,
+       q.purpose
 FROM pools_query q
 JOIN pools_image image ON image.id = q.image_id
 WHERE q.campaign_id = %(campaign)s AND q.state = 'open' AND q.cell = ANY(%(cells)s::int[])

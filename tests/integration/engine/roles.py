@@ -12,6 +12,7 @@ from al_engine.pools.models import Campaign, ModelVersion
 from al_engine.pools.signals import Listener, listening
 from al_engine.pools.versions import Publication
 from al_engine.roles.crew import Crew
+from al_engine.roles.filler import Filler
 from al_engine.roles.life import Ending, Heartbeat
 from al_engine.roles.server import Server
 from al_engine.roles.worker import WorkerLoop
@@ -53,14 +54,19 @@ class Working:
         self.crew = crew
         self.listener = listener
         self.loop = WorkerLoop(crew, "cpu")
+        self.filler = Filler(crew)
 
     def step(self) -> None:
+        """Look at D_j if there is reason to, then fill S from that."""
         self.listener.close()
         self.loop.step(self.listener)
+        self.filler.look_around()
+        self.filler.fill()
+        self.filler.report()
 
 
 @contextmanager
-def working(campaign: Campaign, *strategies: str) -> Iterator[Working]:
+def hosting(campaign: Campaign, *strategies: str) -> Iterator[Crew]:
     """Workers with these strategies, their hearts beating; they let go of all at the end."""
     parts = [
         processes.register(
@@ -70,10 +76,24 @@ def working(campaign: Campaign, *strategies: str) -> Iterator[Working]:
     ]
     crew = Crew(campaign, parts)
     crew.hold_cells()
-    with Heartbeat(parts, also=crew.hold_cells), listening(campaign.pk) as listener:
-        yield Working(crew, listener)
+    with Heartbeat(parts, also=crew.hold_cells):
+        yield crew
     for part in parts:
         unlabeled.release_cells(worker_id=part.id)
+
+
+@contextmanager
+def filling(campaign: Campaign, *strategies: str) -> Iterator[Filler]:
+    """Who fills S for workers with these strategies, while nobody looks."""
+    with hosting(campaign, *strategies) as crew:
+        yield Filler(crew)
+
+
+@contextmanager
+def working(campaign: Campaign, *strategies: str) -> Iterator[Working]:
+    """Who looks and who fills S for workers with these strategies."""
+    with hosting(campaign, *strategies) as crew, listening(campaign.pk) as listener:
+        yield Working(crew, listener)
 
 
 def publish_model(

@@ -17,6 +17,13 @@ def campaign(make_campaign: MakeCampaign) -> Campaign:
     return make_campaign(pool=20)
 
 
+@pytest.fixture(autouse=True)
+def _environment(test_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`run_worker` starts a process, which uses the test's database as well."""
+    for name in ("DATABASE_URL", "SECRET_KEY"):
+        monkeypatch.setenv(name, test_environment[name])
+
+
 @pytest.mark.parametrize("name", ["run_server", "run_worker", "run_engine", "campaign_status"])
 def test_an_unknown_campaign_is_answered_with_those_there_are(
     campaign: Campaign, name: str

@@ -2,9 +2,9 @@
 
 import pytest
 
-from al_engine.pools import campaigns
+from al_engine.pools import campaigns, processes
 from al_engine.pools.models import Campaign, EngineProcess, Image, Query
-from al_engine.refill import DEPTH_FLOOR
+from al_engine.refill import CEILING_PER_PERSON, DEPTH_FLOOR
 
 from .conftest import MakeCampaign
 from .digits import true_choices
@@ -20,18 +20,40 @@ def open_count(campaign: Campaign) -> int:
     return queries.exclude(assignments__state="leased").count()
 
 
+def target_depth(campaign: Campaign) -> int:
+    """How deep the workers want S to be."""
+    return processes.target_depth(campaign_id=campaign.pk)
+
+
 def test_s_grows_with_the_pace_of_the_people(make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign(pool=1_797)
+    people = [join(campaign) for _ in range(40)]
+    ask(campaign, range(1_200))
+    held = [(person, person.take(30)) for person in people]
+    with working(campaign, "random") as workers:
+        workers.step()
+        assert open_count(campaign) == DEPTH_FLOOR
+        # Far more a second than the floor is made for, however slow this machine is now.
+        truth = true_choices(campaign)
+        for person, turns in held:
+            person.answer(turns, truth)
+        workers.step()
+        assert DEPTH_FLOOR < target_depth(campaign) <= CEILING_PER_PERSON * len(people)
+        assert open_count(campaign) == min(target_depth(campaign), 1_797 - 1_200)
+
+
+def test_s_is_as_deep_as_the_people_there_can_use_whatever_pace_was_measured(
+    make_campaign: MakeCampaign,
+) -> None:
     campaign = make_campaign(pool=1_797)
     person = join(campaign)
     ask(campaign, range(1_200))
     turns = person.take(1_200)
     with working(campaign, "random") as workers:
         workers.step()
-        assert open_count(campaign) == DEPTH_FLOOR
-        # Far more a second than the floor is made for, however slow this machine is now.
         person.answer(turns, true_choices(campaign))
         workers.step()
-    assert open_count(campaign) > DEPTH_FLOOR
+        assert target_depth(campaign) == DEPTH_FLOOR
 
 
 def test_s_is_refilled_before_it_is_empty_and_not_for_every_answer(

@@ -4,15 +4,18 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 from django.db.models import Count
 
-from al_engine.pools.models import Campaign, Cell, EngineProcess, Query
+from al_engine.pools import signals, sizes
+from al_engine.pools.models import Campaign, Cell, EngineProcess, Query, Ranking
 from al_engine.refill import COLD_FLOOR, DEPTH_FLOOR
 
 from .children import PATIENCE_S, Child, command
 from .conftest import MakeCampaign
 from .people import join
+from .roles import publish_model
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -175,3 +178,71 @@ def people_take_all(campaign: Campaign, worker: Child) -> None:
     fresh = Query.objects.filter(campaign=campaign, pk__gt=newest)
     worker.until(lambda: fresh.count() >= DEPTH_FLOOR)
     assert fresh.values("cell").distinct().count() > 32
+
+
+def test_s_is_filled_while_who_looks_stands_still(
+    make_campaign: MakeCampaign, test_environment: dict[str, str], tmp_path: Path
+) -> None:
+    campaign = make_campaign(pool=1_700)
+    version = publish_model(campaign, seed=1)
+    with command(
+        *("run_worker", campaign.slug, "--strategies=entropy,margin", "--device=cpu"),
+        env=test_environment,
+        log=tmp_path / "log",
+    ) as worker:
+        queries = Query.objects.filter(campaign=campaign)
+        worker.until(lambda: queries.filter(model_version=version).count() >= DEPTH_FLOOR)
+        (looker,) = psutil.Process(worker.process.pid).children()
+        # As in a pass of minutes, a load of weights, or a read from a disk that hangs.
+        looker.suspend()
+        person = join(campaign)
+        taken: set[int] = set()
+        while len(taken) < 6 * DEPTH_FLOOR:
+            taken |= {turn.image_id for turn in person.take(DEPTH_FLOOR)}
+            hungry(campaign)
+            worker.until(lambda: open_turns(campaign) > 0)
+        # What is ranked already goes first, and then others are drawn, which say so.
+        assert queries.filter(strategy="random", model_version=None).count() > DEPTH_FLOOR
+        looker.resume()
+        # It takes back those of them that nobody holds.
+        worker.until(
+            lambda: (
+                not queries.filter(
+                    state="open", assignments__state="open", strategy="random", purpose="active"
+                ).exists()
+            )
+        )
+    assert_in_order(campaign)
+
+
+def test_who_looks_is_started_again_and_s_is_filled_meanwhile(
+    make_campaign: MakeCampaign, test_environment: dict[str, str], tmp_path: Path
+) -> None:
+    campaign = make_campaign(pool=1_700)
+    publish_model(campaign, seed=1)
+    with command(
+        *("run_worker", campaign.slug, "--strategies=margin", "--device=cpu"),
+        env=test_environment,
+        log=tmp_path / "log",
+    ) as worker:
+        ranking = Ranking.objects.filter(worker__campaign=campaign)
+        worker.until(lambda: ranking.filter(number__gt=0).exists())
+        (looker,) = psutil.Process(worker.process.pid).children()
+        looker.kill()
+        person = join(campaign)
+        worker.until(lambda: open_turns(campaign) > 0)
+        person.take(DEPTH_FLOOR)
+        hungry(campaign)
+        worker.until(lambda: open_turns(campaign) > 0)
+        newer = publish_model(campaign, seed=2)
+        worker.until(lambda: ranking.filter(model_version=newer).exists())
+    assert_in_order(campaign)
+
+
+def hungry(campaign: Campaign) -> None:
+    """Somebody found S empty, as a desk says it."""
+    signals.notify("hungry", campaign.pk)
+
+
+def open_turns(campaign: Campaign) -> int:
+    return sizes.open_depth(campaign_id=campaign.pk)

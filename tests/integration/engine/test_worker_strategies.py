@@ -10,7 +10,7 @@ from al_engine.refill import COLD_FLOOR, DEPTH_FLOOR
 from .conftest import MakeCampaign
 from .digits import replace_file
 from .people import join, label
-from .roles import publish_model, working
+from .roles import filling, publish_model, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,9 +41,11 @@ def test_typical_images_are_asked_first_and_doubtful_ones_once_there_is_a_model(
     make_campaign: MakeCampaign,
 ) -> None:
     campaign = make_campaign(pool=COLD_FLOOR + 100)
-    with working(campaign, "typiclust") as workers:
-        workers.crew.fill_at_random()
+    # Before anybody is ready to look.
+    with filling(campaign, "typiclust") as filler:
+        filler.fill()
         assert chosen_by(campaign) == {"random": COLD_FLOOR}
+    with working(campaign, "typiclust") as workers:
         person = join(campaign)
         held = person.take(20)
         workers.step()

@@ -1,0 +1,38 @@
+"""Who shares this machine: the people that it serves, and the servers that train on it."""
+
+import socket
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from al_engine.pools.models import EngineProcess
+from al_engine.pools.processes import SILENCE
+
+
+def answers() -> int:
+    """Answers ever stored, in all campaigns."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(sum(answers), 0) FROM pools_counter")
+        return int(cursor.fetchone()[0])
+
+
+def serves_here() -> bool:
+    """Whether a web process of this machine had people lately."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT EXISTS (SELECT 1 FROM pools_campaign c CROSS JOIN LATERAL (
+                   SELECT source, connected FROM pools_sample s
+                   WHERE s.campaign_id = c.id AND s.taken_at > now() - interval '1 minute') recent
+               WHERE starts_with(recent.source, %s) AND recent.connected > 0)""",
+            [f"{socket.gethostname()}:"],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def servers_here() -> int:
+    """Servers of this machine that are alive, in all campaigns."""
+    return EngineProcess.objects.filter(
+        role=EngineProcess.Role.SERVER,
+        host=socket.gethostname(),
+        heartbeat_at__gt=Now() - SILENCE,
+    ).count()

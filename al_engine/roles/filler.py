@@ -1,0 +1,246 @@
+"""Keeps S filled: at the pace of the people, from what is ranked, else at random.
+
+Knows nothing of torch and runs in a process of its own, so that a shortage is answered at once,
+whatever those who look at D are at: a pass, a training, a load of weights, a slow disk.
+"""
+
+import random
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.db import transaction
+
+from al_engine import refill, rules
+from al_engine.pools import processes, query, rankings, versions
+from al_engine.pools.models import Campaign, Ranking
+from al_engine.pools.processes import Part
+from al_engine.pools.query import Pick, Refill
+from al_engine.pools.signals import Listener
+from al_engine.refill import COLD_FLOOR, DEPTH_FLOOR, POLL_SECONDS, Aim
+from al_engine.roles.crew import Crew
+from al_engine.roles.pace import Pace
+from al_engine.roles.stock import Stock
+
+ROUND_SECONDS: Final = 0.1
+"""Answers of a tenth of a second are made up for together; a shortage is at once."""
+_MOST_ROUNDS: Final = 5
+_AROUND_SECONDS: Final = 0.5
+_STILL_THERE: Final = 0.9
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """What is ranked for one worker and not in S yet."""
+
+    number: int = -1
+    strategy: str = ""
+    version_id: int | None = None
+    used: int = 0
+    ahead: deque[tuple[int, float]] = field(default_factory=deque)
+    # Queries that the last look takes back, until it is done.
+    withdraw: tuple[int, ...] = ()
+    confirmed: tuple[tuple[int, float], ...] = ()
+
+    def put_in(self, ranking: Ranking) -> None:
+        """Replace all by a newer look."""
+        self.number, self.used = ranking.number, ranking.used
+        self.strategy, self.version_id = ranking.strategy, ranking.model_version_id
+        ranked = zip(ranking.images, ranking.scores, strict=True)
+        self.ahead = deque(list(ranked)[ranking.used :])
+        self.withdraw = tuple(ranking.withdraw)
+        self.confirmed = tuple(zip(ranking.confirmed, ranking.confirmed_scores, strict=True))
+
+    def take(self, count: int, *, but: Sequence[Pick]) -> list[Pick]:
+        """The next `count` at most, best first, passing over some."""
+        known = {pick.image_id for pick in but}
+        picks: list[Pick] = []
+        while len(picks) < count and self.ahead:
+            image_id, score = self.ahead.popleft()
+            self.used += 1
+            if image_id not in known:
+                picks.append(self.pick(image_id, score))
+        return picks
+
+    def pick(self, image_id: int, score: float) -> Pick:
+        """An image as this look's choice."""
+        return Pick(image_id, self.strategy, score, self.version_id)
+
+
+class Filler:
+    """The round that fills the parts of S of all workers of one process."""
+
+    def __init__(self, crew: Crew) -> None:
+        self.crew = crew
+        self.pace = Pace(crew.campaign.pk)
+        self.stock = Stock(crew)
+        self._shelves = {part.id: _Shelf() for part in crew.parts}
+        # Before anybody is ready to look, torch is loading.
+        self._cold = True
+        self._newest: int | None = None
+        self._people = 0
+        self._looked_around_at = self._reported_at = 0.0
+        # Seconds that a round took, the slowest of late.
+        self._slowest = 0.0
+        self._depths: dict[int, int] = {}
+
+    def step(self, listener: Listener) -> None:
+        """One round, and the wait for a reason to do another."""
+        # Where images that were to be asked had left D, others take their place at once.
+        for _ in range(_MOST_ROUNDS):
+            if not self.fill():
+                break
+        if not listener.wait("hungry", "ranked", seconds=ROUND_SECONDS):
+            listener.wait("labels", "hungry", "ranked", "model", "campaign", seconds=POLL_SECONDS)
+
+    def fill(self) -> bool:
+        """Bring S to its depth; whether another round would bring more at once."""
+        began = time.monotonic()
+        if began - self._looked_around_at >= _AROUND_SECONDS:
+            self.look_around()
+        if self.crew.campaign.state != Campaign.State.RUNNING:
+            return False
+        supply = query.supply(campaign_id=self.crew.campaign.pk, worker_ids=self.crew.ids)
+        self.pace.observe()
+        self._take_rankings()
+        refills = [
+            refill
+            for index, part in enumerate(self.crew.parts)
+            if (refill := self._refill(index, part, supply[part.id])) is not None
+        ]
+        wanted = sum(len(refill.picks) for refill in refills)
+        put = self._commit(refills)
+        now = time.monotonic()
+        self._slowest = max(now - began, self._slowest * 0.9)
+        if now - self._reported_at >= _AROUND_SECONDS:
+            self.report()
+        if put < wanted:
+            self.stock.clear()
+        self.stock.renew(2 * sum(self._depths.values()))
+        return put < wanted
+
+    def look_around(self) -> None:
+        """Read what changes seldom: the campaign, g*, and how many people are there."""
+        self._looked_around_at = time.monotonic()
+        campaign = self.crew.campaign
+        campaign.refresh_from_db()
+        newest = versions.newest(campaign=campaign)
+        self._newest = None if newest is None else newest.pk
+        # Who waits holds nothing, and is there all the same.
+        served = query.people_served(campaign_id=campaign.pk)
+        self._people = max(served, int(self._people * _STILL_THERE))
+
+    def report(self) -> None:
+        """Tell people how deep each worker's part of S is to be."""
+        self._reported_at = time.monotonic()
+        processes.report_depths(depths=self._depths)
+
+    def _take_rankings(self) -> None:
+        """Take up what was ranked since the last round."""
+        standings = rankings.standings(worker_ids=self.crew.ids)
+        self._cold = not standings
+        newer = [
+            worker_id
+            for worker_id, standing in standings.items()
+            if standing.number != self._shelves[worker_id].number
+        ]
+        for ranking in rankings.read(worker_ids=newer) if newer else ():
+            self._shelves[ranking.worker_id].put_in(ranking)
+
+    def _refill(self, index: int, part: Part, waiting: int) -> Refill | None:
+        """What a worker adds to S and takes out of it now."""
+        shelf = self._shelves[part.id]
+        aim = self._aim(index, waiting)
+        self._depths[part.id] = aim.depth
+        withdraw, confirmed = shelf.withdraw, shelf.confirmed
+        shelf.withdraw = shelf.confirmed = ()
+        picks = self._picks(index, part, waiting, aim.need, len(withdraw))
+        if not picks and not withdraw and not confirmed:
+            return None
+        again = tuple((query_id, shelf.pick(0, score)) for query_id, score in confirmed)
+        return Refill(part.id, tuple(picks), withdraw, again)
+
+    def _picks(self, index: int, part: Part, waiting: int, need: int, replaced: int) -> list[Pick]:
+        """The images that a worker adds: `need`, and one for each query that is replaced.
+
+        Each that is needed is an audit with the campaign's audit rate: drawn uniformly from D_j,
+        asked of no model, and never replaced, so that audit answers are a fair sample of D.
+        """
+        shelf, model = self._shelves[part.id], self._newest is not None
+        rate = 0.0 if self._cold else self.crew.campaign.audit_rate
+        audits = sum(random.random() < rate for _ in range(need))  # noqa: S311
+        wanted = need - audits
+        if rules.is_at_random(part.strategy, model=model, ahead=len(shelf.ahead)):
+            return self._random(part, active=wanted + replaced, audits=audits)
+        picks = self._random(part, active=0, audits=audits)
+        least = replaced + self._urgent(index, waiting + len(picks))
+        if shelf.version_id == self._newest:
+            ranked = shelf.take(max(replaced + wanted, least), but=picks)
+        else:
+            ranked = shelf.take(least, but=picks)
+        picks += ranked
+        return picks + self._random(part, active=least - len(ranked), audits=0, but=picks)
+
+    def _random(
+        self, part: Part, *, active: int, audits: int, but: Sequence[Pick] = ()
+    ) -> list[Pick]:
+        """Images of D_j uniformly at random, no image twice, the audits first."""
+        count = max(active, 0) + audits
+        drawn = self.stock.take(part.id, count) if count else []
+        known = {pick.image_id for pick in but}
+        return [
+            Pick(image_id, "random", purpose="audit" if place < audits else "active")
+            for place, image_id in enumerate(drawn)
+            if image_id not in known
+        ]
+
+    def _aim(self, index: int, waiting: int) -> Aim:
+        floor = COLD_FLOOR if self._cold else DEPTH_FLOOR
+        return refill.aim(
+            batch_size=self.crew.campaign.batch_size,
+            workers=self.crew.live,
+            index=min(index, self.crew.live - 1),
+            open_queries=waiting,
+            answers_per_second=self.pace.per_second,
+            refill_seconds=refill.REACTION_SECONDS + self._slowest,
+            floor=floor,
+            ceiling=refill.ceiling_for(self._people, floor=floor),
+        )
+
+    def _urgent(self, index: int, waiting: int) -> int:
+        # A campaign with a batch of its own has no floor but the pace of its people.
+        return refill.urgent(
+            workers=self.crew.live,
+            index=min(index, self.crew.live - 1),
+            open_queries=waiting,
+            answers_per_second=self.pace.per_second,
+            refill_seconds=refill.REACTION_SECONDS + self._slowest,
+            floor=0 if self.crew.campaign.batch_size else DEPTH_FLOOR,
+        )
+
+    def _commit(self, refills: Sequence[Refill]) -> int:
+        """Do what is to be done for all hosted workers in one transaction; how many were put."""
+        if not refills:
+            return 0
+        try:
+            return self._write(refills)
+        except BaseException:
+            # Nothing of it was done: what was taken off the shelves is read again.
+            for shelf in self._shelves.values():
+                shelf.number = -1
+            self.stock.clear()
+            raise
+
+    def _write(self, refills: Sequence[Refill]) -> int:
+        with transaction.atomic():
+            done = query.refill_together(campaign_id=self.crew.campaign.pk, refills=refills)
+            rankings.use(
+                used={
+                    worker_id: (shelf.number, shelf.used)
+                    for worker_id, shelf in self._shelves.items()
+                    if shelf.number >= 0
+                }
+            )
+        return done.put

@@ -1,0 +1,65 @@
+"""Images of D_j drawn at random ahead of time, so that a shortage need not wait for the draw."""
+
+import time
+from collections import deque
+from typing import Final
+
+from al_engine.pools import unlabeled
+from al_engine.roles.crew import Crew
+
+LEAST: Final = 128
+"""Images for all hosted workers together, however slow people are."""
+STALE_SECONDS: Final = 10.0
+"""After so long images that were imported since then would be missing from a fair sample."""
+
+
+class Stock:
+    """Images by worker, uniformly at random of its D_j. Some may have left D meanwhile."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._images: dict[int, deque[int]] = {}
+        # The cells that they were drawn from, and when.
+        self._cells: dict[int, list[int]] = {}
+        self._drawn_at = 0.0
+
+    def take(self, worker_id: int, count: int) -> list[int]:
+        """Up to `count` images of this worker, no image twice."""
+        if self._crew.cells != self._cells:
+            self.clear()
+        mine = self._images.setdefault(worker_id, deque())
+        if len(mine) < count:
+            drawn = unlabeled.draw_at_random(
+                campaign_id=self._crew.campaign.pk,
+                cells=self._crew.cells[worker_id],
+                count=count,
+            )
+            mine = self._images[worker_id] = deque(each.image_id for each in drawn)
+        return [mine.popleft() for _ in range(min(count, len(mine)))]
+
+    def renew(self, count: int) -> None:
+        """Draw `count` images anew where too few are left, or where they were drawn long ago.
+
+        For all workers in one draw: each image goes to whose cell it lies in.
+        """
+        count = max(count, LEAST)
+        left = sum(map(len, self._images.values()))
+        cells = dict(self._crew.cells)
+        fresh = cells == self._cells and time.monotonic() - self._drawn_at < STALE_SECONDS
+        if fresh and left >= count:
+            return
+        owner = {cell: worker for worker, held in cells.items() for cell in held}
+        drawn = unlabeled.draw_at_random(
+            campaign_id=self._crew.campaign.pk, cells=list(owner), count=2 * count
+        )
+        self._cells = cells
+        self._images = {worker: deque() for worker in cells}
+        for each in drawn:
+            self._images[owner[each.cell]].append(each.image_id)
+        self._drawn_at = time.monotonic()
+
+    def clear(self) -> None:
+        """Forget all: too many of them have left D."""
+        self._images.clear()
+        self._cells = dict(self._crew.cells)
+        self._drawn_at = 0.0
