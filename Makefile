@@ -2,30 +2,40 @@
 # make test    all checks and tests, with a real PostgreSQL and a real browser
 # make setup   the virtual environment alone
 # make words   the catalogs of translations, after a change of what people read
+# make upgrade the newest versions that requirements*.txt allow, into the locks
 
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+# `cuda` is the build of PyPI, which is for CUDA on Linux only; `cpu` is PyTorch's own for the CPU,
+# for a pip that is set up to find it. Empty: that one where pip finds it.
+TORCH ?=
+# A lock names all that is needed: pip looks for nothing beside it.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: setup setup-dev browser demo words test lint clean
+.PHONY: setup setup-dev browser demo words upgrade test lint clean
 
 setup: .venv/installed
 
-.venv/installed: requirements.txt
+.venv/installed: requirements.lock $(wildcard requirements-torch*.lock)
 	@command -v $(PYTHON) >/dev/null || { echo "Nowait needs Python 3.11 or newer, and there" \
 		"is no $(PYTHON): install it, or name another one by PYTHON=…" >&2; exit 1; }
 	@$(PYTHON) -c 'import platform, sys; sys.version_info >= (3, 11) or sys.exit( \
 		"Nowait needs Python 3.11 or newer, and $(PYTHON) is " + platform.python_version() + \
 		": install a newer one and name it, like PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@torch="$(TORCH)"; if [ -z "$$torch" ]; then \
+		torch=cuda; build=$$(sed -n 's/^torch==\([^ ]*\).*/\1/p' requirements-torch-cpu.lock); \
+		if $(BIN)/python -m pip index versions torch 2>/dev/null | grep -qF "$$build"; then torch=cpu; fi; fi; \
+		set -x; $(INSTALL) -r requirements.lock -r requirements-torch-$$torch.lock
 	@touch $@
 
 setup-dev: .venv/installed-dev
 
-.venv/installed-dev: .venv/installed requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+.venv/installed-dev: .venv/installed requirements-dev.lock
+	$(INSTALL) -r requirements-dev.lock
+	@$(BIN)/python -m pip check
 	@touch $@
 
 # The system's Chromium where Debian's package manager can be used, else playwright's own.
@@ -59,6 +69,10 @@ test: lint browser
 words: setup-dev
 	@set -e; NOWAIT_VAR=$$(mktemp -d); export NOWAIT_VAR; trap 'rm -rf "$$NOWAIT_VAR"' EXIT; \
 		PYTHONPATH=. $(BIN)/python tests/translations.py
+
+# The tests say when a change of the ranges needs it.
+upgrade: setup-dev
+	$(BIN)/python tests/locks.py
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -7,13 +7,15 @@ installed beside Python's packages.
 import os
 import re
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 import django
-from babel.messages import Catalog
+from babel import Locale
+from babel.messages import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
@@ -37,6 +39,16 @@ CALL: Final = re.compile(
 LONG_AGO: Final = datetime(2026, 1, 1, tzinfo=UTC)
 KEPT: Final = ("Language:", "Plural-Forms:", "MIME-Version:", "Content-Type:")
 HEADER: Final = "# What annotators read, in {language}. `make words` gathers and compiles it.\n#"
+
+
+class Unsigned(Catalog):
+    """A catalog that does not say which release of Babel wrote it."""
+
+    def __iter__(self) -> Iterator[Message]:
+        header, *messages = super().__iter__()
+        kept = [line for line in str(header.string).splitlines() if line.startswith(KEPT)]
+        yield Message("", "".join(f"{line}\n" for line in kept))
+        yield from messages
 
 
 def sources() -> list[Path]:
@@ -84,8 +96,12 @@ def read(language: str) -> Catalog:
 
 def compiled(catalog: Catalog) -> bytes:
     """A catalog as Django reads it."""
+    plain = Unsigned(catalog.locale, charset="utf-8")
+    for message in catalog:
+        if message.id:
+            plain[message.id] = message
     buffer = BytesIO()
-    write_mo(buffer, catalog)
+    write_mo(buffer, plain)
     return buffer.getvalue()
 
 
@@ -109,7 +125,7 @@ def update(language: str) -> None:
     catalog = read(language) if path.exists() else Catalog(language, charset="utf-8")
     catalog.update(gathered(), no_fuzzy_matching=True)
     catalog.obsolete.clear()
-    catalog.header_comment = HEADER.format(language=catalog.locale.english_name)
+    catalog.header_comment = HEADER.format(language=Locale.parse(language).english_name)
     path.write_text(written(catalog), encoding="utf-8")
     path.with_suffix(".mo").write_bytes(compiled(read(language)))
     missing = [message.id for message in catalog if message.id and not message.string]

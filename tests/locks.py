@@ -1,0 +1,151 @@
+"""The locks: which versions the ranges of `requirements*.txt` come to, with the hash of each file.
+
+`make upgrade` writes them by uv, which resolves once for every Python and platform; the tests
+compare them with the ranges. torch has locks of its own, because no marker tells its builds apart:
+PyPI's for Linux brings NVIDIA's libraries (several GB), and PyTorch's for the CPU, which is not on
+PyPI, brings none. A pip that knows both prefers the one whose hash its index names, so that one
+lock for both would choose by how an index is written.
+"""
+
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+RANGES: Final = ROOT / "requirements.txt"
+RANGES_DEV: Final = ROOT / "requirements-dev.txt"
+RUN: Final = ROOT / "requirements.lock"
+TORCH: Final = ROOT / "requirements-torch-cuda.lock"
+# Kept by hand: `make upgrade` cannot see what is not on PyPI.
+TORCH_CPU: Final = ROOT / "requirements-torch-cpu.lock"
+DEV: Final = ROOT / "requirements-dev.lock"
+# What torch's builds for CUDA bring along, and nothing else needs.
+CUDA_NAMES: Final = ("cuda-", "nvidia-", "triton")
+HEADERS: Final = {
+    RUN: "What is installed to run it, beside one of the locks of torch.",
+    TORCH: "The torch of PyPI, with what it needs on Linux, where it is built for CUDA.",
+    DEV: "What is installed to check and test it, beside what runs.",
+}
+WRITTEN: Final = "# Written by `make upgrade`, from the ranges of requirements*.txt.\n"
+
+
+@dataclass(frozen=True)
+class Locked:
+    """One package of a lock: `pin` is its first line without the hashes, `lines` all its text."""
+
+    pin: str
+    hashes: tuple[str, ...]
+    lines: tuple[str, ...]
+
+    @property
+    def requirement(self) -> Requirement:
+        """The pin, understood: its name, the one version and the marker."""
+        return Requirement(self.pin)
+
+    @property
+    def name(self) -> str:
+        """The name of the package as indexes compare it."""
+        return canonicalize_name(self.requirement.name)
+
+    @property
+    def version(self) -> str | None:
+        """The version, where exactly one is named."""
+        specifiers = list(self.requirement.specifier)
+        one = len(specifiers) == 1 and specifiers[0].operator == "=="
+        return specifiers[0].version if one and not specifiers[0].version.endswith("*") else None
+
+
+def parsed(text: str) -> list[Locked]:
+    """The packages of a lock."""
+    blocks: list[list[str]] = []
+    for line in text.splitlines():
+        if line[:1].isalnum():
+            blocks.append([line])
+        elif line.startswith(" "):
+            blocks[-1].append(line)
+    return [
+        Locked(
+            pin=lines[0].partition("--hash=")[0].rstrip(" \\"),
+            hashes=tuple(
+                word.removeprefix("--hash=")
+                for word in " ".join(lines).split()
+                if word.startswith("--hash=")
+            ),
+            lines=tuple(lines),
+        )
+        for lines in blocks
+    ]
+
+
+def ranges(text: str) -> list[Requirement]:
+    """What a file of ranges asks for itself."""
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith("-")]
+
+
+def faults(asked: Iterable[Requirement], locked: Iterable[Locked]) -> Iterator[str]:
+    """What is wrong with locks that should hold what is asked for, a sentence each."""
+    by_name: dict[str, list[Locked]] = {}
+    for each in locked:
+        by_name.setdefault(each.name, []).append(each)
+        if each.version is None:
+            yield f"{each.pin} is not one version"
+        if not each.hashes:
+            yield f"{each.pin} has no hash"
+    for want in asked:
+        found = by_name.get(canonicalize_name(want.name), [])
+        if not found:
+            yield f"{want} is in no lock"
+        for each in found:
+            if each.version is not None and not want.specifier.contains(each.version):
+                yield f"{each.pin} is locked, and {want} does not allow it"
+
+
+def compiled(path: Path, output: Path) -> list[Locked]:
+    """What uv makes of a file of ranges, for every Python from 3.11 on and every platform.
+
+    Every package has a wheel for some of them. What `output` has locked before stays as it is
+    where the ranges allow it.
+    Raises CalledProcessError where the ranges contradict one another; uv has said how.
+    """
+    uv = Path(sysconfig.get_path("scripts")) / "uv"
+    ways = ["--universal", "--python-version=3.11", "--fork-strategy=fewest", "--no-build"]
+    form = ["--generate-hashes", "--no-header", "--annotation-style=line", "--quiet"]
+    files = [path.name, f"--output-file={output}"]
+    subprocess.run([uv, "pip", "compile", *ways, *form, *files], cwd=ROOT, check=True)
+    return parsed(output.read_text(encoding="utf-8"))
+
+
+def of_torch(name: str) -> bool:
+    """Whether a package is in the locks of torch."""
+    return name == "torch" or name.startswith(CUDA_NAMES)
+
+
+def upgrade() -> None:
+    """Write the locks anew, with the newest versions that the ranges allow together."""
+    with TemporaryDirectory() as folder:
+        # Development first: what runs is then a part of one solution.
+        everything = compiled(RANGES_DEV, Path(folder) / "lock")
+        run = compiled(RANGES, Path(folder) / "lock")
+    known = {each.pin for each in run}
+    parts = {
+        RUN: [each for each in run if not of_torch(each.name)],
+        TORCH: [each for each in run if of_torch(each.name)],
+        DEV: [each for each in everything if each.pin not in known],
+    }
+    for path, locked in parts.items():
+        body = "".join(f"{line}\n" for each in locked for line in each.lines)
+        path.write_text(f"# {HEADERS[path]}\n{WRITTEN}{body}", encoding="utf-8")
+        sys.stderr.write(f"{path.name}: {len(locked)} packages\n")
+
+
+if __name__ == "__main__":
+    upgrade()
