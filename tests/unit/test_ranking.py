@@ -108,6 +108,39 @@ def test_it_looks_past_copies_until_there_are_enough_others() -> None:
     assert [image // 10 for image in found[:21]] == list(range(9, 30))
 
 
+def test_a_pass_ranks_what_will_be_asked_before_the_next_one_and_copies_of_it_come_last() -> None:
+    embeddings = torch.eye(8)
+    embeddings[1] = 3 * embeddings[0]
+    taken, one = Taken(), ranking()
+    plan = one.replan(
+        *(IDS, evidence(embeddings)),
+        strategy="margin",
+        version=3,
+        active=(),
+        waiting=0,
+        wanted=0,
+        taken=taken,
+        ahead=5,
+    )
+    assert plan == Replanned(add=0, withdraw=(), confirmed=())
+    offered = [image for image, _ in one.take(5, taken=taken)]
+    assert offered == [100, 102, 103, 104, 105]
+    kept = one.embeddings_of([104, 101, 999])
+    assert kept is not None
+    assert torch.equal(kept, embeddings[[4]])
+    assert one.embeddings_of([]) is None
+
+
+def test_what_one_pass_may_take_is_no_part_of_what_was_taken() -> None:
+    taken = Taken()
+    taken.add(torch.eye(4)[:1])
+    trial = taken.copy()
+    trial.add(torch.eye(4)[1:2])
+    order = torch.tensor([0, 1, 2])
+    assert trial.unlike(torch.eye(4), order).tolist() == [2]
+    assert taken.unlike(torch.eye(4), order).tolist() == [1, 2]
+
+
 def test_another_model_forgets_what_was_taken() -> None:
     taken = Taken()
     taken.add(torch.ones(2, 4))
