@@ -11,13 +11,17 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from al_engine.pools import processes, sizes, waits
+from al_engine.pools import excluded, processes, sizes, storage, waits
 from al_engine.pools.models import Campaign, EngineProcess, ModelVersion, Sample
 
 WINDOW: Final = timedelta(minutes=5)
 """Rates and waits are those of so long ago until now."""
 STALENESS_LABELS: Final = 1_000
 MODELS: Final = 200
+COUNTED: Final = 1_000
+"""Counts of findings stop here."""
+STORAGE_SECONDS: Final = 1.0
+"""Status is no reason to wait longer for a storage that does not answer."""
 _SHORTEST_MINUTES: Final = 1 / 12
 """Rates are never taken over less than one sample (5 s)."""
 
@@ -55,6 +59,16 @@ class Staleness(TypedDict):
     p99: float | None
 
 
+class Storage(TypedDict):
+    """Whether the campaign's files can be read, and why not; images set aside for faulty files,
+    and reports of pictures that did not show, of images still asked."""
+
+    there: bool
+    problem: str | None
+    set_aside: int
+    unshown: int
+
+
 class Model(TypedDict):
     """A published version of the model."""
 
@@ -85,6 +99,7 @@ class Status(TypedDict):
     rates: Rates
     waits_ms: Waits
     staleness: Staleness
+    storage: Storage
     models: list[Model]
     processes: list[Process]
 
@@ -102,6 +117,7 @@ def status(campaign: Campaign) -> Status:
         "rates": _rates(campaign, since, [sample[:3] for sample in samples]),
         "waits_ms": _waits([sample[3] for sample in samples], [sample[4] for sample in samples]),
         "staleness": _staleness(campaign),
+        "storage": _storage(campaign),
         "models": _models(campaign),
         "processes": _processes(campaign),
     }
@@ -161,6 +177,16 @@ def _staleness(campaign: Campaign) -> Staleness:
         )
         mean, p99 = cursor.fetchone()
     return {"mean": mean, "p99": p99}
+
+
+def _storage(campaign: Campaign) -> Storage:
+    presence = storage.look(campaign.pk, seconds=STORAGE_SECONDS)
+    return {
+        "there": presence.there,
+        "problem": presence.problem or None,
+        "set_aside": excluded.aside(campaign_id=campaign.pk)[:COUNTED].count(),
+        "unshown": excluded.unshown(campaign_id=campaign.pk)[:COUNTED].count(),
+    }
 
 
 def _models(campaign: Campaign) -> list[Model]:

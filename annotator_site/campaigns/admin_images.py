@@ -1,4 +1,4 @@
-"""Images in the admin: looked at, found, and put back where people took them out."""
+"""Images in the admin: looked at, found, and put back for everybody."""
 
 from typing import Any
 
@@ -75,9 +75,9 @@ class ImageAdmin(ReadOnlyAdmin):
     search_fields = ["name"]
     search_help_text = "Beginning of the name, whole SHA-256, or #number"
     fields = [
-        "large", "name", "campaign", "state", "split", "known_choice", "problem", "skips",
-        "put_back_at", "answers", "queries", "sha256", "key", "pixels", "size", "shown", "cell",
-        "position", "created_at",
+        "large", "name", "campaign", "state", "split", "known_choice", "problem", "excluded_for",
+        "skips", "put_back_at", "answers", "queries", "sha256", "key", "pixels", "size", "shown",
+        "cell", "position", "created_at",
     ]  # fmt: skip
     readonly_fields = ["large", "skips", "answers", "queries", "pixels", "shown"]
 
@@ -96,18 +96,17 @@ class ImageAdmin(ReadOnlyAdmin):
     def has_put_back_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("pools.change_image")
 
-    @admin.action(
-        description="Put back into D what people called unusable", permissions=["put_back"]
-    )
+    @admin.action(description="Put back, for everybody", permissions=["put_back"])
     def put_back(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
         chosen = {image.pk: image for image in queryset}
         done = excluded.put_back(image_ids=chosen)
         for image_id in done:
-            self.log_change(request, chosen[image_id], "Put back into D.")
+            self.log_change(request, chosen[image_id], "Put back, for everybody.")
         self.message_user(
             request,
-            f"{len(done):,} of {len(chosen):,} images put back: what was said against them until "
-            "now does not count any more. Others were not excluded by people.",
+            f"{len(done):,} of {len(chosen):,} images put back: what was said of them until now "
+            "does not count any more, and everybody who has not answered may be asked. Others were "
+            "neither excluded nor skipped.",
             messages.SUCCESS if done else messages.WARNING,
         )
 

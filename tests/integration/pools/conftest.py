@@ -22,8 +22,8 @@ T = TypeVar("T")
 
 # In an order that no reference forbids.
 _TABLES = (
-    *("label", "consensus", "assignment", "query", "image", "cell", "modelversion", "sample"),
-    *("counter", "engineprocess", "annotator", "choice", "campaign"),
+    *("label", "consensus", "pastskip", "assignment", "query", "image", "cell", "modelversion"),
+    *("sample", "counter", "engineprocess", "annotator", "choice", "campaign"),
 )
 
 
