@@ -5,6 +5,7 @@ SHA-256. However many browsers cannot show a picture, one whose file is whole st
 """
 
 import hashlib
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -15,7 +16,9 @@ from django.core.files.storage import default_storage
 from al_engine.pools import excluded, storage
 from al_engine.pools.excluded import Fault
 from al_engine.pools.models import Image
-from al_engine.pools.storage import FileGone
+from al_engine.pools.storage import FileGone, StorageAway
+
+log = logging.getLogger(__name__)
 
 LOOKS: Final = 20
 """Images that are set aside and looked at together."""
@@ -43,7 +46,10 @@ def check_reported(*, campaign_id: int, known: dict[int, int]) -> list[int]:
     due = [image_id for image_id, turn in newest.items() if known.get(image_id) != turn]
     out: list[int] = []
     for image in Image.objects.filter(pk__in=due):
-        if fault := fault_of(shown_file(image), campaign_id=campaign_id):
+        found = _faults(campaign_id, [shown_file(image)])
+        if found is None:
+            continue
+        for fault in found:
             out += excluded.set_aside(campaign_id=campaign_id, faults={image.pk: fault}, asked=True)
         known[image.pk] = newest[image.pk]
     return out
@@ -57,11 +63,7 @@ def check_aside(*, campaign_id: int, after: int) -> int:
     """
     rest = excluded.aside(campaign_id=campaign_id).order_by("pk")
     while some := list(rest.filter(pk__gt=after)[:LOOKS]):
-        whole = [
-            image.pk
-            for image in some
-            if not any(fault_of(file, campaign_id=campaign_id) for file in files_of(image))
-        ]
+        whole = [image.pk for image in some if _faults(campaign_id, files_of(image)) == []]
         excluded.put_back(image_ids=whole)
         after = some[-1].pk
         if not whole:
@@ -109,3 +111,17 @@ def shown_file(image: Image) -> StoredFile:
 def files_of(image: Image) -> Collection[StoredFile]:
     """All files of an image."""
     return {imported_file(image), shown_file(image)}
+
+
+def _faults(campaign_id: int, files: Collection[StoredFile]) -> list[Fault] | None:
+    """What is wrong with these files; None: one cannot be read, so nothing is known of them.
+
+    Raises StorageAway where that is so of all files.
+    """
+    try:
+        found = [fault_of(file, campaign_id=campaign_id) for file in files]
+    except StorageAway as error:
+        storage.require(campaign_id)
+        log.warning("A file could not be looked at: %s", error)
+        return None
+    return [fault for fault in found if fault is not None]

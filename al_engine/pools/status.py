@@ -20,8 +20,6 @@ STALENESS_LABELS: Final = 1_000
 MODELS: Final = 200
 COUNTED: Final = 1_000
 """Counts of findings stop here."""
-STORAGE_SECONDS: Final = 1.0
-"""Status is no reason to wait longer for a storage that does not answer."""
 _SHORTEST_MINUTES: Final = 1 / 12
 """Rates are never taken over less than one sample (5 s)."""
 
@@ -180,7 +178,7 @@ def _staleness(campaign: Campaign) -> Staleness:
 
 
 def _storage(campaign: Campaign) -> Storage:
-    presence = storage.look(campaign.pk, seconds=STORAGE_SECONDS)
+    presence = storage.glance(campaign.pk)
     return {
         "there": presence.there,
         "problem": presence.problem or None,

@@ -97,18 +97,24 @@ def failure_of(error: OSError, *, key: str, campaign_id: int | None) -> FileGone
     return StorageAway(f"{key} was away for a moment.")
 
 
-def look(campaign_id: int, *, seconds: float = PATIENCE_SECONDS) -> Presence:
-    """Look for files of a campaign, for at most about so long.
+def look(campaign_id: int) -> Presence:
+    """Look for files of a campaign, for at most about PATIENCE_SECONDS.
 
     One that was there the last time is enough; else some are drawn from all that the campaign
     has. A campaign without images misses none. Raises django.db.Error.
     """
-    return _lookout.look(campaign_id, seconds)
+    return _lookout.look(campaign_id)
+
+
+def glance(campaign_id: int) -> Presence:
+    """What was seen of a campaign's files a moment ago; looks where that is too long ago."""
+    return _lookout.lately(campaign_id) or look(campaign_id)
 
 
 def known_away(campaign_id: int) -> bool:
     """Whether the files of a campaign were away a moment ago, without looking."""
-    return _lookout.known_away(campaign_id)
+    presence = _lookout.lately(campaign_id)
+    return presence is not None and not presence.there
 
 
 class _Lookout:
@@ -120,20 +126,20 @@ class _Lookout:
         self._judged: dict[int, tuple[Presence, float]] = {}
         self._silent: Thread | None = None
 
-    def look(self, campaign_id: int, seconds: float) -> Presence:
+    def look(self, campaign_id: int) -> Presence:
         witness = self._witness.get(campaign_id)
-        presence = self._ask(campaign_id, [witness], seconds) if witness else None
+        presence = self._ask(campaign_id, [witness]) if witness else None
         if presence is None or not presence.there:
             some = _some_files(campaign_id)
-            presence = self._ask(campaign_id, some, seconds) if some else Presence()
+            presence = self._ask(campaign_id, some) if some else Presence()
         self._judged[campaign_id] = presence, time.monotonic()
         return presence
 
-    def known_away(self, campaign_id: int) -> bool:
-        presence, at = self._judged.get(campaign_id, (Presence(), 0.0))
-        return not presence.there and time.monotonic() - at < _FRESH_SECONDS
+    def lately(self, campaign_id: int) -> Presence | None:
+        presence, at = self._judged.get(campaign_id, (None, 0.0))
+        return presence if time.monotonic() - at < _FRESH_SECONDS else None
 
-    def _ask(self, campaign_id: int, keys: Sequence[str], seconds: float) -> Presence:
+    def _ask(self, campaign_id: int, keys: Sequence[str]) -> Presence:
         """Whether one of these files is there, asked in a thread: a dead mount never answers."""
         if self._silent is not None and self._silent.is_alive():
             return Presence("The storage does not answer.")
@@ -141,10 +147,10 @@ class _Lookout:
         thread = Thread(target=lambda: answer.put(_find(keys)), name="storage", daemon=True)
         thread.start()
         try:
-            found, problem = answer.get(timeout=seconds)
+            found, problem = answer.get(timeout=PATIENCE_SECONDS)
         except Empty:
             self._silent = thread
-            return Presence(f"The storage has not answered for {seconds:g} s.")
+            return Presence(f"The storage has not answered for {PATIENCE_SECONDS:g} s.")
         if found:
             self._witness[campaign_id] = found
         return Presence(problem)

@@ -146,7 +146,12 @@ class CampaignImages:
                 log.warning("%s is not read for now: %s", image.key, failure)
         for place in undecoded[:_JUDGED]:
             image = images[place]
-            if fault := faults.fault_of(faults.imported_file(image), campaign_id=self.campaign_id):
+            try:
+                fault = faults.fault_of(faults.imported_file(image), campaign_id=self.campaign_id)
+            except StorageAway as error:
+                log.warning("%s is not looked at for now: %s", image.key, error)
+                continue
+            if fault is not None:
                 found[image.pk] = fault
             elif place not in missing:
                 words = why.get(place, "it is no picture that can be used")

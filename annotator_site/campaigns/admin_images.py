@@ -22,6 +22,8 @@ from annotator_site.campaigns.admin_skips import SkipFilter, skips_of
 from annotator_site.labeling.image_urls import image_url
 
 SHA256_LENGTH = 64
+# The column that says most in a list of what was not answered; usually who skipped it.
+_TELLING = {"aside": "problem"}
 
 
 def thumbnail(image: Image, side: int) -> SafeString:
@@ -91,7 +93,8 @@ class ImageAdmin(ReadOnlyAdmin):
         return changelist
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return [*self.list_display, *(["skips"] if request.GET.get("said") else [])]
+        said = request.GET.get("said")
+        return [*self.list_display, *([_TELLING.get(said, "skips")] if said else [])]
 
     def has_put_back_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("pools.change_image")

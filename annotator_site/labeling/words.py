@@ -167,7 +167,7 @@ def _image() -> dict[str, Any]:
         "contrast": _("Contrast {percent} %"),
         "again": _("{name}: label this image again"),
         "undo": _("Undo {name} and label its image again"),
-        "unshown": _("An image could not be shown here. That was reported; here is the next."),
+        "unshown": _("An image could not be shown here. That was reported."),
         "revoked": _("That image went to somebody else. Here is the next."),
         "refusals": {
             "bad_message": _("The server could not read an answer of this page. Load it again."),

@@ -54,7 +54,7 @@ def _storage(state: State) -> list[Finding]:
             Finding(
                 "annotators",
                 "warn",
-                f"A picture did not show in somebody's browser {times}. See “did not show” in "
+                f"A picture did not show in somebody’s browser {times}. See “did not show” in "
                 "the list of images.",
             )
         )

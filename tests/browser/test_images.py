@@ -19,7 +19,7 @@ from .conftest import Console, MakeDigits, OpenPage, Start
 from .labeler import PATIENCE_MS, Labeler
 
 AWAY = "Images cannot be loaded now"
-REPORTED = "An image could not be shown here. That was reported; here is the next."
+REPORTED = "An image could not be shown here. That was reported."
 
 
 def skipped(campaign: Campaign) -> dict[int, tuple[str, str]]:

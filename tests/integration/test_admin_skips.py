@@ -95,6 +95,8 @@ def test_the_list_and_the_page_say_who_called_it_unusable_and_when(owner: Client
     exclude(other, "gone", "The storage has no such file.")
     assert listed(owner, campaign, "unusable") == {image.pk}
     assert listed(owner, campaign, "aside") == {other.pk}
+    html = owner.get(f"{IMAGES}?campaign={campaign.pk}&said=aside").content.decode()
+    assert "The storage has no such file." in html
     at = Assignment.objects.filter(image=image, state="skipped").latest("pk").skipped_at
     for page in (
         f"{IMAGES}?said=unusable", reverse("admin:pools_image_change", args=[image.pk]),

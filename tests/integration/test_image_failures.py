@@ -233,14 +233,14 @@ def test_a_look_at_a_silent_storage_ends_and_the_next_does_not_begin(
         return 1
 
     monkeypatch.setattr(storage, "default_storage", SimpleNamespace(size=size))
+    monkeypatch.setattr(storage, "PATIENCE_SECONDS", 0.05)
     campaign_id = Campaign.objects.get().pk
     for _ in range(3):
-        presence = storage.look(campaign_id, seconds=0.05)
-        assert "not answer" in presence.problem
+        assert "not answer" in storage.look(campaign_id).problem
     assert len(looks) == 1
     assert storage.known_away(campaign_id)
     assert_for_now(image_url(image))
     answers.set()
-    while not storage.look(campaign_id, seconds=5).there:
+    while not storage.look(campaign_id).there:
         pass
     assert not storage.known_away(campaign_id)

@@ -113,7 +113,11 @@ def test_one_file_that_cannot_be_read_keeps_no_other_and_is_not_set_aside(
 
 @pytest.mark.parametrize(
     ("data", "kind"),
-    [(None, "gone"), (b"", "damaged"), (b"GIF89a", "damaged"), (picture()[:40], "damaged")],
+    [
+        (None, "gone"),
+        *[(data, "damaged") for data in (b"", b"GIF89a", picture()[:40])],
+        (picture("JPEG", (200, 150))[:-300], "damaged"),
+    ],
 )
 def test_a_faulty_file_is_set_aside_and_comes_back_when_it_is_whole(
     campaign: Campaign, monkeypatch: pytest.MonkeyPatch, data: bytes | None, kind: str
@@ -136,6 +140,30 @@ def test_a_faulty_file_is_set_aside_and_comes_back_when_it_is_whole(
     assert image_at(2).state == "unlabeled"
     monkeypatch.setattr(images, "_later", {})
     assert images.available(ALL).tolist() == ALL.tolist()
+
+
+def test_a_file_that_cannot_be_looked_at_keeps_no_other_from_it(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default_storage.delete(image_at(0).key)
+    default_storage.delete(image_at(1).key)
+    images = CampaignImages(campaign)
+    images.available(ALL)
+    assert out() == {0: "gone", 1: "gone"}
+    with default_storage.open(image_at(2).key, "rb") as file:
+        other = file.read()
+    write(image_at(0), other)
+    write(image_at(1), picture("PNG", (20, 10), shade=1))
+    path, real = default_storage.path(image_at(0).key), io.open
+
+    def refuse(file: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(file) == path:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(file, *args, **kwargs)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    faults.check_aside(campaign_id=campaign.pk, after=0)
+    assert out() == {0: "gone"}
 
 
 def test_a_whole_file_that_cannot_be_decoded_stays_aside_until_somebody_puts_it_back(
