@@ -101,7 +101,8 @@ def make_var(var: Path) -> None:
     mode = 0o711 if os.name == "posix" and os.geteuid() == 0 else 0o700
     try:
         var.mkdir(mode=mode, parents=True, exist_ok=True)
-        for name in ("media", "static", "cache", "logs"):
+        # Not media/, which the first file makes: an empty folder must not take a lost one's place.
+        for name in ("static", "cache", "logs"):
             (var / name).mkdir(exist_ok=True)
     except OSError as error:
         raise ImproperlyConfigured(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from django.core.files.base import ContentFile
@@ -147,5 +148,5 @@ def _as_files(name: str) -> Iterator[None]:
         raise OSError(
             f"the object storage refuses {name}: {answer.get('Code')}, {answer.get('Message')}"
         ) from error
-    except BotoCoreError as error:
+    except (BotoCoreError, Boto3Error) as error:
         raise OSError(f"the object storage does not answer: {error}") from error

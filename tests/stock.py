@@ -8,7 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib.auth.hashers import make_password
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
+from pictures import picture
 from pytest_django import DjangoDbBlocker
 
 from al_engine.pools import campaigns, images, query, signals, unlabeled
@@ -86,14 +89,22 @@ def make_campaign(
     )
 
 
+def one_file() -> str:
+    """Where the storage has a picture: a site hands nothing out whose files are away."""
+    key = "images/0/stock.png"
+    if not default_storage.exists(key):
+        assert default_storage.save(key, ContentFile(picture("PNG", (8, 6)))) == key
+    return key
+
+
 def add_images(campaign: Campaign, count: int) -> list[Image]:
-    """Images of D as rows alone, without files; every one with a known label."""
+    """Images of D that share one file; every one with a known label."""
     choices = list(campaign.choices.all())
     new = [
         NewImage(
             sha256=(digest := sha256(uuid4().bytes).hexdigest()),
             name=f"{choices[number % len(choices)].name}/{digest[:6]}.png",
-            key=f"images/{campaign.pk}/{digest}.png",
+            key=one_file(),
             width=8,
             height=6,
             size=100,

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from al_engine.pools import signals, unlabeled
+from al_engine.pools.excluded import ASIDE
 from al_engine.pools.models import Image
 
 _LOCK: Final = 0x4E_6F_77_69
@@ -56,6 +57,12 @@ class KnownImage:
     display_size: int | None
     split: str
     known_choice_id: int | None
+    excluded_for: str
+
+    @property
+    def faulty(self) -> bool:
+        """Whether its files were found missing or damaged."""
+        return self.excluded_for in ASIDE
 
 
 @contextmanager
@@ -81,7 +88,14 @@ def adding(*, campaign_id: int) -> Iterator[None]:
 def known_images(*, campaign_id: int, sha256s: Collection[str]) -> dict[str, KnownImage]:
     """Which of these files the campaign has, by SHA-256."""
     rows = Image.objects.filter(campaign_id=campaign_id, sha256__in=sha256s).values_list(
-        "sha256", "id", "key", "display_key", "display_size", "split", "known_choice_id"
+        "sha256",
+        "id",
+        "key",
+        "display_key",
+        "display_size",
+        "split",
+        "known_choice_id",
+        "excluded_for",
     )
     return {row[0]: KnownImage(*row[1:]) for row in rows}
 

@@ -73,9 +73,12 @@ async def skip(conn: Connection, *, campaign_id: int, skips: Sequence[Skip]) -> 
         "annotators": [skip.annotator_id for skip in skips],
         "turns": [skip.turn_id for skip in skips],
         "reasons": [skip.reason for skip in skips],
+        "senders": [skip.sender for skip in skips],
+        "details": [skip.detail for skip in skips],
     }
     await conn.execute(statement("skip"), said)
-    bad = [skip.turn_id for skip in skips if skip.reason == "bad_image"]
+    by_people = [skip for skip in skips if skip.sender == "person"]
+    bad = [skip.turn_id for skip in by_people if skip.reason == "bad_image"]
     if bad:
         await conn.execute(statement("exclude_bad"), {"turns": bad, "problem": UNUSABLE})
     return await conn.execute(statement("skip_receipts"), said)

@@ -15,17 +15,19 @@ IMAGE: Final[dict[Arrow, str]] = {
     ("queried", "labeled"): "its answers add up to a consensus",
     ("unlabeled", "labeled"): "an answer came after its query had been withdrawn",
     ("labeled", "queried"): "an answer was undone",
-    ("unlabeled", "excluded"): "it cannot be read",
-    ("queried", "excluded"): "two people called it unusable, or it cannot be read",
-    ("reserved", "excluded"): "a holdout or gold image cannot be read",
-    ("excluded", "unlabeled"): "somebody looked at what people called unusable and put it back",
+    ("unlabeled", "excluded"): "set aside: its file is missing, damaged or cannot be decoded",
+    ("queried", "excluded"): "two people called it unusable, or it was set aside",
+    ("reserved", "excluded"): "a holdout or gold image was set aside",
+    ("excluded", "unlabeled"): "put back by somebody, or because its file is there again",
+    ("excluded", "queried"): "the same, where it has answers already",
+    ("excluded", "reserved"): "the same for a holdout or gold image",
 }
 
 QUERY: Final[dict[Arrow, str]] = {
     ("open", "closed"): "it has enough answers, or its image was excluded",
     ("open", "withdrawn"): "a fresher selection replaced it before anybody held it",
-    ("closed", "open"): "an answer was undone",
-    ("withdrawn", "open"): "an answer that came after the withdrawal was undone",
+    ("closed", "open"): "an answer was undone, or its image was put back",
+    ("withdrawn", "open"): "the same after an answer that came after the withdrawal",
 }
 
 ASSIGNMENT: Final[dict[Arrow, str]] = {
@@ -40,4 +42,6 @@ ASSIGNMENT: Final[dict[Arrow, str]] = {
     ): "its query was closed before the lease ended, or a newer model asks something else",
     ("open", "cancelled"): "its query was closed or withdrawn",
     ("answered", "leased"): "undone: the same person holds it again",
+    ("skipped", "cancelled"): "its image was put back, for its person as for everybody",
+    ("answered", "cancelled"): "undone while its image was out, which was put back",
 }

@@ -11,13 +11,15 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from al_engine.pools import processes, sizes, waits
+from al_engine.pools import excluded, processes, sizes, storage, waits
 from al_engine.pools.models import Campaign, EngineProcess, ModelVersion, Sample
 
 WINDOW: Final = timedelta(minutes=5)
 """Rates and waits are those of so long ago until now."""
 STALENESS_LABELS: Final = 1_000
 MODELS: Final = 200
+COUNTED: Final = 1_000
+"""Counts of findings stop here."""
 _SHORTEST_MINUTES: Final = 1 / 12
 """Rates are never taken over less than one sample (5 s)."""
 
@@ -55,6 +57,16 @@ class Staleness(TypedDict):
     p99: float | None
 
 
+class Storage(TypedDict):
+    """Whether the campaign's files can be read, and why not; images set aside for faulty files,
+    and reports of pictures that did not show, of images still asked."""
+
+    there: bool
+    problem: str | None
+    set_aside: int
+    unshown: int
+
+
 class Model(TypedDict):
     """A published version of the model."""
 
@@ -85,6 +97,7 @@ class Status(TypedDict):
     rates: Rates
     waits_ms: Waits
     staleness: Staleness
+    storage: Storage
     models: list[Model]
     processes: list[Process]
 
@@ -102,6 +115,7 @@ def status(campaign: Campaign) -> Status:
         "rates": _rates(campaign, since, [sample[:3] for sample in samples]),
         "waits_ms": _waits([sample[3] for sample in samples], [sample[4] for sample in samples]),
         "staleness": _staleness(campaign),
+        "storage": _storage(campaign),
         "models": _models(campaign),
         "processes": _processes(campaign),
     }
@@ -161,6 +175,16 @@ def _staleness(campaign: Campaign) -> Staleness:
         )
         mean, p99 = cursor.fetchone()
     return {"mean": mean, "p99": p99}
+
+
+def _storage(campaign: Campaign) -> Storage:
+    presence = storage.glance(campaign.pk)
+    return {
+        "there": presence.there,
+        "problem": presence.problem or None,
+        "set_aside": excluded.aside(campaign_id=campaign.pk)[:COUNTED].count(),
+        "unshown": excluded.unshown(campaign_id=campaign.pk)[:COUNTED].count(),
+    }
 
 
 def _models(campaign: Campaign) -> list[Model]:

@@ -9,9 +9,12 @@ Receipt = Literal["stored", "repeated", "conflict", "unknown_query", "too_late",
 """What became of a message. The first two are acknowledged; “repeated” had its effect before."""
 
 
-Shortage = Literal["choosing", "no_workers", "nothing_left_for_you"]
-"""Why S had nothing for somebody: workers are choosing, no worker runs, or all that is left was
-answered or skipped by this person or is with others."""
+Shortage = Literal["choosing", "no_workers", "nothing_left_for_you", "storage_away"]
+"""Why S had nothing for somebody: workers are choosing, no worker runs, all that is left was
+answered or skipped by this person or is with others, or no picture can be shown now."""
+
+Sender = Literal["person", "machine"]
+"""Who decided to skip. Only what a person decides is a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A turn that its person does not want to answer."""
+    """A turn that leaves its person without an answer: a wish, or a picture that did not show."""
 
     annotator_id: int
     turn_id: int
     reason: str
+    sender: Sender = "person"
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

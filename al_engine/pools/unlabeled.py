@@ -166,19 +166,6 @@ def draw_at_random(*, campaign_id: int, cells: list[int], count: int) -> list[Ca
         return [Candidate(*row) for row in cursor.fetchall()]
 
 
-def exclude(*, campaign_id: int, problems: Mapping[int, str]) -> int:
-    """Take images that cannot be read out of D and the holdout: position → what is wrong."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """UPDATE pools_image image SET state = 'excluded', problem = left(bad.problem, 300)
-               FROM unnest(%s::int[], %s::text[]) AS bad(position, problem)
-               WHERE image.campaign_id = %s AND image.position = bad.position
-                 AND image.state IN ('unlabeled', 'reserved')""",
-            [list(problems), list(problems.values()), campaign_id],
-        )
-        return int(cursor.rowcount)
-
-
 def _read_unlabeled(
     campaign_id: int, cells: list[int], where: str, after: int, limit: int
 ) -> list[Candidate]:

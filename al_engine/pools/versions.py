@@ -5,17 +5,19 @@ of their own, before the row that names them with their SHA-256 is written.
 """
 
 import hashlib
+import logging
 from dataclasses import dataclass
 
-from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import F, Max, QuerySet
 
 from al_engine import rules
-from al_engine.pools import signals
+from al_engine.pools import signals, storage
 from al_engine.pools.models import Campaign, ModelVersion
+from al_engine.pools.storage import FileGone
 
+log = logging.getLogger(__name__)
 _MOST_ACCURATE = F("accuracy").desc(nulls_last=True)
 
 
@@ -50,10 +52,10 @@ class Publication:
 
 
 def publish(*, campaign_id: int, weights: bytes, publication: Publication) -> ModelVersion:
-    """Store the weights, then the row, then the signal."""
+    """Store the weights, then the row, then the signal. Raises StorageAway."""
     digest = hashlib.sha256(weights).hexdigest()
-    key = default_storage.save(
-        f"models/{campaign_id}/{digest[:32]}.safetensors", ContentFile(weights)
+    key = storage.save(
+        f"models/{campaign_id}/{digest[:32]}.safetensors", weights, campaign_id=campaign_id
     )
     holdout, audit = publication.holdout, publication.audit
     row = ModelVersion(
@@ -136,13 +138,12 @@ def deliverable(*, campaign: Campaign) -> ModelVersion | None:
 
 
 def read_weights(version: ModelVersion) -> bytes:
-    """The published bytes. Raises WeightsDamaged where they are gone or changed."""
+    """The published bytes. Raises WeightsDamaged where they are gone or changed, or StorageAway."""
     try:
-        with default_storage.open(version.key, "rb") as file:
-            weights: bytes = file.read()
-    except OSError as error:
+        weights = storage.read(version.key, campaign_id=version.campaign_id)
+    except FileGone as error:
         raise WeightsDamaged(
-            f"The weights of version {version.version} cannot be read ({error}). "
+            f"The weights of version {version.version} are gone ({error}). "
             "The next published version replaces it."
         ) from error
     if hashlib.sha256(weights).hexdigest() != version.sha256:
@@ -173,6 +174,10 @@ def prune(*, campaign_id: int, keep: int = 20) -> int:
     for version in there.exclude(pk__in=kept):
         key, version.key = version.key, ""
         version.save(update_fields=["key"])
-        default_storage.delete(key)
+        try:
+            default_storage.delete(key)
+        except OSError as error:
+            # No row names it any more: it takes room and does no harm.
+            log.warning("%s could not be deleted: %s", key, error)
         pruned += 1
     return pruned

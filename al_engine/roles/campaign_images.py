@@ -1,8 +1,14 @@
-"""A campaign's images as tensors: out of the shared cache, filled on the way."""
+"""A campaign's images as tensors: out of the shared cache, filled on the way.
+
+A file that is proven to be missing or damaged is a finding about its image, which is set aside. A
+storage that is away says nothing about any image: it is waited for.
+"""
 
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -12,13 +18,19 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from torch import Tensor
 
-from al_engine.pools import unlabeled
+from al_engine.pools import excluded, faults, storage
+from al_engine.pools.excluded import Fault
 from al_engine.pools.models import Campaign, Image
+from al_engine.pools.storage import FileGone, StorageAway
 from al_engine.training.image_cache import ImageCache
 
 log = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS: Final = 60.0
+"""Until a file that could not be read is asked for again."""
+ASK_STORAGE_AGAIN_SECONDS: Final = 2.0
+_JUDGED: Final = 200
+"""Unreadable files that are looked into in one call; the others are in the next."""
 
 Positions = npt.NDArray[np.int64]
 
@@ -35,7 +47,7 @@ class CampaignImages:
         folder = Path(settings.VAR) / "cache" / f"{campaign.pk}-{campaign.image_size}"
         self.cache = ImageCache(folder, image_size=campaign.image_size)
         # Files that cannot be read for now, and when they may be asked for again.
-        self._gone: dict[int, float] = {}
+        self._later: dict[int, float] = {}
 
     def available(
         self,
@@ -46,69 +58,109 @@ class CampaignImages:
     ) -> Positions:
         """Fill the cache for `positions` and return those that it has, in their order.
 
-        With `seconds`, filling stops after about so long. Images that cannot be decoded are
-        excluded from the pools, and the admin shows why.
+        With `seconds`, filling stops after about so long. Without, all are wanted: raises
+        StorageAway where the storage is away before all are there. Images whose files are
+        faulty are set aside, and the admin shows why.
         """
         if not positions.size:
             return positions
         self.cache.grow(int(positions.max()) + 1)
         now = time.monotonic()
-        missing = [
-            int(p) for p in self.cache.missing(positions) if self._gone.get(int(p), 0.0) <= now
-        ]
-        reasons: dict[int, str] = self._fill(missing, seconds, tell) if missing else {}
-        filled = self.cache.is_filled(positions)
-        absent = set(self.cache.missing(positions[~filled]).tolist())
-        # Also those that a process found to be broken before it died.
-        bad = {
-            position: reasons.get(position, "This file cannot be decoded as an image.")
-            for position in positions[~filled].tolist()
-            if position not in absent
-        }
-        if bad:
-            # Those in S and L stay there: what people said of them is theirs.
-            excluded = unlabeled.exclude(campaign_id=self.campaign_id, problems=bad)
-            if excluded:
-                log.warning("%d images cannot be decoded and are excluded.", excluded)
-        return positions[filled]
+        absent = positions[~self.cache.is_filled(positions)].tolist()
+        due = [place for place in absent if self._later.get(place, 0.0) <= now]
+        if due:
+            try:
+                self._fill(due, seconds, tell)
+            except StorageAway as error:
+                self._ask_later(due, ASK_STORAGE_AGAIN_SECONDS)
+                if seconds is None:
+                    raise
+                log.warning("Images are not read for now: %s", error)
+        return positions[self.cache.is_filled(positions)]
 
     def rows(self, positions: Positions) -> Tensor:
         """The images of filled positions: uint8 (n, 3, S, S)."""
         return self.cache.rows(positions)
 
     def _fill(
-        self, missing: list[int], seconds: float | None, tell: Callable[[int], None] | None
-    ) -> dict[int, str]:
-        """Fill these rows; return what is wrong with those that are unusable."""
-        keys = dict(
-            Image.objects.filter(campaign_id=self.campaign_id, position__in=missing).values_list(
-                "position", "key"
-            )
-        )
+        self, wanted: list[int], seconds: float | None, tell: Callable[[int], None] | None
+    ) -> None:
+        """Fill these rows and look into those that cannot be. Raises StorageAway."""
+        images = {
+            image.position: image
+            for image in Image.objects.filter(
+                campaign_id=self.campaign_id, position__in=wanted
+            ).only("position", "key", "size", "sha256")
+        }
         ends = None if seconds is None else time.monotonic() + seconds
+        unread: dict[int, OSError] = {}
 
         def read(position: int) -> bytes:
             try:
-                with default_storage.open(keys[position], "rb") as file:
+                with default_storage.open(images[position].key, "rb") as file:
                     data: bytes = file.read()
                     return data
-            except FileNotFoundError:
-                raise
             except OSError as error:
-                # One file that cannot be read must not stop the work with all the others.
-                log.warning("%s cannot be read: %s", keys[position], error)
-                raise FileNotFoundError(keys[position]) from error
+                # One file must not stop the work with all the others: the row stays empty.
+                unread[position] = error
+                raise FileNotFoundError from error
 
         def progress(filled: int) -> None:
             if tell is not None:
                 tell(filled)
+            if unread:
+                storage.require(self.campaign_id)
             if ends is not None and time.monotonic() > ends:
                 raise OutOfTime
 
-        try:
-            report = self.cache.fill([p for p in missing if p in keys], read, progress=progress)
-        except OutOfTime:
-            return {}
-        again = time.monotonic() + ASK_AGAIN_SECONDS
-        self._gone |= dict.fromkeys(self.cache.missing(np.array(missing)).tolist(), again)
-        return dict(report.broken)
+        # What could not be decoded before may be whole again.
+        self.cache.forget(list(images))
+        why: dict[int, str] = {}
+        with suppress(OutOfTime):
+            why |= self.cache.fill(images, read, progress=progress).broken
+        self._look_into(images, unread, why)
+
+    def _look_into(
+        self, images: dict[int, Image], unread: dict[int, OSError], why: dict[int, str]
+    ) -> None:
+        """Set aside what is proven to be faulty; the rest is asked for again later.
+
+        `why` has words for what was read and not decoded.
+        """
+        absent = np.array([*images], dtype=np.int64)
+        absent = absent[~self.cache.is_filled(absent)]
+        missing = set(self.cache.missing(absent).tolist())
+        undecoded = [
+            place
+            for place in absent.tolist()
+            if place not in unread and (place in why or place not in missing)
+        ]
+        self._ask_later([*unread, *undecoded], ASK_AGAIN_SECONDS)
+        found: dict[int, Fault] = {}
+        for place, error in islice(unread.items(), _JUDGED):
+            image = images[place]
+            failure = storage.failure_of(error, key=image.key, campaign_id=self.campaign_id)
+            if isinstance(failure, FileGone):
+                found[image.pk] = faults.gone(image.key)
+            else:
+                log.warning("%s is not read for now: %s", image.key, failure)
+        for place in undecoded[:_JUDGED]:
+            image = images[place]
+            try:
+                fault = faults.fault_of(faults.imported_file(image), campaign_id=self.campaign_id)
+            except StorageAway as error:
+                log.warning("%s is not looked at for now: %s", image.key, error)
+                continue
+            if fault is not None:
+                found[image.pk] = fault
+            elif place not in missing:
+                words = why.get(place, "it is no picture that can be used")
+                found[image.pk] = Fault("undecodable", f"The file cannot be decoded: {words}.")
+        if found:
+            # Those in S and L stay there: people look at them, or have.
+            out = excluded.set_aside(campaign_id=self.campaign_id, faults=found, asked=False)
+            if out:
+                log.warning("%d images are set aside: their files are faulty.", len(out))
+
+    def _ask_later(self, places: list[int], seconds: float) -> None:
+        self._later |= dict.fromkeys(places, time.monotonic() + seconds)

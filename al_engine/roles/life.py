@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 
 from al_engine.pools import processes
 from al_engine.pools.processes import Part, Superseded
+from al_engine.pools.storage import StorageAway
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Ending:
         self._drains = True
 
     def patiently(self, act: Callable[[], T]) -> T:
-        """What `act` returns; where the database is away, try again until it is back.
+        """What `act` returns; where the database or the storage is away, try until it is back.
 
         Raises SystemExit if this process shall end.
         """
@@ -76,6 +77,9 @@ class Ending:
             except (OperationalError, InterfaceError) as error:
                 log.warning("Waiting for the database: %s", " ".join(str(error).split()))
                 connection.close()
+                self.sleep(_PAUSE_SECONDS)
+            except StorageAway as error:
+                log.warning("Waiting for the storage: %s", error)
                 self.sleep(_PAUSE_SECONDS)
 
     def repeat(self, step: Callable[[], None]) -> None:

@@ -14,6 +14,7 @@ from al_engine.architectures import Classifier
 from al_engine.pools import labeled, unlabeled, versions
 from al_engine.pools.models import Campaign, ModelVersion
 from al_engine.pools.query import OpenQuery
+from al_engine.pools.storage import StorageAway
 from al_engine.pools.versions import WeightsDamaged
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.rules import COMMITTEE
@@ -92,7 +93,8 @@ class NewestModel:
         say(f"loading version {newest.version}")
         model = self._load(newest)
         if model is None:
-            return self.take_newest(say)
+            # Where the storage is away, it is asked for again in the next round.
+            return newest.pk in self._damaged and self.take_newest(say)
         self._model, self._temperature, self._labeled = model, newest.temperature, None
         self.version_id, self.version_number = newest.pk, newest.version
         return True
@@ -173,7 +175,10 @@ class NewestModel:
         return self._labeled
 
     def _load(self, version: ModelVersion) -> Classifier | None:
-        """The model of a version; None, and never again, where its weights are damaged."""
+        """The model of a version; None where the storage is away.
+
+        None, and never again, where its weights are damaged.
+        """
         if version.pk in self._damaged:
             return None
         try:
@@ -181,6 +186,9 @@ class NewestModel:
         except (WeightsDamaged, BadCheckpoint) as error:
             log.error("%s", error)
             self._damaged.add(version.pk)
+            return None
+        except StorageAway as error:
+            log.warning("Version %d is not loaded for now: %s", version.version, error)
             return None
         return model
 

@@ -16,6 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 from al_engine.pools import unlabeled
 from al_engine.pools.models import Campaign
 from al_engine.pools.models.image import CELLS
+from al_engine.pools.storage import StorageAway
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.training.raw_features import coarse, groups_of
 
@@ -57,7 +58,7 @@ def start_by_clusters(campaign: Campaign) -> threading.Thread:
             moved = by_clusters(campaign)
             if moved:
                 log.info("%d images lie in cells by what they show now.", moved)
-        except (OperationalError, InterfaceError) as error:
+        except (OperationalError, InterfaceError, StorageAway) as error:
             log.warning("No clusters for now: %s", " ".join(str(error).split()))
         finally:
             connection.close()

@@ -6,7 +6,6 @@ loses the training it was at and nothing else.
 
 import logging
 import time
-from contextlib import suppress
 from typing import Final
 
 import torch
@@ -17,6 +16,7 @@ from al_engine.pools.models import Campaign, Choice, ModelVersion
 from al_engine.pools.processes import Part
 from al_engine.pools.signals import Listener, listening
 from al_engine.pools.sizes import sizes
+from al_engine.pools.storage import StorageAway
 from al_engine.pools.versions import Publication, Score
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.roles.labeled_set import LabeledSet, TrainingSet, holdout
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 2.0
 _KEEP_VERSIONS: Final = 20
+_PAUSE_SECONDS: Final = 0.5
+"""Between two tries to publish to a storage that is away."""
 
 
 class Server:
@@ -79,8 +81,13 @@ class Server:
         self.campaign.refresh_from_db()
         self.labels.read_changes()
         if self.has_news():
-            with suppress(Stopped):
+            try:
                 self.train_and_publish()
+            except Stopped:
+                pass
+            except StorageAway as error:
+                self._waits_for_storage(error)
+                raise
         else:
             self.say(self.why_waiting())
             listener.wait("labels", "campaign", seconds=POLL_SECONDS)
@@ -178,9 +185,7 @@ class Server:
             classes=choice_ids,
             temperature=temperature,
         )
-        version = versions.publish(
-            campaign_id=self.campaign.pk, weights=data, publication=publication
-        )
+        version = self._publish(data, publication)
         versions.prune(campaign_id=self.campaign.pk, keep=_KEEP_VERSIONS)
         self.trainings += 1
         # Whatever went wrong before is over.
@@ -192,6 +197,22 @@ class Server:
             publication.train_seconds,
             f"{version.accuracy:.3f}" if version.accuracy is not None else "none",
         )
+
+    def _publish(self, data: bytes, publication: Publication) -> ModelVersion:
+        """Publish; what a training cost is not thrown away for a storage that is away."""
+        while True:
+            try:
+                return versions.publish(
+                    campaign_id=self.campaign.pk, weights=data, publication=publication
+                )
+            except StorageAway as error:
+                if self.ending.told():
+                    raise
+                self._waits_for_storage(error)
+                self.ending.sleep(_PAUSE_SECONDS)
+
+    def _waits_for_storage(self, error: StorageAway) -> None:
+        processes.report(process_id=self.part.id, state="waiting for the storage", error=str(error))
 
     def _with_images(self, examples: TrainingSet) -> TrainingSet:
         """The examples whose images can be read; the others are excluded from the pools."""

@@ -22,7 +22,7 @@ def decode(data: bytes, *, image_size: int) -> npt.NDArray[np.uint8]:
 
     Nearly square pictures are resized to the square, others fitted into it on black: nothing is
     cut off, because the thing to be labelled may lie at the edge. Transparent parts become black.
-    Raises UndecodableImage.
+    Raises UndecodableImage, and MemoryError, which is the machine's fault and not the picture's.
     """
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
@@ -36,7 +36,7 @@ def decode(data: bytes, *, image_size: int) -> npt.NDArray[np.uint8]:
         raise UndecodableImage("not a JPEG, PNG or WebP picture") from error
     except Image.DecompressionBombError as error:
         raise UndecodableImage("too many pixels; make the picture smaller") from error
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         # What Pillow raises for damaged files depends on the format and on the damage.
         raise UndecodableImage(f"damaged picture: {error}") from error
 

@@ -98,8 +98,9 @@ class ImageCache:
         """Decodes what is missing at these positions; on return each is filled or unusable.
 
         `read` returns the bytes of a position's file. Where it raises FileNotFoundError the image
-        is reported as broken and stays missing, so that a later call tries again; any other error
-        of `read` ends the call. An image that cannot be decoded is marked broken for good.
+        is reported as broken and stays missing, so that a later call tries again, and so it does
+        where memory does not suffice for decoding; any other error of `read` ends the call. An
+        image that cannot be decoded is marked broken, until it is forgotten.
         `progress` gets the number of rows this call has dealt with. Work is shared in chunks with
         other processes that fill the same cache; chunks that they hold are waited for at the end,
         and taken over from those that die.
@@ -126,6 +127,15 @@ class ImageCache:
                         progress(done)
                 chunks = left_to_others
         return FillReport(filled=filled, broken=broken)
+
+    def forget(self, positions: npt.ArrayLike) -> None:
+        """Let what was broken at these positions count as missing: its file may be another now."""
+        wanted = _as_positions(positions)
+        broken = wanted[self._states_at(wanted) == BROKEN].tolist()
+        if broken:
+            with self._states_path.open("r+b", buffering=0) as file:
+                for position in broken:
+                    _write(file.fileno(), bytes([EMPTY]), position)
 
     def rows(self, positions: npt.ArrayLike) -> Tensor:
         """A copy of these rows, uint8 (n, 3, S, S); raises NotFilled where one is not there."""
@@ -178,10 +188,10 @@ class ImageCache:
     ) -> FillReport:
         """Fills one locked chunk: pixels, then the disk, then the states."""
 
-        def load(position: int) -> Pixels | UndecodableImage | FileNotFoundError:
+        def load(position: int) -> Pixels | UndecodableImage | FileNotFoundError | MemoryError:
             try:
                 return decode(read(position), image_size=self._shape[1])
-            except (UndecodableImage, FileNotFoundError) as error:
+            except (UndecodableImage, FileNotFoundError, MemoryError) as error:
                 return error
 
         states: dict[int, int] = {}
@@ -197,6 +207,8 @@ class ImageCache:
                     broken.append((position, str(row)))
                 elif isinstance(row, FileNotFoundError):
                     broken.append((position, "the file is not there"))
+                elif isinstance(row, MemoryError):
+                    broken.append((position, "there is too little memory to decode it"))
                 else:
                     _write(images.fileno(), row.tobytes(), position * self._row_bytes)
                     states[position] = FILLED

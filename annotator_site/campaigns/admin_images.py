@@ -1,4 +1,4 @@
-"""Images in the admin: looked at, found, and put back where people took them out."""
+"""Images in the admin: looked at, found, and put back for everybody."""
 
 from typing import Any
 
@@ -22,6 +22,8 @@ from annotator_site.campaigns.admin_skips import SkipFilter, skips_of
 from annotator_site.labeling.image_urls import image_url
 
 SHA256_LENGTH = 64
+# The column that says most in a list of what was not answered; usually who skipped it.
+_TELLING = {"aside": "problem"}
 
 
 def thumbnail(image: Image, side: int) -> SafeString:
@@ -75,9 +77,9 @@ class ImageAdmin(ReadOnlyAdmin):
     search_fields = ["name"]
     search_help_text = "Beginning of the name, whole SHA-256, or #number"
     fields = [
-        "large", "name", "campaign", "state", "split", "known_choice", "problem", "skips",
-        "put_back_at", "answers", "queries", "sha256", "key", "pixels", "size", "shown", "cell",
-        "position", "created_at",
+        "large", "name", "campaign", "state", "split", "known_choice", "problem", "excluded_for",
+        "skips", "put_back_at", "answers", "queries", "sha256", "key", "pixels", "size", "shown",
+        "cell", "position", "created_at",
     ]  # fmt: skip
     readonly_fields = ["large", "skips", "answers", "queries", "pixels", "shown"]
 
@@ -91,23 +93,23 @@ class ImageAdmin(ReadOnlyAdmin):
         return changelist
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return [*self.list_display, *(["skips"] if request.GET.get("said") else [])]
+        said = request.GET.get("said")
+        return [*self.list_display, *([_TELLING.get(said, "skips")] if said else [])]
 
     def has_put_back_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("pools.change_image")
 
-    @admin.action(
-        description="Put back into D what people called unusable", permissions=["put_back"]
-    )
+    @admin.action(description="Put back, for everybody", permissions=["put_back"])
     def put_back(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
         chosen = {image.pk: image for image in queryset}
         done = excluded.put_back(image_ids=chosen)
         for image_id in done:
-            self.log_change(request, chosen[image_id], "Put back into D.")
+            self.log_change(request, chosen[image_id], "Put back, for everybody.")
         self.message_user(
             request,
-            f"{len(done):,} of {len(chosen):,} images put back: what was said against them until "
-            "now does not count any more. Others were not excluded by people.",
+            f"{len(done):,} of {len(chosen):,} images put back: what was said of them until now "
+            "does not count any more, and everybody who has not answered may be asked. Others were "
+            "neither excluded nor skipped.",
             messages.SUCCESS if done else messages.WARNING,
         )
 

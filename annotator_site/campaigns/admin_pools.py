@@ -70,6 +70,7 @@ class AssignmentAdmin(ImageRowsAdmin):
 
     list_display = [
         "id", "query_number", "image_number", "state", "annotator", "lease_expires", "skip_reason",
+        "skip_sender",
     ]  # fmt: skip
     list_select_related = ["annotator"]
     list_filter = [

@@ -1,17 +1,18 @@
-"""What people skip, for those who run a campaign: images called unusable, images left by all."""
+"""What was not answered, for those who run a campaign: images called unusable, left by all, or not
+shown. What people say and what machines find are told apart."""
 
 from collections.abc import Iterable
 from typing import Any, Final
 
 from django.contrib import admin
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from al_engine.pools.excluded import UNUSABLE
-from al_engine.pools.models import Annotator, Assignment, Campaign, Image, Label
+from al_engine.pools.excluded import ASIDE, UNSHOWN
+from al_engine.pools.models import Annotator, Assignment, Campaign, Image, Label, PastSkip
 
 COUNTED: Final = 1_000
 """Counts stop here."""
@@ -22,12 +23,30 @@ _WORDS: Final = dict(Assignment.SkipReason.choices)
 def called_unusable(rows: QuerySet[Image]) -> QuerySet[Image]:
     """Images that two people took out of the pools."""
     out = Image.State.EXCLUDED
-    return rows.filter(state=out, resting=out, problem=UNUSABLE)
+    return rows.filter(state=out, resting=out, excluded_for=Image.ExcludedFor.VERDICT)
+
+
+def set_aside(rows: QuerySet[Image]) -> QuerySet[Image]:
+    """Images whose files are missing or damaged, until they are back."""
+    return rows.filter(excluded_for__in=ASIDE)
+
+
+def unshown(rows: QuerySet[Image], *, campaign_id: int | None = None) -> QuerySet[Image]:
+    """Images still in S whose picture did not show in somebody's browser."""
+    reported = Q(skip_reason__in=UNSHOWN)
+    return _skipped(rows, reported, by=1, campaign_id=campaign_id)
 
 
 def skipped(rows: QuerySet[Image], *, by: int, campaign_id: int | None = None) -> QuerySet[Image]:
     """Images still in S that so many people skipped."""
-    turns = Assignment.objects.filter(state=Assignment.State.SKIPPED)
+    by_person = Q(skip_sender=Assignment.Sender.PERSON)
+    return _skipped(rows, by_person, by=by, campaign_id=campaign_id)
+
+
+def _skipped(
+    rows: QuerySet[Image], which: Q, *, by: int, campaign_id: int | None
+) -> QuerySet[Image]:
+    turns = Assignment.objects.filter(which, state=Assignment.State.SKIPPED)
     if campaign_id is not None:
         turns = turns.filter(campaign=campaign_id)
     last = turns.order_by().filter(image=OuterRef("pk"))[by - 1 : by]
@@ -44,15 +63,15 @@ def left_by_everybody(rows: QuerySet[Image], *, campaign_id: int | None = None) 
         state=Assignment.State.LEASED
     )
     said = Label.objects.filter(image=image, annotator=OuterRef("pk"), retracted_at=None)
-    return skipped(rows, by=1, campaign_id=campaign_id).filter(
+    return _skipped(rows, Q(), by=1, campaign_id=campaign_id).filter(
         Exists(active), ~Exists(active.filter(~Exists(had), ~Exists(said)))
     )
 
 
 class SkipFilter(admin.SimpleListFilter):
-    """By what people said of images that they did not answer."""
+    """By what was said of images that were not answered."""
 
-    title = "what people skip"
+    title = "what was not answered"
     parameter_name = "said"
 
     def lookups(
@@ -61,6 +80,8 @@ class SkipFilter(admin.SimpleListFilter):
         return [
             ("unusable", "excluded by people"),
             ("everybody", "skipped by everybody"),
+            ("unshown", "did not show"),
+            ("aside", "files missing or damaged"),
             *[(str(n), f"skipped by {n} or more, still asked") for n in (1, 2, 3, 5)],
         ]
 
@@ -72,33 +93,56 @@ class SkipFilter(admin.SimpleListFilter):
                 return called_unusable(queryset)
             case "everybody":
                 return left_by_everybody(queryset, campaign_id=campaign_id)
+            case "unshown":
+                return unshown(queryset, campaign_id=campaign_id)
+            case "aside":
+                return set_aside(queryset)
             case "1" | "2" | "3" | "5":
                 return skipped(queryset, by=int(value), campaign_id=campaign_id)
         return queryset
 
 
 def skips_of(images: Iterable[Image]) -> dict[int, SafeString]:
-    """Who skipped each of these images, why and when; those that nobody skipped are left out."""
-    told: dict[int, list[tuple[str, str, str]]] = {}
-    for image_id, who, why, at in (
-        Assignment.objects.filter(image__in=list(images), state=Assignment.State.SKIPPED)
+    """Who skipped each of these images, why and when; those that nobody skipped are left out.
+
+    What was said before an image was put back comes first.
+    """
+    chosen = list(images)
+    past = (
+        PastSkip.objects.filter(image__in=chosen)
         .order_by("skipped_at")
-        .values_list("image", "annotator__pseudonym", "skip_reason", "skipped_at")
-    ):
-        when = f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "–"
-        told.setdefault(image_id, []).append((who, _WORDS.get(why, why), when))
+        .values_list("image", "annotator__pseudonym", "reason", "sender", "detail", "skipped_at")
+    )
+    now = (
+        Assignment.objects.filter(image__in=chosen, state=Assignment.State.SKIPPED)
+        .order_by("skipped_at")
+        .values_list(
+            "image", "annotator__pseudonym", "skip_reason", "skip_sender", "skip_detail",
+            "skipped_at",
+        )
+    )  # fmt: skip
+    told: dict[int, list[tuple[str, str, str, str]]] = {}
+    for rows, after in ((past, ", before it was put back"), (now, "")):
+        for image_id, who, why, sender, detail, at in rows:
+            words = _WORDS.get(why, why)
+            if sender == Assignment.Sender.MACHINE:
+                words = f"{words} (said by a machine{detail and f': {detail}'})"
+            when = f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "–"
+            told.setdefault(image_id, []).append((who, words, when, after))
     return {
-        image_id: format_html_join("", "<div>{}: {}, {}</div>", lines)
+        image_id: format_html_join("", "<div>{}: {}, {}{}</div>", lines)
         for image_id, lines in told.items()
     }
 
 
 def to_look_at(campaign: Campaign) -> SafeString:
-    """How many images of a campaign people took out or left, with the way to them."""
+    """How many images of a campaign are out, left or not shown, with the way to them."""
     images = Image.objects.filter(campaign=campaign)
     found = [
         ("unusable", "called unusable by two people", called_unusable(images)),
         ("everybody", "skipped by everybody", left_by_everybody(images, campaign_id=campaign.pk)),
+        ("unshown", "that did not show in a browser", unshown(images, campaign_id=campaign.pk)),
+        ("aside", "whose files are missing or damaged", set_aside(images)),
     ]
     address = reverse("admin:pools_image_changelist")
     return format_html_join(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from al_engine.pools import images as pool_images
+from al_engine.pools import storage
 from al_engine.pools.images import DisplayFile, KnownImage, NewImage
 from al_engine.pools.models import Campaign, Choice
 from annotator_site.campaigns.known_labels import KnownLabels, known_labels, survey
@@ -81,6 +82,7 @@ def import_images(
     source: Path,
     split: str = "pool",
     known: str | Path | None = None,
+    restore: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> ImportReport:
     """Import a folder, zip or tar into a campaign.
@@ -88,18 +90,28 @@ def import_images(
     `split`: pool, holdout or gold. `known`: where labels that are known beforehand come from:
     "folder", "none", a CSV of path,label, or None for folders if every one of them is a class.
     `progress` is called after every batch. Raises SourceError where the source or the CSV
-    cannot be used, and AddingElsewhereError where another import into the campaign runs.
+    cannot be used, AddingElsewhereError where another import into the campaign runs, and
+    StorageAway where none of the campaign's files is where it was: new ones would go into the
+    empty folder of a lost mount. With `restore` they are lost for good, and are stored anew.
     """
     begun = time.monotonic()
     opened = open_source(source)
     with pool_images.adding(campaign_id=campaign.pk):
+        if not restore:
+            storage.require(campaign.pk)
         seen = survey(opened.names())
         choices = dict(Choice.objects.filter(campaign=campaign).values_list("name", "id"))
         labels = known_labels(how=known, choices=choices, seen=seen)
         tally = _Tally()
         with ThreadPoolExecutor(_THREADS, "import") as threads:
             for batch in _batches(opened.entries()):
-                _import_batch(campaign.pk, split, batch, labels, threads, tally)
+                images = _take_batch(campaign.pk, split, batch, labels, threads, tally)
+                if not restore:
+                    # Before a row names what may have gone elsewhere.
+                    storage.require(campaign.pk)
+                pool_images.add_images(campaign_id=campaign.pk, split=split, images=images)
+                tally.added += len(images)
+                tally.labeled += sum(image.known_choice_id is not None for image in images)
                 if progress:
                     elapsed = time.monotonic() - begun
                     progress(Progress(tally.done, seen.files, tally.added, elapsed))
@@ -130,14 +142,15 @@ def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
         yield batch
 
 
-def _import_batch(
+def _take_batch(
     campaign_id: int,
     split: str,
     batch: list[Entry],
     labels: KnownLabels,
     threads: ThreadPoolExecutor,
     tally: _Tally,
-) -> None:
+) -> list[NewImage]:
+    """Store a batch, and mend what is stored of images that the campaign has; the new images."""
     tally.done += len(batch)
     tally.ignored += sum(entry.ignored for entry in batch)
     choice_of: dict[str, int | None] = {}
@@ -160,16 +173,14 @@ def _import_batch(
         entry = first[sha256]
         return take_image(campaign_id, sha256, entry.name, entry.data, choice_of[sha256])
 
-    images = []
+    images: list[NewImage] = []
     new = [sha256 for sha256 in first if sha256 not in known]
     for sha256, result in zip(new, threads.map(take, new), strict=True):
         if isinstance(result, str):
             tally.refuse(first[sha256].name, result)
         else:
             images.append(result)
-    pool_images.add_images(campaign_id=campaign_id, split=split, images=images)
-    tally.added += len(images)
-    tally.labeled += sum(image.known_choice_id is not None for image in images)
+    return images
 
 
 def _meet_again(

@@ -48,14 +48,17 @@ def take_image(
 def mend_image(campaign_id: int, image: KnownImage, data: bytes) -> DisplayFile | None:
     """Have again what is stored of an image that the campaign has: the file and its copy.
 
-    Returns the copy where it has other bytes now, as another version of the library that makes
-    copies writes them: the image's row does not name it yet. Raises SourceError.
+    Of one whose files were found to be faulty all is stored anew. Returns the copy where it has
+    other bytes now, as another version of the library that makes copies writes them: the image's
+    row does not name it yet. Raises SourceError.
     """
-    _store(image.key, data)
-    if image.display_key is None or _is_stored(image.display_key, image.display_size):
+    _store(image.key, data, anew=image.faulty)
+    if image.display_key is None or (
+        not image.faulty and _is_stored(image.display_key, image.display_size)
+    ):
         return None
     try:
-        display = _store_copy(campaign_id, _inspect(data).copy)
+        display = _store_copy(campaign_id, _inspect(data).copy, anew=image.faulty)
     except BrokenImageError:
         return None  # it came in under an earlier version that took it
     return None if display is None or display.key == image.display_key else display
@@ -66,11 +69,13 @@ def _inspect(data: bytes) -> ImageFacts:
         return inspect_image(data)
 
 
-def _store_copy(campaign_id: int, copy: DisplayCopy | None) -> DisplayFile | None:
+def _store_copy(
+    campaign_id: int, copy: DisplayCopy | None, *, anew: bool = False
+) -> DisplayFile | None:
     if copy is None:
         return None
     key = _key(campaign_id, hashlib.sha256(copy.data).hexdigest(), copy.extension)
-    _store(key, copy.data)
+    _store(key, copy.data, anew=anew)
     return DisplayFile(key=key, width=copy.width, height=copy.height, size=len(copy.data))
 
 
@@ -85,13 +90,16 @@ def _is_stored(key: str, size: int | None) -> bool:
         return False
 
 
-def _store(key: str, data: bytes) -> None:
-    """Have the file in the storage, whole, and on disk where the storage is a local one."""
+def _store(key: str, data: bytes, *, anew: bool = False) -> None:
+    """Have the file in the storage, whole, and on disk where the storage is a local one.
+
+    With `anew` whatever is there. Raises SourceError and, where the storage fails, OSError.
+    """
     with _storing[hash(key) % len(_storing)]:
         try:
-            if default_storage.size(key) == len(data):
+            if default_storage.size(key) == len(data) and not anew:
                 return
-            # What an import that was killed left behind.
+            # What an import that was killed left behind, or what was damaged.
             default_storage.delete(key)
         except FileNotFoundError:
             pass

@@ -263,7 +263,7 @@ def _answers(batch: Batch) -> list[Answer]:
 
 def _skips(batch: Batch) -> list[Skip]:
     return [
-        Skip(sub.session.annotator_id, m.query, m.reason)
+        Skip(sub.session.annotator_id, m.query, m.reason, m.sender, m.detail)
         for sub in batch.submissions
         if isinstance(m := sub.message, SkipMessage)
     ]

@@ -99,7 +99,8 @@ async def exchange_spares(desk: Desk) -> None:
             async with desk.pool.connection() as conn:
                 newest, offered = await query.filled_by(conn, campaign_id=desk.campaign.id)
             most = offered // 2
-            if newest is not None and most and (newest != asks or time.monotonic() < until):
+            asked_anew = newest != asks or time.monotonic() < until
+            if newest is not None and most and asked_anew and not desk.storage_away:
                 spares = _spares(desk)
                 gone = await _exchange(desk, newest, spares, most=most)
                 if newest != asks or gone:

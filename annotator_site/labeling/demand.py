@@ -72,12 +72,15 @@ def demands(sessions: Iterable[Session]) -> list[Demand]:
 
 
 def why_idle(
-    campaign: CampaignView, progress: Progress, shortage: Shortage | None
+    campaign: CampaignView, progress: Progress, shortage: Shortage | None, *, storage_away: bool
 ) -> tuple[IdleReason, Shortage | None]:
-    """Why there is nothing to label; `shortage` is the detail of an empty pool."""
+    """Why there is nothing to label; `shortage` is the detail of an empty pool.
+
+    While the storage is away nothing is handed out, whatever is in the pool.
+    """
     if campaign.state == "paused":
         return "paused", None
     everything = progress.total and progress.labeled >= progress.total
     if campaign.state == "finished" or everything:
         return "finished", None
-    return "pool_empty", shortage
+    return "pool_empty", "storage_away" if storage_away else shortage

@@ -29,7 +29,7 @@ from annotator_site.labeling.campaign_view import CampaignView
 from annotator_site.labeling.demand import Waiting, demands, why_idle
 from annotator_site.labeling.disk import Disk
 from annotator_site.labeling.people import People
-from annotator_site.labeling.protocol import LabelMessage, UndoMessage
+from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
 from annotator_site.labeling.receipts import receipt_of, refusal, reply
 from annotator_site.labeling.session import Bucket, Buckets, Session
 
@@ -60,6 +60,10 @@ class Desk:
         # Set when S may have what a newer model chose.
         self.fresher = asyncio.Event()
         self.progress = Progress(labeled=0, total=0, answers=0)
+        # No picture can be shown now: nothing more is handed out.
+        self.storage_away = False
+        # Set when a picture did not show.
+        self.reported = asyncio.Event()
         # Why S had nothing for somebody, when that was last so.
         self._shortage: Shortage | None = None
 
@@ -87,8 +91,13 @@ class Desk:
         if nack := refusal(self.campaign, session, message):
             session.deliver(nack)
             return
-        session.active_at = time.monotonic()
-        session.away = False
+        if isinstance(message, SkipMessage) and message.sender == "machine":
+            # Of nobody's doing: a page that is left alone does not walk through all of S.
+            idle_seconds = time.monotonic() - session.active_at
+            session.away |= idle_seconds >= self.campaign.lease_seconds
+        else:
+            session.active_at = time.monotonic()
+            session.away = False
         session.unanswered += 1
         if not isinstance(message, UndoMessage):
             self.people.answers(session, message.query)
@@ -139,14 +148,18 @@ class Desk:
         left, gone = self.people.departures.take()
         batch = Batch(batches.take(self._pending), left=left, gone=gone)
         wanting = self.people.waiting.take()
-        if self.campaign.state == "running":
+        running = self.campaign.state == "running"
+        if running:
             batch.resumes = resumes
+        else:
+            # The leases of lost connections run out.
+            wanting += [each.session for each in resumes if each.session.id in self.people.sessions]
+        if running and not self.storage_away:
             resuming = {resume.session.id for resume in resumes}
             batch.demands = demands(each for each in wanting if each.id not in resuming)
             self.people.expect(batch.demands, 1)
         else:
-            # Nothing is handed out: the leases of lost connections run out.
-            wanting += [each.session for each in resumes if each.session.id in self.people.sessions]
+            # Nothing new is handed out.
             for session in wanting:
                 self.people.waiting.starve(session, *self._why_idle())
         return batch
@@ -231,6 +244,8 @@ class Desk:
             self.people.window.answers += 1
         elif isinstance(message, UndoMessage) and message.label in outcome.undone:
             session.mine -= 1
+        elif isinstance(message, SkipMessage) and message.sender == "machine":
+            self.reported.set()
         session.deliver(reply(sub, receipt, outcome))
 
     async def _serve_short(self, sessions: list[Session]) -> None:
@@ -262,4 +277,6 @@ class Desk:
                 self.people.waiting.starve(session, *self._why_idle())
 
     def _why_idle(self) -> tuple[protocol.IdleReason, Shortage | None]:
-        return why_idle(self.campaign, self.progress, self._shortage)
+        return why_idle(
+            self.campaign, self.progress, self._shortage, storage_away=self.storage_away
+        )

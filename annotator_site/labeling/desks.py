@@ -24,6 +24,7 @@ from annotator_site.labeling.caretaker import (
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.disk import Disk
 from annotator_site.labeling.protocol import CloseCode
+from annotator_site.labeling.storage_watch import watch_files, watch_storage
 from annotator_site.off_loop import off_loop
 
 log = logging.getLogger(__name__)
@@ -107,6 +108,8 @@ class Desks:
                 asyncio.create_task(tell_news(opened)),
                 asyncio.create_task(exchange_spares(opened)),
                 asyncio.create_task(look_after(opened, self.sessions)),
+                asyncio.create_task(watch_storage(opened)),
+                asyncio.create_task(watch_files(opened)),
             ]
         return self._desks[campaign.id]
 

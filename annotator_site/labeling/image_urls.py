@@ -4,6 +4,9 @@ Whoever was given an address may fetch the image without a session or a query, a
 keep it for ever: the bytes under an address never change. An address is the same all week,
 so that a browser that has the image does not fetch it again. Where images are in object storage,
 its own signed addresses take the place of ours.
+
+An address also says with which key it was signed: one of another host, whose SECRET_KEY differs,
+is told from a forged one.
 """
 
 import base64
@@ -20,6 +23,7 @@ from django.core.files.storage import default_storage
 
 PREFIX: Final = "/i/"
 _WEEK_SECONDS: Final = 7 * 24 * 3600
+_KEY_NAME_LENGTH: Final = 6
 
 
 def image_url(key: str) -> str:
@@ -27,7 +31,8 @@ def image_url(key: str) -> str:
     if signed_by_storage := _storage_signs():
         return signed_by_storage(key)
     week = _this_week()
-    return f"{PREFIX}{key.removeprefix('images/')}?w={week}&s={_signature(key, week)}"
+    signature = f"k={_key_name()}&s={_signature(key, week)}"
+    return f"{PREFIX}{key.removeprefix('images/')}?w={week}&{signature}"
 
 
 def load() -> None:
@@ -42,8 +47,17 @@ def load() -> None:
             raise ImproperlyConfigured(str(error)) from error
 
 
-def key_of(path: str, week: str, signature: str) -> str | None:
-    """The storage key that a signed address names, or None where it is forged or too old."""
+class SignedElsewhere(ValueError):
+    """An address that was signed with another key than this process has."""
+
+
+def key_of(path: str, week: str, key_name: str, signature: str) -> str | None:
+    """The storage key that a signed address names, or None where it is forged or too old.
+
+    Raises SignedElsewhere where it may be good elsewhere.
+    """
+    if len(key_name) == _KEY_NAME_LENGTH and key_name != _key_name():
+        raise SignedElsewhere
     # Compared as text: `int` would raise for thousands of digits.
     this_week = _this_week()
     signed = {str(each): each for each in (this_week, this_week - 1)}.get(week)
@@ -52,7 +66,7 @@ def key_of(path: str, week: str, signature: str) -> str | None:
     key = f"images/{path.removeprefix(PREFIX)}"
     # As bytes: `compare_digest` raises for text that is not ASCII.
     good = hmac.compare_digest(_signature(key, signed).encode(), signature.encode())
-    return key if good else None
+    return key if good and key_name == _key_name() else None
 
 
 def _this_week() -> int:
@@ -67,6 +81,13 @@ def _signature(key: str, week: int) -> str:
 @cache
 def _signing_key() -> bytes:
     return hashlib.sha256(b"nowait image addresses:" + settings.SECRET_KEY.encode()).digest()
+
+
+@cache
+def _key_name() -> str:
+    """Says which key it is, and nothing else about it."""
+    digest = hashlib.sha256(b"name of a key:" + _signing_key()).digest()
+    return base64.urlsafe_b64encode(digest).decode()[:_KEY_NAME_LENGTH]
 
 
 @cache

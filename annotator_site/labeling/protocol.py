@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from al_engine.pools.labeled import Progress
-from al_engine.pools.turns import Shortage, Turn
+from al_engine.pools.turns import Sender, Shortage, Turn
 from annotator_site.labeling.image_urls import image_url
 
 SUBPROTOCOL: Final = "nowait.v1"
@@ -22,6 +22,9 @@ _MAX_SHOWN_MS: Final = 2**31 - 1
 _MAX_ID: Final = 2**63 - 1
 _MAX_ID_LENGTH: Final = 64
 _SKIP_REASONS: Final = ("unsure", "bad_image", "other")
+_PROBLEMS: Final = ("not_found", "not_decodable", "not_loaded")
+_SENDERS: Final = ("person", "machine")
+MAX_DETAIL_LENGTH: Final = 200
 
 NackCode = Literal[
     "bad_message",
@@ -88,11 +91,13 @@ class LabelMessage:
 
 @dataclass(frozen=True, slots=True)
 class SkipMessage:
-    """A query that the person does not want to answer."""
+    """A query that the person does not want to answer, or whose picture did not show."""
 
     id: UUID
     query: int
     reason: str
+    sender: Sender = "person"
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +137,20 @@ def parse(frame: str | bytes) -> Message:
                     _integer(data, "shown_ms", 0, _MAX_SHOWN_MS),
                 )
             case "skip":
-                if data.get("reason") not in _SKIP_REASONS:
-                    raise BadMessage(f"“reason” must be one of {', '.join(_SKIP_REASONS)}.")
                 return SkipMessage(
-                    _uuid(data, "id"), _integer(data, "query", 0, _MAX_ID), data["reason"]
+                    _uuid(data, "id"),
+                    _integer(data, "query", 0, _MAX_ID),
+                    _one_of(data, "reason", _SKIP_REASONS),
+                    _sender(data),
+                )
+            case "report":
+                # The turn leaves its person as by a skip, and nothing is said of the image.
+                return SkipMessage(
+                    _uuid(data, "id"),
+                    _integer(data, "query", 0, _MAX_ID),
+                    _one_of(data, "problem", _PROBLEMS),
+                    "machine",
+                    _detail(data),
                 )
             case "undo":
                 return UndoMessage(_uuid(data, "id"), _uuid(data, "label"))
@@ -213,8 +228,9 @@ def revoke(turn_id: int, *, fresher: bool = False) -> str:
 def idle(reason: IdleReason, detail: Shortage | None) -> str:
     """There is nothing to label now; the server pushes again by itself.
 
-    The detail of an empty pool: workers are choosing, no worker runs, or what is left was answered
-    or skipped by this person or is with others. None where that is not known yet.
+    The detail of an empty pool: workers are choosing, no worker runs, what is left was answered or
+    skipped by this person or is with others, or no picture can be shown. None where that is not
+    known yet.
     """
     return _frame({"type": "idle", "reason": reason, "detail": detail})
 
@@ -240,6 +256,28 @@ def _uuid(data: dict[str, Any], key: str) -> UUID:
         except ValueError:
             pass
     raise BadMessage(f"“{key}” must be a UUID.")
+
+
+def _one_of(
+    data: dict[str, Any], key: str, words: Sequence[str], default: str | None = None
+) -> str:
+    value = data.get(key, default)
+    if isinstance(value, str) and value in words:
+        return value
+    raise BadMessage(f"“{key}” must be one of {', '.join(words)}.")
+
+
+def _sender(data: dict[str, Any]) -> Sender:
+    return "machine" if _one_of(data, "sender", _SENDERS, "person") == "machine" else "person"
+
+
+def _detail(data: dict[str, Any]) -> str:
+    value = data.get("detail", "")
+    if isinstance(value, str) and len(value) <= MAX_DETAIL_LENGTH and value.isprintable():
+        return value
+    raise BadMessage(
+        f"“detail” must be one line of text, of at most {MAX_DETAIL_LENGTH} characters."
+    )
 
 
 def _integer(data: dict[str, Any], key: str, low: int, high: int) -> int:

@@ -56,6 +56,13 @@ def _states() -> dict[str, Any]:
             ),
             link=home,
         ),
+        "storage_away": _state(
+            _("Images cannot be loaded now"),
+            _(
+                "Your answers are kept. This page tries again by itself and goes on as soon as "
+                "images come."
+            ),
+        ),
         "paused": _state(
             _("This campaign is paused"),
             _("Everything you answered is safe. When it goes on, images come by themselves."),
@@ -74,6 +81,14 @@ def _states() -> dict[str, Any]:
         "break": _state(
             _("Paused by you"),
             _("Your answers are saved and your images went to others. Press any key to go on."),
+            button=_("Go on"),
+        ),
+        "cannot_show": _state(
+            _("This browser cannot show these images"),
+            _(
+                "Several in a row could not be opened here. That was reported. Try another "
+                "browser or device, or press any key to try again."
+            ),
             button=_("Go on"),
         ),
         "4401": _state(
@@ -152,8 +167,7 @@ def _image() -> dict[str, Any]:
         "contrast": _("Contrast {percent} %"),
         "again": _("{name}: label this image again"),
         "undo": _("Undo {name} and label its image again"),
-        "broken": _("An image could not be opened. It was reported and passed over."),
-        "unreached": _("An image could not be fetched and was passed over."),
+        "unshown": _("An image could not be shown here. That was reported."),
         "revoked": _("That image went to somebody else. Here is the next."),
         "refusals": {
             "bad_message": _("The server could not read an answer of this page. Load it again."),

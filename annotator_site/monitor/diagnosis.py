@@ -16,6 +16,7 @@ def diagnose(state: State) -> list[Finding]:
         # One thing to do at a time.
         return [*_unlabeled(state), *_annotators(state)]
     return [
+        *_storage(state),
         *_unlabeled(state),
         *(_processes(state, "worker", state.campaign.workers) if running else []),
         *(_queries(state) if running else []),
@@ -23,6 +24,41 @@ def diagnose(state: State) -> list[Finding]:
         *(_processes(state, "server", state.campaign.servers) if running else []),
         *(_model(state) if running else []),
     ]
+
+
+def _storage(state: State) -> list[Finding]:
+    storage = state.storage
+    if storage["problem"]:
+        return [
+            Finding(
+                "unlabeled",
+                "bad",
+                f"No image can be shown. {storage['problem']} Nobody is asked until the storage is "
+                "back; what people hold and answered is kept.",
+            )
+        ]
+    found = []
+    if storage["set_aside"]:
+        words = "1 image is" if storage["set_aside"] == 1 else f"{storage['set_aside']} images are"
+        found.append(
+            Finding(
+                "unlabeled",
+                "warn",
+                f"{words} set aside: files are missing or damaged. Import them again, or bring "
+                "the files back; the images then return by themselves.",
+            )
+        )
+    if storage["unshown"]:
+        times = "once" if storage["unshown"] == 1 else f"{storage['unshown']} times"
+        found.append(
+            Finding(
+                "annotators",
+                "warn",
+                f"A picture did not show in somebody’s browser {times}. See “did not show” in "
+                "the list of images.",
+            )
+        )
+    return found
 
 
 def _unlabeled(state: State) -> list[Finding]:

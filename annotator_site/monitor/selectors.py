@@ -73,6 +73,7 @@ def read_state(campaign_id: int) -> State:
         labels_last_minute=last_minute,
         waits_ms=known["waits_ms"],
         staleness=known["staleness"],
+        storage=known["storage"],
         connected=connected,
         model=_newest_version(campaign_id),
         processes=_processes(campaign_id, now),

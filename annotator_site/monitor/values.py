@@ -6,7 +6,7 @@ Times are Unix seconds, or seconds since something happened (`…_s`), by the da
 from dataclasses import dataclass, field
 from typing import Literal
 
-from al_engine.pools.status import Rates, Staleness, Waits
+from al_engine.pools.status import Rates, Staleness, Storage, Waits
 
 Part = Literal["unlabeled", "workers", "queries", "annotators", "labeled", "servers", "model"]
 Level = Literal["info", "warn", "bad"]
@@ -134,6 +134,7 @@ class State:
     labels_last_minute: int
     waits_ms: Waits
     staleness: Staleness
+    storage: Storage
     connected: int
     model: Version | None
     processes: list[Process]

@@ -272,7 +272,7 @@ class Bot:
         message_id = str(uuid.uuid4())
         message: dict[str, Any] = {"id": message_id, "query": query}
         if choice is None:
-            message |= {"type": "skip", "reason": "unsure"}
+            message |= {"type": "skip", "reason": "unsure", "sender": "machine"}
         else:
             shown_ms = int((now - self._shown_at) * 1000)
             message |= {"type": "label", "choice": choice, "shown_ms": shown_ms}

@@ -4,20 +4,32 @@
 // Decoding costs frames of its own. So it is done for the next few alone, right after an answer,
 // when the next key press is furthest away.
 
+import { Knocking, browserName, whyNot } from "./pictures.js";
+
 const CONFIRM_MS = 2000; // after a reconnection the server sends again what is still ours
-const LONGEST_RETRY_MS = 5000;
-const TRIES = 6;
 const AT_HAND = 2; // images decoded and painted ahead
+// A picture that fails so often and for so long, while others come, is passed over.
+const TRIES = 6;
+const GIVE_UP_MS = 60000;
+const ODD = 3; // times that it is whole and yet cannot be shown
 
 export class Buffer {
   #turns = []; // as newTurn makes them: oldest first
   #on;
   #timer = 0;
+  #knocking = new Knocking();
+  #cameAt = 0; // when a picture was fetched last
   fetching = 0; // seconds that the last image took from its query to the browser
 
-  // on: {ready(turn), broken(turn, reason), gone(turn), linked() → whether there is a connection}
+  // on: {ready(turn), unshown(turn, problem, detail), waits(), gone(turn)}; waits() is called when a
+  // picture cannot be fetched for now.
   constructor(on) {
     this.#on = on;
+  }
+
+  // Whether pictures cannot be loaded now, and that for long enough to say so.
+  get failing() {
+    return this.#knocking.lasting;
   }
 
   get size() {
@@ -32,7 +44,20 @@ export class Buffer {
   add({ query, image }) {
     const turn = newTurn({ query, image });
     this.#turns.push(turn);
-    this.#bring(turn, 0);
+    this.#bring(turn);
+  }
+
+  // The server sent it again, perhaps at another address: the former one may be too old.
+  renew(turn, image) {
+    if (turn.image.url === image.url) return;
+    turn.image = image;
+    if (!turn.loaded) turn.again?.();
+  }
+
+  // A turn of the stage whose picture cannot be shown there.
+  bringAgain(turn) {
+    this.#turns.unshift(turn);
+    this.#again(turn);
   }
 
   // Has the next few images decoded; each is `ready` then. What was begun comes first, should the
@@ -62,12 +87,16 @@ export class Buffer {
     const at = this.#turns.findIndex((turn) => turn.id === String(id));
     if (at < 0) return undefined;
     const [turn] = this.#turns.splice(at, 1);
+    this.#knocking.forget(turn);
     discard(turn);
     return turn;
   }
 
   clear() {
-    this.#turns.forEach(discard);
+    for (const turn of this.#turns) {
+      this.#knocking.forget(turn);
+      discard(turn);
+    }
     this.#turns = [];
   }
 
@@ -75,10 +104,8 @@ export class Buffer {
   // turn on the stage, which is not in here.
   expectAgain(shown) {
     const held = shown ? [shown, ...this.#turns] : [...this.#turns];
-    for (const turn of held) {
-      turn.confirmed = false;
-      turn.again?.(); // there is a network again
-    }
+    for (const turn of held) turn.confirmed = false;
+    this.#knocking.all(); // there is a network again
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       for (const turn of held) if (!turn.confirmed) this.#on.gone(turn);
@@ -90,47 +117,65 @@ export class Buffer {
     clearTimeout(this.#timer);
   }
 
-  async #bring(turn, tries) {
+  async #bring(turn) {
     const { element } = turn;
     const begun = performance.now();
     try {
       await loaded(element);
       turn.loaded = true;
-      this.fetching = (performance.now() - begun) / 1000;
+      this.#cameAt = performance.now();
+      this.fetching = (this.#cameAt - begun) / 1000;
+      this.#knocking.came(turn);
       const ripe = new Promise((ripen) => (turn.ripen = ripen));
       this.ripen();
       await ripe;
       await element.decode();
       turn.ready = true;
     } catch {
-      const reason = await reasonOf(turn.image.url);
-      if (!this.#turns.includes(turn)) return;
-      // Without a link it is the network's fault, however often it is tried.
-      if (reason === "network" && (tries < TRIES || !this.#on.linked())) {
-        const wait = Math.min(LONGEST_RETRY_MS, 250 * 2 ** tries);
-        turn.again = () => this.#again(turn, tries + 1);
-        turn.retry = setTimeout(turn.again, wait);
-        return;
-      }
-      this.remove(turn.id);
-      this.#on.broken(turn, reason === "broken" ? "bad_image" : "other");
+      await this.#failed(turn);
       return;
     }
     if (this.#turns.includes(turn)) this.#on.ready(turn);
   }
 
-  #again(turn, tries) {
-    clearTimeout(turn.retry);
+  // Asks why. Nothing is said about a picture but what is certain.
+  async #failed(turn) {
+    const why = await whyNot(turn.image.url);
+    if (!this.#turns.includes(turn)) return;
+    turn.failures += 1;
+    turn.failedAt ??= performance.now();
+    if (why.whole) turn.odd += 1;
+    const problem = why.problem || this.#givenUp(turn);
+    if (problem) {
+      this.remove(turn.id);
+      this.#on.unshown(turn, problem, why.detail ?? browserName());
+      return;
+    }
+    turn.again = () => this.#again(turn);
+    this.#knocking.add(turn);
+    this.#on.waits();
+  }
+
+  #givenUp(turn) {
+    if (turn.odd >= ODD) return "not_decodable";
+    const long = performance.now() - turn.failedAt > GIVE_UP_MS;
+    // While no other comes, it is not this one's fault, however long it takes.
+    const alone = this.#cameAt > turn.failedAt;
+    return long && alone && turn.failures >= TRIES ? "not_loaded" : "";
+  }
+
+  #again(turn) {
     turn.again = null;
     if (!this.#turns.includes(turn)) return;
     turn.element = newElement(turn.image);
-    turn.loaded = turn.ripe = false;
-    this.#bring(turn, tries);
+    turn.loaded = turn.ripe = turn.ready = false;
+    this.#bring(turn);
   }
 }
 
 // loaded: its bytes are here; ripe: it is its turn to be decoded; ready: it is decoded; painted: it
-// lies on the stage; confirmed: the server says that it is ours; again: tries once more to fetch it.
+// lies on the stage; confirmed: the server says that it is ours; again: tries once more to fetch it,
+// where that failed; failures, failedAt and odd: how often, since when, and how often it was whole.
 export function newTurn({ query, image }) {
   return {
     id: String(query),
@@ -143,6 +188,9 @@ export function newTurn({ query, image }) {
     painted: false,
     confirmed: true,
     again: null,
+    failures: 0,
+    failedAt: null,
+    odd: 0,
   };
 }
 
@@ -170,26 +218,4 @@ function newElement({ url, width, height }) {
   }
   element.src = url;
   return element;
-}
-
-// Only an image that arrives and cannot be read, or that is not there, is a bad image: a lost
-// network or a link that is no longer valid says nothing about it.
-async function reasonOf(url) {
-  try {
-    const answer = await fetch(url, { cache: "no-store" });
-    const { ok, status } = answer;
-    if (ok && (await isPicture(answer))) return "network"; // it has come back meanwhile
-    if (ok || status === 404 || status === 410 || status === 415) return "broken";
-    return status >= 500 || status === 429 ? "network" : "refused";
-  } catch {
-    return "network";
-  }
-}
-
-async function isPicture(answer) {
-  const data = await answer.blob();
-  return createImageBitmap(data).then(
-    () => true,
-    () => false,
-  );
 }

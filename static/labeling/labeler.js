@@ -18,6 +18,7 @@ import { word } from "./words.js";
 const SLOW_MS = 2000; // an answer on its way for so long is worth a word
 const UNREACHABLE_MS = 4000;
 const REVOKED_MS = 100;
+const BLIND = 3; // pictures in a row that this browser cannot decode: it is the browser
 
 const part = (id) => document.getElementById(id);
 
@@ -26,7 +27,7 @@ export class Labeler {
   idle = null; // the reason the server gave for having nothing
   why = null; // the same as exactly as the server knows: the key of the words for it
   away = false; // all turns were revoked while nobody answered
-  resting = false; // the person pauses: nothing is held here
+  resting = false; // nothing is held here: the person pauses; the key of the words for it
   welcomed = false;
   unreachable = false;
   keys = keymap([], null);
@@ -37,6 +38,7 @@ export class Labeler {
   #unreachableTimer = 0;
   #revokedTimer = 0;
   #uncounted = 0;
+  #undecodable = 0; // in a row
   #ahead = new Ahead();
   #learned;
   #counted;
@@ -53,16 +55,16 @@ export class Labeler {
     this.stage = new Stage({
       stage: part("stage"),
       frame: part("frame"),
-      broken: (turn) => this.#passOver(turn, "other"),
+      broken: (turn) => this.#bringAgain(turn),
     });
     this.buffer = new Buffer({
       ready: (turn) => {
         this.settle();
         if (this.stage.turn && this.buffer.find(turn.id)) this.stage.prepare(turn);
       },
-      broken: (turn, reason) => this.#passOver(turn, reason),
+      unshown: (turn, problem, detail) => this.#report(turn, problem, detail),
+      waits: () => this.settle(),
       gone: (turn) => this.#gone(turn),
-      linked: () => this.connection.live,
     });
     this.strip = new Strip({ list: part("strip"), place, back: (label) => this.undo(label) });
     this.rail = new Rail({
@@ -150,10 +152,10 @@ export class Labeler {
     this.later.afterImage();
   }
 
-  // A pause of the person's own: others get the images.
-  rest() {
+  // A pause, of the person's own or since nothing can be shown here: others get the images.
+  rest(words = "break") {
     if (this.refusal || this.resting) return;
-    this.resting = true;
+    this.resting = words;
     this.away = false;
     this.idle = null;
     this.stage.clear();
@@ -187,6 +189,7 @@ export class Labeler {
       const next = this.buffer.take();
       if (next) {
         stage.show(next);
+        this.#undecodable = 0;
         this.later.afterImage();
         this.#number += 1;
         view.speak(word("new_image", { number: this.#number, n: rail.choices.length }));
@@ -194,9 +197,10 @@ export class Labeler {
     }
     part("undo").disabled = !this.strip.newest || refusal !== null || this.resting;
     part("pause").disabled = refusal !== null;
-    const without = this.unreachable ? "unreachable" : this.welcomed ? "waiting" : "connecting";
+    const fetching = this.buffer.failing ? "storage_away" : "waiting";
+    const without = this.unreachable ? "unreachable" : this.welcomed ? fetching : "connecting";
     if (refusal) view.state("closed", String(refusal));
-    else if (this.resting) view.state("resting", "break");
+    else if (this.resting) view.state("resting", "break", this.resting);
     else if (stage.turn) view.state("labeling", "labeling");
     else if (this.away) view.state("away", "away");
     else if (this.idle) view.state("idle", this.idle, this.why);
@@ -253,14 +257,24 @@ export class Labeler {
     return { type: "ready", buffer: this.#ahead.size, resume };
   }
 
-  // An image that cannot be shown.
-  #passOver(turn, reason) {
+  // A picture that does not show here: reported by this page, and no verdict of the person.
+  #report(turn, problem, detail) {
     this.take(turn.id);
-    this.outbox.put({ type: "skip", query: turn.query, reason });
+    this.outbox.put({ type: "report", query: turn.query, problem, detail });
     this.answered.add(turn.id);
-    this.view.notice(word(reason === "bad_image" ? "broken" : "unreached"));
+    if (problem === "not_decodable") this.#undecodable += 1;
+    if (this.#undecodable >= BLIND) this.rest("cannot_show");
+    else this.view.notice(word("unshown"));
     this.settle();
     this.flush();
+  }
+
+  // An image that came back to the stage and cannot be shown there: asked for like any other.
+  #bringAgain(turn) {
+    if (this.stage.turn !== turn) return;
+    this.stage.clear();
+    this.buffer.bringAgain(turn);
+    this.settle();
   }
 
   // While the person pauses, what they answered is saved before the link is closed.

@@ -24,8 +24,10 @@ const meanings = {
     labeler.idle = null;
     labeler.away = false;
     const held = stage.turn?.id === id ? stage.turn : buffer.find(id);
-    if (held) held.confirmed = true;
-    else buffer.add(message);
+    if (held) {
+      held.confirmed = true;
+      buffer.renew(held, message.image);
+    } else buffer.add(message);
     labeler.settle();
   },
 

@@ -3,9 +3,12 @@
 
 import { newTurn } from "./buffer.js";
 import { isOurs, keymap } from "./keys.js";
+import { whyNot } from "./pictures.js";
 import { Rail } from "./rail.js";
 import { Stage } from "./stage.js";
-import { word } from "./words.js";
+import { STATES, word } from "./words.js";
+
+const AGAIN_MS = 1000; // until a picture that could not be fetched is tried again
 
 const part = (id) => document.getElementById(id);
 
@@ -30,10 +33,7 @@ export class Practice {
     this.#stage = new Stage({
       stage: part("practice-stage"),
       frame: part("practice-frame"),
-      broken: () => {
-        this.#count -= 1; // it cannot be asked, so it does not count
-        this.#next();
-      },
+      broken: (turn) => this.#broken(turn),
     });
     this.#rail = new Rail({
       box: part("practice-choices"),
@@ -99,6 +99,30 @@ export class Practice {
     this.#stage.show(turn);
   }
 
+  // A picture that is certain not to show cannot be asked, so it does not count. Any other is
+  // waited for.
+  async #broken(turn) {
+    const { problem } = await whyNot(turn.image.url);
+    const goOn = () => {
+      if (!this.#dialog.open || this.#stage.turn !== turn) return;
+      if (problem) {
+        this.#count -= 1;
+        this.#next();
+        return;
+      }
+      this.#stage.clear();
+      this.#stage.sweep();
+      part("practice-said").textContent = "";
+      this.#stage.show(newTurn(turn));
+    };
+    if (problem) {
+      goOn();
+      return;
+    }
+    part("practice-said").textContent = STATES.storage_away.title;
+    setTimeout(goOn, AGAIN_MS);
+  }
+
   #answer(choice) {
     if (!this.#stage.armed || !part("practice-next").hidden) return false;
     const { choice: known } = this.#stage.turn.image;
@@ -116,6 +140,10 @@ export class Practice {
   }
 
   #finish() {
+    if (!this.#count) {
+      this.#panel(word("practice_failed"));
+      return;
+    }
     this.#passed = true;
     part("practice-at").textContent = "";
     this.#panel(word("score", { right: this.#right, n: this.#count }));

@@ -41,7 +41,7 @@ export class View {
     part("panel-link").textContent = link?.text ?? "";
     part("panel-link").classList.toggle("primary", link?.href === "login");
     if (link) part("panel-link").href = link.href === "login" ? this.#loginUrl : link.href;
-    if (state !== "connecting") this.speak(`${title}. ${text}`);
+    if (state !== "connecting" || words === "storage_away") this.speak(`${title}. ${text}`);
   }
 
   // Called for every answer and every receipt: what is the same already is not touched.

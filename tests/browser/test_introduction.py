@@ -175,3 +175,25 @@ def test_an_image_that_cannot_be_shown_does_not_count(
         answer(ann, right=True)
         page.keyboard.press("Enter")
     expect(ann.at("#practice-score")).to_have_text("2 of 2 images right")
+
+
+def test_a_practice_waits_for_a_storage_that_is_away_and_is_not_passed_without_images(
+    person: Person, open_page: OpenPage, console: Console
+) -> None:
+    console.allow("503 (Service Unavailable)", "status of 404")
+    Annotator.objects.filter(pk=person.annotator_id).update(introduced_at="2026-01-01T00:00Z")
+    page = open_page(person)
+    status = 503
+    page.route("**/i/**", lambda route: route.fulfill(status=status))
+    ann = labeler(page, person)
+    ann.go()
+    expect(ann.at("#practice-said")).to_have_text("Images cannot be loaded now")
+    expect(ann.at("#practice-at")).to_have_text("Image 1 of 3")
+    status = 404
+    expect(ann.at("#practice-score")).to_contain_text("could not be fetched")
+    page.unroute("**/i/**")
+    page.get_by_role("button", name="Practice again").click()
+    for _ in range(3):
+        answer(ann, right=True)
+        page.keyboard.press("Enter")
+    expect(ann.at("#practice-score")).to_have_text("3 of 3 images right")

@@ -81,13 +81,14 @@ def pages(small: Campaign, big: Campaign) -> Iterator[str]:
     image = big.images.values_list("pk", flat=True)[7]
     person = big.annotators.values_list("pseudonym", flat=True)[0]
     states = ["unlabeled", "queried", "labeled", "excluded", "reserved"]
+    said = ["unusable", "everybody", "unshown", "aside", "1", "5"]
     queries = {
         "image": [
             "", "p=100", "split=holdout", "split=gold", f"q={sha256}", "q=class-3/image-00000",
             "q=nothing-like-it", f"q=%23{image}", *[f"state={state}" for state in states],
             *[f"campaign={each.pk}&state={state}" for each in (small, big) for state in states],
-            *[f"said={said}" for said in ("unusable", "everybody", "1", "5")],
-            *[f"campaign={big.pk}&said={said}" for said in ("unusable", "everybody", "2")],
+            *[f"said={each}" for each in said],
+            *[f"campaign={big.pk}&said={each}" for each in said],
         ],
         "query": [
             "", "p=100", "state=open", "state=withdrawn", "purpose=audit", f"q=image:{image}",

@@ -1,4 +1,4 @@
-"""The admin shows what people skip, with who and when, and puts back what they took out."""
+"""The admin shows what was not answered, with who and when, and puts it back for everybody."""
 
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 from stock import make_annotator, make_campaign, make_user, shut_out, stock
 
 from al_engine.pools.excluded import UNUSABLE
-from al_engine.pools.models import Annotator, Assignment, Campaign, Image
+from al_engine.pools.models import Annotator, Assignment, Campaign, Image, Query
 
 pytestmark = pytest.mark.django_db
 IMAGES = "/admin/pools/image/"
@@ -24,19 +24,23 @@ def owner(client: Client) -> Client:
     return client
 
 
-def skip(image: Image, *people: int, reason: str = "unsure") -> None:
+def skip(
+    image: Image, *people: int, reason: str = "unsure", sender: str = "person", detail: str = ""
+) -> None:
     """As people do, one after another."""
     for person in people:
         turn = Assignment.objects.filter(image=image).first()
         assert turn is not None
         Assignment.objects.create(
             campaign_id=image.campaign_id, query_id=turn.query_id, image=image, state="skipped",
-            annotator_id=person, skip_reason=reason, skipped_at=timezone.now(),
+            annotator_id=person, skip_reason=reason, skip_sender=sender, skip_detail=detail,
+            skipped_at=timezone.now(),
         )  # fmt: skip
 
 
-def exclude(image: Image) -> None:
-    Image.objects.filter(pk=image.pk).update(state="excluded", problem=UNUSABLE)
+def exclude(image: Image, kind: str = "verdict", problem: str = UNUSABLE) -> None:
+    rows = Image.objects.filter(pk=image.pk)
+    rows.update(state="excluded", excluded_for=kind, problem=problem)
 
 
 def listed(client: Client, campaign: Campaign, said: str) -> set[int]:
@@ -88,8 +92,11 @@ def test_the_list_and_the_page_say_who_called_it_unusable_and_when(owner: Client
     image, other = Image.objects.filter(campaign=campaign)
     skip(image, *people, reason="bad_image")
     exclude(image)
-    Image.objects.filter(pk=other.pk).update(state="excluded", problem="It cannot be read.")
+    exclude(other, "gone", "The storage has no such file.")
     assert listed(owner, campaign, "unusable") == {image.pk}
+    assert listed(owner, campaign, "aside") == {other.pk}
+    html = owner.get(f"{IMAGES}?campaign={campaign.pk}&said=aside").content.decode()
+    assert "The storage has no such file." in html
     at = Assignment.objects.filter(image=image, state="skipped").latest("pk").skipped_at
     for page in (
         f"{IMAGES}?said=unusable", reverse("admin:pools_image_change", args=[image.pk]),
@@ -111,6 +118,8 @@ def test_the_campaign_says_what_there_is_to_look_at(owner: Client) -> None:
     assert f"?campaign={campaign.pk}&amp;said=unusable" in html
     assert "2 images called unusable by two people" in html
     assert "1 images skipped by everybody" in html
+    assert "0 images that did not show in a browser" in html
+    assert "0 images whose files are missing or damaged" in html
     assert owner.get(reverse("admin:pools_campaign_add")).status_code == 200
 
 
@@ -121,19 +130,41 @@ def put_back(client: Client, *images: Image) -> None:
     assert answer.status_code in (200, 302)
 
 
-def test_the_owner_puts_an_image_back_and_it_is_written_down(owner: Client) -> None:
+def test_pictures_that_did_not_show_are_a_list_of_their_own(owner: Client) -> None:
+    campaign = make_campaign()
+    stock(campaign, 3)
+    ann, ben = (make_annotator(campaign).annotator_id for _ in range(2))
+    unseen, unsure, _ = Image.objects.filter(campaign=campaign).order_by("pk")
+    skip(unseen, ann, reason="not_decodable", sender="machine", detail="HTTP 200, Firefox 130")
+    skip(unsure, ann, ben)
+    assert listed(owner, campaign, "unshown") == {unseen.pk}
+    assert listed(owner, campaign, "1") == {unsure.pk}, "a machine is nobody"
+    html = owner.get(f"{IMAGES}?campaign={campaign.pk}&said=unshown").content.decode()
+    name = Annotator.objects.get(pk=ann).pseudonym
+    words = "picture not decodable (said by a machine: HTTP 200, Firefox 130)"
+    assert f"{name}: {words}" in html
+    put_back(owner, unseen)
+    assert listed(owner, campaign, "unshown") == set()
+    page = owner.get(reverse("admin:pools_image_change", args=[unseen.pk])).content.decode()
+    assert f"{name}: {words}" in page
+    assert "before it was put back" in page
+
+
+@pytest.mark.parametrize("kind", ["verdict", "gone", "damaged", "undecodable"])
+def test_the_owner_puts_an_image_back_and_it_is_written_down(owner: Client, kind: str) -> None:
     campaign = make_campaign()
     stock(campaign, 2)
     image, other = Image.objects.filter(campaign=campaign).order_by("pk")
-    Image.objects.filter(pk=other.pk).update(state="excluded", problem="It cannot be read.")
-    exclude(image)
+    exclude(image, kind)
+    Query.objects.filter(image=image).update(state="closed")
     put_back(owner, image, other)
     image.refresh_from_db()
     other.refresh_from_db()
-    assert (image.state, image.problem, other.state) == ("unlabeled", "", "excluded")
+    assert (image.state, image.problem, image.excluded_for) == ("unlabeled", "", "")
+    assert (other.state, other.put_back_at) == ("queried", None)
     assert image.put_back_at is not None
     entry = LogEntry.objects.get()
-    assert (entry.object_id, entry.change_message) == (str(image.pk), "Put back into D.")
+    assert (entry.object_id, entry.change_message) == (str(image.pk), "Put back, for everybody.")
 
 
 def test_who_may_only_look_puts_nothing_back(client: Client) -> None:

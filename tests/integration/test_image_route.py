@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 from django.core.files.base import ContentFile
@@ -128,31 +128,44 @@ def test_head_gives_the_headers_alone(ask: Ask, stored: tuple[str, bytes]) -> No
 def test_nothing_can_be_written_to_an_image(ask: Ask, stored: tuple[str, bytes]) -> None:
     key, data = stored
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
-        assert ask(image_url(key), method, b"x" * 10).status == 404
+        assert ask(image_url(key), method, b"x" * 10).status == 403
     assert ask(image_url(key)).body == data
 
 
-def test_a_changed_address_is_not_there(ask: Ask, stored: tuple[str, bytes]) -> None:
+def parts_of(url: str) -> tuple[str, str, str, str]:
+    """Path, week, name of the key, and signature of an address."""
+    parts = urlsplit(url)
+    fields = dict(parse_qsl(parts.query))
+    return parts.path, fields["w"], fields["k"], fields["s"]
+
+
+def test_a_changed_address_is_refused(ask: Ask, stored: tuple[str, bytes]) -> None:
     key = stored[0]
     url = urlsplit(image_url(key))
-    week, signature = url.query.removeprefix("w=").split("&s=")
+    _, week, name, signature = parts_of(image_url(key))
+    signed = f"k={name}&s={signature}"
     other = urlsplit(image_url(key.replace("images/0/", "images/1/")))
     forged = [
         url.path,
         f"{url.path}?",
         f"{url.path}?w={week}",
         f"{url.path}?s={signature}",
-        f"{url.path}?w={week}&s=",
-        f"{url.path}?w={week}&s={signature[:-1]}",
-        f"{url.path}?w={week}&s={signature}A",
-        f"{url.path}?w={int(week) - 1}&s={signature}",
-        f"{url.path}?w={int(week) + 1}&s={signature}",
-        f"{url.path}?w=-1&s={signature}",
-        f"{url.path}?w={'9' * 5_000}&s={signature}",
-        f"{url.path}?w={quote('²')}&s={signature}",
-        f"{url.path}?w={week}&s={quote('é')}",
-        f"{url.path}?w={week}&s=%FF%00",
-        f"{url.path}?w={week}&s={signature}&s=x&w=x".replace("?w=", "?w=0&w="),
+        f"{url.path}?w={week}&s={signature}",
+        f"{url.path}?w={week}&k=&s={signature}",
+        f"{url.path}?w={week}&k={name[:-1]}&s={signature}",
+        f"{url.path}?w={week}&k={name}x&s={signature}",
+        f"{url.path}?w={week}&k={name}&s=",
+        f"{url.path}?w={week}&{signed[:-1]}",
+        f"{url.path}?w={week}&{signed}A",
+        f"{url.path}?w={int(week) - 1}&{signed}",
+        f"{url.path}?w={int(week) - 2}&{signed}",
+        f"{url.path}?w={int(week) + 1}&{signed}",
+        f"{url.path}?w=-1&{signed}",
+        f"{url.path}?w={'9' * 5_000}&{signed}",
+        f"{url.path}?w={quote('²')}&{signed}",
+        f"{url.path}?w={week}&k={name}&s={quote('é')}",
+        f"{url.path}?w={week}&k={name}&s=%FF%00",
+        f"{url.path}?w={week}&{signed}&s=x&w=x".replace("?w=", "?w=0&w="),
         f"{other.path}?{url.query}",
         f"{url.path}.png?{url.query}",
         f"/i/?{url.query}",
@@ -161,22 +174,19 @@ def test_a_changed_address_is_not_there(ask: Ask, stored: tuple[str, bytes]) -> 
         f"/i/%FF%FE?{url.query}",
         f"/i/{quote('ä')}.png?{url.query}",
         f"/i/%00.png?{url.query}",
-        f"/media/{key}?{url.query}",
     ]
     for target in forged:
         answer = ask(target)
-        assert answer.status == 404, target[:120]
+        assert answer.status == 403, target[:120]
+        assert answer.headers["cache-control"] == "no-store"
         assert b"Traceback" not in answer.body
-
-
-def test_a_signed_address_of_a_file_that_is_gone_is_not_there(ask: Ask) -> None:
-    assert ask(image_url("images/0/gone.png")).status == 404
+    assert ask(f"/media/{key}?{url.query}").status == 404
 
 
 def test_only_images_are_served_whatever_was_signed(ask: Ask) -> None:
     key = "images/0/page.html"
     default_storage.save(key, ContentFile(b"<script>alert(1)</script>"))
-    assert ask(image_url(key)).status == 404
+    assert ask(image_url(key)).status == 403
     default_storage.delete(key)
 
 
@@ -191,9 +201,7 @@ def test_an_address_is_the_same_all_week_and_good_for_the_next(
         monkeypatch.setattr("annotator_site.labeling.image_urls.time.time", lambda: began + seconds)
 
     def read(url: str) -> str | None:
-        parts = urlsplit(url)
-        week_text, signature = parts.query.removeprefix("w=").split("&s=")
-        return key_of(parts.path, week_text, signature)
+        return key_of(*parts_of(url))
 
     at(0)
     url = image_url(key)

@@ -1,19 +1,23 @@
 """Images come in once each, whole, with their labels, however often the import is broken off."""
 
 import hashlib
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
 from pictures import picture, png_header, write_folder, write_tar, write_zip
 
-from al_engine.pools import campaigns, signals, sizes, unlabeled
+from al_engine.pools import campaigns, excluded, faults, signals, sizes, unlabeled
+from al_engine.pools import images as pool_images
 from al_engine.pools.images import AddingElsewhereError, adding
 from al_engine.pools.models import Campaign, Image
+from al_engine.pools.storage import StorageAway
 from annotator_site.campaigns.importing import ImportReport, import_images
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,6 +147,67 @@ def test_another_import_mends_files_and_adds_labels(campaign: Campaign, tmp_path
     assert (report.added, report.duplicates, report.with_known_label) == (0, 3, 3)
     assert {image.name: stored(image) for image in Image.objects.all()} == files
     assert Image.objects.filter(known_choice__name="cat").count() == 3
+
+
+def test_another_import_stores_a_file_anew_that_was_found_to_be_damaged(
+    campaign: Campaign, tmp_path: Path
+) -> None:
+    folder = write_folder(tmp_path, {f"{n}.png": picture(shade=n) for n in range(2)})
+    import_images(campaign=campaign, source=folder)
+    image = Image.objects.order_by("position")[0]
+    data = stored(image)
+    Path(default_storage.path(image.key)).write_bytes(data[:-1] + b"x")
+    fault = faults.fault_of(faults.imported_file(image), campaign_id=campaign.pk)
+    assert fault is not None
+    excluded.set_aside(campaign_id=campaign.pk, faults={image.pk: fault}, asked=False)
+
+    import_images(campaign=campaign, source=folder)
+
+    assert stored(image) == data
+    assert faults.check_aside(campaign_id=campaign.pk, after=0) == 0
+    assert Image.objects.get(pk=image.pk).state == "unlabeled"
+
+
+def test_nothing_is_imported_into_the_empty_folder_of_a_lost_mount(
+    campaign: Campaign, tmp_path: Path
+) -> None:
+    files = {f"{n}.png": picture(shade=n) for n in range(4)}
+    import_images(campaign=campaign, source=write_folder(tmp_path / "old", files))
+    more = write_folder(tmp_path / "new", files | {"9.png": picture(shade=9)})
+    for image in Image.objects.all():
+        default_storage.delete(image.key)
+
+    with pytest.raises(StorageAway, match="none is there"):
+        import_images(campaign=campaign, source=more)
+    assert not default_storage.exists(Image.objects.all()[0].key)
+    assert Image.objects.count() == 4
+
+    report = import_images(campaign=campaign, source=more, restore=True)
+    assert (report.added, report.duplicates) == (1, 4)
+    assert {stored(image) for image in Image.objects.all()} == {*files.values(), picture(shade=9)}
+
+
+def test_an_import_that_loses_its_storage_writes_no_row(
+    campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"{n}.png": picture(shade=n) for n in range(4)}
+    import_images(campaign=campaign, source=write_folder(tmp_path / "old", files))
+    root = Path(default_storage.path(""))
+    away = root.with_name("media-away")
+    known = pool_images.known_images
+
+    def lose(**options: Any) -> Any:
+        root.rename(away)
+        return known(**options)
+
+    monkeypatch.setattr(pool_images, "known_images", lose)
+    with pytest.raises(StorageAway):
+        import_images(
+            campaign=campaign, source=write_folder(tmp_path / "new", {"9.png": picture(shade=9)})
+        )
+    shutil.rmtree(root)
+    away.rename(root)
+    assert Image.objects.count() == 4
 
 
 def test_progress_is_told_with_the_total(campaign: Campaign, tmp_path: Path) -> None:

@@ -13,6 +13,22 @@ from urllib.parse import urlsplit
 import boto3
 import numpy as np
 import pytest
+from boto3.exceptions import RetriesExceededError, S3UploadFailedError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+    SSLError,
+)
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -20,11 +36,13 @@ from pictures import picture, write_folder
 from pytest_django import Settings
 from stock import make_campaign
 
+from al_engine.pools import storage as stored
 from al_engine.pools import versions
 from al_engine.pools.models import EngineProcess, Image
+from al_engine.pools.storage import FileGone, StorageAway
 from al_engine.pools.versions import Publication
 from al_engine.roles.campaign_images import CampaignImages
-from annotator_site import environment
+from annotator_site import environment, object_storage
 from annotator_site.campaigns.importing import import_images
 from annotator_site.labeling import image_urls
 from annotator_site.object_storage import ObjectStorage
@@ -152,6 +170,64 @@ def test_every_failure_is_that_of_a_file(url: str, monkeypatch: pytest.MonkeyPat
             keyless.save("a.png", ContentFile(b"1"))
         with pytest.raises(OSError, match="set AWS_ACCESS_KEY_ID"):
             keyless.signed_url("a.png")
+
+
+REFUSALS = [
+    "AccessDenied", "AllAccessDisabled", "ExpiredToken", "InternalError", "InvalidAccessKeyId",
+    "InvalidObjectState", "NoSuchBucket", "OperationAborted", "PermanentRedirect",
+    "RequestTimeTooSkewed", "RequestTimeout", "ServiceUnavailable", "SignatureDoesNotMatch",
+    "SlowDown", "500", "502", "503", "403", "400", "301", "429", "",
+]  # fmt: skip
+FAILURES = [
+    *[ClientError({"Error": {"Code": code}}, "GetObject") for code in REFUSALS],
+    EndpointConnectionError(endpoint_url="http://x"),
+    ConnectTimeoutError(endpoint_url="http://x"),
+    ReadTimeoutError(endpoint_url="http://x"),
+    ConnectionClosedError(endpoint_url="http://x"),
+    ProxyConnectionError(proxy_url="http://x"),
+    SSLError(endpoint_url="http://x", error="x"),
+    HTTPClientError(error="x"),
+    ResponseStreamingError(error="x"),
+    IncompleteReadError(actual_bytes=1, expected_bytes=2),
+    NoCredentialsError(),
+    PartialCredentialsError(provider="x", cred_var="x"),
+    CredentialRetrievalError(provider="x", error_msg="x"),
+    RetriesExceededError(last_exception=None),
+    S3UploadFailedError("x"),
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=repr)
+def test_only_the_words_for_a_missing_object_say_that_it_is(failure: Exception) -> None:
+    with pytest.raises(OSError) as caught, object_storage._as_files("a.png"):  # noqa: PT011
+        raise failure
+    assert not isinstance(caught.value, FileNotFoundError)
+    for code in ("404", "NoSuchKey", "NotFound"):
+        with pytest.raises(FileNotFoundError), object_storage._as_files("a.png"):
+            raise ClientError({"Error": {"Code": code}}, "HeadObject")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_object_is_gone_only_while_its_bucket_is_there(
+    in_bucket: None, url: str, endpoint: str, tmp_path: Path
+) -> None:
+    campaign = make_campaign()
+    import_images(
+        campaign=campaign,
+        source=write_folder(tmp_path, {f"{n}.png": picture(shade=n) for n in range(3)}),
+    )
+    first = Image.objects.order_by("pk")[0]
+    default_storage.delete(first.key)
+    with pytest.raises(FileGone):
+        stored.read(first.key, campaign_id=campaign.pk)
+    bucket = boto3.resource("s3", endpoint_url=endpoint).Bucket(urlsplit(url).netloc)
+    bucket.objects.all().delete()
+    bucket.delete()
+    for image in Image.objects.all():
+        with pytest.raises(StorageAway):
+            stored.read(image.key, campaign_id=campaign.pk)
+    with pytest.raises(StorageAway):
+        stored.save("models/1/x.safetensors", b"x", campaign_id=campaign.pk)
 
 
 @pytest.mark.django_db(transaction=True)

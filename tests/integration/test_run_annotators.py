@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 from django.core.management import CommandError, call_command
+from stock import one_file
 
 from al_engine.pools import campaigns, images, query, unlabeled
 from al_engine.pools.images import NewImage
@@ -44,7 +45,7 @@ def campaign(request: pytest.FixtureRequest) -> Campaign:
                 NewImage(
                     sha256=sha256(f"{slug}/{number}".encode()).hexdigest(),
                     name=f"{number}.png",
-                    key=f"images/{slug}/{number}.png",
+                    key=one_file(),
                     width=8,
                     height=8,
                     size=100,

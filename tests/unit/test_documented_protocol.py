@@ -10,10 +10,11 @@ from django.utils import timezone
 from documents import first, names, page, section, source, table
 
 from al_engine.pools.labeled import Progress
-from al_engine.pools.turns import Turn
+from al_engine.pools.turns import Shortage, Turn
 from annotator_site.labeling import consumer, protocol
 
 UUID_TEXT = str(UUID(int=1))
+OPTIONAL = {"resume", "sender", "detail"}
 
 
 def refusal(message: dict[str, object]) -> str:
@@ -28,14 +29,23 @@ def test_the_messages_of_a_client_are_those_that_the_server_takes() -> None:
     assert sorted(first(rows)) == sorted(re.findall(r'case "(\w+)":', code))
     values = {"buffer": 3, "reason": "other", "resume": None, "query": 1, "choice": 1}
     values |= {"shown_ms": 1, "id": UUID_TEXT, "label": UUID_TEXT}
+    values |= {"sender": "person", "problem": "not_found", "detail": ""}
     for kind, fields, *_ in rows:
         message = {"type": names(kind)[0], **{name: values[name] for name in names(fields)}}
         protocol.parse(orjson.dumps(message).decode())
-        for name in set(names(fields)) - {"resume"}:
+        for name in set(names(fields)) - {"resume", "detail"}:
             assert f"“{name}”" in refusal({**message, name: "?"}), (message, name)
-    told = refusal({"type": "skip", "reason": "?"})
-    (reasons,) = [row[2] for row in rows if names(row[0]) == ["skip"]]
-    assert names(reasons) == re.findall(r"\w+", told.partition("one of")[2])
+        for name in OPTIONAL & set(names(fields)):
+            protocol.parse(orjson.dumps({k: v for k, v in message.items() if k != name}).decode())
+    text = section(page("protocol.md"), "## From client to server")
+    for name in OPTIONAL:
+        assert f"`{name}`" in text.partition("All fields are required, but")[2]
+    for kind, field in (("skip", "reason"), ("skip", "sender"), ("report", "problem")):
+        sent = {"type": kind, "id": UUID_TEXT, "query": 1, "reason": "other", field: "?"}
+        told = re.findall(r"\w+", refusal(sent).partition("one of")[2])
+        (said,) = [row[2] for row in rows if names(row[0]) == [kind]]
+        assert set(told) <= set(names(said)), (kind, field)
+    assert f"at most {protocol.MAX_DETAIL_LENGTH} characters" in " ".join(text.split())
 
 
 def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
@@ -61,6 +71,7 @@ def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
     assert set(orjson.loads(sent[1])["image"]) <= set(names(text))
     assert first(table(text, "nack code | meaning")) == list(get_args(protocol.NackCode))
     assert first(table(text, "idle reason | meaning")) == list(get_args(protocol.IdleReason))
+    assert first(table(text, "idle detail | meaning")) == list(get_args(Shortage))
 
 
 def test_close_codes_and_limits_are_those_of_the_code() -> None:

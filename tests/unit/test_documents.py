@@ -151,7 +151,8 @@ def test_the_columns_and_formats_of_exports_are_documented() -> None:
 def test_the_numbers_of_a_campaign_are_documented() -> None:
     rows = table(page("admins.md"), "key | contents")
     parts = {"pools": status.Pools, "rates": status.Rates, "waits_ms": status.Waits}
-    parts |= {"staleness": status.Staleness, "models": status.Model, "processes": status.Process}
+    parts |= {"staleness": status.Staleness, "storage": status.Storage}
+    parts |= {"models": status.Model, "processes": status.Process}
     assert first(rows) == list(status.Status.__annotations__) == list(parts)
     for key, contents in rows:
         assert names(contents) == list(parts[names(key)[0]].__annotations__), key

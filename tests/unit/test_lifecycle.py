@@ -42,9 +42,15 @@ def test_every_arrow_leads_elsewhere_and_says_why(
     assert all(start != end and why for (start, end), why in arrows.items())
 
 
-def test_what_was_skipped_cancelled_or_excluded_stays_so() -> None:
-    assert not {start for start, _ in lifecycle.ASSIGNMENT} & {"skipped", "cancelled"}
-    assert [end for start, end in lifecycle.IMAGE if start == "excluded"] == ["unlabeled"]
+def test_what_is_cancelled_stays_so_and_what_was_skipped_is_only_ever_put_back() -> None:
+    ends = {start: {end for from_, end in lifecycle.ASSIGNMENT if from_ == start}
+            for start in ("skipped", "cancelled")}  # fmt: skip
+    assert ends == {"skipped": {"cancelled"}, "cancelled": set()}
+
+
+def test_what_is_out_comes_back_and_nowhere_else() -> None:
+    back = {end for start, end in lifecycle.IMAGE if start == "excluded"}
+    assert back == {"unlabeled", "queried", "reserved"}
 
 
 def test_a_reserved_image_never_enters_the_pools() -> None:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from annotator_site.monitor.diagnosis import diagnose
 from annotator_site.monitor.values import Point, Pools, Process, Settings, State
 
@@ -30,6 +32,7 @@ def healthy(**fields: Any) -> State:
         "labels_last_minute": 5,
         "waits_ms": {"p50": 0.0, "p99": 3.0, "dry": 0},
         "staleness": {"mean": 1.0, "p99": 3.0},
+        "storage": {"there": True, "problem": None, "set_aside": 0, "unshown": 0},
         "connected": 2,
         "model": None,
         "processes": [process("worker"), process("server", 2)],
@@ -49,6 +52,27 @@ def worst(state: State) -> list[tuple[str, str]]:
 
 def test_nothing_is_wrong_where_everything_moves() -> None:
     assert worst(healthy()) == []
+
+
+def test_a_storage_that_is_away_is_the_first_thing_said() -> None:
+    away = {"there": False, "problem": "Nothing is there.", "set_aside": 3, "unshown": 4}
+    first, *others = diagnose(healthy(storage=away))
+    assert (first.part, first.level) == ("unlabeled", "bad")
+    assert first.words.startswith("No image can be shown. Nothing is there. Nobody is asked")
+    assert [found for found in others if found.level != "info"] == []
+
+
+@pytest.mark.parametrize(
+    ("number", "aside", "unshown"),
+    [(1, "1 image is set aside", "browser once."), (7, "7 images are set", "browser 7 times.")],
+)
+def test_what_machines_found_out_is_told(number: int, aside: str, unshown: str) -> None:
+    found = {"there": True, "problem": None, "set_aside": number, "unshown": number}
+    state = healthy(storage=found)
+    assert worst(state) == [("unlabeled", "warn"), ("annotators", "warn")]
+    words = [each.words for each in diagnose(state) if each.level == "warn"]
+    assert aside in words[0]
+    assert unshown in words[1]
 
 
 def test_a_campaign_without_images_is_told_how_to_get_some_and_nothing_else() -> None:

@@ -26,6 +26,7 @@ ID = "6b1f1e7c-8c55-4f0e-9a5b-0d6a2f0e4c11"
 OTHER = "0a6f7f5e-31d4-4a2b-8d43-0f7f0c1b2d3e"
 LABEL = {"type": "label", "id": ID, "query": 7, "choice": 3, "shown_ms": 812}
 SKIP = {"type": "skip", "id": ID, "query": 7, "reason": "unsure"}
+REPORT = {"type": "report", "id": ID, "query": 7, "problem": "not_found"}
 UNDO = {"type": "undo", "id": ID, "label": OTHER}
 READY = {"type": "ready", "buffer": 5, "resume": OTHER}
 
@@ -51,6 +52,46 @@ def test_a_label_is_read() -> None:
 @pytest.mark.parametrize("reason", ["unsure", "bad_image", "other"])
 def test_a_skip_is_read(reason: str) -> None:
     assert protocol.parse(frame(SKIP | {"reason": reason})) == SkipMessage(UUID(ID), 7, reason)
+
+
+def test_a_skip_says_who_decided_it() -> None:
+    assert protocol.parse(frame(SKIP)) == SkipMessage(UUID(ID), 7, "unsure", "person")
+    for sender in ("person", "machine"):
+        message = protocol.parse(frame(SKIP | {"sender": sender}))
+        assert isinstance(message, SkipMessage)
+        assert message.sender == sender
+
+
+@pytest.mark.parametrize("bad", ["", "Person", "robot", None, 7, True, [], {}])
+def test_nobody_else_decides_a_skip(bad: object) -> None:
+    assert "person, machine" in str(refusal(frame(SKIP | {"sender": bad})))
+
+
+@pytest.mark.parametrize("problem", ["not_found", "not_decodable", "not_loaded"])
+def test_a_report_is_read_as_a_skip_of_a_machine(problem: str) -> None:
+    report = SkipMessage(UUID(ID), 7, problem, "machine")
+    assert protocol.parse(frame(REPORT | {"problem": problem})) == report
+    # Whoever sends it is a machine.
+    assert protocol.parse(frame(REPORT | {"problem": problem, "sender": "person"})) == report
+
+
+@pytest.mark.parametrize("bad", ["", "unsure", "bad_image", "NOT_FOUND", None, 7, True, [], {}])
+def test_a_report_names_a_problem_that_there_is(bad: object) -> None:
+    words = str(refusal(frame(REPORT | {"problem": bad})))
+    assert "“problem” must be one of not_found, not_decodable, not_loaded" in words
+
+
+def test_a_detail_is_one_short_line() -> None:
+    for good in ("", "HTTP 404; Firefox 130", "ä" * 200, "𝄞" * 200):
+        message = protocol.parse(frame(REPORT | {"detail": good}))
+        assert message == SkipMessage(UUID(ID), 7, "not_found", "machine", good)
+
+
+@pytest.mark.parametrize(
+    "bad", ["x" * 201, "two\nlines", "nul\x00", "\x1b[1m", "\u202e", None, 7, [], {}]
+)
+def test_any_other_detail_is_refused(bad: object) -> None:
+    assert "“detail” must be one line" in str(refusal(frame(REPORT | {"detail": bad})))
 
 
 def test_an_undo_is_read() -> None:
@@ -79,7 +120,7 @@ def test_an_id_is_the_same_however_it_is_written_and_is_echoed_as_it_came() -> N
         assert orjson.loads(protocol.nack(message.id, "too_late", ""))["id"] == text
 
 
-@pytest.mark.parametrize("message", [LABEL, SKIP, UNDO])
+@pytest.mark.parametrize("message", [LABEL, SKIP, REPORT, UNDO])
 @pytest.mark.parametrize("bad", [None, 7, "", "7", ID[:-1], ID + "0", [ID], {"id": ID}, True])
 def test_an_id_that_is_no_uuid_is_refused(message: dict[str, Any], bad: object) -> None:
     error = refusal(frame(message | {"id": bad}))
@@ -94,6 +135,7 @@ def test_an_id_that_is_no_uuid_is_refused(message: dict[str, Any], bad: object) 
         (LABEL, "choice", 0, 2**63 - 1),
         (LABEL, "shown_ms", 0, 2**31 - 1),
         (SKIP, "query", 0, 2**63 - 1),
+        (REPORT, "query", 0, 2**63 - 1),
         (READY, "buffer", 1, 20),
     ],
 )
@@ -186,7 +228,8 @@ json_values = st.recursive(
     max_leaves=12,
 )
 fields = ["id", "query", "choice", "shown_ms", "reason", "label", "buffer", "resume"]
-kinds = st.sampled_from(["label", "skip", "undo", "ready"]) | json_values
+fields += ["sender", "problem", "detail"]
+kinds = st.sampled_from(["label", "skip", "report", "undo", "ready"]) | json_values
 almost = st.fixed_dictionaries(
     {"type": kinds}, optional={field: json_values | st.just(ID) | st.just(7) for field in fields}
 )

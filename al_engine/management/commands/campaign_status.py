@@ -46,6 +46,12 @@ def _text(now: Status) -> str:
         f"{waits['dry']:,} without an image ready",
         "staleness": f"mean {_number(staleness['mean'])}, p99 {_number(staleness['p99'])} labels",
     }
+    if now["storage"]["problem"]:
+        parts["storage"] = f"{now['storage']['problem']} Nobody is asked until it is back."
+    if faulty := now["storage"]["set_aside"]:
+        parts["files"] = f"{faulty:,} images are set aside: their files are missing or damaged"
+    if unshown := now["storage"]["unshown"]:
+        parts["pictures"] = f"{unshown:,} times one did not show in a browser"
     lines = [f"  {name:10} {text}" for name, text in parts.items()]
     lines += [_model_line(model) for model in now["models"][:MODELS_SHOWN]]
     if len(now["models"]) > MODELS_SHOWN:

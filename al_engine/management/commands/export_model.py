@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from al_engine.pools import versions
 from al_engine.pools.lookup import UnknownCampaignError, campaign_of
 from al_engine.pools.models import Campaign, ModelVersion
+from al_engine.pools.storage import StorageAway
 from al_engine.pools.versions import WeightsDamaged
 
 
@@ -37,7 +38,7 @@ class Command(BaseCommand):
             described = json.dumps(_described(campaign, version), indent=2, ensure_ascii=False)
             _replace(output.with_suffix(".json"), described.encode())
             _replace(output, weights)
-        except (UnknownCampaignError, WeightsDamaged) as error:
+        except (UnknownCampaignError, WeightsDamaged, StorageAway) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{output} cannot be written: {error.strerror}.") from error

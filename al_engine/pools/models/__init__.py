@@ -4,7 +4,7 @@ from al_engine.pools.models.campaign import Annotator, Campaign, Choice
 from al_engine.pools.models.engine import Cell, EngineProcess, ModelVersion, Ranking, Sample
 from al_engine.pools.models.image import Counter, Image
 from al_engine.pools.models.label import Consensus, Label
-from al_engine.pools.models.query import Assignment, Query
+from al_engine.pools.models.query import Assignment, PastSkip, Query
 
 __all__ = [
     "Annotator",
@@ -18,6 +18,7 @@ __all__ = [
     "Image",
     "Label",
     "ModelVersion",
+    "PastSkip",
     "Query",
     "Ranking",
     "Sample",

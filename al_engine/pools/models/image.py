@@ -23,6 +23,14 @@ class Image(models.Model):
         EXCLUDED = "excluded", "excluded"
         RESERVED = "reserved", "reserved (holdout, gold)"
 
+    class ExcludedFor(models.TextChoices):
+        """A verdict of people, or what a machine found out of the image's files."""
+
+        VERDICT = "verdict", "people called it unusable"
+        GONE = "gone", "its file is not there"
+        DAMAGED = "damaged", "its file is not what was imported"
+        UNDECODABLE = "undecodable", "its file cannot be decoded"
+
     campaign = models.ForeignKey(
         Campaign, on_delete=models.CASCADE, related_name="images", db_index=False
     )
@@ -59,10 +67,12 @@ class Image(models.Model):
         Choice, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
     problem = models.CharField(max_length=300, blank=True, help_text="Why it is excluded.")
+    # Nothing that a machine finds is a verdict: such an image is set aside while it is so.
+    excluded_for = models.CharField(
+        max_length=11, choices=ExcludedFor, db_default="", blank=True, editable=False
+    )
     put_back_at = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text="When it was last put back: who called it unusable before does not count.",
+        null=True, blank=True, help_text="When it was last put back, for everybody."
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -111,6 +121,12 @@ class Image(models.Model):
                 fields=["campaign", "split"],
                 condition=~Q(split="pool"),
                 name="image_reserved",
+            ),
+            # What is looked at again: its file may be back.
+            models.Index(
+                fields=["campaign", "id"],
+                condition=Q(excluded_for__in=["gone", "damaged"]),
+                name="image_set_aside",
             ),
         ]
 

@@ -89,6 +89,14 @@ class Assignment(models.Model):
         UNSURE = "unsure", "unsure"
         BAD_IMAGE = "bad_image", "bad image"
         OTHER = "other", "other"
+        # Of machines: the picture did not show. Never a verdict.
+        NOT_FOUND = "not_found", "picture not found"
+        NOT_DECODABLE = "not_decodable", "picture not decodable"
+        NOT_LOADED = "not_loaded", "picture did not load"
+
+    class Sender(models.TextChoices):
+        PERSON = "person", "a person"
+        MACHINE = "machine", "a machine"
 
     campaign = models.ForeignKey(
         Campaign,
@@ -123,7 +131,10 @@ class Assignment(models.Model):
     lease_expires = models.DateTimeField(null=True)
     # Whose leases ran out here: their late answers are still theirs to give.
     former = ArrayField(models.BigIntegerField(), db_default=[])
-    skip_reason = models.CharField(max_length=9, choices=SkipReason, db_default="", blank=True)
+    skip_reason = models.CharField(max_length=13, choices=SkipReason, db_default="", blank=True)
+    # Who decided to skip: only what a person decides is a verdict.
+    skip_sender = models.CharField(max_length=7, choices=Sender, db_default="", blank=True)
+    skip_detail = models.CharField(max_length=200, db_default="", blank=True)
     skipped_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -162,7 +173,37 @@ class Assignment(models.Model):
                 condition=Q(state="skipped"),
                 name="assignment_skipped",
             ),
+            # Pictures that did not show, the newest first.
+            models.Index(
+                fields=["campaign", "skipped_at"],
+                condition=Q(
+                    state="skipped", skip_reason__in=["not_found", "not_decodable", "not_loaded"]
+                ),
+                name="assignment_unshown",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"turn {self.pk}"
+
+
+class PastSkip(models.Model):
+    """What was said of an image before it was put back: history, which keeps nobody from it."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="past_skips")
+    turn = models.BigIntegerField(help_text="The turn that was skipped.")
+    annotator = models.ForeignKey(
+        Annotator, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    reason = models.CharField(max_length=13, choices=Assignment.SkipReason)
+    sender = models.CharField(max_length=7, choices=Assignment.Sender, blank=True)
+    detail = models.CharField(max_length=200, blank=True)
+    skipped_at = models.DateTimeField(null=True)
+    put_back_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"past skip {self.pk}"

@@ -1,5 +1,5 @@
--- An image that two people called unusable leaves the pools. What they said before somebody put
--- it back does not count: whoever runs the campaign has looked at it and knows better.
+-- An image that two people called unusable leaves the pools. What a machine says is no verdict, and
+-- what was said before somebody put the image back is not among the skipped turns any more.
 WITH said AS MATERIALIZED (
     SELECT DISTINCT t.image_id FROM pools_assignment t WHERE t.id = ANY(%(turns)s::bigint[])
 ),
@@ -9,7 +9,7 @@ bad AS MATERIALIZED (
     JOIN pools_image image ON image.id = said.image_id
     JOIN pools_assignment a ON a.image_id = said.image_id
     WHERE image.state = 'queried' AND a.state = 'skipped' AND a.skip_reason = 'bad_image'
-      AND (image.put_back_at IS NULL OR a.skipped_at > image.put_back_at)
+      AND a.skip_sender = 'person'
     GROUP BY a.image_id
     HAVING count(DISTINCT a.annotator_id) >= 2
 ),
@@ -21,5 +21,6 @@ cancelled AS (
     UPDATE pools_assignment a SET state = 'cancelled'
     FROM bad WHERE a.image_id = bad.image_id AND a.state = 'open'
 )
-UPDATE pools_image image SET state = 'excluded', problem = %(problem)s
+UPDATE pools_image image
+SET state = 'excluded', excluded_for = 'verdict', problem = %(problem)s
 FROM bad WHERE image.id = bad.image_id AND image.state = 'queried'

@@ -1,14 +1,16 @@
--- Skip turns: they stay with their person, who never gets the image again,
+-- Skip turns: they stay with their person, who is not asked the image again until it is put back,
 -- and the query gets another turn for somebody else.
 WITH said AS MATERIALIZED (
     SELECT *
-    FROM unnest(%(annotators)s::bigint[], %(turns)s::bigint[], %(reasons)s::text[])
-      AS t(annotator_id, turn_id, reason)
+    FROM unnest(%(annotators)s::bigint[], %(turns)s::bigint[], %(reasons)s::text[],
+                %(senders)s::text[], %(details)s::text[])
+      AS t(annotator_id, turn_id, reason, sender, detail)
 ),
 skipped AS (
     UPDATE pools_assignment a
-    SET state = 'skipped', skip_reason = said.reason, skipped_at = clock_timestamp(),
-        session = NULL, lease_expires = NULL
+    SET state = 'skipped', skip_reason = said.reason, skip_sender = said.sender,
+        skip_detail = said.detail, skipped_at = clock_timestamp(), session = NULL,
+        lease_expires = NULL
     FROM said
     WHERE a.id = said.turn_id AND a.campaign_id = %(campaign)s
       AND a.state = 'leased' AND a.annotator_id = said.annotator_id

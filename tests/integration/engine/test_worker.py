@@ -254,7 +254,7 @@ def damage(version: ModelVersion) -> None:
     default_storage.save(version.key, ContentFile(data[:1000] + b"\xff" + data[1001:]))
 
 
-def test_broken_images_are_excluded_with_a_reason_and_gone_ones_wait(
+def test_images_whose_files_are_faulty_are_set_aside_with_a_reason(
     make_campaign: MakeCampaign,
 ) -> None:
     campaign = make_campaign(pool=50)
@@ -263,7 +263,8 @@ def test_broken_images_are_excluded_with_a_reason_and_gone_ones_wait(
     replace_file(campaign, 8, None)
     with working(campaign, "entropy") as workers:
         workers.step()
-    broken, gone = Image.objects.filter(campaign=campaign, position__in=[7, 8]).order_by("position")
-    assert (broken.state, bool(broken.problem)) == (Image.State.EXCLUDED, True)
-    assert gone.state == Image.State.UNLABELED
+    for place, kind in ((7, "damaged"), (8, "gone")):
+        image = Image.objects.get(campaign=campaign, position=place)
+        assert (image.state, image.excluded_for) == (Image.State.EXCLUDED, kind)
+        assert image.key in image.problem
     assert positions_of(open_queries(campaign)) == set(range(50)) - {7, 8}

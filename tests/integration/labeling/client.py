@@ -42,6 +42,12 @@ class Client:
         """Skip a query; returns the ack or the nack."""
         return self.request({"type": "skip", "query": query, "reason": reason}, id_)
 
+    def report(
+        self, query: int, problem: str = "not_found", *, id_: str | None = None, **fields: Any
+    ) -> Frame:
+        """Report a picture that does not show; returns the ack or the nack."""
+        return self.request({"type": "report", "query": query, "problem": problem, **fields}, id_)
+
     def undo(self, label: str, *, id_: str | None = None) -> Frame:
         """Take an answer back; returns the ack or the nack."""
         return self.request({"type": "undo", "label": label}, id_)

@@ -86,6 +86,15 @@ class Liar:
             "a skip of another's query": lambda: _text(
                 {"type": "skip", "id": self._id(), "query": self._turn(), "reason": "bad_image"}
             ),
+            "a report of another's query": lambda: _text(
+                {
+                    "type": "report",
+                    "id": self._id(),
+                    "query": self._turn(),
+                    "problem": dice.choice(("not_found", "not_decodable", "bad_image", None)),
+                    "detail": self._letters(dice.choice((9, 300))),
+                }
+            ),
             "an undo of another's label": lambda: _text(
                 {"type": "undo", "id": self._id(), "label": self._others_label()}
             ),

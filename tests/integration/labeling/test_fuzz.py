@@ -37,7 +37,7 @@ def test_nothing_that_can_be_sent_crashes_a_site_or_makes_a_wrong_row(
     fuzz = asyncio.run(run(fuzzed))
     assert fuzzed.wrong() == []
     assert fuzz.sent.total() == FRAMES
-    assert len(fuzz.sent) == 27
+    assert len(fuzz.sent) == 28
     assert all(each.contradicted for each in fuzzed.honest)
     # What could be understood was answered, and what could not ended the connection.
     nacks = ("bad_message", "not_yours", "unknown_query")

@@ -50,17 +50,30 @@ RULES: Final = {
         SELECT a.id FROM pools_assignment a JOIN pools_image i ON i.id = a.image_id
         WHERE a.campaign_id = %(campaign)s AND a.state = 'answered'
           -- Undoing what was said of an image that is out changes nothing but the answer.
-          AND i.state <> 'excluded' AND i.put_back_at IS NULL
+          AND i.state <> 'excluded'
           AND NOT EXISTS (SELECT 1 FROM pools_label l
                           WHERE l.assignment_id = a.id AND l.annotator_id = a.annotator_id
                             AND l.retracted_at IS NULL)""",
     "an image of two votes against it is out, but for one that an undo brought back": """
         SELECT a.image_id FROM pools_assignment a JOIN pools_image i ON i.id = a.image_id
         WHERE a.campaign_id = %(campaign)s AND a.skip_reason = 'bad_image' AND i.state = 'queried'
-          AND (i.put_back_at IS NULL OR a.skipped_at > i.put_back_at)
+          AND a.state = 'skipped' AND a.skip_sender = 'person'
           AND NOT EXISTS (SELECT 1 FROM pools_label l
                           WHERE l.image_id = i.id AND l.retracted_at IS NOT NULL)
         GROUP BY a.image_id HAVING count(DISTINCT a.annotator_id) >= 2""",
+    "a turn that is cancelled is nobody's": """
+        SELECT a.id FROM pools_assignment a
+        WHERE a.campaign_id = %(campaign)s AND a.state = 'cancelled'
+          AND a.annotator_id IS NOT NULL""",
+    "an image is out for a reason, and for none when it is not": """
+        SELECT i.id FROM pools_image i
+        WHERE i.campaign_id = %(campaign)s AND (i.excluded_for <> '') <> (i.state = 'excluded')""",
+    "a verdict is that of two people": """
+        SELECT i.id FROM pools_image i
+        WHERE i.campaign_id = %(campaign)s AND i.excluded_for = 'verdict'
+          AND (SELECT count(DISTINCT a.annotator_id) FROM pools_assignment a
+               WHERE a.image_id = i.id AND a.state = 'skipped' AND a.skip_reason = 'bad_image'
+                 AND a.skip_sender = 'person') < 2""",
     "the counters are the counts": """
         SELECT 0 WHERE (
             SELECT (sum(unlabeled), sum(queried), sum(labeled), sum(excluded), sum(reserved),

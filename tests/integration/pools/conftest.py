@@ -22,9 +22,8 @@ T = TypeVar("T")
 
 # In an order that no reference forbids.
 _TABLES = (
-    *("label", "consensus", "assignment", "query", "image", "cell", "ranking"),
-    *("modelversion", "sample"),
-    *("counter", "engineprocess", "annotator", "choice", "campaign"),
+    *("label", "consensus", "pastskip", "assignment", "query", "image", "cell", "ranking"),
+    *("modelversion", "sample", "counter", "engineprocess", "annotator", "choice", "campaign"),
 )
 
 

@@ -12,7 +12,7 @@ from al_engine.pools import labeled, query, signals
 from al_engine.pools.labeled import Progress
 from al_engine.pools.models import Assignment, Image, Query
 from al_engine.pools.query import Connection
-from al_engine.pools.turns import Demand, Receipt, Turn
+from al_engine.pools.turns import Demand, Receipt, Sender, Turn
 from annotator_site.labeling import batch
 from annotator_site.labeling.batch import Batch, Outcome, Submission
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
@@ -113,10 +113,16 @@ class Desk:
         assert await self.answer(person, turn, choice, id_=message) == "stored"
         return message
 
-    async def skip(self, person: int, turn: int, reason: str = "unsure") -> Receipt:
+    async def skip(
+        self, person: int, turn: int, reason: str = "unsure", sender: Sender = "person"
+    ) -> Receipt:
         """Skip a turn."""
-        said = Submission(self.session(person), SkipMessage(uuid4(), turn, reason))
+        said = Submission(self.session(person), SkipMessage(uuid4(), turn, reason, sender))
         return (await self.run(Batch([said]))).skips[person, turn]
+
+    async def report(self, person: int, turn: int, problem: str = "not_decodable") -> Receipt:
+        """Tell that the picture of a turn did not show."""
+        return await self.skip(person, turn, problem, "machine")
 
     async def undo(self, person: int, label: UUID) -> Outcome:
         """Take an answer back."""

@@ -11,9 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from stock import make_version
 
 from al_engine.pools import campaigns
+from al_engine.pools.excluded import Fault
 from al_engine.pools.models import Assignment, Campaign, EngineProcess, Label
 from al_engine.pools.query import Connection, Pick
-from al_engine.pools.turns import Demand, Turn
+from al_engine.pools.turns import Demand, Sender, Turn
 from annotator_site.labeling.batch import Batch, Outcome, Submission
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
 
@@ -22,6 +23,7 @@ from .desk import Desk
 
 IMAGES = 5
 PEOPLE = 4
+FAULT = Fault("gone", "The storage has no such file.")
 
 which = st.integers(0, 11)
 """Which of those that there are now, counted round."""
@@ -134,7 +136,9 @@ class SmallCampaign(RuleBasedStateMachine):
                 who, message = list(self.said)[turn % len(self.said)]
                 others.append(Submission(desk.session(who), UndoMessage(uuid4(), message)))
             elif what % 3 == 1:
-                others.insert(0, Submission(session, SkipMessage(uuid4(), row.pk, "bad_image")))
+                sender: Sender = "machine" if what == 1 else "person"
+                said = SkipMessage(uuid4(), row.pk, "bad_image", sender)
+                others.insert(0, Submission(session, said))
             else:
                 label = LabelMessage(self.new_id(), row.pk, self.choice(what), 700)
                 labels.append(Submission(session, label))

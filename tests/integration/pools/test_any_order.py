@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
-from al_engine.pools import labeled, query
+from al_engine.pools import excluded, labeled, query
 from al_engine.pools.models import (
     Assignment,
     Campaign,
@@ -27,7 +27,7 @@ from annotator_site.labeling.batch import Batch, Resume
 
 from .conftest import OpenConnection, Run
 from .desk import run_out
-from .machine import IMAGES, Acts, SmallCampaign, several, which
+from .machine import FAULT, IMAGES, Acts, SmallCampaign, several, which
 
 reasons = st.sampled_from(["unsure", "bad_image", "bad_image"])
 
@@ -82,6 +82,18 @@ class PoolsMachine(SmallCampaign):
             assert self.run_async(self.desks[0].skip(row.annotator_id, row.pk, reason)) == "stored"
             row.refresh_from_db()
             assert row.state == "skipped"
+
+    @rule(turn=which, by_rule=st.booleans())
+    def a_machine_skips(self, turn: int, by_rule: bool) -> None:
+        """A picture that does not show, or a program that calls it bad: never a verdict."""
+        row = self.pick_turn(turn, state="leased")
+        if row is not None and row.annotator_id:
+            before = row.image.state
+            reason = "bad_image" if by_rule else "not_decodable"
+            desk = self.desks[0]
+            said = self.run_async(desk.skip(row.annotator_id, row.pk, reason, "machine"))
+            assert said == "stored"
+            assert Image.objects.get(pk=row.image_id).state == before
 
     @rule(which_one=which)
     def undo(self, which_one: int) -> None:
@@ -178,6 +190,31 @@ class PoolsMachine(SmallCampaign):
             assert holder[turn] in row.former
             assert newer
             assert row.query.model_version_id == self.versions[0]
+
+    @rule(image=which, asked=st.booleans())
+    def a_file_is_lost(self, image: int, asked: bool) -> None:
+        row = list(Image.objects.order_by("pk"))[image % IMAGES]
+        out = excluded.set_aside(campaign_id=self.pools.id, faults={row.pk: FAULT}, asked=asked)
+        assert out == [row.pk] * (row.state in ("unlabeled", *(["queried"] * asked)))
+
+    @rule(pick=st.sets(which, min_size=1, max_size=3))
+    def put_back(self, pick: set[int]) -> None:
+        """By an owner, or because a file is there again: for everybody who has not answered."""
+        images = {list(Image.objects.order_by("pk"))[place % IMAGES] for place in pick}
+        out = {image.pk for image in images if image.state == "excluded"}
+        skipped = {turn.image_id for turn in self.turns(image__in=images, state="skipped")}
+        back = excluded.put_back(image_ids=[image.pk for image in images])
+        assert set(back) == out | {
+            image.pk for image in images if image.state == "queried" and image.pk in skipped
+        }
+        kept = self.turns(image__in=back, annotator_id__isnull=False)
+        for turn in kept:
+            # What keeps somebody from an image is an answer that stands, or a lease of it.
+            assert turn.state in ("leased", "answered")
+            standing = Label.objects.filter(assignment=turn, retracted_at=None)
+            people = set(standing.values_list("annotator_id", flat=True))
+            assert turn.state == "leased" or turn.annotator_id in people
+        assert not kept.filter(image__in=out, state="leased")
 
     @rule()
     def prune(self) -> None:

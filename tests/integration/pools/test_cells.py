@@ -140,15 +140,6 @@ def test_a_random_draw_has_no_image_twice(campaign: Campaign) -> None:
     assert len({each.image_id for each in drawn}) == 30
 
 
-def test_an_image_that_cannot_be_read_leaves_d(campaign: Campaign) -> None:
-    image = campaign.images.all()[3]
-    problems = {image.position: "It ends too early." * 40}
-    assert unlabeled.exclude(campaign_id=campaign.pk, problems=problems) == 1
-    image.refresh_from_db()
-    assert (image.state, image.problem[:18]) == ("excluded", "It ends too early.")
-    assert unlabeled.exclude(campaign_id=campaign.pk, problems=problems) == 0
-
-
 # What follows from cells: nobody selects what somebody else may select.
 
 

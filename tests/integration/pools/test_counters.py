@@ -31,7 +31,7 @@ from .desk import Desk
 def test_images_that_come_change_state_and_go_are_counted(make_pools: MakePools) -> None:
     pools = make_pools(6, asked=4)
     assert sizes.sizes(campaign_id=pools.id) == Sizes(2, 4, 0, 0, 0, 0)
-    Image.objects.filter(state="unlabeled").update(state="excluded")
+    Image.objects.filter(state="unlabeled").update(state="excluded", excluded_for="gone")
     assert sizes.sizes(campaign_id=pools.id) == Sizes(0, 4, 0, 2, 0, 0)
     Image.objects.filter(state="excluded")[0].delete()
     assert sizes.sizes(campaign_id=pools.id) == Sizes(0, 4, 0, 1, 0, 0)
@@ -58,7 +58,7 @@ def test_a_change_that_moves_no_image_counts_nothing(make_pools: MakePools) -> N
     pools = make_pools(3)
     before = list(Counter.objects.order_by("pk").values_list())
     Image.objects.update(name="another")
-    Image.objects.filter(pk=0).update(state="excluded")
+    Image.objects.filter(pk=0).update(state="excluded", excluded_for="gone")
     assert list(Counter.objects.order_by("pk").values_list()) == before
     pools.check()
 
@@ -74,7 +74,7 @@ def test_what_is_rolled_back_was_never_counted(make_pools: MakePools) -> None:
 
 def test_one_statement_counts_for_every_campaign_that_it_touches(make_pools: MakePools) -> None:
     one, two = make_pools(3, asked=0), make_pools(4, asked=0)
-    Image.objects.update(state="excluded")
+    Image.objects.update(state="excluded", excluded_for="gone")
     assert sizes.sizes(campaign_id=one.id).excluded == 3
     assert sizes.sizes(campaign_id=two.id).excluded == 4
 

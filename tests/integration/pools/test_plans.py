@@ -70,6 +70,8 @@ ENGINE = {
     "put": {"image": "pools_image_pkey"},
     "confirm": {"q": "pools_query_pkey", "a": "assignment_once"},
     "withdraw": {"q": "pools_query_pkey", "a": "assignment_once"},
+    "set_aside": {"image": "pools_image_pkey", "a": "assignment_once"},
+    "put_back": {"image": "pools_image_pkey", "a": "assignment_once", "l": "label_person_once"},
     "follow": {"c": "consensus_changes"},
 }
 
@@ -116,6 +118,11 @@ def parameters(pools: Pools) -> dict[str, Any]:
         "choices": pools.choices[:1] * len(turns),
         "shown": [700] * len(turns),
         "reasons": ["unsure"] * len(turns),
+        "senders": ["person"] * len(turns),
+        "details": [""] * len(turns),
+        "kinds": ["gone"] * len(images),
+        "problems": ["The storage has no x.png."] * len(images),
+        "states": ["unlabeled", "queried"],
         "problem": "Two people called it unusable.",
         "images": images,
         "cells": [1, 2, 3],

@@ -8,7 +8,8 @@ import pytest
 from django.db import DataError, transaction
 from django.db.models.functions import Now
 
-from al_engine.pools import query, sizes, unlabeled
+from al_engine.pools import excluded, query, sizes, unlabeled
+from al_engine.pools.excluded import Fault
 from al_engine.pools.models import Assignment, EngineProcess, Image, Label, Query
 from al_engine.pools.query import Pick, Refill, Refilled
 
@@ -181,7 +182,8 @@ def test_images_that_are_not_in_d_are_left_out_of_a_selection(
     desk, ann = open_desk(pools), pools.people[0]
     run(desk.answer(ann, run(desk.claim_one(ann)).turn_id, pools.choices[0]))
     broken = Image.objects.filter(campaign=pools.campaign, state="unlabeled")[0]
-    unlabeled.exclude(campaign_id=pools.id, problems={broken.position: "broken"})
+    fault = Fault("undecodable", "broken")
+    excluded.set_aside(campaign_id=pools.id, faults={broken.pk: fault}, asked=False)
     everything = list(Image.objects.values_list("pk", flat=True))
     assert Image.objects.filter(campaign=other.campaign).exists()
     # Each of them twice, too.

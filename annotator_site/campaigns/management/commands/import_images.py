@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 
 from al_engine.pools.images import AddingElsewhereError
 from al_engine.pools.models import Image
+from al_engine.pools.storage import StorageAway
 from annotator_site.campaigns.importing import ImportReport, Progress, import_images
 from annotator_site.campaigns.sources import SourceError
 from annotator_site.command_output import CampaignCommand, ProgressLine
@@ -39,6 +40,12 @@ class Command(CampaignCommand):
             "columns path,label; default: folder, if every folder is a class of the campaign",
         )
 
+        parser.add_argument(
+            "--restore",
+            action="store_true",
+            help="all stored files of this campaign are lost for good: store them anew",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         campaign = self.campaign(options)
         line = ProgressLine(self.stderr)
@@ -48,6 +55,7 @@ class Command(CampaignCommand):
                 source=options["path"],
                 split=options["split"],
                 known=options["known_labels"],
+                restore=options["restore"],
                 progress=lambda progress: line.show(_progress(progress)),
             )
         except SourceError as error:
@@ -55,6 +63,11 @@ class Command(CampaignCommand):
         except AddingElsewhereError as error:
             raise CommandError(
                 f"Another import into {campaign.slug} is running: wait for its end."
+            ) from error
+        except StorageAway as error:
+            raise CommandError(
+                f"{error} Bring the storage back and run the import again. If the files of this "
+                "campaign are lost for good, --restore stores them anew."
             ) from error
         except OSError as error:
             raise CommandError(

@@ -1,0 +1,57 @@
+-- Put images back for everybody: those that are out, and those that people skipped or could not
+-- see. Their rows are locked already. An image returns to D; with answers to S, where its last query
+-- asks for those that are missing. Who skipped it has no turn any more, so that it may come to them
+-- again; what they said is history. Leases of the time before it was out end, and so does the turn
+-- of an answer that was undone meanwhile: their people may still answer late.
+WITH target AS MATERIALIZED (
+    SELECT image.id, image.campaign_id, image.state,
+           CASE WHEN image.state = 'queried' THEN 'queried'
+                WHEN image.split <> 'pool' THEN 'reserved'
+                WHEN EXISTS (SELECT 1 FROM pools_label l
+                             WHERE l.image_id = image.id AND l.retracted_at IS NULL) THEN 'queried'
+                ELSE 'unlabeled' END AS becomes
+    FROM pools_image image
+    WHERE image.id = ANY(%(images)s::bigint[]) AND image.state IN ('excluded', 'queried')
+),
+ended AS MATERIALIZED (
+    SELECT a.*
+    FROM target JOIN pools_assignment a ON a.image_id = target.id
+    WHERE a.state = 'skipped'
+       OR target.state = 'excluded'
+          AND (a.state = 'leased'
+               OR a.state = 'answered'
+                  AND NOT EXISTS (SELECT 1 FROM pools_label l
+                                  WHERE l.image_id = a.image_id AND l.assignment_id = a.id
+                                    AND l.annotator_id = a.annotator_id
+                                    AND l.retracted_at IS NULL))
+),
+freed AS (
+    UPDATE pools_assignment a
+    SET state = 'cancelled', annotator_id = NULL, session = NULL, lease_expires = NULL,
+        former = array_append(array_remove(a.former, ended.annotator_id), ended.annotator_id)
+    FROM ended WHERE a.id = ended.id
+),
+remembered AS (
+    INSERT INTO pools_pastskip (campaign_id, image_id, turn, annotator_id, reason, sender, detail,
+                                skipped_at)
+    SELECT campaign_id, image_id, id, annotator_id, skip_reason, skip_sender, skip_detail, skipped_at
+    FROM ended WHERE state = 'skipped'
+),
+returned AS MATERIALIZED (
+    SELECT * FROM target
+    WHERE target.state = 'excluded'
+       OR EXISTS (SELECT 1 FROM ended WHERE ended.image_id = target.id)
+),
+asking AS MATERIALIZED (
+    SELECT DISTINCT ON (q.image_id) q.id
+    FROM returned JOIN pools_query q ON q.image_id = returned.id
+    WHERE returned.state = 'excluded' AND returned.becomes = 'queried'
+    ORDER BY q.image_id, q.id DESC
+),
+reopened AS (
+    UPDATE pools_query q SET state = 'open', closed_at = NULL FROM asking WHERE q.id = asking.id
+)
+UPDATE pools_image image
+SET state = returned.becomes, problem = '', excluded_for = '', put_back_at = clock_timestamp()
+FROM returned WHERE image.id = returned.id
+RETURNING image.campaign_id, image.id

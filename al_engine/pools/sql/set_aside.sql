@@ -1,0 +1,26 @@
+-- Set images aside whose files are missing or damaged, so that nobody is asked what nobody can see.
+-- A machine found that out, so it is no verdict: put_back.sql takes all of it back.
+WITH found AS MATERIALIZED (
+    SELECT *
+    FROM unnest(%(images)s::bigint[], %(kinds)s::text[], %(problems)s::text[])
+      AS t(image_id, kind, problem)
+),
+aside AS MATERIALIZED (
+    SELECT image.id, found.kind, found.problem
+    FROM found JOIN pools_image image ON image.id = found.image_id
+    WHERE image.state = ANY(%(states)s::text[])
+    ORDER BY image.id
+    FOR NO KEY UPDATE OF image
+),
+closed AS (
+    UPDATE pools_query q SET state = 'closed', closed_at = now()
+    FROM aside WHERE q.image_id = aside.id AND q.state = 'open'
+),
+cancelled AS (
+    UPDATE pools_assignment a SET state = 'cancelled'
+    FROM aside WHERE a.image_id = aside.id AND a.state = 'open'
+)
+UPDATE pools_image image
+SET state = 'excluded', excluded_for = aside.kind, problem = left(aside.problem, 300)
+FROM aside WHERE image.id = aside.id
+RETURNING image.id
