@@ -10,13 +10,22 @@ from contextlib import contextmanager, suppress
 from typing import Final, Self, TypeVar
 
 from django.db import Error as DatabaseError
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import (
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    close_old_connections,
+    connection,
+)
 
 from al_engine.pools import processes
 from al_engine.pools.processes import Part, Superseded
 from al_engine.pools.storage import StorageAway
 
 log = logging.getLogger(__name__)
+
+UNAVAILABLE: Final = (OperationalError, InterfaceError, InternalError)
+"""The database is away, or for a moment not to be written to, as in a failover."""
 
 BEAT_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.5
@@ -74,7 +83,7 @@ class Ending:
             self.check()
             try:
                 return act()
-            except (OperationalError, InterfaceError) as error:
+            except UNAVAILABLE as error:
                 log.warning("Waiting for the database: %s", " ".join(str(error).split()))
                 connection.close()
                 self.sleep(_PAUSE_SECONDS)
@@ -137,7 +146,7 @@ class Heartbeat:
                 processes.heartbeat(parts=self.parts)
                 if self.also is not None:
                     self.also()
-            except (OperationalError, InterfaceError) as error:
+            except UNAVAILABLE as error:
                 log.warning("No heartbeat: %s", " ".join(str(error).split()))
                 connection.close()
             except Superseded as error:
