@@ -11,13 +11,14 @@ from typing import Final
 
 import numpy as np
 import torch
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
 from al_engine.pools import unlabeled
 from al_engine.pools.models import Campaign
 from al_engine.pools.models.image import CELLS
 from al_engine.pools.storage import StorageAway
 from al_engine.roles.campaign_images import CampaignImages
+from al_engine.roles.life import UNAVAILABLE
 from al_engine.training.raw_features import coarse, groups_of
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def start_by_clusters(campaign: Campaign) -> threading.Thread:
             moved = by_clusters(campaign)
             if moved:
                 log.info("%d images lie in cells by what they show now.", moved)
-        except (OperationalError, InterfaceError, StorageAway) as error:
+        except (*UNAVAILABLE, StorageAway) as error:
             log.warning("No clusters for now: %s", " ".join(str(error).split()))
         finally:
             connection.close()
