@@ -33,6 +33,15 @@ NackCode = Literal[
     "paused",
 ]
 IdleReason = Literal["pool_empty", "paused", "finished"]
+NoticeCode = Literal["saving_delayed", "saving_again"]
+
+_NOTICES: Final[dict[NoticeCode, tuple[str, str]]] = {
+    "saving_delayed": (
+        "warning",
+        "Saving is delayed. Nothing is lost: your answers are saved as soon as that is possible.",
+    ),
+    "saving_again": ("info", "Your answers are saved."),
+}
 
 
 class CloseCode(IntEnum):
@@ -84,6 +93,7 @@ class LabelMessage:
     query: int
     choice: int
     shown_ms: int
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,7 @@ class SkipMessage:
     id: UUID
     query: int
     reason: str
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +141,16 @@ def parse(frame: str | bytes) -> Message:
                     _integer(data, "query", 0, _MAX_ID),
                     _integer(data, "choice", 0, _MAX_ID),
                     _integer(data, "shown_ms", 0, _MAX_SHOWN_MS),
+                    _proof(data),
                 )
             case "skip":
                 if data.get("reason") not in _SKIP_REASONS:
                     raise BadMessage(f"“reason” must be one of {', '.join(_SKIP_REASONS)}.")
                 return SkipMessage(
-                    _uuid(data, "id"), _integer(data, "query", 0, _MAX_ID), data["reason"]
+                    _uuid(data, "id"),
+                    _integer(data, "query", 0, _MAX_ID),
+                    data["reason"],
+                    _proof(data),
                 )
             case "undo":
                 return UndoMessage(_uuid(data, "id"), _uuid(data, "label"))
@@ -174,8 +189,8 @@ def welcome(
     )
 
 
-def query(turn: Turn) -> str:
-    """A query for the buffer."""
+def query(turn: Turn, proof: str) -> str:
+    """A query for the buffer, and the proof that it was sent (`evidence.py`)."""
     return _frame(
         {
             "type": "query",
@@ -187,6 +202,7 @@ def query(turn: Turn) -> str:
                 "height": turn.height,
             },
             "lease_expires": turn.lease_expires,
+            "proof": proof,
         }
     )
 
@@ -219,9 +235,10 @@ def idle(reason: IdleReason, detail: Shortage | None) -> str:
     return _frame({"type": "idle", "reason": reason, "detail": detail})
 
 
-def notice(level: str, message: str) -> str:
-    """Words for the person."""
-    return _frame({"type": "notice", "level": level, "message": message})
+def notice(code: NoticeCode) -> str:
+    """Words for the person, in English; `code` is for clients that have words of their own."""
+    level, message = _NOTICES[code]
+    return _frame({"type": "notice", "level": level, "code": code, "message": message})
 
 
 def _frame(message: dict[str, Any]) -> str:
@@ -240,6 +257,12 @@ def _uuid(data: dict[str, Any], key: str) -> UUID:
         except ValueError:
             pass
     raise BadMessage(f"“{key}” must be a UUID.")
+
+
+def _proof(data: dict[str, Any]) -> str:
+    """What the client sends back with its answer; nothing where that cannot be a proof."""
+    value = data.get("proof")
+    return value if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH else ""
 
 
 def _integer(data: dict[str, Any], key: str, low: int, high: int) -> int:
