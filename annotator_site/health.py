@@ -1,11 +1,14 @@
 """Is the process alive, and can it serve?"""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from annotator_site.background import background
 
 
 def healthz(_request: HttpRequest) -> HttpResponse:
@@ -14,15 +17,41 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """The database answers and its tables are those of this version."""
+    """The database answers, its tables are those of this version, and what must run does.
+
+    JSON: `ready`, `problems` (sentences), and `tasks`, those that ever failed.
+    """
+    tasks = [health for health in background.report() if health.failures]
+    problems = _problems_of_the_database()
+    problems += [
+        f"the task “{health.name}” failed with {health.last_error} and is started again"
+        for health in tasks
+        if health.is_down and health.essential
+    ]
+    answer: dict[str, Any] = {
+        "ready": not problems,
+        "problems": problems,
+        "tasks": [
+            {
+                "name": health.name,
+                "essential": health.essential,
+                "down": health.is_down,
+                "failures": health.failures,
+                "last_error": health.last_error,
+            }
+            for health in tasks
+        ],
+    }
+    return JsonResponse(answer, status=503 if problems else 200)
+
+
+def _problems_of_the_database() -> list[str]:
     try:
         executor = MigrationExecutor(connection)
         waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except OperationalError:
-        return HttpResponse("the database does not answer\n", status=503)
-    if waiting:
-        return HttpResponse("migrations wait: run manage.py migrate\n", status=503)
-    return HttpResponse("ok\n", content_type="text/plain")
+        return ["the database does not answer"]
+    return ["migrations wait: run manage.py migrate"] if waiting else []
 
 
 class HealthMiddleware:

@@ -1,7 +1,7 @@
 """Does claiming and answering get slower as the pools grow? On the real schema, at the desk's rate.
 
-Times the desk's own transaction (`annotator_site/labeling/batch.py`), after which the next images
-go out, and the flush that receipts wait for, with 64 people's labels and claims and with one
+Times the desk's own transaction (`annotator_site/labeling/transaction.py`), after which the next
+images go out, and the flush that receipts wait for, with 64 people's labels and claims and with one
 person's, on ten million images with a million open queries and on ten thousand with a thousand, in
 turns. Then five million labels go through the large pools in transactions of a thousand, and it is
 timed again. Writes docs/benchmarks/growth.md.

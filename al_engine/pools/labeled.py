@@ -13,7 +13,7 @@ from django.db import connection
 from al_engine.pools.excluded import UNUSABLE
 from al_engine.pools.query import Connection, Cursor
 from al_engine.pools.sql import integers, statement, uuids
-from al_engine.pools.turns import Answer, Receipt, Skip, Undo
+from al_engine.pools.turns import Answer, Receipt, Shown, Skip, Undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +113,7 @@ async def undo(
 
 async def known_labels(conn: Connection, *, undos: Sequence[Undo]) -> set[tuple[int, UUID]]:
     """Which of these labels exist and are their callers' own, retracted or not."""
-    cursor = await conn.execute(
-        """SELECT l.annotator_id, l.client_id FROM pools_label l
-           JOIN unnest(%(annotators)s::bigint[], %(labels)s::uuid[])
-             AS said(annotator_id, client_id) USING (annotator_id, client_id)""",
-        _undo_arrays(undos),
-    )
+    cursor = await conn.execute(statement("known_labels"), _undo_arrays(undos))
     return {(annotator_id, client_id) for annotator_id, client_id in await cursor.fetchall()}
 
 
@@ -152,22 +147,40 @@ async def read_stored(cursor: Cursor) -> set[tuple[int, UUID]]:
 
 
 async def answer_receipts(
-    conn: Connection,
-    *,
-    campaign_id: int,
-    answers: Sequence[Answer],
-    stored: Collection[tuple[int, UUID]],
+    conn: Connection, *, campaign_id: int, answers: Sequence[Answer]
 ) -> dict[tuple[int, UUID], Receipt]:
-    """What became of each answer, by annotator and message id, once they are committed.
+    """What became of answers that were not stored, by annotator and message id.
 
-    Nearly always all were stored; about the others the database is asked again.
+    To be asked after the commit.
     """
-    receipts: dict[tuple[int, UUID], Receipt] = dict.fromkeys(stored, "stored")
-    rest = [said for said in answers if (said.annotator_id, said.client_id) not in receipts]
-    if rest:
-        asked = await conn.execute(statement("answer_receipts"), answer_arrays(campaign_id, rest))
-        receipts |= {(row[0], row[1]): row[2] for row in await asked.fetchall()}
-    return receipts
+    asked = await conn.execute(statement("answer_receipts"), answer_arrays(campaign_id, answers))
+    return {(row[0], row[1]): row[2] for row in await asked.fetchall()}
+
+
+async def vouch(
+    conn: Connection, *, campaign_id: int, shown: Sequence[Shown]
+) -> dict[tuple[int, int], int]:
+    """Let people answer what they were shown although a crash took it from them.
+
+    Returns the turn at which their answer is stored, by annotator and the turn that they were
+    given; no entry where the campaign has no such image any more.
+    """
+    cursor = await conn.execute(
+        statement("vouch"),
+        {
+            "campaign": campaign_id,
+            "annotators": [each.annotator_id for each in shown],
+            "turns": [each.turn_id for each in shown],
+            "images": [each.image_id for each in shown],
+        },
+    )
+    return {(row[0], row[1]): row[2] for row in await cursor.fetchall()}
+
+
+async def count_mine(conn: Connection, *, annotator_ids: Collection[int]) -> dict[int, int]:
+    """How many answers each of these people has given and not taken back."""
+    cursor = await conn.execute(statement("mine"), {"annotators": list(annotator_ids)})
+    return dict.fromkeys(annotator_ids, 0) | dict(await cursor.fetchall())
 
 
 async def read_skip_receipts(cursor: Cursor) -> dict[tuple[int, int], Receipt]:
@@ -209,6 +222,7 @@ def answer_arrays(campaign_id: int, answers: Sequence[Answer]) -> dict[str, int 
         "turns": integers([answer.turn_id for answer in answers]),
         "choices": integers([answer.choice_id for answer in answers]),
         "shown": integers([answer.shown_ms for answer in answers]),
+        "images": integers([answer.image_id for answer in answers]),
     }
 
 

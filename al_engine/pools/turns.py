@@ -36,13 +36,26 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A label as it comes in. `client_id` makes its effect happen once."""
+    """A label as it comes in. `client_id` makes its effect happen once.
+
+    `image_id` is what the person saw; 0 where that is not known.
+    """
 
     client_id: UUID
     annotator_id: int
     turn_id: int
     choice_id: int
     shown_ms: int
+    image_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the site put before somebody, whatever the database still knows of it."""
+
+    annotator_id: int
+    turn_id: int
+    image_id: int
 
 
 @dataclass(frozen=True, slots=True)

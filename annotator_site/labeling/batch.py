@@ -1,53 +1,48 @@
-"""One transaction of the labeling path: everything of a moment goes in, receipts come out."""
+"""What one transaction of the labeling path does, and what came of it, as values."""
 
-import asyncio
-import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
-
-from al_engine.pools import labeled, query
-from al_engine.pools.exchange import exchange
 from al_engine.pools.labeled import Progress
-from al_engine.pools.query import Connection
-from al_engine.pools.turns import Answer, Demand, Receipt, Skip, Turn, Undo
-from annotator_site.labeling.campaign_view import CampaignView
+from al_engine.pools.turns import Demand, Receipt, Turn
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
 from annotator_site.labeling.session import Session
 
-log = logging.getLogger(__name__)
-
 MAX_MESSAGES: Final = 1_000
 """Messages in one transaction: more would make the first of them wait for the last."""
-
-_TRIES: Final = 3
 
 Act = LabelMessage | SkipMessage | UndoMessage
 _ORDER: Final = {LabelMessage: 0, SkipMessage: 1, UndoMessage: 2}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Submission:
     """A message on its way to the database, and the connection that waits for its receipt."""
 
     session: Session
     message: Act
+    # The image that the person surely saw; 0 where nothing proves it.
+    image_id: int = 0
+    # Its place among all that came to the desk.
+    place: int = 0
+    # This process did it before, or may have: where it is found done, it was done here.
+    took_effect: bool = False
+    # Its ack or nack went out.
+    answered: bool = False
 
 
 @dataclass(slots=True)
 class Resume:
-    """A connection that takes up the leases of an earlier one."""
+    """A connection that takes up the leases of an earlier one, or of its own."""
 
     session: Session
     former: UUID
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Batch:
     """What one transaction does."""
 
@@ -58,6 +53,11 @@ class Batch:
     # The same of those that said good-bye: their leases end now.
     gone: list[tuple[int, UUID]] = field(default_factory=list)
     demands: list[Demand] = field(default_factory=list)
+    # Turns whose answers are on their way beside it: a resume does not hand them out again.
+    answered: set[int] = field(default_factory=set)
+    # When its transaction began, by time.monotonic().
+    began: float = 0.0
+    committed: bool = False
     # What it claimed went out.
     handed_out: bool = False
 
@@ -71,6 +71,10 @@ class Batch:
             return False
         return all(isinstance(sub.message, LabelMessage) for sub in self.submissions)
 
+    def without_messages(self) -> "Batch":
+        """All that is not something that a person said."""
+        return Batch([], self.resumes, self.left, self.gone, self.demands, self.answered)
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -83,6 +87,24 @@ class Outcome:
     # Labels that this transaction retracted.
     undone: set[UUID]
     progress: Progress
+    # Answers that stand of those people of whom that had to be asked, by annotator.
+    mine: dict[int, int] = field(default_factory=dict)
+
+    def did(self, sub: Submission) -> bool:
+        """Whether this very transaction stored or retracted an answer for this message."""
+        message = sub.message
+        if isinstance(message, LabelMessage):
+            return self.answers.get((sub.session.annotator_id, message.id)) == "stored"
+        return isinstance(message, UndoMessage) and message.label in self.undone
+
+    def add(self, later: "Outcome") -> None:
+        """Take in what a second try did for the same messages; what the first one did stays."""
+        done = {said: receipt for said, receipt in self.answers.items() if receipt == "stored"}
+        self.answers |= later.answers | done
+        self.known |= later.known
+        self.turns += later.turns
+        self.undone |= later.undone
+        self.progress = later.progress
 
 
 def take(pending: deque[Submission]) -> list[Submission]:
@@ -111,167 +133,13 @@ def take(pending: deque[Submission]) -> list[Submission]:
     return taken
 
 
-async def commit(
-    pool: AsyncConnectionPool[Connection], batch: Batch, campaign: CampaignView
-) -> Outcome:
-    """Do a batch, however long the database is away."""
-    delay = 0.05
-    while True:
-        try:
-            async with pool.connection() as conn:
-                return await run(
-                    conn,
-                    batch,
-                    campaign_id=campaign.id,
-                    lease_seconds=campaign.lease_seconds,
-                    resume_seconds=campaign.resume_seconds,
-                )
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
-            log.warning("A batch waits for the database: %s", " ".join(str(error).split()))
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, 1.0)
-
-
-async def run(
-    conn: Connection, batch: Batch, *, campaign_id: int, lease_seconds: int, resume_seconds: int
-) -> Outcome:
-    """Do a batch in one transaction; returns once it is committed, on disk or not yet."""
-    tries = 0
-    while True:
-        try:
-            if batch.is_usual:
-                return await _exchange(conn, batch, campaign_id, lease_seconds)
-            return await _all_of_it(conn, batch, campaign_id, lease_seconds, resume_seconds)
-        except psycopg.errors.UniqueViolation:
-            # Two processes dealt one image to one person, who is at both. Who commits second
-            # does it anew and sees what the first one did.
-            tries += 1
-            if tries == _TRIES:
-                raise
-
-
-async def _all_of_it(
-    conn: Connection, batch: Batch, campaign_id: int, lease_seconds: int, resume_seconds: int
-) -> Outcome:
-    """All statements in one round trip (a pipeline), but for undos, which are rare."""
-    labels, skips, undos = _answers(batch), _skips(batch), _undos(batch)
-    leased: list[query.Cursor] = []
-    answered = skipped = None
-    known: set[tuple[int, UUID]] = set()
-    undone: set[UUID] = set()
-    async with conn.pipeline(), conn.transaction():
-        if labels or skips or undos:
-            # Before anything is written: what waits for a lock then makes nobody wait.
-            turn_ids = [said.turn_id for said in labels] + [said.turn_id for said in skips]
-            await labeled.lock(conn, turn_ids=turn_ids, undos=undos)
-        if labels:
-            answered = await labeled.answer(conn, campaign_id=campaign_id, answers=labels)
-        if skips:
-            skipped = await labeled.skip(conn, campaign_id=campaign_id, skips=skips)
-        if undos:
-            known = await labeled.known_labels(conn, undos=undos)
-            undone, cursor = await labeled.undo(
-                conn, campaign_id=campaign_id, undos=undos, lease_seconds=lease_seconds
-            )
-            leased.append(cursor)
-        for holders, seconds in ((batch.left, resume_seconds), (batch.gone, 0)):
-            if holders:
-                await query.renew(conn, campaign_id=campaign_id, holders=holders, seconds=seconds)
-        leased.extend(await _resume(conn, batch.resumes, campaign_id, lease_seconds))
-        if batch.demands:
-            leased.append(
-                await query.claim(
-                    conn,
-                    campaign_id=campaign_id,
-                    demands=batch.demands,
-                    lease_seconds=lease_seconds,
-                )
-            )
-        progress = await labeled.progress(conn, campaign_id=campaign_id)
-    stored = await labeled.read_stored(answered) if answered else set()
-    return Outcome(
-        answers=await labeled.answer_receipts(
-            conn, campaign_id=campaign_id, answers=labels, stored=stored
-        ),
-        skips=await labeled.read_skip_receipts(skipped) if skipped else {},
-        known=known,
-        turns=[turn for cursor in leased for turn in await query.read_turns(cursor)],
-        undone=undone,
-        progress=await labeled.read_progress(progress),
-    )
-
-
-async def _exchange(
-    conn: Connection, batch: Batch, campaign_id: int, lease_seconds: int
-) -> Outcome:
-    answers = _answers(batch)
-    done = await exchange(
-        conn,
-        campaign_id=campaign_id,
-        answers=answers,
-        demands=batch.demands,
-        lease_seconds=lease_seconds,
-    )
-    return Outcome(
-        answers=await labeled.answer_receipts(
-            conn, campaign_id=campaign_id, answers=answers, stored=done.stored
-        ),
-        skips={},
-        known=set(),
-        turns=done.turns,
-        undone=set(),
-        progress=done.progress,
-    )
-
-
-async def claim_exactly(
-    conn: Connection, demands: Sequence[Demand], *, campaign_id: int, lease_seconds: int
-) -> list[Turn]:
-    """Claim for people whom the common claim left short, each by themselves."""
-    turns: list[Turn] = []
-    for demand in demands:
-        cursor = await query.claim_for(
-            conn, campaign_id=campaign_id, demand=demand, lease_seconds=lease_seconds
-        )
-        turns += await query.read_turns(cursor)
-    return turns
-
-
-async def _resume(
-    conn: Connection, resumes: Iterable[Resume], campaign_id: int, lease_seconds: int
-) -> list[query.Cursor]:
+def halves(submissions: Sequence[Submission]) -> list[list[Submission]]:
+    """The messages of one half of the people and of the other; of one person alone, one list."""
+    people = list(dict.fromkeys(sub.session.annotator_id for sub in submissions))
+    if len(people) < 2:
+        return [list(submissions)]
+    first = set(people[: len(people) // 2])
     return [
-        await query.resume(
-            conn,
-            campaign_id=campaign_id,
-            annotator_id=resume.session.annotator_id,
-            former=resume.former,
-            session=resume.session.id,
-            lease_seconds=lease_seconds,
-        )
-        for resume in resumes
-    ]
-
-
-def _answers(batch: Batch) -> list[Answer]:
-    return [
-        Answer(m.id, sub.session.annotator_id, m.query, m.choice, m.shown_ms)
-        for sub in batch.submissions
-        if isinstance(m := sub.message, LabelMessage)
-    ]
-
-
-def _skips(batch: Batch) -> list[Skip]:
-    return [
-        Skip(sub.session.annotator_id, m.query, m.reason, m.sender, m.detail)
-        for sub in batch.submissions
-        if isinstance(m := sub.message, SkipMessage)
-    ]
-
-
-def _undos(batch: Batch) -> list[Undo]:
-    return [
-        Undo(sub.session.annotator_id, m.label, sub.session.id)
-        for sub in batch.submissions
-        if isinstance(m := sub.message, UndoMessage)
+        [sub for sub in submissions if (sub.session.annotator_id in first) is whether]
+        for whether in (True, False)
     ]

@@ -10,13 +10,14 @@ from uuid import UUID
 
 import psycopg
 from django.db import Error as DatabaseError
-from psycopg_pool import PoolTimeout
 
 from al_engine.pools import campaigns, processes, query, sizes
 from al_engine.pools.models import Campaign, Sample
 from al_engine.pools.signals import NOTIFY, payload
 from al_engine.pools.turns import Spare
+from annotator_site.labeling import protocol
 from annotator_site.labeling.desk import Desk
+from annotator_site.labeling.faults import Trouble
 from annotator_site.labeling.session import Session
 from annotator_site.labeling.window import Window
 from annotator_site.off_loop import off_loop
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 TICK_SECONDS: Final = 1.0
 SAMPLE_SECONDS: Final = 5.0
 NEWS_SECONDS: Final = 0.05
+DELAYED_SECONDS: Final = 1.0
+"""An answer without a receipt for so long is worth a word."""
+TOLD_AGAIN_SECONDS: Final = 5.0
 FRESHER_SECONDS: Final = 0.2
 READY_SECONDS: Final = 0.5
 """Until what was handed out is in the browser."""
@@ -39,18 +43,20 @@ SOURCE: Final = f"{socket.gethostname()}:{os.getpid()}"
 
 async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
     """Tick for ever; a database that is away is tried again at the next tick."""
+    trouble = Trouble("Housekeeping fails")
     renewed = sampled = time.monotonic()
     while True:
         await asyncio.sleep(TICK_SECONDS)
         now = time.monotonic()
         try:
             async with desk.pool.connection() as conn:
+                # First: while the database was away nobody could renew what people are at.
+                if now - renewed >= desk.campaign.lease_seconds / 4:
+                    await _renew(desk, conn, now)
+                    renewed = now
                 desk.revoke(
                     await query.expire(conn, campaign_id=desk.campaign.id, sessions=sessions)
                 )
-                if now - renewed >= desk.campaign.lease_seconds / 4:
-                    renewed = now
-                    await _renew(desk, conn, now)
             if desk.campaign.state != "running":
                 # What a claim handed out that was under way when the campaign stopped.
                 await give_back_all(desk)
@@ -60,9 +66,27 @@ async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
                 await _write_sample(desk, window, now - window.began)
             if desk.campaign.budget and desk.progress.answers >= desk.campaign.budget:
                 await _finish(desk.campaign.id)
-        except (psycopg.Error, PoolTimeout, DatabaseError, OSError) as error:
-            log.warning("A round of housekeeping failed: %s", " ".join(str(error).split()))
+            trouble.over()
+        except (psycopg.Error, DatabaseError, OSError) as error:
+            trouble.failed(error)
         desk.poke()
+
+
+async def tell_delays(desk: Desk) -> None:
+    """Tell people for ever when their answers have waited long for a receipt, and that they do.
+
+    Whatever keeps them: the database, its disk, a lock on an image. Repeated, so that a client
+    knows that the connection lives.
+    """
+    while True:
+        await asyncio.sleep(DELAYED_SECONDS / 4)
+        now = time.monotonic()
+        for session in list(desk.people.sessions.values()):
+            if not session.unanswered or now - session.unanswered_since < DELAYED_SECONDS:
+                continue
+            if session.delayed_since is None or now - session.delayed_since >= TOLD_AGAIN_SECONDS:
+                session.delayed_since = now
+                session.deliver(protocol.notice("saving_delayed"))
 
 
 async def tell_news(desk: Desk) -> None:
@@ -70,14 +94,17 @@ async def tell_news(desk: Desk) -> None:
 
     Not in the labels' transaction: commits that notify wait for one another.
     """
+    trouble = Trouble("Telling servers of labels fails")
     while True:
         await desk.news.wait()
         desk.news.clear()
         try:
             async with desk.pool.connection() as conn:
                 await conn.execute(NOTIFY, {"payload": payload("labels", desk.campaign.id)})
-        except (psycopg.Error, PoolTimeout) as error:
-            log.warning("Servers were not told of labels: %s", " ".join(str(error).split()))
+            trouble.over()
+        except (psycopg.Error, OSError) as error:
+            desk.news.set()
+            await asyncio.sleep(trouble.failed(error))
         await asyncio.sleep(NEWS_SECONDS)
 
 
@@ -89,6 +116,7 @@ async def exchange_spares(desk: Desk) -> None:
     And S keeps half of what it has for those who answer. Whoever came to an image meanwhile keeps
     it.
     """
+    trouble = Trouble("Exchanging spare queries fails")
     asks: int | None = None
     until = 0.0
     while True:
@@ -108,8 +136,9 @@ async def exchange_spares(desk: Desk) -> None:
                 elif all(spare.ready for spare in spares) and not _anybody_short(desk):
                     until = 0.0
                 asks = newest
-        except (psycopg.Error, PoolTimeout) as error:
-            log.warning("Spare queries stay as they are: %s", " ".join(str(error).split()))
+            trouble.over()
+        except (psycopg.Error, OSError) as error:
+            await asyncio.sleep(trouble.failed(error))
         await asyncio.sleep(FRESHER_SECONDS)
 
 
@@ -124,11 +153,11 @@ def _spares(desk: Desk) -> list[Spare]:
         for session in _active(desk)
         if len(session.held) > 1
     ]
-    held.sort(key=lambda each: each[1][0][1])
+    held.sort(key=lambda each: each[1][0][1][0])
     return [
         Spare(turn, session.id, max(1, session.buffer - SPARE), handed_out < now - READY_SECONDS)
         for session, turns in held
-        for turn, handed_out in turns
+        for turn, (handed_out, _) in turns
     ]
 
 

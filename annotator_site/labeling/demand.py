@@ -1,5 +1,6 @@
 """Who wants queries, and who waits because there were none."""
 
+import time
 from collections.abc import Iterable
 from functools import partial
 from uuid import UUID
@@ -45,7 +46,12 @@ class Waiting:
             session.idle = reason, detail
             # After the receipts of what was committed before: whoever reads that all is finished
             # need not wait for them.
-            self._disk.tell(partial(_say, session, reason, detail))
+            self._disk.tell(partial(self._say, session, reason, detail), since=time.monotonic())
+
+    def rest(self, session: Session) -> None:
+        """It cannot be known now whether there is something for this one; it is not told so."""
+        self._wanting.pop(session.id, None)
+        self._starved[session.id] = session
 
     def wake(self) -> bool:
         """There may be something again; tell whether anybody waited for it."""
@@ -59,11 +65,17 @@ class Waiting:
         wanting, self._wanting = self._wanting, {}
         return [session for session in wanting.values() if session.want]
 
-
-def _say(session: Session, reason: IdleReason, detail: Shortage | None, _durable: bool) -> None:
-    """Unless there is something by now."""
-    if session.idle == (reason, detail):
-        session.deliver(protocol.idle(reason, detail))
+    def _say(
+        self, session: Session, reason: IdleReason, detail: Shortage | None, durable: bool
+    ) -> None:
+        """Unless there is something by now."""
+        if session.idle != (reason, detail):
+            return
+        if durable:
+            session.deliver(protocol.idle(reason, detail))
+        else:
+            # That all is labeled may be lost with the last labels: it is found out anew.
+            session.idle = None
 
 
 def demands(sessions: Iterable[Session]) -> list[Demand]:

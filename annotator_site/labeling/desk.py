@@ -1,36 +1,37 @@
 """The desk of a campaign: labels come in, are made durable together, fresh queries go out.
 
 What arrives while a transaction runs is taken together by the next. Nobody waits for a timer: when
-the desk is idle, a single label goes at once. Nobody waits for the disk but for the word that an
-answer is kept. Nothing here or in `people.py` is state that another process needs: all of it is in
-PostgreSQL, and a killed desk's people come back.
+the desk is idle, a single label goes at once. Only acknowledgements wait for the disk. Nothing here
+or in `people.py` is state that another process needs: all of it is in PostgreSQL, and a killed
+desk's people come back. What cannot be done is kept and tried again: see `faults.py`.
 """
 
 import asyncio
 import logging
 import time
-from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 from uuid import UUID
 
-import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
-
 from al_engine.pools import query
 from al_engine.pools.labeled import Progress
-from al_engine.pools.query import Connection
 from al_engine.pools.signals import NOTIFY, payload
-from al_engine.pools.turns import Shortage
-from annotator_site.labeling import batch as batches
-from annotator_site.labeling import protocol
+from al_engine.pools.turns import Shortage, Turn
+from annotator_site.labeling import faults, protocol, transaction
+from annotator_site.labeling.aside import Aside
 from annotator_site.labeling.batch import Act, Batch, Outcome, Resume, Submission
 from annotator_site.labeling.campaign_view import CampaignView
+from annotator_site.labeling.committed import Committed
+from annotator_site.labeling.database import Pool
 from annotator_site.labeling.demand import Waiting, demands, why_idle
 from annotator_site.labeling.disk import Disk
+from annotator_site.labeling.evidence import image_of
+from annotator_site.labeling.faults import Trouble
+from annotator_site.labeling.pending import Pending
 from annotator_site.labeling.people import People
-from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
-from annotator_site.labeling.receipts import receipt_of, refusal, reply
+from annotator_site.labeling.protocol import SkipMessage, UndoMessage
+from annotator_site.labeling.receipts import refusal
 from annotator_site.labeling.session import Bucket, Buckets, Session
 
 log = logging.getLogger(__name__)
@@ -44,26 +45,31 @@ _EXACT_CLAIMS: Final = 16
 class Desk:
     """Everybody who labels one campaign through this web process."""
 
-    def __init__(
-        self, campaign: CampaignView, pool: AsyncConnectionPool[Connection], disk: Disk
-    ) -> None:
+    def __init__(self, campaign: CampaignView, pool: Pool, disk: Disk) -> None:
         self.campaign = campaign
         self.pool = pool
-        self._disk = disk
         self._buckets = Buckets()
-        self._pending: deque[Submission] = deque()
+        self._pending = Pending()
         self._resumes: list[Resume] = []
         self._wake = asyncio.Event()
         self.people = People(Waiting(disk), changed=self._wake.set)
+        self._committed = Committed(disk, self.people, again=self._do_again)
+        self.aside = Aside(self._pending, self._attempt, self._is_at_fault)
+        self._to_hand_out: list[Callable[[], None]] = []
+        # What is under way, for a loop that begins anew in the middle of it.
+        self._current = Batch()
+        self._saving = Trouble("Saving answers fails")
+        self._claiming = Trouble("Handing out queries fails")
+        self._no_claims_until = 0.0
         # Set when servers have something to learn.
-        self.news = asyncio.Event()
+        self.news = self._committed.news
         # Set when S may have what a newer model chose.
         self.fresher = asyncio.Event()
         self.progress = Progress(labeled=0, total=0, answers=0)
         # No picture can be shown now: nothing more is handed out.
         self.storage_away = False
         # Set when a picture did not show.
-        self.reported = asyncio.Event()
+        self.reported = self._committed.reported
         # Why S had nothing for somebody, when that was last so.
         self._shortage: Shortage | None = None
 
@@ -88,20 +94,25 @@ class Desk:
 
     def submit(self, session: Session, message: Act) -> None:
         """Take a label, skip or undo; its receipt follows the commit."""
-        if nack := refusal(self.campaign, session, message):
+        if nack := refusal(self.campaign, session, message, full=self._pending.is_full):
             session.deliver(nack)
             return
+        now = time.monotonic()
         if isinstance(message, SkipMessage) and message.sender == "machine":
             # Of nobody's doing: a page that is left alone does not walk through all of S.
-            idle_seconds = time.monotonic() - session.active_at
-            session.away |= idle_seconds >= self.campaign.lease_seconds
+            session.away |= now - session.active_at >= self.campaign.lease_seconds
         else:
-            session.active_at = time.monotonic()
+            session.active_at = now
             session.away = False
+        if not session.unanswered:
+            session.unanswered_since = now
         session.unanswered += 1
+        image = 0
         if not isinstance(message, UndoMessage):
-            self.people.answers(session, message.query)
-        self._pending.append(Submission(session, message))
+            image = self.people.answers(session, message.query)
+            if not image and message.proof:
+                image = image_of(message.proof, session.annotator_id, message.query)
+        self._pending.add(Submission(session, message, image))
         self._wake.set()
 
     def poke(self) -> None:
@@ -113,6 +124,11 @@ class Desk:
         """Tell people which queries are no longer theirs; `fresher`: since a newer model chose."""
         self.people.revoke(turns, away_after=self.campaign.lease_seconds, fresher=fresher)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that people said is answered."""
+        return not (self._pending or self._committed or self._current)
+
     # The loop.
 
     async def run(self) -> None:
@@ -121,32 +137,24 @@ class Desk:
         One at a time: two beside each other share the same people and the same cores, and half as
         many labels in each cost more than they gain (docs/benchmarks/labeling.md).
         """
+        # What a former run ended in the middle of; done already, it has no second effect.
+        if self._current:
+            self._pending.put_back(self._current.submissions)
+            self.people.ask_anew()
         while True:
+            while batch := self._next_batch():
+                self._current = batch
+                await self._serve(batch)
+                self._current = Batch()
             await self._wake.wait()
             self._wake.clear()
-            while batch := self._next_batch():
-                try:
-                    await self._serve(batch)
-                except Exception:
-                    # Nobody waits for ever because of one bug: other messages go on.
-                    log.exception("A batch failed.")
-
-    async def _serve(self, batch: Batch) -> None:
-        try:
-            outcome = await batches.commit(self.pool, batch, self.campaign)
-        except BaseException as error:
-            self.people.expect(batch.demands, -1)
-            if not isinstance(error, psycopg.Error):
-                raise
-            log.exception("A batch was refused; its messages go one by one.")
-            await self._one_by_one(batch)
-        else:
-            await self._deliver(batch, outcome)
 
     def _next_batch(self) -> Batch:
+        batch = Batch(self._pending.take())
+        if time.monotonic() < self._no_claims_until:
+            return batch
+        batch.left, batch.gone = self.people.departures.take()
         resumes, self._resumes = self._resumes, []
-        left, gone = self.people.departures.take()
-        batch = Batch(batches.take(self._pending), left=left, gone=gone)
         wanting = self.people.waiting.take()
         running = self.campaign.state == "running"
         if running:
@@ -155,6 +163,7 @@ class Desk:
             # The leases of lost connections run out.
             wanting += [each.session for each in resumes if each.session.id in self.people.sessions]
         if running and not self.storage_away:
+            batch.answered = self._pending.answered_aside(resumes)
             resuming = {resume.session.id for resume in resumes}
             batch.demands = demands(each for each in wanting if each.id not in resuming)
             self.people.expect(batch.demands, 1)
@@ -164,101 +173,120 @@ class Desk:
                 self.people.waiting.starve(session, *self._why_idle())
         return batch
 
-    async def _one_by_one(self, batch: Batch) -> None:
-        """After a batch that the database refuses: find the message that it refuses."""
-        for sub in batch.submissions:
-            alone = Batch([sub])
-            try:
-                outcome = await batches.commit(self.pool, alone, self.campaign)
-            except psycopg.Error:
-                log.exception("A message was refused.")
-                sub.session.unanswered -= 1
-                sub.session.deliver(
-                    protocol.nack(sub.message.id, "bad_message", "This cannot be stored.")
-                )
-            else:
-                await self._deliver(alone, outcome)
-        self.people.departures.put_back(batch.left, batch.gone)
-        for session_id in [each.session for each in batch.demands] + [
-            each.session.id for each in batch.resumes
-        ]:
-            if session := self.people.sessions.get(session_id):
-                self.people.waiting.add(session)
+    async def _serve(self, batch: Batch) -> None:
+        """Do a batch; what cannot be done now is done later, and holds up nothing else."""
+        error = await self._attempt(batch)
+        if error is None:
+            return
+        said, rest = batch.submissions, batch.without_messages()
+        rest_error: Exception | None = error
+        if not faults.is_everybodys(error) or self._saving.is_to_be_divided:
+            if said and rest and not batch.committed:
+                rest_error = await self._attempt(rest)
+            said = await self.aside.divide(said)
+        if rest and rest_error is not None:
+            maybe_claimed = batch.committed or faults.is_unsure(rest_error)
+            self._claim_later(rest, rest_error, maybe_claimed=maybe_claimed)
+        if said:
+            self._pending.put_back(said)
+            await asyncio.sleep(self._saving.failed(error))
+
+    async def _attempt(self, batch: Batch) -> Exception | None:
+        """Do a batch and hand out what comes of it; or why that failed."""
+        try:
+            outcome = await self._commit(batch)
+        except Exception as error:
+            if faults.is_unsure(error) and not batch.committed:
+                for sub in batch.submissions:
+                    sub.took_effect = True
+            return error
+        try:
+            await self._deliver(batch, outcome)
+        except Exception:
+            # People wait for no bug: it is done, and their receipts follow all the same.
+            log.exception("What a batch did could not be handed out.")
+        if batch.submissions:
+            self._saving.over()
+        return None
+
+    async def _commit(self, batch: Batch) -> Outcome:
+        async with self.pool.connection() as conn:
+            await self._committed.settle(self.pool.opened_at(conn))
+            batch.began = time.monotonic()
+            return await transaction.run(
+                conn,
+                batch,
+                campaign_id=self.campaign.id,
+                lease_seconds=self.campaign.lease_seconds,
+                resume_seconds=self.campaign.resume_seconds,
+            )
+
+    async def _is_at_fault(self, sub: Submission) -> bool:
+        async with self.pool.connection() as conn:
+            return await transaction.values_are_at_fault(
+                conn, sub, campaign_id=self.campaign.id, choices=self.campaign.choice_ids
+            )
+
+    def _do_again(self, subs: list[Submission]) -> None:
+        self._pending.put_back(subs)
+        self._wake.set()
+
+    # What goes out.
 
     async def _deliver(self, batch: Batch, outcome: Outcome) -> None:
         """What is committed goes out: receipts once it is on disk, and fresh queries with them.
 
         But where the disk takes long, nobody's next image waits for it.
         """
+        # What was leased before comes first: some of it may be answered here.
+        for hand_out in self._to_hand_out:
+            hand_out()
+        self._to_hand_out.clear()
+        if batch.answered:
+            outcome.turns = [turn for turn in outcome.turns if turn.turn_id not in batch.answered]
+        short = self.people.expect_leased(batch.demands, outcome.turns)
+        self._hand_out_soon(batch, outcome)
         self.progress = outcome.progress
         for sub in batch.submissions:
             if not isinstance(sub.message, UndoMessage):
                 self.people.let_go(sub.session, sub.message.query)
-        handed = Counter(turn.session for turn in outcome.turns)
         for resume in batch.resumes:
             if resume.session.id in self.people.sessions:
                 self.people.waiting.add(resume.session)
             else:
                 self.people.departures.add(resume.session, for_good=False)
-        short: list[Session] = []
-        for demand in batch.demands:
-            session = self.people.sessions.get(demand.session)
-            if session is not None and handed[demand.session] < demand.want:
-                short.append(session)
-        if batch.submissions:
-            self._disk.tell(partial(self._acknowledge, batch, outcome))
-            loop = asyncio.get_running_loop()
-            loop.call_later(_PATIENCE_SECONDS, self._hand_out_all, batch, outcome)
-        if short or not batch.submissions:
-            self._hand_out_all(batch, outcome)
+        if batch.demands:
+            self._claiming.over()
         if short:
             await self._serve_short(short)
 
-    def _acknowledge(self, batch: Batch, outcome: Outcome, durable: bool) -> None:
-        """Tell people what became of their messages; do again what may be lost.
+    def _hand_out_soon(self, batch: Batch, outcome: Outcome) -> None:
+        """Once it is on disk, or after a short while."""
+        hand_out = partial(self._hand_out, batch, outcome.turns)
+        if not (batch.submissions or outcome.turns):
+            hand_out()
+            return
+        self._to_hand_out.append(hand_out)
+        self._committed.enter(batch, outcome, told=hand_out)
+        asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, hand_out)
 
-        Done already, a message has no second effect.
-        """
-        if durable:
-            self.news.set()
-            for sub in batch.submissions:
-                self._answer_for(sub, outcome)
-        else:
-            self._pending.extendleft(reversed(batch.submissions))
-            self._wake.set()
-        self._hand_out_all(batch, outcome)
-
-    def _hand_out_all(self, batch: Batch, outcome: Outcome) -> None:
-        """Hand out what a batch claimed, once."""
+    def _hand_out(self, batch: Batch, turns: Sequence[Turn]) -> None:
         if not batch.handed_out:
             batch.handed_out = True
             self.people.expect(batch.demands, -1)
-            self.people.hand_out(outcome.turns)
-
-    def _answer_for(self, sub: Submission, outcome: Outcome) -> None:
-        session, message = sub.session, sub.message
-        session.unanswered -= 1
-        receipt = receipt_of(sub, outcome)
-        if receipt == "stored" and isinstance(message, LabelMessage):
-            session.mine += 1
-            self.people.window.answers += 1
-        elif isinstance(message, UndoMessage) and message.label in outcome.undone:
-            session.mine -= 1
-        elif isinstance(message, SkipMessage) and message.sender == "machine":
-            self.reported.set()
-        session.deliver(reply(sub, receipt, outcome))
+            self.people.hand_out(turns)
 
     async def _serve_short(self, sessions: list[Session]) -> None:
         """Those whom the common claim left short: S is dry, or it dealt them known images."""
         sessions.sort(key=lambda session: len(session.held))
-        asked = demands(sessions[:_EXACT_CLAIMS])
+        claim = Batch(demands=demands(sessions[:_EXACT_CLAIMS]), began=time.monotonic())
         wanted = sum(session.want for session in sessions)
-        self.people.expect(asked, 1)
+        self.people.expect(claim.demands, 1)
         try:
             async with self.pool.connection() as conn:
-                turns = await batches.claim_exactly(
+                turns = await transaction.claim_exactly(
                     conn,
-                    asked,
+                    claim.demands,
                     campaign_id=self.campaign.id,
                     lease_seconds=self.campaign.lease_seconds,
                 )
@@ -266,15 +294,37 @@ class Desk:
                     self._shortage = await query.shortage(conn, campaign_id=self.campaign.id)
                     # Workers refill at once when people wait, not when they look next.
                     await conn.execute(NOTIFY, {"payload": payload("hungry", self.campaign.id)})
-        except (psycopg.Error, PoolTimeout) as error:
-            log.warning("No query could be claimed: %s", " ".join(str(error).split()))
-            turns = []
-        finally:
-            self.people.expect(asked, -1)
-        self.people.hand_out(turns)
+        except Exception as error:
+            self._claim_later(claim, error, maybe_claimed=True)
+            for session in sessions[_EXACT_CLAIMS:]:
+                self.people.waiting.add(session)
+            return
+        self.people.expect_leased(claim.demands, turns)
+        self._hand_out_soon(claim, Outcome({}, {}, set(), turns, set(), self.progress))
         for session in sessions:
             if session.want and session.id in self.people.sessions:
                 self.people.waiting.starve(session, *self._why_idle())
+
+    def _claim_later(self, rest: Batch, error: BaseException, *, maybe_claimed: bool) -> None:
+        """What a batch should do beside storing answers is tried again after a pause.
+
+        Nobody is told that there is nothing. `maybe_claimed`: turns may be leased that nobody was
+        handed; who may hold some asks for all that is theirs.
+        """
+        self._hand_out(rest, [])
+        self.people.departures.put_back(rest.left, rest.gone)
+        for resume in rest.resumes:
+            if resume.session.id in self.people.sessions:
+                self._resumes.append(resume)
+        for demand in rest.demands:
+            if session := self.people.sessions.get(demand.session):
+                if maybe_claimed:
+                    self._resumes.append(Resume(session, session.id))
+                else:
+                    self.people.waiting.add(session)
+        pause = self._claiming.failed(error)
+        self._no_claims_until = time.monotonic() + pause
+        asyncio.get_running_loop().call_later(pause, self._wake.set)
 
     def _why_idle(self) -> tuple[protocol.IdleReason, Shortage | None]:
         return why_idle(

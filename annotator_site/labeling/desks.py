@@ -3,49 +3,35 @@
 import asyncio
 import logging
 import secrets
-from typing import Any, Final
+from functools import partial
+from typing import Final
 from uuid import UUID
 
 import psycopg
 from django.db import Error as DatabaseError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from psycopg_pool.base import AttemptWithBackoff
 
 from al_engine.pools import signals
 from al_engine.pools.models import Annotator
-from al_engine.pools.query import Connection
+from annotator_site.background import background
 from annotator_site.labeling.campaign_view import read_campaign
 from annotator_site.labeling.caretaker import (
     exchange_spares,
     give_back_all,
     look_after,
+    tell_delays,
     tell_news,
 )
+from annotator_site.labeling.database import Pool
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.disk import Disk
+from annotator_site.labeling.faults import Trouble
 from annotator_site.labeling.protocol import CloseCode
 from annotator_site.labeling.storage_watch import watch_files, watch_storage
 from annotator_site.off_loop import off_loop
 
 log = logging.getLogger(__name__)
 
-_CONNECTIONS: Final = 4
-"""Database connections of the labeling path; batches make few transactions enough."""
-
 _POLL_SECONDS: Final = 10.0
-
-OPTIONS: Final = (
-    # Who waits for the disk waits in disk.py.
-    "-c synchronous_commit=off -c statement_timeout=15s -c lock_timeout=5s"
-    " -c idle_in_transaction_session_timeout=10s"
-    # The statements of the labeling path touch a few rows by index, each joined by a loop. But
-    # a plan is made once for all sizes, the tables of a young campaign have no statistics, and
-    # the planner, not knowing how few rows a claim takes, would hash the whole table for it, or
-    # read the whole index into memory and go through that once a row.
-    " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
-    " -c enable_material=off -c enable_bitmapscan=off -c jit=off"
-    " -c plan_cache_mode=force_generic_plan"
-)
 
 
 class Desks:
@@ -57,7 +43,7 @@ class Desks:
         self.sessions: tuple[UUID, UUID] = (UUID(int=prefix), UUID(int=prefix | (2**64 - 1)))
         self._desks: dict[int, Desk] = {}
         self._tasks: dict[int, list[asyncio.Task[None]]] = {}
-        self._pool: AsyncConnectionPool[Connection] | None = None
+        self._pool: Pool | None = None
         self._disk = Disk()
         self._background: list[asyncio.Task[None]] = []
         self._opening = asyncio.Lock()
@@ -66,28 +52,16 @@ class Desks:
         """An id for a connection of this process."""
         return UUID(int=self.sessions[0].int | secrets.randbits(64))
 
-    async def pool(self) -> AsyncConnectionPool[Connection]:
+    async def pool(self) -> Pool:
         """The connections of the labeling path, opened at first use."""
         async with self._opening:
             if self._pool is None:
-                # The pool would wait twice as long after each failure, without a bound: people
-                # would wait for a database long after it is back.
-                AttemptWithBackoff.INITIAL_DELAY, AttemptWithBackoff.DELAY_BACKOFF = 0.25, 1.0
-                self._pool = AsyncConnectionPool(
-                    kwargs={**signals.connection_info(OPTIONS), "autocommit": True},
-                    connection_class=psycopg.AsyncConnection[tuple[Any, ...]],
-                    min_size=1,
-                    max_size=_CONNECTIONS,
-                    open=False,
-                    timeout=10,
-                    # A database that is away for long is waited for all the same.
-                    reconnect_timeout=24 * 3600,
-                )
+                self._pool = Pool()
                 await self._pool.open()
                 self._background = [
-                    asyncio.create_task(self._disk.run()),
-                    asyncio.create_task(self._listen()),
-                    asyncio.create_task(self._poll()),
+                    background.start("disk", self._disk.run),
+                    background.start("signals", self._listen, essential=False),
+                    background.start("campaigns", self._poll, essential=False),
                 ]
         return self._pool
 
@@ -102,26 +76,28 @@ class Desks:
             return None
         pool = await self.pool()
         if campaign.id not in self._desks:  # two may have come at once
-            opened = self._desks[campaign.id] = Desk(campaign, pool, self._disk)
-            self._tasks[campaign.id] = [
-                asyncio.create_task(self._keep_running(opened)),
-                asyncio.create_task(tell_news(opened)),
-                asyncio.create_task(exchange_spares(opened)),
-                asyncio.create_task(look_after(opened, self.sessions)),
-                asyncio.create_task(watch_storage(opened)),
-                asyncio.create_task(watch_files(opened)),
-            ]
+            desk = self._desks[campaign.id] = Desk(campaign, pool, self._disk)
+            self._tasks[campaign.id] = self._start(desk)
         return self._desks[campaign.id]
 
-    async def _keep_running(self, desk: Desk) -> None:
-        while True:
-            try:
-                await desk.run()
-            except Exception:
-                # Nobody waits for ever because of one bug: connections find a working desk.
-                log.exception("The desk of %s failed and goes on.", desk.campaign.slug)
+    def _start(self, desk: Desk) -> list[asyncio.Task[None]]:
+        slug = desk.campaign.slug
+        minor = {
+            f"delays of {slug}": partial(tell_delays, desk),
+            f"news of {slug}": partial(tell_news, desk),
+            f"spares of {slug}": partial(exchange_spares, desk),
+            f"storage of {slug}": partial(watch_storage, desk),
+            f"files of {slug}": partial(watch_files, desk),
+        }
+        return [
+            background.start(f"desk of {slug}", desk.run),
+            background.start(f"aside of {slug}", desk.aside.run),
+            background.start(f"leases of {slug}", partial(look_after, desk, self.sessions)),
+            *(background.start(name, work, essential=False) for name, work in minor.items()),
+        ]
 
     async def _listen(self) -> None:
+        trouble = Trouble("Listening to the database fails")
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(
@@ -131,21 +107,24 @@ class Desks:
                     # What was said while nobody listened is lost: read all states.
                     for desk in list(self._desks.values()):
                         await self._reload(desk)
+                    trouble.over()
                     async for note in conn.notifies():
                         await self._heard(note.payload)
-            except (psycopg.Error, PoolTimeout, DatabaseError, OSError) as error:
-                log.warning("Not listening to the database: %s", " ".join(str(error).split()))
-                await asyncio.sleep(0.5)
+            except (psycopg.Error, DatabaseError, OSError) as error:
+                await asyncio.sleep(trouble.failed(error))
 
     async def _poll(self) -> None:
         """Read all campaigns now and then: a signal may be lost."""
+        trouble = Trouble("Reading the campaigns fails")
         while True:
             await asyncio.sleep(_POLL_SECONDS)
             try:
                 for desk in list(self._desks.values()):
                     await self._reload(desk)
-            except (psycopg.Error, PoolTimeout, DatabaseError) as error:
-                log.warning("Campaigns not read: %s", " ".join(str(error).split()))
+            except (psycopg.Error, DatabaseError) as error:
+                trouble.failed(error)
+            else:
+                trouble.over()
 
     async def _heard(self, payload: str) -> None:
         kind, _, campaign_id = payload.partition(":")

@@ -7,13 +7,16 @@ that was committed before it began.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import psycopg
 
 from al_engine.pools import signals
 from al_engine.pools.query import Connection
+from annotator_site.labeling.faults import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +25,8 @@ FLUSH: Final = "SELECT pg_logical_emit_message(true, 'nowait', '')"
 changes is written in order: all that was committed before is on disk with it."""
 
 OPTIONS: Final = "-c synchronous_commit=on"
-_PAUSE_SECONDS: Final = 0.25
+PATIENCE_SECONDS: Final = 20.0
+"""After so long without an answer the connection counts as lost."""
 
 Told = Callable[[bool], None]
 """Called once; with False where nobody knows whether it came to the disk."""
@@ -32,39 +36,81 @@ class Disk:
     """The disk as all desks of one event loop wait for it, together."""
 
     def __init__(self) -> None:
-        self._waiting: list[Told] = []
+        self._waiting: list[tuple[Told, float]] = []
         self._wake = asyncio.Event()
         self._conn: Connection | None = None
+        # When the connection was there, at the latest.
+        self._opened = 0.0
+        self._trouble = Trouble("Waiting for the disk fails")
 
-    def tell(self, told: Told) -> None:
-        """Call `told` once all that is committed now is on disk; in the order of the calls."""
-        self._waiting.append(told)
+    def tell(self, told: Told, *, since: float) -> None:
+        """Call `told` once all that is committed now is on disk; in the order of the calls.
+
+        `since`: before it was committed, by time.monotonic(). A connection that was opened after
+        that proves nothing: it may be one to a server that lost it in a crash in between.
+        """
+        self._waiting.append((told, since))
         self._wake.set()
 
     async def run(self) -> None:
         """Serve for ever."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            waiting, self._waiting = self._waiting, []
-            durable = await self._flush()
-            for told in waiting:
-                try:
-                    told(durable)
-                except Exception:
-                    # Nobody waits for ever because of one bug.
-                    log.exception("Somebody could not be told what is on disk.")
-
-    async def _flush(self) -> bool:
         try:
-            if self._conn is None or self._conn.closed:
-                self._conn = await psycopg.AsyncConnection.connect(
-                    **signals.connection_info(OPTIONS), autocommit=True
-                )
-            await self._conn.execute(FLUSH)
-        except (psycopg.Error, OSError) as error:
-            log.warning("What was committed may be lost: %s", " ".join(str(error).split()))
-            # A server that was killed takes a moment.
-            await asyncio.sleep(_PAUSE_SECONDS)
-            return False
-        return True
+            # So that the first who label find it open; what fails is tried again below.
+            with suppress(psycopg.Error, OSError):
+                await self._connect()
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                if error := await self._tell_all():
+                    await self._close()
+                    # A server that was killed takes a moment.
+                    await asyncio.sleep(self._trouble.failed(error))
+                else:
+                    self._trouble.over()
+        finally:
+            await self._close()
+
+    async def _tell_all(self) -> Exception | None:
+        """Flush, and tell all that waited when that began; why it failed, if it did.
+
+        They are told at once then: what is lost must be done again before anything else.
+        """
+        waiting, self._waiting = self._waiting, []
+        flushed = False
+        try:
+            await self._flush()
+            flushed = True
+        except Exception as error:
+            return error
+        finally:
+            # Also when this task is canceled: nobody waits for ever.
+            for told, since in waiting:
+                self._tell(told, flushed and self._opened <= since)
+        return None
+
+    def _tell(self, told: Told, durable: bool) -> None:
+        try:
+            told(durable)
+        except Exception:
+            # Nobody waits for ever because of one bug.
+            log.exception("Somebody could not be told what is on disk.")
+
+    async def _flush(self) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            conn = self._conn
+            if conn is None or conn.closed:
+                conn = await self._connect()
+            await conn.execute(FLUSH)
+
+    async def _connect(self) -> Connection:
+        conn = self._conn = await psycopg.AsyncConnection.connect(
+            **signals.connection_info(OPTIONS), autocommit=True
+        )
+        self._opened = time.monotonic()
+        return conn
+
+    async def _close(self) -> None:
+        if self._conn is not None:
+            with suppress(psycopg.Error, OSError):
+                await self._conn.close()
+            self._conn = None

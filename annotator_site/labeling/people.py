@@ -3,12 +3,14 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from al_engine.pools.turns import Demand, Turn
 from annotator_site.labeling import protocol
 from annotator_site.labeling.demand import Waiting
 from annotator_site.labeling.departures import Departures
+from annotator_site.labeling.evidence import proof_of
 from annotator_site.labeling.session import Session
 from annotator_site.labeling.window import Window
 
@@ -47,15 +49,21 @@ class People:
             self.leave(former)
             former.close(protocol.CloseCode.RESUMED_ELSEWHERE)
 
-    def answers(self, session: Session, turn_id: int) -> None:
-        """Somebody answered or skipped this, and comes to what they hold next, if anything."""
-        held = session.held.pop(turn_id, None) is not None
+    def answers(self, session: Session, turn_id: int) -> int:
+        """Somebody answered or skipped this, and comes to what they hold next, if anything.
+
+        Returns the image that they were shown; 0 where they do not hold this.
+        """
+        held = session.held.pop(turn_id, None)
         self.waiting.add(session)
-        if held and session.held:
+        if held is None:
+            return 0
+        if session.held:
             self.window.waited(0.0)
-        elif held:
+        else:
             session.waiting_since = session.active_at
             self.window.dry += 1
+        return held[1]
 
     def let_go(self, session: Session, turn_id: int) -> None:
         """A resume may have handed back what was answered while the answer was on its way.
@@ -90,7 +98,36 @@ class People:
         """Count what is being claimed for connections, or that it is so no more."""
         for demand in asked:
             if session := self.sessions.get(demand.session):
-                session.coming += sign * demand.want
+                session.coming = max(session.coming + sign * demand.want, 0)
+
+    def expect_leased(self, asked: list[Demand], turns: Iterable[Turn]) -> list[Session]:
+        """These turns were leased, and are all that is still expected; `asked` is changed to them.
+
+        Returns who got fewer than they wanted.
+        """
+        leased = Counter(turn.session for turn in turns)
+        short = []
+        for place, demand in enumerate(asked):
+            more = leased.pop(demand.session, 0) - demand.want
+            if not more:
+                continue
+            asked[place] = replace(demand, want=demand.want + more)
+            if session := self.sessions.get(demand.session):
+                session.coming += more
+                if more < 0:
+                    short.append(session)
+        # Resumed, or brought back by an undo.
+        for session_id, count in leased.items():
+            if session := self.sessions.get(session_id):
+                asked.append(Demand(session.annotator_id, session_id, count))
+                session.coming += count
+        return short
+
+    def ask_anew(self) -> None:
+        """Nobody knows any more what is being claimed for whom."""
+        for session in self.sessions.values():
+            session.coming = 0
+            self.waiting.add(session)
 
     def hand_out(self, turns: Iterable[Turn]) -> None:
         """Give people what was claimed for them."""
@@ -98,9 +135,16 @@ class People:
             session = self.sessions.get(turn.session)
             if session is None:
                 continue
-            now = session.held[turn.turn_id] = time.monotonic()
             session.idle = None
+            if turn.turn_id in session.held:
+                # It is there: after trouble, leases are asked for again.
+                self.waiting.add(session)
+                self._changed()
+                continue
+            now = time.monotonic()
+            session.held[turn.turn_id] = now, turn.image_id
             if session.waiting_since is not None:
                 self.window.waited(1_000 * (now - session.waiting_since))
                 session.waiting_since = None
-            session.deliver(protocol.query(turn))
+            proof = proof_of(session.annotator_id, turn.turn_id, turn.image_id)
+            session.deliver(protocol.query(turn, proof))

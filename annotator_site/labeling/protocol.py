@@ -36,6 +36,15 @@ NackCode = Literal[
     "paused",
 ]
 IdleReason = Literal["pool_empty", "paused", "finished"]
+NoticeCode = Literal["saving_delayed", "saving_again"]
+
+_NOTICES: Final[dict[NoticeCode, tuple[str, str]]] = {
+    "saving_delayed": (
+        "warning",
+        "Saving is delayed. Nothing is lost: your answers are saved as soon as that is possible.",
+    ),
+    "saving_again": ("info", "Your answers are saved."),
+}
 
 
 class CloseCode(IntEnum):
@@ -87,6 +96,7 @@ class LabelMessage:
     query: int
     choice: int
     shown_ms: int
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,7 @@ class SkipMessage:
     reason: str
     sender: Sender = "person"
     detail: str = ""
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +146,7 @@ def parse(frame: str | bytes) -> Message:
                     _integer(data, "query", 0, _MAX_ID),
                     _integer(data, "choice", 0, _MAX_ID),
                     _integer(data, "shown_ms", 0, _MAX_SHOWN_MS),
+                    _proof(data),
                 )
             case "skip":
                 return SkipMessage(
@@ -142,6 +154,7 @@ def parse(frame: str | bytes) -> Message:
                     _integer(data, "query", 0, _MAX_ID),
                     _one_of(data, "reason", _SKIP_REASONS),
                     _sender(data),
+                    proof=_proof(data),
                 )
             case "report":
                 # The turn leaves its person as by a skip, and nothing is said of the image.
@@ -151,6 +164,7 @@ def parse(frame: str | bytes) -> Message:
                     _one_of(data, "problem", _PROBLEMS),
                     "machine",
                     _detail(data),
+                    _proof(data),
                 )
             case "undo":
                 return UndoMessage(_uuid(data, "id"), _uuid(data, "label"))
@@ -189,8 +203,8 @@ def welcome(
     )
 
 
-def query(turn: Turn) -> str:
-    """A query for the buffer."""
+def query(turn: Turn, proof: str) -> str:
+    """A query for the buffer, and the proof that it was sent (`evidence.py`)."""
     return _frame(
         {
             "type": "query",
@@ -202,6 +216,7 @@ def query(turn: Turn) -> str:
                 "height": turn.height,
             },
             "lease_expires": turn.lease_expires,
+            "proof": proof,
         }
     )
 
@@ -235,9 +250,10 @@ def idle(reason: IdleReason, detail: Shortage | None) -> str:
     return _frame({"type": "idle", "reason": reason, "detail": detail})
 
 
-def notice(level: str, message: str) -> str:
-    """Words for the person."""
-    return _frame({"type": "notice", "level": level, "message": message})
+def notice(code: NoticeCode) -> str:
+    """Words for the person, in English; `code` is for clients that have words of their own."""
+    level, message = _NOTICES[code]
+    return _frame({"type": "notice", "level": level, "code": code, "message": message})
 
 
 def _frame(message: dict[str, Any]) -> str:
@@ -278,6 +294,12 @@ def _detail(data: dict[str, Any]) -> str:
     raise BadMessage(
         f"“detail” must be one line of text, of at most {MAX_DETAIL_LENGTH} characters."
     )
+
+
+def _proof(data: dict[str, Any]) -> str:
+    """What the client sends back with its answer; nothing where that cannot be a proof."""
+    value = data.get("proof")
+    return value if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH else ""
 
 
 def _integer(data: dict[str, Any], key: str, low: int, high: int) -> int:

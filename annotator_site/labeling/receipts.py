@@ -2,14 +2,18 @@
 
 from typing import Final
 
+from psycopg.errors import ForeignKeyViolation
+
 from al_engine.pools.turns import Receipt
 from annotator_site.labeling import protocol
 from annotator_site.labeling.batch import Act, Outcome, Submission
 from annotator_site.labeling.campaign_view import CampaignView
 from annotator_site.labeling.protocol import LabelMessage, NackCode, SkipMessage, UndoMessage
 from annotator_site.labeling.session import Session
+from annotator_site.labeling.transaction import NEVER_HELD
 
 _MAX_UNANSWERED: Final = 64
+NO_SUCH_CLASS: Final = "This campaign has no such class."
 
 _WORDS: Final[dict[Receipt, tuple[NackCode, str]]] = {
     "conflict": ("bad_message", "This id was used for another answer; the first one is kept."),
@@ -19,13 +23,16 @@ _WORDS: Final[dict[Receipt, tuple[NackCode, str]]] = {
 }
 
 
-def refusal(campaign: CampaignView, session: Session, message: Act) -> str | None:
-    """The nack of a message that never reaches the database; None for one that does."""
-    if session.unanswered >= _MAX_UNANSWERED:
+def refusal(campaign: CampaignView, session: Session, message: Act, *, full: bool) -> str | None:
+    """The nack of a message that never reaches the database; None for one that does.
+
+    `full`: this process keeps as many messages as it can.
+    """
+    if full or session.unanswered >= _MAX_UNANSWERED:
         words = "Wait for the answers to what you sent before."
         return protocol.nack(message.id, "rate_limited", words)
     if isinstance(message, LabelMessage) and message.choice not in campaign.choice_ids:
-        return protocol.nack(message.id, "unknown_choice", "This campaign has no such class.")
+        return protocol.nack(message.id, "unknown_choice", NO_SUCH_CLASS)
     if isinstance(message, UndoMessage) and campaign.state != "running":
         words = "The campaign is not running: nothing can be undone now."
         return protocol.nack(message.id, "paused", words)
@@ -39,9 +46,18 @@ def receipt_of(sub: Submission, outcome: Outcome) -> Receipt:
         case LabelMessage():
             return outcome.answers[person, message.id]
         case SkipMessage():
-            return outcome.skips[person, message.query]
+            receipt = outcome.skips[person, message.query]
+            # What a crash took from them needs no skipping, as what they held too long.
+            return "stored" if receipt in NEVER_HELD and sub.image_id else receipt
         case UndoMessage():
             return "stored" if (person, message.label) in outcome.known else "unknown_query"
+
+
+def verdict(sub: Submission, error: BaseException) -> str:
+    """The nack of a message whose own values the database refused with `error`."""
+    if isinstance(error, ForeignKeyViolation):
+        return protocol.nack(sub.message.id, "unknown_choice", NO_SUCH_CLASS)
+    return protocol.nack(sub.message.id, "bad_message", "This cannot be stored.")
 
 
 def reply(sub: Submission, receipt: Receipt, outcome: Outcome) -> str:

@@ -69,6 +69,7 @@ class Session:
         "buffer",
         "closing",
         "coming",
+        "delayed_since",
         "flushing",
         "held",
         "id",
@@ -78,6 +79,7 @@ class Session:
         "send",
         "strikes",
         "unanswered",
+        "unanswered_since",
         "waiting_since",
     )
 
@@ -98,11 +100,15 @@ class Session:
         self.send = send
         self.buffer = 0
         # Turns in the order in which they were handed out, which is that in which people come to
-        # them, and when that was.
-        self.held: dict[int, float] = {}
+        # them: when that was, and the image.
+        self.held: dict[int, tuple[float, int]] = {}
         # Turns that are being claimed for it now.
         self.coming = 0
         self.unanswered = 0
+        # Since when they have waited for a receipt; says nothing while all are answered.
+        self.unanswered_since = now
+        # When the person was told last that saving is delayed; None while it is not.
+        self.delayed_since: float | None = None
         self.strikes = 0
         self.active_at = now
         # Its leases ran out with nobody there: nothing is pushed until it says something.

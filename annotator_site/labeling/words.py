@@ -133,6 +133,14 @@ def _link() -> dict[str, Any]:
     return {
         "live": pgettext("connection", "Live"),
         "saving": _counted("Saving {n} answer", "Saving {n} answers"),
+        "saving_delayed": _counted(
+            "Saving is delayed · {n} answer kept", "Saving is delayed · {n} answers kept"
+        ),
+        "delayed": _(
+            "Saving is delayed. Nothing is lost: your answers are kept and saved as soon as "
+            "possible. Go on."
+        ),
+        "saved_again": _("Your answers are saved."),
         "not_connected": _("Not connected"),
         "connecting": _("Connecting"),
         "reconnecting": _("Reconnecting"),

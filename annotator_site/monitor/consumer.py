@@ -8,6 +8,7 @@ more than two, so that nobody's slow network fills this process's memory.
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from enum import IntEnum
 from typing import Any, Final
 
@@ -78,7 +79,7 @@ async def monitor(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
         await send({"type": "websocket.close", "code": int(refusal)})
         return
     watcher, credit = hub.join(campaign_id), Credit()
-    pushing = asyncio.create_task(_push(watcher, credit, send, user.pk))
+    pushing = asyncio.create_task(_push_or_close(watcher, credit, send, user.pk))
     try:
         while (await receive())["type"] == "websocket.receive":
             credit.seen()
@@ -87,6 +88,16 @@ async def monitor(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
         pushing.cancel()
         # Its end is of no interest: the page is gone.
         await asyncio.gather(pushing, return_exceptions=True)
+
+
+async def _push_or_close(watcher: Watcher, credit: Credit, send: Any, user_id: int) -> None:
+    """Push for as long as the page is there; a page that cannot be served comes again."""
+    try:
+        await _push(watcher, credit, send, user_id)
+    except Exception as error:
+        log.warning("A live page is not served any more: %s: %s", type(error).__name__, error)
+        with suppress(Exception):  # it may have gone by itself
+            await send({"type": "websocket.close", "code": int(CloseCode.TRY_LATER)})
 
 
 async def _push(watcher: Watcher, credit: Credit, send: Any, user_id: int) -> None:

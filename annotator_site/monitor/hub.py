@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import orjson
 from django.db import DatabaseError, connection
 
+from annotator_site.background import background
 from annotator_site.monitor.history import read_history
 from annotator_site.monitor.selectors import CampaignGone, read_state, versions_after
 from annotator_site.monitor.values import History, State, Version
@@ -100,7 +102,11 @@ class Hub:
         topic = self._topics.get(campaign_id)
         if topic is None:
             topic = self._topics[campaign_id] = Topic(campaign_id)
-            topic.task = asyncio.create_task(self._follow(topic))
+            topic.task = background.start(
+                f"live page of campaign {campaign_id}",
+                partial(self._follow, topic),
+                essential=False,
+            )
         topic.watchers.add(watcher)
         topic.wake.set()
         return watcher
@@ -135,12 +141,9 @@ class Hub:
                     continue
         except CampaignGone:
             log.info("Campaign %s is gone: nobody can watch it.", topic.campaign_id)
-        except Exception:
-            log.exception("Watching campaign %s failed.", topic.campaign_id)
-        # Not reached by a cancelled task, whose watchers have left.
-        self._topics.pop(topic.campaign_id, None)
-        for watcher in topic.watchers:
-            watcher.dismiss()
+            self._topics.pop(topic.campaign_id, None)
+            for watcher in topic.watchers:
+                watcher.dismiss()
 
     async def _tick(self, topic: "Topic") -> None:
         """Read once and tell everybody; a database that is away is said to be, and tried again."""
@@ -151,14 +154,21 @@ class Hub:
                 self._thread, self._read, topic.campaign_id, topic.version, with_history
             )
         done, _ = await asyncio.wait({topic.reading}, timeout=PATIENCE_SECONDS)
+        reading = topic.reading
+        if done:
+            topic.reading = None
         try:
-            look = topic.reading.result() if done else None
+            look = reading.result() if done else None
         except (DatabaseError, OSError) as error:
             if topic.unreachable_since is None:
                 log.warning("The live page cannot read: %s", " ".join(str(error).split()))
             look = None
-        if done:
-            topic.reading = None
+        except CampaignGone:
+            raise
+        except Exception:
+            # Nobody takes an old state for a new one while this is started again.
+            topic.tell(None)
+            raise
         topic.tell(look)
 
 

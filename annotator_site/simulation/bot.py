@@ -69,7 +69,8 @@ class Bot:
         self.settled = asyncio.Event()  # set while nothing is unacknowledged
         self.settled.set()
         self._session: str | None = None
-        self._buffer: dict[int, int] = {}  # query -> image as they came, the one in view included
+        # query -> (image, proof) as they came, the one in view included
+        self._buffer: dict[int, tuple[int, str]] = {}
         self._current: int | None = None
         self._shown_at = 0.0
         self._ahead = Ahead(manner.buffer)
@@ -168,7 +169,7 @@ class Bot:
     def _receive(self, message: dict[str, Any], now: float) -> None:
         match message["type"]:
             case "query":
-                self._take_in(message["query"], message["image"]["id"], now)
+                self._take_in(message["query"], (message["image"]["id"], message["proof"]), now)
             case "ack":
                 progress = message["progress"]
                 self.tally.done, self.tally.total = progress["labeled"], progress["total"]
@@ -197,10 +198,10 @@ class Bot:
             case _:
                 pass  # words for a person, or a message of a later version
 
-    def _take_in(self, query: int, image: int, now: float) -> None:
+    def _take_in(self, query: int, shown: tuple[int, str], now: float) -> None:
         if query in self._buffer or any(said.query == query for said in self.unacked.values()):
             return
-        self._buffer[query] = image
+        self._buffer[query] = shown
         self.idle = None
         if self._joined_at is not None:
             self.tally.first_query_ms.append((now - self._joined_at) * 1000)
@@ -265,12 +266,13 @@ class Bot:
             await asyncio.sleep(self.manner.least_s)
 
     async def _answer(self, connection: ClientConnection, query: int) -> None:
-        choice = self._choose(self._buffer[query])
+        image, proof = self._buffer[query]
+        choice = self._choose(image)
         if choice is not None and not self.permits.take():
             return
         now = time.monotonic()
         message_id = str(uuid.uuid4())
-        message: dict[str, Any] = {"id": message_id, "query": query}
+        message: dict[str, Any] = {"id": message_id, "query": query, "proof": proof}
         if choice is None:
             message |= {"type": "skip", "reason": "unsure", "sender": "machine"}
         else:

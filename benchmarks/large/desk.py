@@ -1,6 +1,6 @@
 """People at the desk of one database: everybody answers what they hold and claims the next.
 
-What runs is `annotator_site.labeling.batch.run`, the transaction that the desk runs, over a
+What runs is `annotator_site.labeling.transaction.run`, the transaction that the desk runs, over a
 connection pool with the options of the desk's, and then the flush that receipts wait for. A
 worker's `put` keeps S as deep as it was.
 """
@@ -69,6 +69,7 @@ class Desk:
         """Answer what that many people hold and claim a turn for each."""
         from al_engine.pools.turns import Demand
         from annotator_site.labeling import batch as batches
+        from annotator_site.labeling import transaction
         from annotator_site.labeling.disk import FLUSH
         from annotator_site.labeling.protocol import LabelMessage
 
@@ -86,7 +87,7 @@ class Desk:
         )
         began = time.perf_counter()
         async with self.pool.connection() as conn:
-            outcome = await batches.run(
+            outcome = await transaction.run(
                 conn,
                 batch,
                 campaign_id=self.campaign.id,
@@ -148,10 +149,10 @@ class Desk:
 @asynccontextmanager
 async def at_desk(size: Size, campaign: Campaign) -> AsyncIterator[Desk]:
     """A desk of this database that goes on where the last one stopped."""
-    from annotator_site.labeling import desks, disk
+    from annotator_site.labeling import database, disk
 
     plain = connection_info(size.database)
-    info = connection_info(size.database, desks.OPTIONS)
+    info = connection_info(size.database, database.OPTIONS)
     durable = connection_info(size.database, disk.OPTIONS)
     async with (
         await psycopg.AsyncConnection.connect(**plain, autocommit=True) as worker,

@@ -41,8 +41,8 @@ export class Buffer {
   }
 
   // A query from the server: its turn waits until the image is decoded.
-  add({ query, image }) {
-    const turn = newTurn({ query, image });
+  add({ query, image, proof }) {
+    const turn = newTurn({ query, image, proof });
     this.#turns.push(turn);
     this.#bring(turn);
   }
@@ -176,11 +176,13 @@ export class Buffer {
 // loaded: its bytes are here; ripe: it is its turn to be decoded; ready: it is decoded; painted: it
 // lies on the stage; confirmed: the server says that it is ours; again: tries once more to fetch it,
 // where that failed; failures, failedAt and odd: how often, since when, and how often it was whole.
-export function newTurn({ query, image }) {
+// proof: that it was sent to this person, for the server that may have lost that.
+export function newTurn({ query, image, proof }) {
   return {
     id: String(query),
     query,
     image,
+    proof,
     element: newElement(image),
     loaded: false,
     ripe: false,

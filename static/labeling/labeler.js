@@ -4,6 +4,7 @@
 import { Ahead } from "./ahead.js";
 import { Buffer } from "./buffer.js";
 import { Connection } from "./connection.js";
+import { Delay } from "./delay.js";
 import { keymap } from "./keys.js";
 import { Later } from "./later.js";
 import { receive } from "./messages.js";
@@ -37,19 +38,19 @@ export class Labeler {
   #number = 0; // of images shown
   #unreachableTimer = 0;
   #revokedTimer = 0;
-  #uncounted = 0;
   #undecodable = 0; // in a row
   #ahead = new Ahead();
   #learned;
-  #counted;
+  #drawn;
 
   // place: whose and what this browser keeps. own(choices) puts the person's own keys to the
-  // classes; learned() is called when these are known or have changed, counted(change) when an
-  // answer is given or taken back.
-  constructor({ place, socket, loginUrl, own, learned, counted }) {
+  // classes; learned() is called when these are known or have changed, counted(change) when an answer
+  // was saved or taken back, drawn() when what need not be seen at once is drawn.
+  constructor({ place, socket, loginUrl, own, learned, counted, drawn }) {
     this.own = own;
     this.#learned = learned;
-    this.#counted = counted;
+    this.counted = counted;
+    this.#drawn = drawn;
     this.session = new Session(place);
     this.view = new View({ loginUrl, goOn: () => this.goOn() });
     this.stage = new Stage({
@@ -82,6 +83,7 @@ export class Labeler {
       },
       unkept: () => this.view.notice(word("unkept"), "warning"),
     });
+    this.delay = new Delay(this.outbox, (text, level) => this.view.notice(text, level));
     this.connection = new Connection(socket, {
       hello: () => this.#ready(this.session.id),
       message: (message) => receive(this, message),
@@ -113,14 +115,14 @@ export class Labeler {
     if (!stage.armed) return false;
     const shown_ms = stage.shownMs;
     const turn = stage.clear();
+    const { query, proof } = turn;
     const fields = choice
-      ? { type: "label", query: turn.query, choice: choice.choice, shown_ms }
-      : { type: "skip", query: turn.query, reason };
+      ? { type: "label", query, choice: choice.choice, shown_ms, proof }
+      : { type: "skip", query, reason, proof };
     const id = this.outbox.put(fields);
     this.answered.add(turn.id);
     turn.former = null;
     this.strip.add({ label: choice ? id : null, turn, choice });
-    if (choice) this.#uncounted += 1;
     this.#ahead.answered(performance.now() / 1000);
     this.settle();
     this.flush();
@@ -139,7 +141,6 @@ export class Labeler {
     if (!item) return;
     this.undone.set(this.outbox.put({ type: "undo", label }), item);
     this.answered.delete(item.turn.id);
-    this.#uncounted -= 1;
     const present = this.stage.clear();
     if (present) this.buffer.putFirst(present);
     item.turn.ready = false;
@@ -232,9 +233,17 @@ export class Labeler {
   }
 
   showLink() {
-    const { connection, outbox } = this;
+    const { connection, outbox, delay } = this;
     const slow = outbox.waiting > SLOW_MS;
-    this.view.link({ status: connection.status, pending: outbox.size, slow });
+    const { status } = connection;
+    this.view.link({ status, pending: outbox.size, slow, delayed: delay.now });
+  }
+
+  // Looks at the clock; called again and again.
+  tick() {
+    if (this.connection.live && this.outbox.overdue) this.connection.restart();
+    else if (this.connection.live) this.delay.look();
+    this.showLink();
   }
 
   // A receipt came: what follows for it is to be fetched yet. Says so when that asks for another size.
@@ -248,8 +257,7 @@ export class Labeler {
     this.stage.sweep();
     this.strip.draw();
     this.view.draw();
-    if (this.#uncounted) this.#counted(this.#uncounted);
-    this.#uncounted = 0;
+    this.#drawn();
     this.buffer.ripen();
   }
 
@@ -260,7 +268,8 @@ export class Labeler {
   // A picture that does not show here: reported by this page, and no verdict of the person.
   #report(turn, problem, detail) {
     this.take(turn.id);
-    this.outbox.put({ type: "report", query: turn.query, problem, detail });
+    const { query, proof } = turn;
+    this.outbox.put({ type: "report", query, problem, detail, proof });
     this.answered.add(turn.id);
     if (problem === "not_decodable") this.#undecodable += 1;
     if (this.#undecodable >= BLIND) this.rest("cannot_show");
@@ -302,6 +311,7 @@ export class Labeler {
     this.unreachable = false;
     const { status } = this.connection;
     if (status === "connecting" || status === "reconnecting") {
+      this.delay.forget();
       this.buffer.expectNothing();
       this.#unreachableTimer = setTimeout(() => {
         this.unreachable = true;

@@ -21,6 +21,7 @@ const labeler = new Labeler({
   own: (choices) => ownKeys.apply(choices),
   learned: () => help.fill(labeler.rail.choices, labeler.rail.search !== null),
   counted: (change) => pace.count(change),
+  drawn: () => pace.draw(),
 });
 const covered = (whether) => (labeler.stage.covered = whether);
 const help = new Help({ covered, address: begin.examples });
@@ -99,10 +100,7 @@ addEventListener("beforeunload", (event) => {
   if (labeler.outbox.size) event.preventDefault();
 });
 
-setInterval(() => {
-  if (labeler.connection.live && labeler.outbox.overdue) labeler.connection.restart();
-  labeler.showLink();
-}, TICK_MS);
+setInterval(() => labeler.tick(), TICK_MS);
 
 if (begin.introduce || begin.required) {
   const { introduce } = await import("./introduction.js");

@@ -33,7 +33,10 @@ const meanings = {
 
   ack(labeler, message) {
     labeler.measure(message.id);
-    labeler.outbox.settle(message.id);
+    const saved = labeler.outbox.settle(message.id);
+    // What was refused, or is on its way yet, is no part of anybody's goal.
+    if (saved?.type === "label") labeler.counted(1);
+    else if (saved?.type === "undo") labeler.counted(-1);
     labeler.undone.delete(message.id);
     labeler.strip.saved(message.id);
     labeler.view.progress(message.progress);
@@ -82,8 +85,11 @@ const meanings = {
     labeler.settle();
   },
 
-  notice(labeler, { level, message }) {
-    labeler.view.notice(message, level);
+  notice(labeler, { level, code, message }) {
+    if (code === "saving_delayed") labeler.delay.told();
+    else if (code === "saving_again") labeler.delay.end();
+    else labeler.view.notice(message, level);
+    labeler.showLink();
   },
 };
 

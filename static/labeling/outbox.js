@@ -12,6 +12,7 @@ export class Outbox {
   #send;
   #entries = new Map(); // id → {message, at, sent}, oldest first
   #last = 0;
+  #reassured = 0; // when the server said last that it has what we sent
   #pausedUntil = 0;
 
   // send(message) is called for each message when its turn comes, changed() after each change,
@@ -101,8 +102,13 @@ export class Outbox {
     return oldest?.sent ? performance.now() - oldest.sent : 0;
   }
 
+  // The server has what we sent, and cannot save it yet: the link is alive.
+  reassure() {
+    this.#reassured = performance.now();
+  }
+
   get overdue() {
-    return this.waiting > PATIENCE_MS;
+    return this.waiting > PATIENCE_MS && performance.now() - this.#reassured > PATIENCE_MS;
   }
 }
 

@@ -18,6 +18,7 @@ export class Pace {
   #goal = 0; // 0: none
   #from = 0; // what was done when the goal was set
   #told = false;
+  #changed = false; // what is to be seen is old
 
   // covered(boolean) is called when the sheet opens and when it has closed; reached(words) when the
   // goal is.
@@ -39,11 +40,18 @@ export class Pace {
     this.#show();
   }
 
-  // So many answers more, or less after an undo.
+  // An answer more was saved (1), or one was taken back (-1).
   count(change) {
     this.#done = Math.max(this.#done + change, 0);
-    for (let more = change; more > 0; more -= 1) this.#times.push(performance.now());
-    for (let less = change; less < 0; less += 1) this.#times.pop();
+    if (change > 0) this.#times.push(performance.now());
+    else this.#times.pop();
+    this.#changed = true;
+  }
+
+  // Brings what is to be seen in line.
+  draw() {
+    if (!this.#changed) return;
+    this.#changed = false;
     this.#show();
     if (!this.#goal || this.#told || this.#done - this.#from < this.#goal) return;
     this.#told = true;

@@ -99,7 +99,7 @@ export class Strip {
   #keep() {
     const kept = this.#items
       .filter((item) => item.label)
-      .map(({ label, turn, choice }) => ({ label, query: turn.query, image: turn.image, choice }));
+      .map(({ label, turn: { query, image, proof }, choice }) => ({ label, query, image, proof, choice }));
     try {
       sessionStorage.setItem(this.#key, JSON.stringify(kept));
     } catch {
@@ -116,8 +116,8 @@ export class Strip {
     } catch {
       // As above.
     }
-    for (const { label, query, image, choice } of kept.reverse()) {
-      this.add({ label, turn: newTurn({ query, image }), choice, saved: isSaved(label) });
+    for (const { label, query, image, proof, choice } of kept.reverse()) {
+      this.add({ label, turn: newTurn({ query, image, proof }), choice, saved: isSaved(label) });
     }
   }
 }

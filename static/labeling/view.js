@@ -45,10 +45,10 @@ export class View {
   }
 
   // Called for every answer and every receipt: what is the same already is not touched.
-  link({ status, pending, slow }) {
+  link({ status, pending, slow, delayed }) {
     document.body.dataset.pending = String(pending);
-    const words = linkWords({ status, online: navigator.onLine, pending, slow });
-    const link = status === "live" && slow ? "slow" : status;
+    const words = linkWords({ status, online: navigator.onLine, pending, slow, delayed });
+    const link = status === "live" && (slow || delayed) ? "slow" : status;
     if (part("link").dataset.link !== link) part("link").dataset.link = link;
     const span = part("link").lastElementChild;
     if (span.textContent !== words) span.textContent = words;

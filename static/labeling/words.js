@@ -34,7 +34,8 @@ export function refusalWords(code, message) {
 }
 
 // The words beside the dot.
-export function linkWords({ status, online, pending, slow }) {
+export function linkWords({ status, online, pending, slow, delayed }) {
+  if (status === "live" && delayed) return word("saving_delayed", { n: pending });
   if (status === "live") return slow ? word("saving", { n: pending }) : word("live");
   if (status === "refused") return word("not_connected");
   if (status === "resting") return word("on_break");

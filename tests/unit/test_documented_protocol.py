@@ -14,7 +14,7 @@ from al_engine.pools.turns import Shortage, Turn
 from annotator_site.labeling import consumer, protocol
 
 UUID_TEXT = str(UUID(int=1))
-OPTIONAL = {"resume", "sender", "detail"}
+OPTIONAL = {"resume", "sender", "detail", "proof"}
 
 
 def refusal(message: dict[str, object]) -> str:
@@ -28,12 +28,12 @@ def test_the_messages_of_a_client_are_those_that_the_server_takes() -> None:
     code = source("annotator_site/labeling/protocol.py")
     assert sorted(first(rows)) == sorted(re.findall(r'case "(\w+)":', code))
     values = {"buffer": 3, "reason": "other", "resume": None, "query": 1, "choice": 1}
-    values |= {"shown_ms": 1, "id": UUID_TEXT, "label": UUID_TEXT}
+    values |= {"shown_ms": 1, "id": UUID_TEXT, "label": UUID_TEXT, "proof": "1.x"}
     values |= {"sender": "person", "problem": "not_found", "detail": ""}
     for kind, fields, *_ in rows:
         message = {"type": names(kind)[0], **{name: values[name] for name in names(fields)}}
         protocol.parse(orjson.dumps(message).decode())
-        for name in set(names(fields)) - {"resume", "detail"}:
+        for name in set(names(fields)) - {"resume", "detail", "proof"}:
             assert f"“{name}”" in refusal({**message, name: "?"}), (message, name)
         for name in OPTIONAL & set(names(fields)):
             protocol.parse(orjson.dumps({k: v for k, v in message.items() if k != name}).decode())
@@ -55,12 +55,12 @@ def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
         protocol.welcome(
             session=UUID(int=1), campaign={}, choices=[], lease_seconds=1, progress=progress, mine=1
         ),
-        protocol.query(turn),
+        protocol.query(turn, "1.x"),
         protocol.ack(UUID(int=1), progress, 1),
         protocol.nack(None, "paused", ""),
         protocol.revoke(1),
         protocol.idle("paused", None),
-        protocol.notice("info", ""),
+        protocol.notice("saving_again"),
     ]
     text = section(page("protocol.md"), "## From server to client")
     listed = {names(row[0])[0]: set(names(row[1])) for row in table(text, "message | fields")}
@@ -70,6 +70,7 @@ def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
     assert set(orjson.loads(sent[0])["progress"]) <= set(names(text))
     assert set(orjson.loads(sent[1])["image"]) <= set(names(text))
     assert first(table(text, "nack code | meaning")) == list(get_args(protocol.NackCode))
+    assert first(table(text, "notice code | meaning")) == list(get_args(protocol.NoticeCode))
     assert first(table(text, "idle reason | meaning")) == list(get_args(protocol.IdleReason))
     assert first(table(text, "idle detail | meaning")) == list(get_args(Shortage))
 

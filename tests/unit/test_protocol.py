@@ -310,12 +310,13 @@ def test_the_welcome_says_what_is_labeled_here() -> None:
 def test_a_query_says_what_to_show_and_until_when_it_is_held() -> None:
     expires = datetime(2026, 3, 4, 5, 6, 7, 891, tzinfo=UTC)
     turn = Turn(uuid4(), 7, 11, "images/ab/cd.jpg", 640, 480, expires)
-    told = orjson.loads(protocol.query(turn))
+    told = orjson.loads(protocol.query(turn, "11.signed"))
     image = told.pop("image")
     assert told == {
         "type": "query",
         "query": 7,
         "lease_expires": "2026-03-04T05:06:07.000891+00:00",
+        "proof": "11.signed",
     }
     assert (image["id"], image["width"], image["height"]) == (11, 640, 480)
     assert image["url"] == image_urls.image_url("images/ab/cd.jpg")
@@ -330,7 +331,7 @@ def test_the_other_frames_are_small_and_plain() -> None:
         protocol.nack(None, "bad_message", "A frame must be JSON."),
         protocol.revoke(7),
         protocol.idle("pool_empty", "choosing"),
-        protocol.notice("info", "Hello."),
+        protocol.notice("saving_again"),
     ]
     assert [orjson.loads(each) for each in told] == [
         {"type": "ack", "id": ID, "progress": {"labeled": 1, "total": 2, "mine": 4}},
@@ -338,7 +339,12 @@ def test_the_other_frames_are_small_and_plain() -> None:
         {"type": "nack", "id": None, "code": "bad_message", "message": "A frame must be JSON."},
         {"type": "revoke", "query": 7, "fresher": False},
         {"type": "idle", "reason": "pool_empty", "detail": "choosing"},
-        {"type": "notice", "level": "info", "message": "Hello."},
+        {
+            "type": "notice",
+            "level": "info",
+            "code": "saving_again",
+            "message": "Your answers are saved.",
+        },
     ]
 
 

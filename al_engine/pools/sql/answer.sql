@@ -1,10 +1,12 @@
 -- Store answers: whoever holds the turn, or once held it (a late answer), may answer it.
 -- A message that came before, or a second answer of the same person, conflicts and does nothing.
+-- `images` are what people saw, where that is known (else 0): after a crash the database may give a
+-- turn's id to another image, and an answer must not go to that.
 WITH said AS MATERIALIZED (
     SELECT *
     FROM unnest(%(ids)s::uuid[], %(annotators)s::bigint[], %(turns)s::bigint[],
-                %(choices)s::bigint[], %(shown)s::int[])
-         WITH ORDINALITY AS t(client_id, annotator_id, turn_id, choice_id, shown_ms, place)
+                %(choices)s::bigint[], %(shown)s::int[], %(images)s::bigint[])
+         WITH ORDINALITY AS t(client_id, annotator_id, turn_id, choice_id, shown_ms, image_id, place)
 ),
 stored AS (
     INSERT INTO pools_label (campaign_id, image_id, query_id, assignment_id, annotator_id,
@@ -24,8 +26,9 @@ stored AS (
         SELECT coalesce(sum(c.labeled), 0) AS labeled
         FROM pools_counter c WHERE c.campaign_id = %(campaign)s
     ) pool
-    WHERE (a.state = 'leased' AND a.annotator_id = said.annotator_id)
-       OR said.annotator_id = ANY(a.former)
+    WHERE ((a.state = 'leased' AND a.annotator_id = said.annotator_id)
+           OR said.annotator_id = ANY(a.former))
+      AND said.image_id IN (0, a.image_id)
     -- The order of the answers is a fact, too: the first one decides between equals.
     ORDER BY said.place
     ON CONFLICT DO NOTHING

@@ -1,7 +1,8 @@
 -- What became of answers that answer.sql did not store: one word a message.
 SELECT said.annotator_id, said.client_id,
        CASE
-           WHEN label.choice_id = said.choice_id AND label.assignment_id = said.turn_id
+           WHEN label.choice_id = said.choice_id
+             AND (label.assignment_id = said.turn_id OR label.image_id = said.image_id)
                THEN 'repeated'
            WHEN label.id IS NOT NULL THEN 'conflict'
            WHEN a.id IS NULL THEN 'unknown_query'
@@ -14,8 +15,10 @@ SELECT said.annotator_id, said.client_id,
                THEN 'too_late'
            ELSE 'not_yours'
        END AS receipt
-FROM unnest(%(ids)s::uuid[], %(annotators)s::bigint[], %(turns)s::bigint[], %(choices)s::bigint[])
-  AS said(client_id, annotator_id, turn_id, choice_id)
+FROM unnest(%(ids)s::uuid[], %(annotators)s::bigint[], %(turns)s::bigint[], %(choices)s::bigint[],
+            %(images)s::bigint[])
+  AS said(client_id, annotator_id, turn_id, choice_id, image_id)
 LEFT JOIN pools_label label
   ON label.annotator_id = said.annotator_id AND label.client_id = said.client_id
-LEFT JOIN pools_assignment a ON a.id = said.turn_id AND a.campaign_id = %(campaign)s
+LEFT JOIN pools_assignment a
+  ON a.id = said.turn_id AND a.campaign_id = %(campaign)s AND said.image_id IN (0, a.image_id)

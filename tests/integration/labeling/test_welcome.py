@@ -54,7 +54,7 @@ def test_a_query_says_what_is_needed_and_nothing_more(
     client.ready()
     query = client.expect("query")
     turn = Assignment.objects.select_related("image").get(pk=query["query"])
-    assert set(query) == {"type", "query", "image", "lease_expires"}
+    assert set(query) == {"type", "query", "image", "lease_expires", "proof"}
     assert set(query["image"]) == {"id", "url", "width", "height"}
     assert query["image"]["id"] == turn.image_id
     assert (query["image"]["width"], query["image"]["height"]) == (8, 6)

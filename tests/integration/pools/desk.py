@@ -13,7 +13,7 @@ from al_engine.pools.labeled import Progress
 from al_engine.pools.models import Assignment, Image, Query
 from al_engine.pools.query import Connection
 from al_engine.pools.turns import Demand, Receipt, Sender, Turn
-from annotator_site.labeling import batch
+from annotator_site.labeling import transaction
 from annotator_site.labeling.batch import Batch, Outcome, Submission
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
 from annotator_site.labeling.session import Bucket, Session
@@ -41,7 +41,7 @@ async def _send(_: Any) -> None:
 
 
 class Desk:
-    """One campaign's desk. Every call is one transaction, as `batch.run` makes it."""
+    """One campaign's desk. Every call is one transaction, as `transaction.run` makes it."""
 
     def __init__(self, conn: Connection, campaign_id: int) -> None:
         self.conn = conn
@@ -70,7 +70,7 @@ class Desk:
 
     async def run(self, work: Batch) -> Outcome:
         """One transaction."""
-        return await batch.run(
+        return await transaction.run(
             self.conn,
             work,
             campaign_id=self.campaign_id,

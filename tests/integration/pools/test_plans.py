@@ -45,6 +45,7 @@ DESK = {
     "skip": {"a": "pools_assignment_pkey", "q": "pools_query_pkey"},
     "skip_receipts": {"a": "pools_assignment_pkey"},
     "exclude_bad": {"t": "pools_assignment_pkey", "a": "assignment_once"},
+    "known_labels": {"l": "label_message_once"},
     "retract": {"l": "label_message_once"},
     "unsettle": {"a": "pools_assignment_pkey", "image": "pools_image_pkey"},
     "expire": {
@@ -63,6 +64,8 @@ DESK = {
         "l": "label_person_once",
     },
     "resume": {"a": "assignment_held", "image": "pools_image_pkey"},
+    "vouch": {"a": "pools_assignment_pkey", "image": "pools_image_pkey", "q": "pools_query_image"},
+    "mine": {"l": "label_"},
 }
 ENGINE = {
     "open_queries": {"q": "query_open", "a": "assignment_once"},

@@ -1,0 +1,51 @@
+-- Let people answer what they were shown, though a crash of the database lost that they held it:
+-- they count as former holders of the turn, and their answers as late ones. Where the turn is lost
+-- as well, or its id has gone to another image, a cancelled one at the newest query of their image
+-- takes its place; where that query was withdrawn and pruned meanwhile, another one like it.
+WITH found AS MATERIALIZED (
+    SELECT shown.annotator_id, shown.turn_id, image.id AS image_id, image.cell,
+           a.id IS NOT NULL AS is_there
+    FROM (
+        SELECT DISTINCT t.annotator_id, t.turn_id, t.image_id
+        FROM unnest(%(annotators)s::bigint[], %(turns)s::bigint[], %(images)s::bigint[])
+          AS t(annotator_id, turn_id, image_id)
+    ) shown
+    JOIN pools_image image ON image.id = shown.image_id AND image.campaign_id = %(campaign)s
+    LEFT JOIN pools_assignment a ON a.id = shown.turn_id AND a.image_id = shown.image_id
+),
+-- One row a turn: an update changes a row once, however many people it is about.
+admitted AS (
+    UPDATE pools_assignment a SET former = a.former || people.ids
+    FROM (SELECT turn_id, array_agg(annotator_id) AS ids
+          FROM found WHERE is_there GROUP BY turn_id) people
+    WHERE a.id = people.turn_id
+),
+lost AS MATERIALIZED (
+    SELECT image_id, min(cell) AS cell, array_agg(annotator_id) AS ids
+    FROM found WHERE NOT is_there GROUP BY image_id
+),
+newest AS MATERIALIZED (
+    SELECT q.id, q.image_id
+    FROM lost CROSS JOIN LATERAL (SELECT * FROM pools_query q WHERE q.image_id = lost.image_id
+                                  -- Not pruned before this is committed.
+                                  ORDER BY q.id DESC LIMIT 1 FOR KEY SHARE) q
+),
+again AS (
+    INSERT INTO pools_query (campaign_id, image_id, cell, answers_wanted, strategy, state, closed_at)
+    SELECT campaign.id, lost.image_id, lost.cell, campaign.answers_per_image, 'unknown',
+           'withdrawn', now()
+    FROM lost JOIN pools_campaign campaign ON campaign.id = %(campaign)s
+    WHERE NOT EXISTS (SELECT 1 FROM newest WHERE newest.image_id = lost.image_id)
+    RETURNING id, image_id
+),
+made AS (
+    INSERT INTO pools_assignment (campaign_id, query_id, image_id, state, former)
+    SELECT %(campaign)s, asked.id, asked.image_id, 'cancelled', lost.ids
+    FROM (SELECT * FROM newest UNION ALL SELECT * FROM again) asked JOIN lost USING (image_id)
+    RETURNING id, image_id
+)
+SELECT annotator_id, turn_id, turn_id FROM found WHERE is_there
+UNION ALL
+SELECT found.annotator_id, found.turn_id, made.id
+FROM found JOIN made USING (image_id)
+WHERE NOT found.is_there

@@ -1,0 +1,107 @@
+"""People whose messages cannot be done for a reason that is not everybody's, looked at one by one.
+
+Each message is tried alone, beside the common transactions, which so wait for none of them: the
+image may be locked by somebody for long, its row may be damaged. What a person said later waits for
+what they said before.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from annotator_site.labeling.batch import Batch, Submission, halves
+from annotator_site.labeling.committed import close
+from annotator_site.labeling.faults import Trouble, in_one_line, may_be_of_values
+from annotator_site.labeling.pending import Pending
+from annotator_site.labeling.receipts import verdict
+
+log = logging.getLogger(__name__)
+
+Attempt = Callable[[Batch], Awaitable[Exception | None]]
+"""Does a batch; returns why that failed, if it did."""
+
+_FAILURES_IN_A_ROW: Final = 8
+"""Then it is no single person's fault, or that of too many to look for them now."""
+
+
+class Aside:
+    """The lane beside the common one."""
+
+    def __init__(
+        self,
+        pending: Pending,
+        attempt: Attempt,
+        is_at_fault: Callable[[Submission], Awaitable[bool]],
+    ) -> None:
+        """`is_at_fault` tells whether a message's own values are what the database refuses."""
+        self._pending = pending
+        self._attempt = attempt
+        self._is_at_fault = is_at_fault
+        self._wake = asyncio.Event()
+        self._trouble = Trouble("Saving single people’s answers fails")
+
+    def take(self, subs: list[Submission]) -> None:
+        """Look at these people's messages from now on."""
+        self._pending.set_aside(subs)
+        self._wake.set()
+
+    async def divide(self, subs: list[Submission]) -> list[Submission]:
+        """Messages that failed together: find those that fail alone, and do the others.
+
+        Half of the people at a time, so that one culprit among a thousand costs some twenty
+        transactions. Returns what is still to be done, where nothing works at all.
+        """
+        pieces, in_a_row = halves(subs), 1
+        if len(pieces) == 1:
+            self.take(subs)
+            return []
+        while pieces and in_a_row < _FAILURES_IN_A_ROW:
+            piece = pieces.pop(0)
+            if await self._attempt(Batch(piece)) is None:
+                in_a_row = 0
+                continue
+            in_a_row += 1
+            parts = halves(piece)
+            if len(parts) > 1:
+                pieces += parts
+            else:
+                self.take(piece)
+        return [sub for piece in pieces for sub in piece]
+
+    async def run(self) -> None:
+        """Serve for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while people := list(self._pending.aside):
+                failures = [error for person in people if (error := await self._try(person))]
+                if len(failures) == len(people):
+                    await asyncio.sleep(self._trouble.failed(failures[0]))
+            self._trouble.over()
+
+    async def _try(self, person: int) -> Exception | None:
+        """Do what this person said up to what cannot be done; why that is so."""
+        while subs := self._pending.aside.get(person):
+            sub = subs[0]
+            error = await self._attempt(Batch([sub]))
+            if error is not None and not await self._refuse(sub, error):
+                return error
+            # Others may have come before it meanwhile: what a crash took, and is done again.
+            self._pending.done_aside(sub)
+        self._pending.aside.pop(person, None)
+        return None
+
+    async def _refuse(self, sub: Submission, error: Exception) -> bool:
+        """Refuse a message that is itself at fault; tells whether it is. Alone, it had `error`."""
+        if not may_be_of_values(error):
+            return False
+        try:
+            if not await self._is_at_fault(sub):
+                return False
+        except Exception:
+            return False  # nothing is proven
+        log.warning("A label was refused: %s", in_one_line(error))
+        close(sub, verdict(sub, error), time.monotonic())
+        return True

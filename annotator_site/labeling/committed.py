@@ -1,0 +1,119 @@
+"""What is committed and not known to be on disk yet, and the receipts that wait for that."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+
+from annotator_site.labeling import protocol
+from annotator_site.labeling.batch import Batch, Outcome, Submission
+from annotator_site.labeling.disk import Disk
+from annotator_site.labeling.faults import LONGEST_PAUSE_SECONDS, InDoubt
+from annotator_site.labeling.people import People
+from annotator_site.labeling.protocol import LabelMessage, SkipMessage
+from annotator_site.labeling.receipts import receipt_of, reply
+
+log = logging.getLogger(__name__)
+
+
+class Committed:
+    """Batches of one desk, in the order of their commits, until the disk has them."""
+
+    def __init__(
+        self, disk: Disk, people: People, *, again: Callable[[list[Submission]], None]
+    ) -> None:
+        """`again` takes what must be done again; done already, it has no second effect."""
+        self._disk = disk
+        self._people = people
+        self._again = again
+        self._unsure: dict[Batch, Outcome] = {}
+        self._sure = asyncio.Event()
+        # Set when servers have something to learn.
+        self.news = asyncio.Event()
+        # Set when somebody's browser could not show a picture.
+        self.reported = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._unsure)
+
+    def enter(self, batch: Batch, outcome: Outcome, *, told: Callable[[], None]) -> None:
+        """A batch is committed. `told` is called after its receipts, or once it is done again."""
+        if batch.submissions:
+            self._unsure[batch] = outcome
+        self._disk.tell(partial(self._tell, batch, outcome, told), since=batch.began)
+
+    async def settle(self, opened: float) -> None:
+        """Wait until nothing is unsure that a connection opened at `opened` may not know of.
+
+        A connection that is younger than a transaction may be one to a server that lost it in a
+        crash. What comes later must not be done before that is done again. Raises InDoubt when
+        something is lost, which by then waits to be done.
+        """
+        while any(opened > batch.began for batch in self._unsure):
+            unsure = dict(self._unsure)
+            self._sure.clear()
+            await self._sure.wait()
+            if any(not sub.answered for batch in unsure for sub in batch.submissions):
+                raise InDoubt("what was committed before is done again first")
+
+    def _tell(
+        self, batch: Batch, outcome: Outcome, told: Callable[[], None], durable: bool
+    ) -> None:
+        # What is not there any more was done again with what was committed before it.
+        if self._unsure.pop(batch, None) is not None:
+            if durable:
+                self._acknowledge(batch, outcome)
+            else:
+                self._do_again({batch: outcome, **self._unsure})
+            if not self._unsure:
+                self._sure.set()
+        told()
+
+    def _acknowledge(self, batch: Batch, outcome: Outcome) -> None:
+        self.news.set()
+        now = time.monotonic()
+        for sub in batch.submissions:
+            try:
+                self._answer(sub, outcome, now)
+            except Exception:
+                log.exception("Somebody could not be told what became of a message.")
+                asyncio.get_running_loop().call_later(LONGEST_PAUSE_SECONDS, self._again, [sub])
+
+    def _do_again(self, lost: dict[Batch, Outcome]) -> None:
+        """All that a crash may have taken, and what was done after it and perhaps without it."""
+        self._unsure.clear()
+        for batch, outcome in lost.items():
+            for sub in batch.submissions:
+                sub.took_effect |= outcome.did(sub)
+        self._again([sub for batch in lost for sub in batch.submissions])
+
+    def _answer(self, sub: Submission, outcome: Outcome, now: float) -> None:
+        if sub.answered:
+            return
+        session, receipt = sub.session, receipt_of(sub, outcome)
+        anew = outcome.did(sub)
+        if isinstance(sub.message, LabelMessage):
+            if anew or (sub.took_effect and receipt == "repeated"):
+                self._people.window.answers += 1
+            if anew:
+                session.mine += 1
+        elif isinstance(sub.message, SkipMessage):
+            if sub.message.sender == "machine":
+                self.reported.set()
+        elif anew:
+            session.mine -= 1
+        session.mine = outcome.mine.get(session.annotator_id, session.mine)
+        close(sub, reply(sub, receipt, outcome), now)
+
+
+def close(sub: Submission, receipt: str, now: float) -> None:
+    """Send a message's ack or nack; `now` by time.monotonic()."""
+    session = sub.session
+    sub.answered = True
+    session.unanswered -= 1
+    session.unanswered_since = now
+    session.deliver(receipt)
+    if session.delayed_since is not None and not session.unanswered:
+        session.delayed_since = None
+        session.deliver(protocol.notice("saving_again"))
