@@ -31,6 +31,7 @@ from annotator_site.labeling.disk import Disk
 from annotator_site.labeling.people import People
 from annotator_site.labeling.protocol import LabelMessage, UndoMessage
 from annotator_site.labeling.receipts import receipt_of, refusal, reply
+from annotator_site.labeling.reception import Reception
 from annotator_site.labeling.session import Bucket, Buckets, Session
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Desk:
     ) -> None:
         self.campaign = campaign
         self.pool = pool
+        self.reception = Reception(pool, campaign.id)
         self._disk = disk
         self._buckets = Buckets()
         self._pending: deque[Submission] = deque()
