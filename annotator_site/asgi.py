@@ -6,18 +6,23 @@ import sys
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
-from django.core.asgi import get_asgi_application
+from django import setup
 from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotator_site.settings")
-pages: Any = get_asgi_application()
+setup(set_prefix=False)
 
 # Models can be imported only once Django is set up.
+from annotator_site.accounts.newcomers import Newcomers  # noqa: E402
 from annotator_site.labeling.authentication import TokenOrSession  # noqa: E402
+from annotator_site.labeling.consumer import desks  # noqa: E402
 from annotator_site.labeling.image_route import serve_image  # noqa: E402
 from annotator_site.labeling.image_urls import PREFIX, load  # noqa: E402
 from annotator_site.labeling.routing import websocket_urlpatterns as labeling_urls  # noqa: E402
 from annotator_site.monitor.routing import websocket_urlpatterns as monitor_urls  # noqa: E402
+from annotator_site.pages import Handler, Pages  # noqa: E402
+
+pages = Pages(Handler())
 
 
 async def http(scope: Any, receive: Any, send: Any) -> None:
@@ -35,14 +40,10 @@ async def no_such_socket(_scope: Any, receive: Any, send: Any) -> None:
 
 
 _anything_else: Any = no_such_socket
-application = ProtocolTypeRouter(
-    {
-        "http": http,
-        "websocket": TokenOrSession(
-            URLRouter([*labeling_urls, *monitor_urls, re_path("", _anything_else)])
-        ),
-    }
+sockets = TokenOrSession(
+    URLRouter([*labeling_urls, *monitor_urls, re_path("", _anything_else)]), Newcomers(desks.pool)
 )
+application = ProtocolTypeRouter({"http": http, "websocket": sockets})
 
 load()
 

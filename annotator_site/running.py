@@ -27,7 +27,10 @@ ASGI_APPLICATION = "annotator_site.asgi:application"
 ASGI_SERVERS = ("daphne", "uvicorn")
 MAX_MESSAGE_BYTES = 131_072  # of a WebSocket; the largest message of the protocol is far smaller
 PING_INTERVAL_S = 20
-BACKLOG = 1024
+# Connections that wait to be taken up, like those of a crowd whose web process starts again.
+BACKLOG = 4096
+# daphne hangs up without a word after this; who arrives is let in, or told to come later, before.
+HANDSHAKE_TIMEOUT_S = 20
 WEB_STOP_TIMEOUT_S = 10.0
 ENGINE_STOP_TIMEOUT_S = 20.0  # a server may be writing a checkpoint
 FOLLOW_EVERY_S = 1.0
@@ -198,9 +201,11 @@ def web_argv(asgi_server: str, descriptor: int) -> list[str]:
         argv += ["--verbosity=0", "--no-server-name", f"--ping-interval={PING_INTERVAL_S}"]
         argv += [f"--websocket-max-message-size={MAX_MESSAGE_BYTES}"]
         argv += [f"--websocket-max-frame-size={MAX_MESSAGE_BYTES}"]
+        argv += [f"--websocket_connect_timeout={HANDSHAKE_TIMEOUT_S}"]
         argv += ["--proxy-headers"] if settings.BEHIND_PROXY else []
     else:
         argv += ["--log-level=warning", "--no-access-log", "--no-server-header", "--lifespan=off"]
+        argv += [f"--backlog={BACKLOG}"]
         argv += [f"--ws-ping-interval={PING_INTERVAL_S}", f"--ws-max-size={MAX_MESSAGE_BYTES}"]
         argv += [f"--timeout-graceful-shutdown={int(WEB_STOP_TIMEOUT_S) - 2}"]
         argv += (

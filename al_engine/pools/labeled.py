@@ -122,17 +122,18 @@ async def progress(conn: Connection, *, campaign_id: int) -> Cursor:
     return await conn.execute(statement("progress"), {"campaign": campaign_id})
 
 
-async def standing(conn: Connection, *, campaign_id: int, user_id: int) -> Standing | None:
-    """Who this person is in a campaign; None where they may not label in it."""
+async def standings(
+    conn: Connection, *, campaign_id: int, user_ids: Sequence[int]
+) -> dict[int, Standing]:
+    """Who these users are in a campaign, without those who may not label in it."""
     cursor = await conn.execute(
-        """SELECT a.id, (SELECT count(*) FROM pools_label l
-                         WHERE l.annotator_id = a.id AND l.retracted_at IS NULL)
+        """SELECT a.user_id, a.id, (SELECT count(*) FROM pools_label l
+                                    WHERE l.annotator_id = a.id AND l.retracted_at IS NULL)
            FROM pools_annotator a
-           WHERE a.campaign_id = %(campaign)s AND a.user_id = %(user)s AND a.active""",
-        {"campaign": campaign_id, "user": user_id},
+           WHERE a.campaign_id = %(campaign)s AND a.user_id = ANY(%(users)s) AND a.active""",
+        {"campaign": campaign_id, "users": list(user_ids)},
     )
-    row = await cursor.fetchone()
-    return Standing(*row) if row else None
+    return {user_id: Standing(*rest) for user_id, *rest in await cursor.fetchall()}
 
 
 async def read_progress(cursor: Cursor) -> Progress:

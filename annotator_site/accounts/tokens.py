@@ -1,4 +1,4 @@
-"""Making and checking the tokens by which programs log in."""
+"""Making the tokens by which programs log in; `newcomers.py` looks them up."""
 
 from annotator_site.accounts.models import Token, User, new_token_text, token_digest
 
@@ -8,11 +8,3 @@ def create_token(*, user: User) -> str:
     token = new_token_text()
     Token.objects.create(user=user, digest=token_digest(token))
     return token
-
-
-def user_of_token(token: str) -> User | None:
-    """Whose token this is, or None where it is nobody's or the person was deactivated."""
-    row = Token.objects.select_related("user").filter(digest=token_digest(token)).first()
-    if row is None or not row.user.is_active:
-        return None
-    return row.user

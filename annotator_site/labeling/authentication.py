@@ -1,38 +1,32 @@
 """Who opens a WebSocket: a browser by its session, a program by its token."""
 
-import asyncio
-import time
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from channels.auth import AuthMiddlewareStack
+import psycopg
 from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import parse_cookie
+from psycopg_pool import PoolTimeout
 
-from annotator_site.accounts.tokens import user_of_token
-from annotator_site.off_loop import off_loop
+from annotator_site.accounts.models import token_digest
+from annotator_site.accounts.newcomers import Newcomers
+from annotator_site.door import Door, FullError
+from annotator_site.labeling.entrance import Arrival, send_away
 
-GAP_S: Final = 0.01
-LONGEST_S: Final = 5.0
+log = logging.getLogger(__name__)
 
-
-class Door:
-    """Lets people in one after the other, 100 in a second, while others label undisturbed.
-
-    An arrival costs this process as much as a dozen labels, most of it in a thread: forty at
-    once would keep everybody’s receipts for a quarter of a second.
-    """
-
-    def __init__(self) -> None:
-        self.free_at = 0.0
-
-    async def wait(self) -> None:
-        """Return when it is one's turn, after `LONGEST_S` at the latest."""
-        now = time.monotonic()
-        self.free_at = max(now, self.free_at + GAP_S)
-        if self.free_at > now:
-            self.free_at = min(self.free_at, now + LONGEST_S)
-            await asyncio.sleep(self.free_at - now)
+PLACES: Final = 32
+"""So many arrivals share the event loop with those who label; they are looked up together."""
+REST_S: Final = 0.1
+"""At most 320 come in within a second, so that those who label have the greater part of it."""
+PATIENCE_S: Final = 8.0
+"""A page waits ten seconds for its welcome, most programs for the handshake."""
+AWAY_RETRY_S: Final = 1
+"""While the database is away."""
 
 
 class TokenOrSession:
@@ -44,25 +38,51 @@ class TokenOrSession:
     hold it.
     """
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Any, newcomers: Newcomers) -> None:
         self.inner = inner
-        self.door = Door()
-        self.browser = AllowedHostsOriginValidator(AuthMiddlewareStack(inner))
+        self.newcomers = newcomers
+        self.door = Door(places=PLACES, patience_s=PATIENCE_S, rest_s=REST_S)
+        self.browser = AllowedHostsOriginValidator(self._let_in)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Hand the connection on with `scope["user"]` set."""
-        await self.door.wait()
+        """Hand the connection on, once there is a place for it, with `scope["user"]` set.
+
+        Beside the user is what they are known by: `scope["session"]` or `scope["token"]`, its hash.
+        """
         headers = dict(scope["headers"])
+        if headers.get(b"authorization"):
+            await self._let_in(scope, receive, send)
+        elif _same_address(headers):
+            await self.browser(scope, receive, send)
+        else:
+            await WebsocketDenier()(scope, receive, send)
+
+    async def _let_in(self, scope: Any, receive: Any, send: Any) -> None:
+        arrival = Arrival(self.door, send)
+        try:
+            await arrival.enter()
+            known = await self._who(dict(scope["headers"]))
+        except FullError as full:
+            await send_away(scope, receive, send, full.retry_after_s)
+        except (psycopg.Error, PoolTimeout) as error:
+            log.warning("The database is away: %s", " ".join(str(error).split()))
+            await send_away(scope, receive, arrival.send, AWAY_RETRY_S)
+        else:
+            await self.inner({**scope, **known}, receive, arrival.send)
+        finally:
+            arrival.leave()
+
+    async def _who(self, headers: Mapping[bytes, bytes]) -> dict[str, Any]:
         header = headers.get(b"authorization", b"").decode("latin-1")
-        if not header:
-            of_ours = self.browser if _same_address(headers) else WebsocketDenier()
-            await of_ours(scope, receive, send)
-            return
-        kind, _, token = header.partition(" ")
-        user = None
-        if kind.lower() == "token":
-            user = await off_loop(user_of_token)(token.strip())
-        await self.inner({**scope, "user": user}, receive, send)
+        if header:
+            kind, _, text = header.partition(" ")
+            digest = token_digest(text.strip())
+            user = await self.newcomers.of_token(digest) if kind.lower() == "token" else None
+            return {"user": user, "token": digest}
+        cookies = parse_cookie(headers.get(b"cookie", b"").decode("latin-1"))
+        session = SessionStore(cookies.get(settings.SESSION_COOKIE_NAME))
+        user = await self.newcomers.of_session(session.session_key)
+        return {"user": user, "session": session}
 
 
 def _same_address(headers: Mapping[bytes, bytes]) -> bool:

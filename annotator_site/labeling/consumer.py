@@ -13,7 +13,6 @@ from asgiref.typing import ASGIReceiveCallable
 from django.db import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
-from al_engine.pools import labeled
 from annotator_site.labeling import protocol
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.desks import Desks
@@ -47,20 +46,15 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
         if desk is None:
             await _refuse(send, slug, refusal)
             return
-        async with desk.pool.connection() as conn:
-            person = await labeled.standing(
-                conn, campaign_id=desk.campaign.id, user_id=scope["user"].pk
-            )
-            progress = await labeled.read_progress(
-                await labeled.progress(conn, campaign_id=desk.campaign.id)
-            )
+        received = await desk.reception.receive(scope["user"].pk)
     except (psycopg.Error, PoolTimeout, DatabaseError) as error:
         log.warning("The database is away: %s", " ".join(str(error).split()))
         await send({"type": "websocket.close", "code": int(CloseCode.TRY_AGAIN_LATER)})
         return
-    if person is None:
+    if received is None:
         await _refuse(send, slug, CloseCode.NOT_AN_ANNOTATOR)
         return
+    person, progress = received
     if desk.people.connections[person.annotator_id] >= MAX_CONNECTIONS:
         await _refuse(send, slug, CloseCode.TOO_MANY_CONNECTIONS)
         return

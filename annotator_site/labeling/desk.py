@@ -32,6 +32,7 @@ from annotator_site.labeling.pending import Pending
 from annotator_site.labeling.people import People
 from annotator_site.labeling.protocol import SkipMessage, UndoMessage
 from annotator_site.labeling.receipts import refusal
+from annotator_site.labeling.reception import Reception
 from annotator_site.labeling.session import Bucket, Buckets, Session
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Desk:
     def __init__(self, campaign: CampaignView, pool: Pool, disk: Disk) -> None:
         self.campaign = campaign
         self.pool = pool
+        self.reception = Reception(pool, campaign.id)
         self._buckets = Buckets()
         self._pending = Pending()
         self._resumes: list[Resume] = []

@@ -54,13 +54,14 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 def label(request: HttpRequest, slug: str) -> HttpResponse:
     """The labeling page of a campaign, for its annotators."""
-    campaign = get_object_or_404(Campaign, slug=slug)
     annotator = annotator_of(request, slug)
     if annotator is None:
+        get_object_or_404(Campaign, slug=slug)
         # Not PermissionDenied, which Django logs with a traceback each time.
         return render(request, "403.html", status=403)
-    shown = gold.shown(campaign=campaign)
-    told = bool(campaign.instructions or shown.examples)
+    campaign = annotator.campaign
+    has_practice, has_examples = gold.is_shown(campaign=campaign)
+    told = bool(campaign.instructions or has_examples)
     context = {
         "campaign": {
             "slug": campaign.slug,
@@ -68,10 +69,10 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
             # Cleaned by `instructions_html`, so it may stand in the page as it is.
             "instructions_html": mark_safe(instructions_html(campaign.instructions)),  # noqa: S308
         },
-        "has_examples": bool(shown.examples),
-        "has_practice": bool(shown.practice),
+        "has_examples": has_examples,
+        "has_practice": has_practice,
         "introduce": told and annotator.introduced_at is None,
-        "practice": bool(shown.practice) and annotator.practiced_at is None,
+        "practice": has_practice and annotator.practiced_at is None,
         "words": words(),
     }
     return render(request, "labeling/label.html", context)

@@ -5,10 +5,11 @@ words of templates, of Python and of the page's modules are in one catalog (`loc
 language is added without touching a line of code. `{name}` in a word is filled in by the page.
 """
 
+from functools import cache
 from typing import Any, Final
 
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
 
 # A number of each kind that languages tell apart (CLDR's cardinal categories): Polish and Arabic
 # need more of them than English and German do.
@@ -16,7 +17,15 @@ _SAMPLES: Final = {"zero": 0, "one": 1, "two": 2, "few": 3, "many": 11, "other":
 
 
 def words() -> dict[str, Any]:
-    """Every word of the page's modules by its name; the states' apart, under `states`."""
+    """Every word of the page's modules by its name; the states' apart, under `states`.
+
+    The same mapping each time that a language is asked for.
+    """
+    return _words_in(get_language())
+
+
+@cache
+def _words_in(_language: str) -> dict[str, Any]:
     return {"states": _states(), **_link(), **_image(), **_classes(), **_session(), **_practice()}
 
 

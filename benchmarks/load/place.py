@@ -101,6 +101,31 @@ def stock(*, slug: str, people: int, queries: int, pictures: int = 1_000) -> Sto
     )
 
 
+def log_in(slug: str) -> list[str]:
+    """The cookies of browsers in which the people of a stocked campaign are logged in."""
+    from datetime import timedelta
+
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+    from django.contrib.sessions.backends.db import SessionStore
+    from django.contrib.sessions.models import Session
+    from django.utils import timezone
+    from django.utils.crypto import get_random_string
+
+    from annotator_site.accounts.models import User
+
+    until, sessions, store = timezone.now() + timedelta(days=1), [], SessionStore()
+    for user in User.objects.filter(memberships__campaign__slug=slug).order_by("pk"):
+        said = {
+            SESSION_KEY: str(user.pk),
+            BACKEND_SESSION_KEY: "django.contrib.auth.backends.ModelBackend",
+            HASH_SESSION_KEY: user.get_session_auth_hash(),
+        }
+        key = get_random_string(32, "abcdefghijklmnopqrstuvwxyz0123456789")
+        sessions.append(Session(key, store.encode(said), until))
+    Session.objects.bulk_create(sessions)
+    return [f"sessionid={session.session_key}" for session in sessions]
+
+
 def fill(campaign_id: int, *, first: int, count: int, keys: Sequence[str]) -> None:
     """Open queries for `count` new images at positions from `first` on."""
     from django.db import connection

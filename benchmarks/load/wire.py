@@ -17,7 +17,22 @@ _TEXT, _CLOSE, _PING = 1, 8, 9
 
 
 class RefusedError(Exception):
-    """The server did not open the connection; the message is what it answered."""
+    """The server did not open the connection; the message says what it answered.
+
+    `retry_after`: the seconds after which it wants to be asked again, where it says so.
+    """
+
+    def __init__(self, status: str, retry_after: float | None = None) -> None:
+        super().__init__(status)
+        self.retry_after = retry_after
+
+
+def refusal(head: bytes) -> RefusedError:
+    """The refusal that the head of an answer is."""
+    status, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (s.partition(":") for s in lines)}
+    after = headers.get("retry-after")
+    return RefusedError(status, None if after is None else float(after))
 
 
 class Socket(asyncio.Protocol):
@@ -68,8 +83,7 @@ class Socket(asyncio.Protocol):
                 self._buffer = data
                 return
             if not data.startswith(b"HTTP/1.1 101"):
-                status = data[: data.find(b"\r\n")].decode("latin-1")
-                self.opened.set_exception(RefusedError(status))
+                self.opened.set_exception(refusal(data[:end]))
                 self._transport.close()
                 return
             at = end + 4
@@ -96,7 +110,7 @@ class Socket(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """Tell whoever waits."""
         if not self.opened.done():
-            self.opened.set_exception(RefusedError("the connection was lost"))
+            self.opened.set_exception(RefusedError("no answer"))
         self.on_close(self._code)
 
 
@@ -106,6 +120,7 @@ async def open_socket(
     path: str,
     *,
     token: str | None,
+    cookie: str | None = None,
     on_text: Callable[[bytes], None],
     on_close: Callable[[int | None], None],
 ) -> Socket:
@@ -121,12 +136,29 @@ async def open_socket(
         "Sec-WebSocket-Version: 13",
         "Sec-WebSocket-Protocol: nowait.v1",
         *([f"Authorization: Token {token}"] if token else []),
+        *([f"Cookie: {cookie}"] if cookie else []),
     ]
     request = "\r\n".join([*lines, "", ""]).encode()
     loop = asyncio.get_running_loop()
     _, socket = await loop.create_connection(lambda: Socket(request, on_text, on_close), host, port)
     await socket.opened
     return socket
+
+
+async def fetch_page(host: str, port: int, path: str, *, cookie: str) -> bytes:
+    """A page over a connection of its own. Raises RefusedError where it is no 200, and OSError."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        lines = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}", f"Cookie: {cookie}"]
+        writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
+        head, end, body = (await reader.read()).partition(b"\r\n\r\n")
+        if not end:
+            raise RefusedError("no answer")
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise refusal(head)
+        return body
+    finally:
+        writer.close()
 
 
 class Fetcher(asyncio.Protocol):

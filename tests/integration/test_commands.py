@@ -11,8 +11,7 @@ from pictures import picture, write_folder
 
 from al_engine.pools import campaigns
 from al_engine.pools.models import Annotator, Campaign, Image
-from annotator_site.accounts.models import Token, User
-from annotator_site.accounts.tokens import user_of_token
+from annotator_site.accounts.models import Token, User, token_digest
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -98,8 +97,7 @@ def test_annotators_get_names_of_their_own_and_tokens_that_work(campaign: Campai
         "bot_-1",
     ]
     for line in lines:
-        user = user_of_token(line["token"])
-        assert user is not None
+        user = Token.objects.get(digest=token_digest(line["token"])).user
         assert user.username == line["username"]
         assert not user.has_usable_password()
         assert Annotator.objects.filter(campaign=campaign, user=user, active=True).exists()

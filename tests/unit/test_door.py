@@ -1,44 +1,130 @@
-"""A crowd that arrives comes in one after the other, and nobody waits for long."""
+"""Who comes at once comes in a few at a time, in order, and waits a bounded time."""
 
 import asyncio
+import random
 import time
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from annotator_site.labeling.authentication import GAP_S, LONGEST_S, Door
+import pytest
+
+from annotator_site.door import RETRY_S, Door, FullError
+
+
+def run(play: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(play())
+
+
+async def settle() -> None:
+    """Let everything happen that can happen now."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 def test_who_comes_alone_does_not_wait() -> None:
-    async def arrive() -> bool:
-        task = asyncio.ensure_future(Door().wait())
+    async def play() -> None:
+        door = Door(places=1, patience_s=1.0)
+        task = asyncio.ensure_future(door.enter())
         await asyncio.sleep(0)
-        return task.done()
+        assert task.done()
 
-    assert asyncio.run(arrive())
+    run(play)
 
 
-def test_who_comes_together_comes_in_apart_and_in_order() -> None:
-    async def arrive() -> list[tuple[int, float]]:
-        door, inside = Door(), []
+def test_who_comes_together_comes_in_a_few_at_a_time_and_in_order() -> None:
+    async def play() -> None:
+        door, came, inside, most = Door(places=3, patience_s=60.0), [], 0, 0
 
         async def one(number: int) -> None:
-            await door.wait()
-            inside.append((number, time.monotonic()))
+            nonlocal inside, most
+            await door.enter()
+            came.append(number)
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            inside -= 1
+            door.leave()
 
-        await asyncio.gather(*(one(number) for number in range(20)))
-        return inside
+        await asyncio.gather(*(one(number) for number in range(100)))
+        assert came == list(range(100))
+        assert most == 3
 
-    inside = asyncio.run(arrive())
-    assert [number for number, _ in inside] == list(range(20))
-    assert inside[-1][1] - inside[0][1] >= 18 * GAP_S
+    run(play)
 
 
-def test_however_many_come_nobody_is_kept_longer_than_a_browser_waits() -> None:
-    async def arrive() -> float:
-        door = Door()
-        tasks = [asyncio.ensure_future(door.wait()) for _ in range(5_000)]
-        await asyncio.sleep(0)
-        latest = door.free_at
-        for task in tasks:
+def test_a_place_rests_before_the_next_takes_it() -> None:
+    async def play() -> None:
+        door = Door(places=2, patience_s=60.0, rest_s=0.05)
+
+        async def one() -> None:
+            await door.enter()
+            door.leave()
+
+        began = time.monotonic()
+        await asyncio.gather(*(one() for _ in range(10)))
+        assert time.monotonic() - began >= 4 * 0.05
+
+    run(play)
+
+
+def test_nobody_waits_longer_than_is_promised_though_nobody_leaves() -> None:
+    async def play() -> None:
+        door = Door(places=1, patience_s=0.05)
+        await door.enter()
+        came = [asyncio.ensure_future(door.enter()) for _ in range(500)]
+        refused = await asyncio.wait_for(asyncio.gather(*came, return_exceptions=True), 5.0)
+        assert {type(each) for each in refused} == {FullError}
+        # Not all are to come again at the same moment.
+        later = {each.retry_after_s for each in refused if isinstance(each, FullError)}
+        assert later == set(range(RETRY_S[0], RETRY_S[1] + 1))
+        assert door.waiting == 0
+        door.leave()
+        await door.enter()
+
+    run(play)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_place_is_lost_whoever_gives_up_and_whenever(seed: int) -> None:
+    """Coming, leaving, giving up and being called, all in the same moments."""
+
+    async def play() -> None:
+        dice = random.Random(seed)
+        places = dice.randint(1, 4)
+        door = Door(places=places, patience_s=dice.choice([0.001, 60.0]))
+        inside: list[None] = []
+        waiting: list[asyncio.Task[None]] = []
+
+        async def one() -> None:
+            await door.enter()
+            inside.append(None)
+            assert len(inside) <= places
+
+        for _ in range(300):
+            act = dice.random()
+            if act < 0.5:
+                waiting.append(asyncio.create_task(one()))
+            elif act < 0.7 and inside:
+                inside.pop()
+                door.leave()
+            elif act < 0.9 and waiting:
+                dice.choice(waiting).cancel()
+            if dice.random() < 0.3:
+                await asyncio.sleep(0)
+            if dice.random() < 0.01:
+                await asyncio.sleep(0.002)
+        for task in waiting:
             task.cancel()
-        return latest - time.monotonic()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        while inside:
+            inside.pop()
+            door.leave()
+        assert door.waiting == 0
+        for _ in range(places):
+            await asyncio.wait_for(door.enter(), timeout=1.0)
+        task = asyncio.create_task(door.enter())
+        await settle()
+        assert not task.done() or task.exception() is not None
+        task.cancel()
 
-    assert asyncio.run(arrive()) <= LONGEST_S
+    run(play)

@@ -75,3 +75,15 @@ def test_people_see_the_copy_that_was_made_for_them() -> None:
     )
     (image,) = gold.shown(campaign=campaign).examples
     assert (image.key, image.width, image.height) == ("images/copy.webp", 4, 3)
+
+
+@pytest.mark.parametrize("practice", [0, 1, 4, 9, 20])
+@pytest.mark.parametrize("examples", [0, 1, 3])
+@pytest.mark.parametrize("counts", [(0, 0), (1, 0), (4, 0), (2, 2), (9, 1), (3, 7)])
+def test_whether_any_is_shown_is_told_without_reading_them(
+    practice: int, examples: int, counts: tuple[int, int]
+) -> None:
+    campaign = campaign_with(*counts, practice_images=practice, examples_per_class=examples)
+    add_gold(campaign, None, 1)
+    shown = gold.shown(campaign=campaign)
+    assert gold.is_shown(campaign=campaign) == (bool(shown.practice), bool(shown.examples))

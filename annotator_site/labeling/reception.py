@@ -1,0 +1,34 @@
+"""Who newcomers are in a campaign, and how far it is: read together for all who come at a time."""
+
+from collections.abc import Mapping, Sequence
+
+from psycopg_pool import AsyncConnectionPool
+
+from al_engine.pools import labeled
+from al_engine.pools.labeled import Progress, Standing
+from al_engine.pools.query import Connection
+from annotator_site.together import Together
+
+
+class Reception:
+    """Receives the people of one campaign."""
+
+    def __init__(self, pool: AsyncConnectionPool[Connection], campaign_id: int) -> None:
+        self._pool = pool
+        self._campaign_id = campaign_id
+        self._together: Together[int, tuple[Standing, Progress]] = Together(self._read)
+
+    async def receive(self, user_id: int) -> tuple[Standing, Progress] | None:
+        """Who this user is here, and how far the campaign is; None where they may not label.
+
+        Raises psycopg.Error and PoolTimeout while the database is away.
+        """
+        return await self._together.get(user_id)
+
+    async def _read(self, user_ids: Sequence[int]) -> Mapping[int, tuple[Standing, Progress]]:
+        async with self._pool.connection() as conn:
+            people = await labeled.standings(conn, campaign_id=self._campaign_id, user_ids=user_ids)
+            progress = await labeled.read_progress(
+                await labeled.progress(conn, campaign_id=self._campaign_id)
+            )
+        return {user_id: (person, progress) for user_id, person in people.items()}
