@@ -5,7 +5,16 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-Receipt = Literal["stored", "repeated", "conflict", "unknown_query", "too_late", "not_yours"]
+Receipt = Literal[
+    "stored",
+    "repeated",
+    "conflict",
+    "unknown_query",
+    "too_late",
+    "not_yours",
+    "unknown_choice",
+    "other_choices",
+]
 """What became of a message. The first two are acknowledged; “repeated” had its effect before."""
 
 
@@ -33,13 +42,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A label as it comes in. `client_id` makes its effect happen once."""
+    """A label as it comes in. `client_id` makes its effect happen once.
+
+    `choices_version` is that of the list of classes that was on the screen; None: the newest.
+    """
 
     client_id: UUID
     annotator_id: int
     turn_id: int
     choice_id: int
     shown_ms: int
+    choices_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

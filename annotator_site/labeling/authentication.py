@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from channels.auth import AuthMiddlewareStack
 from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier
 
+from annotator_site.accounts.models import token_digest
 from annotator_site.accounts.tokens import user_of_token
 from annotator_site.off_loop import off_loop
 
@@ -50,7 +51,7 @@ class TokenOrSession:
         self.browser = AllowedHostsOriginValidator(AuthMiddlewareStack(inner))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Hand the connection on with `scope["user"]` set."""
+        """Hand the connection on with `scope["user"]` set; of a program, with `scope["token"]`."""
         await self.door.wait()
         headers = dict(scope["headers"])
         header = headers.get(b"authorization", b"").decode("latin-1")
@@ -62,7 +63,8 @@ class TokenOrSession:
         user = None
         if kind.lower() == "token":
             user = await off_loop(user_of_token)(token.strip())
-        await self.inner({**scope, "user": user}, receive, send)
+        known = {"user": user, "token": token_digest(token.strip())}
+        await self.inner({**scope, **known}, receive, send)
 
 
 def _same_address(headers: Mapping[bytes, bytes]) -> bool:

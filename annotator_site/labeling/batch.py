@@ -255,7 +255,7 @@ async def _resume(
 
 def _answers(batch: Batch) -> list[Answer]:
     return [
-        Answer(m.id, sub.session.annotator_id, m.query, m.choice, m.shown_ms)
+        Answer(m.id, sub.session.annotator_id, m.query, m.choice, m.shown_ms, m.choices_version)
         for sub in batch.submissions
         if isinstance(m := sub.message, LabelMessage)
     ]

@@ -62,6 +62,9 @@ class Desk:
         self.progress = Progress(labeled=0, total=0, answers=0)
         # Why S had nothing for somebody, when that was last so.
         self._shortage: Shortage | None = None
+        # Turns whose answers the change of the classes overtook, and who gave these.
+        self.to_ask: list[tuple[int, Session]] = []
+        self.unasked = asyncio.Event()
 
     # What connections say. None of these waits.
 
@@ -232,6 +235,9 @@ class Desk:
         elif isinstance(message, UndoMessage) and message.label in outcome.undone:
             session.mine -= 1
         session.deliver(reply(sub, receipt, outcome))
+        if receipt in ("other_choices", "unknown_choice") and isinstance(message, LabelMessage):
+            self.to_ask.append((message.query, session))
+            self.unasked.set()
 
     async def _serve_short(self, sessions: list[Session]) -> None:
         """Those whom the common claim left short: S is dry, or it dealt them known images."""

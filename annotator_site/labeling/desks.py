@@ -12,9 +12,10 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from psycopg_pool.base import AttemptWithBackoff
 
 from al_engine.pools import signals
-from al_engine.pools.models import Annotator
 from al_engine.pools.query import Connection
-from annotator_site.labeling.campaign_view import read_campaign
+from annotator_site.labeling import protocol
+from annotator_site.labeling.asking_again import ask_again
+from annotator_site.labeling.campaign_view import CampaignView, read_campaign
 from annotator_site.labeling.caretaker import (
     exchange_spares,
     give_back_all,
@@ -24,7 +25,6 @@ from annotator_site.labeling.caretaker import (
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.disk import Disk
 from annotator_site.labeling.protocol import CloseCode
-from annotator_site.off_loop import off_loop
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +106,7 @@ class Desks:
                 asyncio.create_task(self._keep_running(opened)),
                 asyncio.create_task(tell_news(opened)),
                 asyncio.create_task(exchange_spares(opened)),
+                asyncio.create_task(ask_again(opened)),
                 asyncio.create_task(look_after(opened, self.sessions)),
             ]
         return self._desks[campaign.id]
@@ -157,7 +158,7 @@ class Desks:
             await self._reload(desk)
 
     async def _reload(self, desk: Desk) -> None:
-        """Read the campaign again: it may be paused, its classes or people may have changed."""
+        """Read the campaign again: it may be paused, its classes or words may have changed."""
         campaign = await read_campaign(id=desk.campaign.id)
         if campaign is None:
             for session in list(desk.people.sessions.values()):
@@ -167,18 +168,21 @@ class Desks:
             for task in self._tasks.pop(desk.campaign.id, []):
                 task.cancel()
             return
-        stopped = desk.campaign.state == "running" and campaign.state != "running"
-        desk.campaign = campaign
-        gone = await _removed_people({s.annotator_id for s in desk.people.sessions.values()})
-        for session in list(desk.people.sessions.values()):
-            if session.annotator_id in gone:
-                session.close(CloseCode.NOT_AN_ANNOTATOR)
-        if stopped:
+        former, desk.campaign = desk.campaign, campaign
+        if news := _news(former, campaign):
+            for session in list(desk.people.sessions.values()):
+                session.deliver(*news)
+        if former.state == "running" and campaign.state != "running":
             await give_back_all(desk)
         desk.poke()
 
 
-@off_loop
-def _removed_people(annotator_ids: set[int]) -> set[int]:
-    there = Annotator.objects.filter(pk__in=annotator_ids, active=True, user__is_active=True)
-    return annotator_ids - set(there.values_list("pk", flat=True))
+def _news(former: CampaignView, campaign: CampaignView) -> list[str]:
+    """What open pages have to learn of a campaign that changed."""
+    news = []
+    if (former.choices_version, former.choices) != (campaign.choices_version, campaign.choices):
+        news.append(protocol.choices(campaign.choices_version, campaign.choices))
+    words = former.described(), former.lease_seconds
+    if words != (campaign.described(), campaign.lease_seconds):
+        news.append(protocol.campaign(campaign.described(), campaign.lease_seconds))
+    return news

@@ -27,7 +27,7 @@ def test_the_messages_of_a_client_are_those_that_the_server_takes() -> None:
     code = source("annotator_site/labeling/protocol.py")
     assert sorted(first(rows)) == sorted(re.findall(r'case "(\w+)":', code))
     values = {"buffer": 3, "reason": "other", "resume": None, "query": 1, "choice": 1}
-    values |= {"shown_ms": 1, "id": UUID_TEXT, "label": UUID_TEXT}
+    values |= {"choices_version": 1, "shown_ms": 1, "id": UUID_TEXT, "label": UUID_TEXT}
     for kind, fields, *_ in rows:
         message = {"type": names(kind)[0], **{name: values[name] for name in names(fields)}}
         protocol.parse(orjson.dumps(message).decode())
@@ -43,7 +43,14 @@ def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
     turn = Turn(UUID(int=1), 1, 1, "images/1/aa/aa.png", 8, 8, timezone.now())
     sent = [
         protocol.welcome(
-            session=UUID(int=1), campaign={}, choices=[], lease_seconds=1, progress=progress, mine=1
+            session=UUID(int=1),
+            annotator={},
+            campaign={},
+            choices_version=1,
+            choices=[],
+            lease_seconds=1,
+            progress=progress,
+            mine=1,
         ),
         protocol.query(turn),
         protocol.ack(UUID(int=1), progress, 1),
@@ -51,6 +58,9 @@ def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
         protocol.revoke(1),
         protocol.idle("paused", None),
         protocol.notice("info", ""),
+        protocol.refused(""),
+        protocol.choices(1, []),
+        protocol.campaign({}, 1),
     ]
     text = section(page("protocol.md"), "## From server to client")
     listed = {names(row[0])[0]: set(names(row[1])) for row in table(text, "message | fields")}

@@ -1,10 +1,13 @@
 -- Store answers: whoever holds the turn, or once held it (a late answer), may answer it.
 -- A message that came before, or a second answer of the same person, conflicts and does nothing.
+-- What was said with another list of classes on the screen is not stored: the same class may have
+-- had another name there. Judged here and nowhere else, so that no change of the classes comes in
+-- between.
 WITH said AS MATERIALIZED (
     SELECT *
     FROM unnest(%(ids)s::uuid[], %(annotators)s::bigint[], %(turns)s::bigint[],
-                %(choices)s::bigint[], %(shown)s::int[])
-         WITH ORDINALITY AS t(client_id, annotator_id, turn_id, choice_id, shown_ms, place)
+                %(choices)s::bigint[], %(shown)s::int[], %(lists)s::int[])
+         WITH ORDINALITY AS t(client_id, annotator_id, turn_id, choice_id, shown_ms, version, place)
 ),
 stored AS (
     INSERT INTO pools_label (campaign_id, image_id, query_id, assignment_id, annotator_id,
@@ -19,13 +22,16 @@ stored AS (
     FROM said
     JOIN pools_assignment a ON a.id = said.turn_id AND a.campaign_id = %(campaign)s
     JOIN pools_query q ON q.id = a.query_id
+    JOIN pools_campaign campaign ON campaign.id = %(campaign)s
+    JOIN pools_choice choice ON choice.id = said.choice_id AND choice.campaign_id = campaign.id
     LEFT JOIN pools_modelversion version ON version.id = q.model_version_id
     CROSS JOIN (
         SELECT coalesce(sum(c.labeled), 0) AS labeled
         FROM pools_counter c WHERE c.campaign_id = %(campaign)s
     ) pool
-    WHERE (a.state = 'leased' AND a.annotator_id = said.annotator_id)
-       OR said.annotator_id = ANY(a.former)
+    WHERE ((a.state = 'leased' AND a.annotator_id = said.annotator_id)
+           OR said.annotator_id = ANY(a.former))
+      AND coalesce(said.version, campaign.choices_version) = campaign.choices_version
     -- The order of the answers is a fact, too: the first one decides between equals.
     ORDER BY said.place
     ON CONFLICT DO NOTHING

@@ -63,6 +63,7 @@ DESK = {
         "l": "label_person_once",
     },
     "resume": {"a": "assignment_held", "image": "pools_image_pkey"},
+    "ask_again": {"a": "pools_assignment_pkey", "mine": "assignment_once"},
 }
 ENGINE = {
     "open_queries": {"q": "query_open", "a": "assignment_once"},
@@ -114,6 +115,7 @@ def parameters(pools: Pools) -> dict[str, Any]:
         "queries": queries,
         "choices": pools.choices[:1] * len(turns),
         "shown": [700] * len(turns),
+        "lists": [None] * len(turns),
         "reasons": ["unsure"] * len(turns),
         "problem": "Two people called it unusable.",
         "images": images,
