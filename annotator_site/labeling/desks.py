@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import time
 from typing import Any, Final
 from uuid import UUID
 
@@ -172,6 +173,9 @@ class Desks:
         if news := _news(former, campaign):
             for session in list(desk.people.sessions.values()):
                 session.deliver(*news)
+        if former.messages_per_second != campaign.messages_per_second:
+            for session in desk.people.sessions.values():
+                session.bucket = desk.bucket(session.annotator_id, time.monotonic())
         if former.state == "running" and campaign.state != "running":
             await give_back_all(desk)
         desk.poke()

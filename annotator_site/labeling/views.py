@@ -62,6 +62,7 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
     shown = gold.shown(campaign=campaign)
     told = bool(campaign.instructions or shown.examples)
     context = {
+        "annotator": annotator.pk,
         "campaign": {
             "slug": campaign.slug,
             "title": campaign.title,
