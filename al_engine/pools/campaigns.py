@@ -1,6 +1,6 @@
 """Making campaigns, their people, and starting, pausing and finishing them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from django.db import models, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from al_engine.pools import signals, unlabeled
+from al_engine.pools import unlabeled
 from al_engine.pools.models import Annotator, Campaign, Choice
 
 # Okabe and Ito's palette, safe for colour blindness, without its black and yellow-on-white.
@@ -155,26 +155,13 @@ def fill_in_choices(rows: Sequence[Choice]) -> None:
 
 def set_state(*, campaign_id: int, state: Campaign.State) -> bool:
     """Run, pause or finish a campaign; tell whether that changed anything."""
-    with transaction.atomic():
-        changed = Campaign.objects.filter(pk=campaign_id).exclude(state=state).update(state=state)
-        if changed:
-            signals.notify("campaign", campaign_id)
-    return bool(changed)
+    rows = Campaign.objects.filter(pk=campaign_id).exclude(state=state)
+    return bool(rows.update(state=state))
 
 
-def tell_changed(*, campaign_ids: Iterable[int]) -> None:
-    """Say that settings or people of campaigns changed: open connections read them again."""
-    for campaign_id in set(campaign_ids):
-        signals.notify("campaign", campaign_id)
-
-
-@transaction.atomic
 def set_active(*, annotators: QuerySet[Annotator], active: bool) -> int:
-    """Let people label, or not any more; whoever is connected is told at once."""
-    campaign_ids = list(annotators.values_list("campaign_id", flat=True).distinct().order_by())
-    changed = annotators.update(active=active)
-    tell_changed(campaign_ids=campaign_ids)
-    return changed
+    """Let people label, or not any more: their connections are closed within two seconds."""
+    return annotators.update(active=active)
 
 
 def join(*, campaign_id: int, user_id: int) -> Annotator:

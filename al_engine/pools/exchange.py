@@ -28,7 +28,8 @@ _KNOWN: WeakSet[Connection] = WeakSet()
 _CALL: Final = """
 SELECT pg_temp.exchange(
     %(campaign)s, %(ids)s::uuid[], %(annotators)s::bigint[], %(turns)s::bigint[],
-    %(choices)s::bigint[], %(shown)s::int[], %(images)s::bigint[], %(claimers)s::bigint[],
+    %(choices)s::bigint[], %(shown)s::int[], %(images)s::bigint[], %(lists)s::int[],
+    %(claimers)s::bigint[],
     %(sessions)s::uuid[], %(want)s, %(start)s, %(lease_seconds)s)
 """
 

@@ -224,6 +224,7 @@ def answer_arrays(campaign_id: int, answers: Sequence[Answer]) -> dict[str, int 
         "choices": integers([answer.choice_id for answer in answers]),
         "shown": integers([answer.shown_ms for answer in answers]),
         "images": integers([answer.image_id for answer in answers]),
+        "lists": integers([answer.choices_version for answer in answers]),
     }
 
 

@@ -257,6 +257,30 @@ async def resume(
     )
 
 
+async def ask_again(
+    conn: Connection,
+    *,
+    campaign_id: int,
+    turns: Sequence[tuple[int, int, UUID]],
+    lease_seconds: int,
+) -> list[Turn]:
+    """Lease (turn, annotator, session) again to whose answer was not taken.
+
+    Left out is what somebody else holds by now, and all of it where the campaign does not run.
+    """
+    cursor = await conn.execute(
+        statement("ask_again"),
+        {
+            "campaign": campaign_id,
+            "turns": integers([turn_id for turn_id, _, _ in turns]),
+            "annotators": integers([annotator_id for _, annotator_id, _ in turns]),
+            "sessions": uuids([session for _, _, session in turns]),
+            "lease_seconds": lease_seconds,
+        },
+    )
+    return await read_turns(cursor)
+
+
 async def renew(
     conn: Connection, *, campaign_id: int, holders: Sequence[tuple[int, UUID]], seconds: float
 ) -> Cursor:

@@ -5,7 +5,16 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-Receipt = Literal["stored", "repeated", "conflict", "unknown_query", "too_late", "not_yours"]
+Receipt = Literal[
+    "stored",
+    "repeated",
+    "conflict",
+    "unknown_query",
+    "too_late",
+    "not_yours",
+    "unknown_choice",
+    "other_choices",
+]
 """What became of a message. The first two are acknowledged; “repeated” had its effect before."""
 
 
@@ -38,7 +47,8 @@ class Turn:
 class Answer:
     """A label as it comes in. `client_id` makes its effect happen once.
 
-    `image_id` is what the person saw; 0 where that is not known.
+    `image_id` is what the person saw, 0 where that is not known; `choices_version` that of the
+    list of classes that was on the screen, None: the newest.
     """
 
     client_id: UUID
@@ -47,6 +57,7 @@ class Answer:
     choice_id: int
     shown_ms: int
     image_id: int = 0
+    choices_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

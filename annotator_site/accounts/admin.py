@@ -10,7 +10,6 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from al_engine.pools import campaigns
 from al_engine.pools.models import Annotator
 from annotator_site.accounts.models import Token, User, new_token_text, token_digest
 
@@ -55,12 +54,6 @@ class PersonAdmin(PlainUserAdmin, SiteModelAdmin):
 
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[Any]:
         return list(self.inlines) if obj else []
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
-        # A person who may not log in or label any more is told at once.
-        memberships = Annotator.objects.filter(user=form.instance)
-        campaigns.tell_changed(campaign_ids=memberships.values_list("campaign_id", flat=True))
 
 
 admin.site.unregister(Group)

@@ -12,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from al_engine.pools import campaigns, signals, unlabeled
+from al_engine.pools import campaigns, unlabeled
 from al_engine.pools.models import Campaign, Choice, Counter
 from al_engine.pools.sizes import sizes
 from annotator_site.campaigns.admin_base import (
@@ -211,9 +211,7 @@ class CampaignAdmin(SiteModelAdmin):
         self, request: HttpRequest, form: "ModelForm[Any]", formsets: Any, change: bool
     ) -> None:
         super().save_related(request, form, formsets, change)
-        if change:
-            signals.notify("campaign", form.instance.pk)
-        else:
+        if not change:
             unlabeled.make_cells(campaign_id=form.instance.pk)
 
     def get_urls(self) -> list[URLPattern]:
@@ -245,12 +243,20 @@ def save_choices(*, campaign: Campaign, choices: list[Choice]) -> None:
             place += 1
             choice.campaign, choice.position = campaign, place
     campaigns.fill_in_choices(choices)
+    known = {choice.pk: choice for choice in campaign.choices.all()}
+    changed = [choice for choice in choices if _differs(choice, known.get(choice.pk))]
     # Two classes may swap their names or keys: the constraints look at every single row.
     Choice.objects.filter(
-        pk__in=[choice.pk for choice in choices if not choice._state.adding]
+        pk__in=[choice.pk for choice in changed if not choice._state.adding]
     ).update(hotkey="", name=Concat(Value("\x7f"), Cast("pk", Choice._meta.get_field("name"))))
-    for choice in choices:
+    for choice in changed:
         choice.save()
+
+
+def _differs(choice: Choice, known: Choice | None) -> bool:
+    """Whether it is to be saved: a list that is saved as it was is asked of nobody anew."""
+    fields = ("name", "hotkey", "color", "position")
+    return known is None or any(getattr(choice, each) != getattr(known, each) for each in fields)
 
 
 def _has_images(campaign_id: int) -> bool:

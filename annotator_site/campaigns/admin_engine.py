@@ -144,7 +144,3 @@ class AnnotatorAdmin(PoolAdmin):
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Annotator]) -> None:
         changed = campaigns.set_active(annotators=queryset, active=True)
         self.message_user(request, f"{changed} may label.")
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        campaigns.tell_changed(campaign_ids=[obj.campaign_id])

@@ -25,8 +25,8 @@ class CampaignView:
     budget: int
     refresh: bool
     asks_at_random: bool
+    choices_version: int
     choices: tuple[dict[str, Any], ...]
-    choice_ids: frozenset[int]
 
     def described(self) -> dict[str, str]:
         """The `campaign` of a welcome."""
@@ -44,6 +44,8 @@ def instructions_html(markdown: str) -> str:
 
 def view_of(campaign: Campaign) -> CampaignView:
     """The view of a campaign row and its classes."""
+    # The classes are read after their version: a change in between makes the list newer than its
+    # number, whose answers are asked again, and never older.
     choices = tuple(
         {"choice": row.pk, "name": row.name, "hotkey": row.hotkey, "color": row.color}
         for row in campaign.choices.all()
@@ -60,8 +62,8 @@ def view_of(campaign: Campaign) -> CampaignView:
         resume_seconds=campaign.resume_seconds,
         messages_per_second=campaign.messages_per_second,
         budget=campaign.budget,
+        choices_version=campaign.choices_version,
         choices=choices,
-        choice_ids=frozenset(row.pk for row in campaign.choices.all()),
     )
 
 

@@ -13,6 +13,7 @@ from annotator_site.labeling.faults import LONGEST_PAUSE_SECONDS, InDoubt
 from annotator_site.labeling.people import People
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage
 from annotator_site.labeling.receipts import receipt_of, reply
+from annotator_site.labeling.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,10 @@ class Committed:
         self.news = asyncio.Event()
         # Set when somebody's browser could not show a picture.
         self.reported = asyncio.Event()
+        # Turns whose answers a change of the classes overtook, and who gave these; set when there
+        # are some.
+        self.to_ask: list[tuple[int, Session]] = []
+        self.unasked = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._unsure)
@@ -105,6 +110,9 @@ class Committed:
             session.mine -= 1
         session.mine = outcome.mine.get(session.annotator_id, session.mine)
         close(sub, reply(sub, receipt, outcome), now)
+        if isinstance(sub.message, LabelMessage) and receipt in ("other_choices", "unknown_choice"):
+            self.to_ask.append((sub.message.query, session))
+            self.unasked.set()
 
 
 def close(sub: Submission, receipt: str, now: float) -> None:

@@ -6,6 +6,7 @@ every message, which costs a third of an echo's time.
 
 import logging
 import time
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -13,6 +14,7 @@ from asgiref.typing import ASGIReceiveCallable
 from django.db import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
+from annotator_site.accounts.guard import guard, pass_of
 from annotator_site.labeling import protocol
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.desks import Desks
@@ -52,6 +54,9 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
         await send({"type": "websocket.close", "code": int(CloseCode.TRY_AGAIN_LATER)})
         return
     if received is None:
+        # Somebody else may have logged in since this page was loaded.
+        name = protocol.refused(scope["user"].get_username())
+        await send({"type": "websocket.send", "text": name})
         await _refuse(send, slug, CloseCode.NOT_AN_ANNOTATOR)
         return
     person, progress = received
@@ -68,21 +73,25 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
         now=now,
     )
     desk.people.enter(session)
+    held = pass_of(scope, annotator_id=person.annotator_id)
     for_good = False
     try:
         session.deliver(
             protocol.welcome(
                 session=session.id,
+                annotator={"id": person.annotator_id, "name": scope["user"].get_username()},
                 campaign=desk.campaign.described(),
+                choices_version=desk.campaign.choices_version,
                 choices=desk.campaign.choices,
                 lease_seconds=desk.campaign.lease_seconds,
                 progress=progress,
                 mine=session.mine,
             )
         )
-        while (event := await receive())["type"] == "websocket.receive":
-            text = event.get("text")
-            handle(desk, session, event.get("bytes") or b"" if text is None else text)
+        with guard.watching(held, partial(_send_away, desk, session)):
+            while (event := await receive())["type"] == "websocket.receive":
+                text = event.get("text")
+                handle(desk, session, event.get("bytes") or b"" if text is None else text)
         # A page that is closed or loaded again says 1001, a network that dies says nothing.
         for_good = event.get("code") == _GOOD_BYE
     finally:
@@ -123,6 +132,12 @@ def _strike(session: Session, nack: str) -> None:
         session.close(CloseCode.TOO_FAST)
     else:
         session.deliver(nack)
+
+
+def _send_away(desk: Desk, session: Session, code: int) -> None:
+    """Its log-in or its right has gone: what it said is stored, and it is told nothing more."""
+    desk.people.leave(session)
+    session.close(code)
 
 
 async def _admit(user: Any, slug: str) -> tuple[Desk | None, CloseCode]:

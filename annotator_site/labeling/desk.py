@@ -74,6 +74,9 @@ class Desk:
         self.reported = self._committed.reported
         # Why S had nothing for somebody, when that was last so.
         self._shortage: Shortage | None = None
+        # Turns whose answers the change of the classes overtook, and who gave these.
+        self.to_ask = self._committed.to_ask
+        self.unasked = self._committed.unasked
 
     # What connections say. None of these waits.
 
@@ -224,9 +227,10 @@ class Desk:
             )
 
     async def _is_at_fault(self, sub: Submission) -> bool:
+        choices = [choice["choice"] for choice in self.campaign.choices]
         async with self.pool.connection() as conn:
             return await transaction.values_are_at_fault(
-                conn, sub, campaign_id=self.campaign.id, choices=self.campaign.choice_ids
+                conn, sub, campaign_id=self.campaign.id, choices=choices
             )
 
     def _do_again(self, subs: list[Submission]) -> None:

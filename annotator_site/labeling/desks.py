@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import time
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -11,9 +12,10 @@ import psycopg
 from django.db import Error as DatabaseError
 
 from al_engine.pools import signals
-from al_engine.pools.models import Annotator
 from annotator_site.background import background
-from annotator_site.labeling.campaign_view import read_campaign
+from annotator_site.labeling import protocol
+from annotator_site.labeling.asking_again import ask_again
+from annotator_site.labeling.campaign_view import CampaignView, read_campaign
 from annotator_site.labeling.caretaker import (
     exchange_spares,
     give_back_all,
@@ -27,7 +29,6 @@ from annotator_site.labeling.disk import Disk
 from annotator_site.labeling.faults import Trouble
 from annotator_site.labeling.protocol import CloseCode
 from annotator_site.labeling.storage_watch import watch_files, watch_storage
-from annotator_site.off_loop import off_loop
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ class Desks:
             f"spares of {slug}": partial(exchange_spares, desk),
             f"storage of {slug}": partial(watch_storage, desk),
             f"files of {slug}": partial(watch_files, desk),
+            f"questions of {slug}": partial(ask_again, desk),
         }
         return [
             background.start(f"desk of {slug}", desk.run),
@@ -139,7 +141,7 @@ class Desks:
             await self._reload(desk)
 
     async def _reload(self, desk: Desk) -> None:
-        """Read the campaign again: it may be paused, its classes or people may have changed."""
+        """Read the campaign again: it may be paused, its classes or words may have changed."""
         campaign = await read_campaign(id=desk.campaign.id)
         if campaign is None:
             for session in list(desk.people.sessions.values()):
@@ -149,18 +151,24 @@ class Desks:
             for task in self._tasks.pop(desk.campaign.id, []):
                 task.cancel()
             return
-        stopped = desk.campaign.state == "running" and campaign.state != "running"
-        desk.campaign = campaign
-        gone = await _removed_people({s.annotator_id for s in desk.people.sessions.values()})
-        for session in list(desk.people.sessions.values()):
-            if session.annotator_id in gone:
-                session.close(CloseCode.NOT_AN_ANNOTATOR)
-        if stopped:
+        former, desk.campaign = desk.campaign, campaign
+        if news := _news(former, campaign):
+            for session in list(desk.people.sessions.values()):
+                session.deliver(*news)
+        if former.messages_per_second != campaign.messages_per_second:
+            for session in desk.people.sessions.values():
+                session.bucket = desk.bucket(session.annotator_id, time.monotonic())
+        if former.state == "running" and campaign.state != "running":
             await give_back_all(desk)
         desk.poke()
 
 
-@off_loop
-def _removed_people(annotator_ids: set[int]) -> set[int]:
-    there = Annotator.objects.filter(pk__in=annotator_ids, active=True, user__is_active=True)
-    return annotator_ids - set(there.values_list("pk", flat=True))
+def _news(former: CampaignView, campaign: CampaignView) -> list[str]:
+    """What open pages have to learn of a campaign that changed."""
+    news = []
+    if (former.choices_version, former.choices) != (campaign.choices_version, campaign.choices):
+        news.append(protocol.choices(campaign.choices_version, campaign.choices))
+    words = former.described(), former.lease_seconds
+    if words != (campaign.described(), campaign.lease_seconds):
+        news.append(protocol.campaign(campaign.described(), campaign.lease_seconds))
+    return news

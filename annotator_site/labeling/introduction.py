@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
-from django.utils.cache import patch_cache_control
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from al_engine.pools import campaigns
@@ -17,7 +17,6 @@ from annotator_site.accounts.models import User
 from annotator_site.labeling.campaign_view import view_of
 from annotator_site.labeling.image_urls import image_url
 
-_KEPT_SECONDS = 300
 _STEPS = {"introduced": campaigns.mark_introduced, "practiced": campaigns.mark_practiced}
 
 
@@ -30,11 +29,13 @@ def annotator_of(request: HttpRequest, slug: str) -> Annotator | None:
 
 @login_required
 @require_safe
+@never_cache
 def examples(request: HttpRequest, slug: str) -> HttpResponse:
     """The classes and their example images, for the campaign's annotators."""
     campaign = _annotator(request, slug).campaign
-    return _kept(
+    return JsonResponse(
         {
+            "choices_version": campaign.choices_version,
             "choices": view_of(campaign).choices,
             "examples": [
                 {"choice": image.choice_id, **_image(image)}
@@ -46,10 +47,11 @@ def examples(request: HttpRequest, slug: str) -> HttpResponse:
 
 @login_required
 @require_safe
+@never_cache
 def practice(request: HttpRequest, slug: str) -> HttpResponse:
     """The images of the practice with their classes, for the campaign's annotators."""
     campaign = _annotator(request, slug).campaign
-    return _kept(
+    return JsonResponse(
         {
             "choices": view_of(campaign).choices,
             "images": [
@@ -80,10 +82,3 @@ def _annotator(request: HttpRequest, slug: str) -> Annotator:
 
 def _image(image: GoldImage) -> dict[str, Any]:
     return {"url": image_url(image.key), "width": image.width, "height": image.height}
-
-
-def _kept(content: dict[str, Any]) -> JsonResponse:
-    """An answer that the person's own browser may keep for a little."""
-    response = JsonResponse(content)
-    patch_cache_control(response, private=True, max_age=_KEPT_SECONDS)
-    return response

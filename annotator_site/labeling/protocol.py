@@ -19,6 +19,7 @@ SUBPROTOCOL: Final = "nowait.v1"
 MAX_FRAME_BYTES: Final = 16 * 1024
 MAX_BUFFER: Final = 20
 _MAX_SHOWN_MS: Final = 2**31 - 1
+_MAX_VERSION: Final = 2**31 - 1
 _MAX_ID: Final = 2**63 - 1
 _MAX_ID_LENGTH: Final = 64
 _SKIP_REASONS: Final = ("unsure", "bad_image", "other")
@@ -31,6 +32,7 @@ NackCode = Literal[
     "unknown_query",
     "not_yours",
     "unknown_choice",
+    "other_choices",
     "too_late",
     "rate_limited",
     "paused",
@@ -90,12 +92,13 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class LabelMessage:
-    """An answer."""
+    """An answer, and the version of the list of classes that was on the screen (None: not said)."""
 
     id: UUID
     query: int
     choice: int
     shown_ms: int
+    choices_version: int | None = None
     proof: str = ""
 
 
@@ -146,6 +149,10 @@ def parse(frame: str | bytes) -> Message:
                     _integer(data, "query", 0, _MAX_ID),
                     _integer(data, "choice", 0, _MAX_ID),
                     _integer(data, "shown_ms", 0, _MAX_SHOWN_MS),
+                    # Programs may leave it out.
+                    None
+                    if data.get("choices_version") is None
+                    else _integer(data, "choices_version", 0, _MAX_VERSION),
                     _proof(data),
                 )
             case "skip":
@@ -183,24 +190,43 @@ def parse(frame: str | bytes) -> Message:
 def welcome(
     *,
     session: UUID,
+    annotator: Mapping[str, Any],
     campaign: Mapping[str, str],
+    choices_version: int,
     choices: Sequence[Mapping[str, Any]],
     lease_seconds: int,
     progress: Progress,
     mine: int,
 ) -> str:
-    """The first message: what is labeled here, with which classes."""
+    """The first message: who is here, what is labeled, and with which classes."""
     return _frame(
         {
             "type": "welcome",
             "protocol": 1,
             "session": str(session),
+            "annotator": annotator,
             "campaign": campaign,
+            "choices_version": choices_version,
             "choices": choices,
             "lease_seconds": lease_seconds,
             "progress": _progress(progress, mine),
         }
     )
+
+
+def refused(name: str) -> str:
+    """Before a connection is closed because this person is no annotator of the campaign."""
+    return _frame({"type": "refused", "name": name})
+
+
+def choices(version: int, choices: Sequence[Mapping[str, Any]]) -> str:
+    """The list of classes changed: this one is shown from now on."""
+    return _frame({"type": "choices", "choices_version": version, "choices": choices})
+
+
+def campaign(described: Mapping[str, str], lease_seconds: int) -> str:
+    """The campaign’s words or settings changed."""
+    return _frame({"type": "campaign", "campaign": described, "lease_seconds": lease_seconds})
 
 
 def query(turn: Turn, proof: str) -> str:

@@ -20,6 +20,8 @@ _WORDS: Final[dict[Receipt, tuple[NackCode, str]]] = {
     "unknown_query": ("unknown_query", "There is no such query in this campaign."),
     "too_late": ("too_late", "You have answered or skipped this image before."),
     "not_yours": ("not_yours", "This query was never in your hands."),
+    "unknown_choice": ("unknown_choice", "This campaign has no such class."),
+    "other_choices": ("other_choices", "The classes have changed: answer this query again."),
 }
 
 
@@ -31,8 +33,6 @@ def refusal(campaign: CampaignView, session: Session, message: Act, *, full: boo
     if full or session.unanswered >= _MAX_UNANSWERED:
         words = "Wait for the answers to what you sent before."
         return protocol.nack(message.id, "rate_limited", words)
-    if isinstance(message, LabelMessage) and message.choice not in campaign.choice_ids:
-        return protocol.nack(message.id, "unknown_choice", NO_SUCH_CLASS)
     if isinstance(message, UndoMessage) and campaign.state != "running":
         words = "The campaign is not running: nothing can be undone now."
         return protocol.nack(message.id, "paused", words)

@@ -129,7 +129,12 @@ class Session:
         )
 
     def deliver(self, *frames: str) -> None:
-        """Send frames in order, without making anybody wait for this client's network."""
+        """Send frames in order, without making anybody wait for this client's network.
+
+        A connection that is being closed is told nothing more.
+        """
+        if self.closing is not None:
+            return
         self.outgoing.extend(frames)
         if len(self.outgoing) > _MAX_OUTGOING:
             log.warning("Closing a connection that does not read what it is sent.")

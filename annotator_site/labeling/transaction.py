@@ -192,7 +192,7 @@ async def values_are_at_fault(
     if not isinstance(message, LabelMessage):
         return False
     choice = next((each for each in choices if each != message.choice), message.choice)
-    twin = replace(message, id=uuid4(), choice=choice, shown_ms=0)
+    twin = replace(message, id=uuid4(), choice=choice, shown_ms=0, choices_version=None)
     batch = Batch([Submission(sub.session, twin, sub.image_id)])
     try:
         async with conn.transaction(force_rollback=True):
@@ -233,7 +233,15 @@ async def _resume(conn: Connection, resumes: Iterable[Resume], terms: _Terms) ->
 
 def _answers(batch: Batch) -> list[Answer]:
     return [
-        Answer(m.id, sub.session.annotator_id, m.query, m.choice, m.shown_ms, sub.image_id)
+        Answer(
+            client_id=m.id,
+            annotator_id=sub.session.annotator_id,
+            turn_id=m.query,
+            choice_id=m.choice,
+            shown_ms=m.shown_ms,
+            image_id=sub.image_id,
+            choices_version=m.choices_version,
+        )
         for sub in batch.submissions
         if isinstance(m := sub.message, LabelMessage)
     ]

@@ -63,6 +63,7 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
     has_practice, has_examples = gold.is_shown(campaign=campaign)
     told = bool(campaign.instructions or has_examples)
     context = {
+        "annotator": annotator.pk,
         "campaign": {
             "slug": campaign.slug,
             "title": campaign.title,

@@ -100,6 +100,22 @@ def _states() -> dict[str, Any]:
             ),
             button=_("Go on"),
         ),
+        "changed": _state(
+            _("The classes have changed"),
+            _(
+                "Look at the new list, then press any key. What you answered just before is "
+                "asked again if it was not saved yet."
+            ),
+            button=_("Go on"),
+        ),
+        "stranger": _state(
+            _("Somebody else is logged in"),
+            _(
+                "In this browser {other} is logged in now, and this page is {name}’s: it shows and "
+                "sends nothing until {name} is back. To go on as {other}, load it again."
+            ),
+            button=_("Load again"),
+        ),
         "4401": _state(
             _("You are logged out"),
             _("Log in again, and you come back to this page."),
@@ -160,6 +176,20 @@ def _link() -> dict[str, Any]:
             "{n} answer kept in this browser; it is sent as soon as there is a connection.",
             "{n} answers kept in this browser; they are sent as soon as there is a connection.",
         ),
+        "kept_out": _counted(
+            "{n} answer kept in this browser; it is sent as soon as you are logged in again.",
+            "{n} answers kept in this browser; they are sent as soon as you are logged in again.",
+        ),
+        "kept_owner": _counted(
+            "{n} answer of {name} is kept in this browser until {name} is back.",
+            "{n} answers of {name} are kept in this browser until {name} is back.",
+        ),
+        "held": _counted(
+            "{n} answer is in this page alone, since this browser keeps nothing for this site: "
+            "leave it open until there is a connection.",
+            "{n} answers are in this page alone, since this browser keeps nothing for this site: "
+            "leave it open until there is a connection.",
+        ),
         "unkept": _(
             "This browser keeps nothing for this site: answers that are not sent yet are lost when "
             "the page is closed."
@@ -185,12 +215,17 @@ def _image() -> dict[str, Any]:
         "again": _("{name}: label this image again"),
         "undo": _("Undo {name} and label its image again"),
         "unshown": _("An image could not be shown here. That was reported."),
+        "overtaken": _(
+            "The classes changed before an answer of yours was saved: please look at its image "
+            "again."
+        ),
+        "recolored": _("The classes have other colors now."),
+        "instructions_changed": _("The instructions have changed: the help has the new ones."),
         "revoked": _("That image went to somebody else. Here is the next."),
         "refusals": {
             "bad_message": _("The server could not read an answer of this page. Load it again."),
             "unknown_query": _("An answer was for an image that this campaign no longer has."),
             "not_yours": _("An answer was for an image that was never yours."),
-            "unknown_choice": _("The classes of this campaign have changed. Load the page again."),
             "too_late": _("You have answered or skipped this image before."),
             "paused": _("The campaign is not running: nothing can be undone now."),
         },

@@ -7,16 +7,15 @@ more than two, so that nobody's slow network fills this process's memory.
 
 import asyncio
 import logging
-import time
-from contextlib import suppress
 from enum import IntEnum
 from typing import Any, Final
 
+import psycopg
 from asgiref.typing import ASGIReceiveCallable
 from django.db import DatabaseError
 
 from al_engine.pools.models import Campaign
-from annotator_site.accounts.models import User
+from annotator_site.accounts.guard import Pass, guard, pass_of
 from annotator_site.monitor.hub import Hub, Watcher
 from annotator_site.off_loop import off_loop
 
@@ -25,8 +24,6 @@ log = logging.getLogger(__name__)
 UNSEEN_STATES: Final = 2
 SILENCE_SECONDS: Final = 60.0
 """A page that has not answered for so long is not there any more."""
-PERMISSION_SECONDS: Final = 60.0
-"""So often it is asked again whether the person may watch."""
 
 hub = Hub()
 
@@ -69,80 +66,73 @@ async def monitor(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
     await receive()  # websocket.connect
     # A refusal is a close code, which a browser sees only on an accepted connection.
     await send({"type": "websocket.accept"})
-    slug = scope["url_route"]["kwargs"]["slug"]
+    try:
+        code = await _refusal(scope)
+        campaign_id = None if code else await _campaign(scope["url_route"]["kwargs"]["slug"])
+    except (DatabaseError, psycopg.Error, OSError):
+        code = CloseCode.TRY_LATER
+    if code is None:
+        code = CloseCode.NO_SUCH_CAMPAIGN
+        if campaign_id is not None:
+            code = await _serve(campaign_id, pass_of(scope, annotator_id=None), receive, send)
+    if code is not None:
+        await send({"type": "websocket.close", "code": int(code)})
+
+
+async def _refusal(scope: Any) -> int | None:
+    """Why this person may not watch, as a close code; None where they may."""
     user = scope.get("user")
-    try:
-        campaign_id, refusal = await _admit(user.pk if user is not None else None, slug)
-    except DatabaseError:
-        campaign_id, refusal = None, CloseCode.TRY_LATER
-    if campaign_id is None:
-        await send({"type": "websocket.close", "code": int(refusal)})
-        return
+    if user is None or not user.is_authenticated:
+        return CloseCode.NOT_LOGGED_IN
+    return await guard.refusal(pass_of(scope, annotator_id=None))
+
+
+async def _serve(
+    campaign_id: int, held: Pass, receive: ASGIReceiveCallable, send: Any
+) -> int | None:
+    """Push until the page goes, or the server ends it: why it did, as a close code."""
     watcher, credit = hub.join(campaign_id), Credit()
-    pushing = asyncio.create_task(_push_or_close(watcher, credit, send, user.pk))
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    tasks: list[asyncio.Future[Any]] = [
+        asyncio.create_task(_listen(receive, credit)),
+        asyncio.create_task(_push(watcher, credit, send)),
+    ]
     try:
-        while (await receive())["type"] == "websocket.receive":
-            credit.seen()
+        with guard.watching(held, ended.set_result):
+            await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
     finally:
         hub.leave(watcher)
-        pushing.cancel()
-        # Its end is of no interest: the page is gone.
-        await asyncio.gather(pushing, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+    came = await asyncio.gather(*tasks, return_exceptions=True)
+    if ended.done():
+        return ended.result()
+    for each in came:
+        if isinstance(each, Exception):
+            # The page comes again.
+            log.warning("A live page is not served any more: %s: %s", type(each).__name__, each)
+            return CloseCode.TRY_LATER
+    return next((each for each in came if isinstance(each, int)), None)
 
 
-async def _push_or_close(watcher: Watcher, credit: Credit, send: Any, user_id: int) -> None:
-    """Push for as long as the page is there; a page that cannot be served comes again."""
-    try:
-        await _push(watcher, credit, send, user_id)
-    except Exception as error:
-        log.warning("A live page is not served any more: %s: %s", type(error).__name__, error)
-        with suppress(Exception):  # it may have gone by itself
-            await send({"type": "websocket.close", "code": int(CloseCode.TRY_LATER)})
+async def _listen(receive: ASGIReceiveCallable, credit: Credit) -> None:
+    """Until the page is gone."""
+    while (await receive())["type"] == "websocket.receive":
+        credit.seen()
 
 
-async def _push(watcher: Watcher, credit: Credit, send: Any, user_id: int) -> None:
-    """Send the news as they come and as the page takes them."""
-    asked = time.monotonic()
-    while True:
-        if not await credit.wait():
-            await send({"type": "websocket.close", "code": int(CloseCode.SILENT)})
-            return
+async def _push(watcher: Watcher, credit: Credit, send: Any) -> int:
+    """Send the news as they come and as the page takes them; returns why it must end."""
+    while await credit.wait():
         frames = await watcher.take()
         if watcher.gone:
-            await send({"type": "websocket.close", "code": int(CloseCode.NO_SUCH_CAMPAIGN)})
-            return
-        if time.monotonic() - asked > PERMISSION_SECONDS:
-            asked = time.monotonic()
-            if not await _still_allowed(user_id):
-                await send({"type": "websocket.close", "code": int(CloseCode.NOT_ALLOWED)})
-                return
+            return CloseCode.NO_SUCH_CAMPAIGN
         credit.unseen += 1
         for frame in frames:
             await send({"type": "websocket.send", "text": frame.decode()})
+    return CloseCode.SILENT
 
 
 @off_loop
-def _admit(user_id: int | None, slug: str) -> tuple[int | None, CloseCode]:
-    """The campaign that this person may watch, or why not."""
-    if user_id is None:
-        return None, CloseCode.NOT_LOGGED_IN
-    if not _is_allowed(user_id):
-        return None, CloseCode.NOT_ALLOWED
-    campaign_id = Campaign.objects.filter(slug=slug).values_list("pk", flat=True).first()
-    return campaign_id, CloseCode.NO_SUCH_CAMPAIGN
-
-
-async def _still_allowed(user_id: int) -> bool:
-    try:
-        return await off_loop(_is_allowed)(user_id)
-    except DatabaseError:
-        # Whoever watches now is told that the database is away, and asked about later.
-        return True
-
-
-def _is_allowed(user_id: int) -> bool:
-    """Whether this person may see campaigns in the admin, as things are now."""
-    user = User.objects.filter(pk=user_id, is_active=True, is_staff=True).first()
-    if user is None:
-        return False
-    return user.has_perm("pools.view_campaign") or user.has_perm("pools.change_campaign")
+def _campaign(slug: str) -> int | None:
+    return Campaign.objects.filter(slug=slug).values_list("pk", flat=True).first()

@@ -69,6 +69,7 @@ class Bot:
         self.settled = asyncio.Event()  # set while nothing is unacknowledged
         self.settled.set()
         self._session: str | None = None
+        self._choices_version: int | None = None
         # query -> (image, proof) as they came, the one in view included
         self._buffer: dict[int, tuple[int, str]] = {}
         self._current: int | None = None
@@ -144,6 +145,7 @@ class Bot:
                 message = orjson.loads(frame)
                 if message["type"] == "welcome":
                     self._session = message["session"]
+                    self._choices_version = message["choices_version"]
                     # What is still ours comes again by itself.
                     self._buffer.clear()
                     self._current = None
@@ -191,6 +193,8 @@ class Bot:
                 if self._current == message["query"]:
                     self._current = None
                     self._wake.set()
+            case "choices":
+                self._choices_version = message["choices_version"]
             case "idle":
                 self.idle = message["reason"]
                 if self.idle == "paused":
@@ -278,6 +282,7 @@ class Bot:
         else:
             shown_ms = int((now - self._shown_at) * 1000)
             message |= {"type": "label", "choice": choice, "shown_ms": shown_ms}
+            message |= {"choices_version": self._choices_version}
         self._ahead.answered(now)
         said = Said(orjson.dumps(message).decode(), query, choice, at=now, sent=now)
         self.unacked[message_id] = said

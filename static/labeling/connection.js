@@ -1,8 +1,11 @@
-// The WebSocket: opens it, opens it again when it is lost, and finds out when it is half dead.
-// It knows nothing of images or answers.
+// The WebSocket: opens it, opens it again when it is lost, and finds out when it is half dead or
+// somebody else's. It knows nothing of images or answers.
 
 const PROTOCOL = "nowait.v1";
 const REFUSALS = new Set([4401, 4403, 4404, 4409, 4429]);
+// Who is logged in, and what they may, can change in another tab at any time.
+const STRANGER = "stranger";
+const PERSONAL = new Set([4401, 4403, STRANGER]);
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5000;
 const STEADY_MS = 1000; // a link that lived so long starts the back-off afresh
@@ -16,10 +19,15 @@ export class Connection {
   #attempt = 0;
   #timer = 0;
   #status = "connecting"; // connecting → live → reconnecting → live …, or refused, or resting
+  #annotator;
+  #refusal = null; // the last code
+  #name = null; // who is logged in, where the server refused them
 
-  // on: {hello() → the first message of each connection, message(object), status(word),
-  //      refused(code)}
-  constructor(path, on) {
+  // annotator: whose page this is, by number; on: {hello() → the first message of each connection,
+  // message(object), status(word), refused(code, name of who is logged in)}, where the code is
+  // "stranger" for a connection that is somebody else's.
+  constructor(path, annotator, on) {
+    this.#annotator = annotator;
     const url = new URL(path, location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     this.#url = url;
@@ -27,6 +35,10 @@ export class Connection {
     addEventListener("online", () => this.#status === "reconnecting" && this.restart());
     // The browser says so before TCP notices. Trying goes on: a server on this machine is there.
     addEventListener("offline", () => this.live && this.#lost(0));
+    // Back from another tab, in which somebody may have logged in.
+    addEventListener("focus", () => {
+      if (this.#status === "refused" && PERSONAL.has(this.#refusal)) this.restart();
+    });
   }
 
   get live() {
@@ -65,14 +77,23 @@ export class Connection {
     const socket = new WebSocket(this.#url, PROTOCOL);
     this.#socket = socket;
     this.#timer = setTimeout(() => this.#lost(0), PATIENCE_MS);
-    socket.onopen = () => this.send(this.#on.hello());
+    // After a refusal nothing is asked for before it is known for whom.
+    socket.onopen = () => this.#status !== "refused" && this.send(this.#on.hello());
     socket.onclose = (event) => this.#lost(event.code);
     socket.onmessage = (event) => this.#receive(event.data);
   }
 
   #receive(text) {
     const message = JSON.parse(text);
+    if (message.type === "refused") this.#name = message.name;
     if (message.type === "welcome") {
+      const { id, name } = message.annotator;
+      if (id !== this.#annotator) {
+        this.#drop(DONE); // which hands back what was claimed for them
+        this.#refuse(STRANGER, name);
+        return;
+      }
+      if (this.#status === "refused") this.send(this.#on.hello());
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => (this.#attempt = 0), STEADY_MS);
       this.#setStatus("live");
@@ -82,9 +103,14 @@ export class Connection {
 
   #lost(code) {
     this.#drop();
+    if (this.live && PERSONAL.has(code)) {
+      // Asked anew: they may have logged in again, or another one has.
+      this.#setStatus("reconnecting");
+      this.#open();
+      return;
+    }
     if (REFUSALS.has(code)) {
-      this.#setStatus("refused");
-      this.#on.refused(code);
+      this.#refuse(code, this.#name);
       return;
     }
     if (this.#status === "live") this.#setStatus("reconnecting");
@@ -92,6 +118,13 @@ export class Connection {
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#attempt);
     this.#attempt += 1;
     this.#timer = setTimeout(() => this.#open(), Math.random() * longest);
+  }
+
+  #refuse(code, name) {
+    this.#refusal = code;
+    this.#name = null;
+    this.#setStatus("refused");
+    this.#on.refused(code, name);
   }
 
   // Lets go of the socket at once: the closing handshake of a dead link can take minutes.

@@ -10,27 +10,25 @@ const part = (id) => document.getElementById(id);
 export class Help {
   #sheet = part("help");
   #address;
+  #rail;
   #examples = null; // the promise of them, once they were asked for: {choice → [image]}
 
   // covered(boolean) is called when the sheet opens and when it has closed. address: of the
-  // examples, empty where there are none.
-  constructor({ covered, address }) {
+  // examples, empty where there are none. rail: has the classes.
+  constructor({ covered, address, rail }) {
     const sheet = this.#sheet;
     this.#address = address;
-    part("help-open").addEventListener("click", () => this.toggle());
+    this.#rail = rail;
     part("help-close").addEventListener("click", () => sheet.close());
     sheet.addEventListener("close", () => covered(false));
     // A click beside the sheet falls on the dialog itself, which has no padding.
     sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
     this.covered = covered;
-  }
-
-  get open() {
-    return this.#sheet.open;
+    this.fill();
   }
 
   toggle() {
-    if (this.open) this.close();
+    if (this.#sheet.open) this.close();
     else this.show();
   }
 
@@ -39,6 +37,7 @@ export class Help {
   }
 
   show() {
+    delete part("help-open").dataset.news;
     this.#sheet.showModal();
     this.covered(true);
     this.#examples ??= fetchExamples(this.#address);
@@ -60,15 +59,20 @@ export class Help {
     });
   }
 
-  fill(choices, hasSearch) {
-    const list = part("help-choices");
-    list.replaceChildren(...choices.map((choice) => choiceButton(choice, "li")));
-    for (const row of this.#sheet.querySelectorAll(".for-search")) row.hidden = !hasSearch;
-    if (this.#examples) this.#illustrate();
+  // The classes are known or have changed, and so may have their examples.
+  fill() {
+    const { choices, search } = this.#rail;
+    part("help-choices").replaceChildren(...choices.map((choice) => choiceButton(choice, "li")));
+    for (const row of this.#sheet.querySelectorAll(".for-search")) row.hidden = search === null;
+    if (!this.#examples) return;
+    this.#examples = fetchExamples(this.#address);
+    this.#illustrate();
   }
 
   async #illustrate() {
-    const examples = await this.#examples;
+    const asked = this.#examples;
+    const examples = await asked;
+    if (asked !== this.#examples) return;
     for (const row of part("help-choices").children) {
       const images = examples.get(Number(row.dataset.choice));
       if (!images || row.querySelector(".examples")) continue;

@@ -16,7 +16,7 @@ export async function introduce(begin, { labeler, help, practice }) {
 async function learnClasses(address, labeler) {
   try {
     const answer = await (await fetch(address)).json();
-    labeler.learn(answer.choices);
+    labeler.classes.learn(answer.choices, answer.choices_version);
   } catch {
     // Without a network the instructions alone must do.
   }

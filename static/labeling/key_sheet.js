@@ -34,6 +34,11 @@ export class KeySheet {
     this.#covered(true);
   }
 
+  // The classes changed.
+  follow() {
+    if (this.#sheet.open) this.#show(null, word("choose_class"));
+  }
+
   get #choices() {
     return this.#keys.apply(this.#keys.campaigns);
   }

@@ -3,10 +3,11 @@
 
 import { Ahead } from "./ahead.js";
 import { Buffer } from "./buffer.js";
+import { Classes } from "./classes.js";
 import { Connection } from "./connection.js";
 import { Delay } from "./delay.js";
-import { keymap } from "./keys.js";
 import { Later } from "./later.js";
+import { Link } from "./link.js";
 import { receive } from "./messages.js";
 import { Outbox } from "./outbox.js";
 import { Rail } from "./rail.js";
@@ -16,38 +17,37 @@ import { Strip } from "./strip.js";
 import { View } from "./view.js";
 import { word } from "./words.js";
 
-const SLOW_MS = 2000; // an answer on its way for so long is worth a word
-const UNREACHABLE_MS = 4000;
 const REVOKED_MS = 100;
 const BLIND = 3; // pictures in a row that this browser cannot decode: it is the browser
 
 const part = (id) => document.getElementById(id);
 
 export class Labeler {
-  refusal = null; // the close code, once the server has refused
+  refusal = null; // the close code, once the server has refused; or that somebody else is logged in
   idle = null; // the reason the server gave for having nothing
   why = null; // the same as exactly as the server knows: the key of the words for it
   away = false; // all turns were revoked while nobody answered
   resting = false; // nothing is held here: the person pauses; the key of the words for it
   welcomed = false;
-  unreachable = false;
-  keys = keymap([], null);
   answered = new Set(); // turns that are answered, so that no resent query shows them again
   undone = new Map(); // id of an undo → the item of the strip that it took back
+  overtaken = new Set(); // ids of answers that were taken back and never stored
   later = new Later(() => this.#catchUp());
   #number = 0; // of images shown
-  #unreachableTimer = 0;
   #revokedTimer = 0;
   #undecodable = 0; // in a row
+  #other = null; // the name of who else is logged in
   #ahead = new Ahead();
   #learned;
   #drawn;
 
-  // place: whose and what this browser keeps. own(choices) puts the person's own keys to the
-  // classes; learned() is called when these are known or have changed, counted(change) when an answer
-  // was saved or taken back, drawn() when what need not be seen at once is drawn.
-  constructor({ place, socket, loginUrl, own, learned, counted, drawn }) {
-    this.own = own;
+  // who: whose page this is, {id, name}; place: where this browser keeps what is theirs. own(choices)
+  // puts the person's own keys to the classes; learned() is called when these are known or have
+  // changed, counted(change) when an answer was saved or taken back, drawn() when what need not be
+  // seen at once is drawn.
+  constructor({ who, place, socket, loginUrl, own, learned, counted, drawn }) {
+    this.who = who;
+    this.link = new Link(this);
     this.#learned = learned;
     this.counted = counted;
     this.#drawn = drawn;
@@ -74,21 +74,26 @@ export class Labeler {
       words: part("search-words"),
       pick: (choice) => this.answer({ choice }),
     });
+    this.classes = new Classes(this.rail, {
+      own,
+      shown: () => this.#relabel(),
+      news: (reads) => this.#lookAt(reads),
+    });
     this.outbox = new Outbox({
       place,
       send: (message) => this.connection.send(message),
       changed: () => {
-        this.showLink();
+        this.link.show();
         this.#handBack();
       },
       unkept: () => this.view.notice(word("unkept"), "warning"),
     });
     this.delay = new Delay(this.outbox, (text, level) => this.view.notice(text, level));
-    this.connection = new Connection(socket, {
+    this.connection = new Connection(socket, who.id, {
       hello: () => this.#ready(this.session.id),
       message: (message) => receive(this, message),
-      status: () => this.#linkChanged(),
-      refused: (code) => this.#refused(code),
+      status: () => this.link.changed(),
+      refused: (code, name) => this.#refused(code, name),
     });
   }
 
@@ -103,7 +108,7 @@ export class Labeler {
     }
     this.strip.restore((label) => !messages.some(({ id }) => id === label));
     this.strip.draw();
-    this.#linkChanged();
+    this.link.changed();
     this.connection.restart();
   }
 
@@ -112,12 +117,19 @@ export class Labeler {
   // Exactly one of choice and reason. Returns false when there is nothing to answer.
   answer({ choice, reason }) {
     const { stage } = this;
-    if (!stage.armed) return false;
+    if (this.classes.changed) this.goOn(); // a click then says only that the new list was seen
+    else if (stage.armed) return this.#say(choice, reason);
+    return false;
+  }
+
+  #say(choice, reason) {
+    const { stage } = this;
     const shown_ms = stage.shownMs;
     const turn = stage.clear();
+    const choices_version = this.classes.version;
     const { query, proof } = turn;
     const fields = choice
-      ? { type: "label", query, choice: choice.choice, shown_ms, proof }
+      ? { type: "label", query, choice: choice.choice, shown_ms, choices_version, proof }
       : { type: "skip", query, reason, proof };
     const id = this.outbox.put(fields);
     this.answered.add(turn.id);
@@ -130,14 +142,15 @@ export class Labeler {
     return true;
   }
 
-  // Gives the image that an undo brought back its former answer.
+  // Gives the image that an undo brought back its former answer, unless that is called otherwise now.
   redo() {
-    const choice = this.stage.turn?.former;
-    if (choice) this.answer({ choice });
+    const former = this.stage.turn?.former;
+    const choice = this.rail.find(former?.choice);
+    if (choice && choice.name === former.name) this.answer({ choice });
   }
 
   undo(label = this.strip.newest) {
-    const item = this.refusal || this.resting ? undefined : this.strip.take(label);
+    const item = this.#stopped ? undefined : this.strip.take(label);
     if (!item) return;
     this.undone.set(this.outbox.put({ type: "undo", label }), item);
     this.answered.delete(item.turn.id);
@@ -171,12 +184,15 @@ export class Labeler {
       this.resting = false;
       this.session.id = null;
       this.connection.retry();
+    } else if (this.refusal === "stranger") {
+      location.reload();
     } else if (this.refusal) {
       this.refusal = null;
       this.connection.retry();
-    } else if (this.away) {
+    } else {
+      this.classes.changed = false;
+      if (this.away) this.connection.send(this.#ready(null));
       this.away = false;
-      this.connection.send(this.#ready(null));
     }
     this.settle();
   }
@@ -186,7 +202,7 @@ export class Labeler {
   // Brings the page in line: an image onto an empty stage, or the words for why there is none.
   settle() {
     const { stage, view, rail, refusal } = this;
-    if (!stage.turn && !refusal && !this.resting) {
+    if (!stage.turn && !this.#stopped) {
       const next = this.buffer.take();
       if (next) {
         stage.show(next);
@@ -196,13 +212,19 @@ export class Labeler {
         view.speak(word("new_image", { number: this.#number, n: rail.choices.length }));
       }
     }
-    part("undo").disabled = !this.strip.newest || refusal !== null || this.resting;
+    part("undo").disabled = !this.strip.newest || this.#stopped;
     part("pause").disabled = refusal !== null;
     const fetching = this.buffer.failing ? "storage_away" : "waiting";
-    const without = this.unreachable ? "unreachable" : this.welcomed ? fetching : "connecting";
-    if (refusal) view.state("closed", String(refusal));
+    const without = this.link.unreachable
+      ? "unreachable"
+      : this.welcomed
+        ? fetching
+        : "connecting";
+    const names = { name: this.who.name, other: this.#other };
+    if (refusal) view.state("closed", String(refusal), String(refusal), names);
     else if (this.resting) view.state("resting", "break", this.resting);
     else if (stage.turn) view.state("labeling", "labeling");
+    else if (this.classes.changed && !this.idle) view.state("changed", "changed");
     else if (this.away) view.state("away", "away");
     else if (this.idle) view.state("idle", this.idle, this.why);
     else view.state("connecting", without);
@@ -220,30 +242,35 @@ export class Labeler {
     this.#revokedTimer = setTimeout(tell, REVOKED_MS);
   }
 
-  // The classes, as a welcome brings them.
-  learn(choices) {
-    if (!this.rail.build(this.own(choices))) return;
-    this.keys = keymap(this.rail.choices, this.rail.search);
-    this.view.caps(this.keys.caps);
+  #relabel() {
+    this.view.caps(this.classes.keys.caps);
+    this.strip.rename((id) => this.rail.find(id));
+    this.later.whenCalm();
     this.#learned();
+  }
+
+  // The person looks at a list that reads otherwise, and then goes on.
+  #lookAt(reads) {
+    if (!reads) this.view.notice(word("recolored"));
+    const turn = reads && this.stage.clear();
+    if (turn) this.buffer.putFirst(turn);
+    this.settle();
   }
 
   flush() {
     if (this.connection.live) this.outbox.pump();
   }
 
-  showLink() {
-    const { connection, outbox, delay } = this;
-    const slow = outbox.waiting > SLOW_MS;
-    const { status } = connection;
-    this.view.link({ status, pending: outbox.size, slow, delayed: delay.now });
-  }
-
   // Looks at the clock; called again and again.
   tick() {
     if (this.connection.live && this.outbox.overdue) this.connection.restart();
     else if (this.connection.live) this.delay.look();
-    this.showLink();
+    this.link.show();
+  }
+
+  // Nothing is shown and nothing taken back.
+  get #stopped() {
+    return this.refusal !== null || this.resting || this.classes.changed;
   }
 
   // A receipt came: what follows for it is to be fetched yet. Says so when that asks for another size.
@@ -299,26 +326,13 @@ export class Labeler {
     if (shown) this.tellRevoked();
   }
 
-  #refused(code) {
-    this.refusal = code;
+  // Who is logged in now may not even be in this campaign.
+  #refused(code, name) {
+    this.refusal = code === 4403 && name && name !== this.who.name ? "stranger" : code;
+    this.#other = name;
     const turn = this.stage.clear();
     if (turn) this.buffer.putFirst(turn);
-    this.settle();
-  }
-
-  #linkChanged() {
-    clearTimeout(this.#unreachableTimer);
-    this.unreachable = false;
-    const { status } = this.connection;
-    if (status === "connecting" || status === "reconnecting") {
-      this.delay.forget();
-      this.buffer.expectNothing();
-      this.#unreachableTimer = setTimeout(() => {
-        this.unreachable = true;
-        this.settle();
-      }, UNREACHABLE_MS);
-    }
-    this.showLink();
+    this.link.show();
     this.settle();
   }
 }

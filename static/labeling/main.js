@@ -2,50 +2,68 @@
 // what the server's messages mean.
 
 import { listen } from "./controls.js";
-import { Help } from "./help.js";
+import { Gestures } from "./gestures.js";
 import { Labeler } from "./labeler.js";
+import { once } from "./once.js";
 import { OwnKeys } from "./own_keys.js";
 import { Pace } from "./pace.js";
-import { Viewer } from "./viewer.js";
 
 const TICK_MS = 1000;
+const CALM_MS = 3000; // then the rest is fetched, so that it is there without a network, too
 const SKIPS = new Set(["unsure", "bad_image", "other"]);
 
 const begin = document.getElementById("labeler").dataset;
-const { campaign, user, socket, login } = begin;
+const { campaign, user, annotator, name, socket, login } = begin;
 const place = `${user}/${campaign}`;
 const labeler = new Labeler({
+  who: { id: Number(annotator), name },
   place,
   socket,
   loginUrl: `${login}?next=${encodeURIComponent(location.pathname)}`,
   own: (choices) => ownKeys.apply(choices),
-  learned: () => help.fill(labeler.rail.choices, labeler.rail.search !== null),
+  learned: () => sheet?.fill(),
   counted: (change) => pace.count(change),
   drawn: () => pace.draw(),
 });
 const covered = (whether) => (labeler.stage.covered = whether);
-const help = new Help({ covered, address: begin.examples });
+let sheet = null; // of the help, once it was asked for
+const loadHelp = once(async () => {
+  const { Help } = await import("./help.js");
+  return (sheet = new Help({ covered, address: begin.examples, rail: labeler.rail }));
+});
+const help = {
+  get open() {
+    return document.getElementById("help").open;
+  },
+  async toggle() {
+    (await loadHelp())?.toggle();
+  },
+  async introduce() {
+    await (await loadHelp())?.introduce();
+  },
+};
 const ownKeys = new OwnKeys({
   place,
   covered,
-  changed: (choices) => labeler.learn(choices),
+  changed: (choices) => labeler.classes.learn(choices),
 });
-const viewer = new Viewer({
+const gestures = new Gestures({
   stage: document.getElementById("stage"),
   frame: document.getElementById("frame"),
   words: document.getElementById("view-words"),
   swiped: swipe,
 });
 const pace = new Pace({ place, covered, reached: (text) => labeler.view.notice(text) });
-let practising = null; // the promise of the practice, which most visits need not load
-const practice = {
-  async run(options) {
-    practising ??= import("./practice.js").then(
-      ({ Practice }) => new Practice(begin.practice, (choices) => ownKeys.apply(choices)),
-    );
-    return (await practising).run(options);
-  },
-};
+const loadPractice = once(async () => {
+  const { Practice } = await import("./practice.js");
+  return new Practice(begin.practice, (choices) => ownKeys.apply(choices));
+});
+const practice = { run: async (options) => (await loadPractice())?.run(options) };
+setTimeout(() => {
+  loadHelp();
+  gestures.load();
+  pace.load();
+}, CALM_MS);
 
 function act(action) {
   if (action === "help") help.toggle();
@@ -54,7 +72,7 @@ function act(action) {
   else if (action === "pause") pause();
   else if (action === "practice") practiceAgain();
   else if (SKIPS.has(action)) labeler.answer({ reason: action });
-  else viewer.act(action);
+  else gestures.act(action);
 }
 
 // Of two classes the first lies at the start of the line and is swiped towards it; with more, a
@@ -78,7 +96,7 @@ function pause() {
 
 // Meanwhile others get the images.
 async function practiceAgain() {
-  help.close();
+  sheet?.close();
   labeler.rest();
   pace.rest();
   await practice.run({ required: false });
@@ -88,16 +106,18 @@ async function practiceAgain() {
 listen({
   rail: labeler.rail,
   help,
-  meaning: (event) => labeler.keys.meaning(event),
-  isAway: () => labeler.away || labeler.resting,
+  meaning: (event) => labeler.classes.keys.meaning(event),
+  isAway: () => labeler.away || labeler.resting || labeler.classes.changed,
   goOn: () => labeler.goOn(),
   answer: (meaning) => labeler.answer(meaning),
   undo: () => labeler.undo(),
   act,
 });
 
+// Where the server refuses, leaving is the way on, and what this browser keeps stays.
 addEventListener("beforeunload", (event) => {
-  if (labeler.outbox.size) event.preventDefault();
+  const { outbox, refusal } = labeler;
+  if (outbox.size && !(refusal && outbox.kept)) event.preventDefault();
 });
 
 setInterval(() => labeler.tick(), TICK_MS);

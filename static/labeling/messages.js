@@ -1,15 +1,19 @@
 // What each message of the server means for the labeler.
 
-import { refusalWords, wordsOf } from "./words.js";
+import { refusalWords, word, wordsOf } from "./words.js";
+
+const ASKED_AGAIN = new Set(["other_choices", "unknown_choice"]);
 
 const meanings = {
   welcome(labeler, message) {
     const { view, buffer, stage, outbox } = labeler;
     labeler.session.id = message.session;
     labeler.welcomed = true;
+    labeler.refusal = null;
     labeler.idle = null;
     labeler.away = false;
-    labeler.learn(message.choices);
+    labeler.classes.learn(message.choices, message.choices_version);
+    view.describe(message.campaign);
     view.progress(message.progress);
     view.draw();
     buffer.expectAgain(stage.turn);
@@ -50,8 +54,13 @@ const meanings = {
       outbox.pause();
       return;
     }
-    labeler.view.notice(refusalWords(code, message), "warning");
+    if (ASKED_AGAIN.has(code) && askAgain(labeler, id)) return;
     const sent = outbox.settle(id);
+    if (sent?.type === "undo" && labeler.overtaken.delete(sent.label)) {
+      undone.delete(id);
+      return; // there was nothing to take back
+    }
+    labeler.view.notice(refusalWords(code, message), "warning");
     const item = undone.get(id);
     undone.delete(id);
     if (sent?.type === "undo") {
@@ -72,6 +81,7 @@ const meanings = {
     const id = String(query);
     const shown = stage.turn?.id === id;
     if (shown && fresher) return; // nothing goes from under somebody's eyes
+    labeler.outbox.forget(query);
     if (!labeler.take(id)) return;
     labeler.away = !stage.turn && !buffer.size && !labeler.idle;
     labeler.settle();
@@ -85,13 +95,42 @@ const meanings = {
     labeler.settle();
   },
 
+  choices(labeler, { choices, choices_version }) {
+    labeler.classes.learn(choices, choices_version);
+  },
+
+  campaign(labeler, { campaign }) {
+    labeler.view.describe(campaign);
+  },
+
   notice(labeler, { level, code, message }) {
     if (code === "saving_delayed") labeler.delay.told();
     else if (code === "saving_again") labeler.delay.end();
     else labeler.view.notice(message, level);
-    labeler.showLink();
+    labeler.link.show();
   },
 };
+
+// An answer to an older list of classes was not taken: its image comes again, from the strip where
+// it is there still, else from the server. Returns false where it was no answer of this page.
+function askAgain(labeler, id) {
+  const { outbox, strip, buffer } = labeler;
+  const takenBack = outbox.messages.some(({ label }) => label === id);
+  const sent = takenBack ? outbox.settle(id) : outbox.overtake(id);
+  if (!sent) return false;
+  labeler.view.notice(word("overtaken"));
+  if (takenBack) {
+    labeler.overtaken.add(id);
+    return true;
+  }
+  labeler.answered.delete(String(sent.query));
+  const turn = strip.take(id)?.turn;
+  if (turn?.element.naturalWidth && !buffer.find(turn.id)) buffer.putFirst(turn);
+  labeler.settle();
+  labeler.flush();
+  labeler.later.whenCalm();
+  return true;
+}
 
 export function receive(labeler, message) {
   if (Object.hasOwn(meanings, message.type)) meanings[message.type](labeler, message);

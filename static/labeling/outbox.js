@@ -1,5 +1,6 @@
 // What the person did and the server has not confirmed: each message under an id of its own, kept
-// in this browser until it is answered, and sent again under the same id after a lost connection.
+// in this browser until it is answered, and sent again under the same id after a lost connection. An
+// answer that the server asks again is kept, too, until the person has answered anew.
 
 import { Shelf } from "./shelf.js";
 
@@ -10,7 +11,7 @@ const PAUSE_MS = 1000; // after the server said `rate_limited`
 export class Outbox {
   #shelf;
   #send;
-  #entries = new Map(); // id → {message, at, sent}, oldest first
+  #entries = new Map(); // id → {message, at, sent, overtaken}, oldest first
   #last = 0;
   #reassured = 0; // when the server said last that it has what we sent
   #pausedUntil = 0;
@@ -27,22 +28,35 @@ export class Outbox {
   // Takes up what earlier pages left. Call it before the first `put`.
   async load() {
     for (const { message, at } of await this.#shelf.open()) {
+      // An older page did not say which classes it showed: no list has this version.
+      if (message.type === "label") message.choices_version ??= 0;
       this.#entries.set(message.id, { message, at, sent: 0 });
       this.#last = at;
     }
   }
 
+  // Messages that are to be confirmed yet.
   get size() {
-    return this.#entries.size;
+    return this.#open.length;
   }
 
   get messages() {
-    return [...this.#entries.values()].map((entry) => entry.message);
+    return this.#open.map((entry) => entry.message);
+  }
+
+  // Whether this browser keeps them, beyond the life of the page.
+  get kept() {
+    return this.#shelf.works;
+  }
+
+  get #open() {
+    return [...this.#entries.values()].filter((entry) => !entry.overtaken);
   }
 
   // Keeps the message, then sends it if the link is up. Returns its id.
   put(fields) {
     const id = newId();
+    if (fields.query) this.forget(fields.query);
     this.#last = Math.max(this.#last + 1, Date.now()); // order survives a reload
     const entry = { message: { ...fields, id }, at: this.#last, sent: 0 };
     this.#entries.set(id, entry);
@@ -61,6 +75,22 @@ export class Outbox {
     return entry.message;
   }
 
+  // The classes changed before this answer came: it is asked again. Returns the message as above.
+  overtake(id) {
+    const entry = this.#entries.get(id);
+    if (!entry) return undefined;
+    entry.overtaken = true;
+    this.changed();
+    return entry.message;
+  }
+
+  // This query is answered anew, or is with somebody else.
+  forget(query) {
+    for (const { message, overtaken } of [...this.#entries.values()]) {
+      if (overtaken && String(message.query) === String(query)) this.settle(message.id);
+    }
+  }
+
   // Seconds since a message was sent; 0 when it is not ours or was not sent on this connection.
   onTheWay(id) {
     const sent = this.#entries.get(id)?.sent;
@@ -72,7 +102,7 @@ export class Outbox {
     const now = performance.now();
     if (now < this.#pausedUntil) return;
     let onTheWay = 0;
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#open) {
       if (!entry.sent) {
         entry.sent = now;
         this.#send(entry.message);
@@ -98,7 +128,7 @@ export class Outbox {
 
   // For how long, in milliseconds, the oldest message has been on its way; 0: none is.
   get waiting() {
-    const oldest = this.#entries.values().next().value;
+    const [oldest] = this.#open;
     return oldest?.sent ? performance.now() - oldest.sent : 0;
   }
 

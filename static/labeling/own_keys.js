@@ -1,10 +1,12 @@
 // Keys of the person's own for the classes, kept in this browser for this campaign. The sheet on
 // which they are chosen is loaded when it is opened first.
 
+import { once } from "./once.js";
+
 export class OwnKeys {
   #place;
   #changed;
-  #sheet = null; // its promise, once it was asked for
+  #sheet = null; // once it was asked for
   #own; // {class → key}
   campaigns = []; // the classes as the campaign has them
 
@@ -14,15 +16,19 @@ export class OwnKeys {
     this.#place = `nowait.keys/${place}`;
     this.#changed = changed;
     this.#own = this.#read();
-    document.getElementById("own-keys-open").addEventListener("click", async () => {
-      this.#sheet ??= import("./key_sheet.js").then(({ KeySheet }) => new KeySheet(this, covered));
-      (await this.#sheet).open();
+    const load = once(async () => {
+      const { KeySheet } = await import("./key_sheet.js");
+      return (this.#sheet = new KeySheet(this, covered));
     });
+    const open = async () => (await load())?.open();
+    document.getElementById("own-keys-open").addEventListener("click", open);
   }
 
   // The campaign's classes with the person's keys.
   apply(choices) {
+    const isNews = this.campaigns !== choices;
     this.campaigns = choices;
+    if (isNews) this.#sheet?.follow();
     const own = new Set(Object.values(this.#own));
     return choices.map((choice) => {
       const left = own.has(choice.hotkey.toLowerCase()) ? "" : choice.hotkey;

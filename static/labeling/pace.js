@@ -1,12 +1,12 @@
 // This session's answers: how many, how fast, and how far it is to the goal that the person set.
 // A session is the life of a tab; a reload goes on with it.
 
+import { once } from "./once.js";
 import { word } from "./words.js";
 
 const WINDOW_MS = 5 * 60 * 1000; // the pace is that of the last minutes
 const LEAST = 5; // answers before there is a pace to speak of
 const CALM_MS = 10 * 1000; // between two looks at it
-const MOST = 10000;
 
 const part = (id) => document.getElementById(id);
 
@@ -15,7 +15,7 @@ export class Pace {
   #reached;
   #times = []; // of the answers within the window, by performance.now()
   #done = 0;
-  #goal = 0; // 0: none
+  goal = 0; // 0: none
   #from = 0; // what was done when the goal was set
   #told = false;
   #changed = false; // what is to be seen is old
@@ -26,17 +26,13 @@ export class Pace {
     this.#key = `nowait.pace/${place}`;
     this.#reached = reached;
     this.#restore();
-    const sheet = part("session");
-    part("session-open").addEventListener("click", () => {
-      sheet.showModal();
-      covered(true);
+    this.load = once(async () => {
+      const { GoalSheet } = await import("./goal_sheet.js");
+      return new GoalSheet(this, covered);
     });
-    sheet.addEventListener("close", () => covered(false));
-    sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
-    part("goal").addEventListener("input", (event) => this.#choose(event.target));
+    part("session-open").addEventListener("click", async () => (await this.load())?.open());
     addEventListener("pagehide", () => this.#keep());
     setInterval(() => this.#showPace(), CALM_MS);
-    this.#offer();
     this.#show();
   }
 
@@ -53,9 +49,9 @@ export class Pace {
     if (!this.#changed) return;
     this.#changed = false;
     this.#show();
-    if (!this.#goal || this.#told || this.#done - this.#from < this.#goal) return;
+    if (!this.goal || this.#told || this.#done - this.#from < this.goal) return;
     this.#told = true;
-    this.#reached(word("goal_reached", { n: this.#goal }));
+    this.#reached(word("goal_reached", { n: this.goal }));
   }
 
   // A pause of the person's own is no slowness.
@@ -64,29 +60,17 @@ export class Pace {
     this.#showPace();
   }
 
-  #choose(field) {
-    const own = part("goal-own");
-    const chosen = field === own ? "own" : field.value;
-    if (field === own) part("goal").elements.goal.value = "own";
-    const wanted = Number(chosen === "own" ? own.value : chosen);
-    this.#goal = Number.isInteger(wanted) && wanted > 0 ? Math.min(wanted, MOST) : 0;
+  // 0: no goal.
+  aim(goal) {
+    this.goal = goal;
     this.#from = this.#done;
     this.#told = false;
     this.#show();
   }
 
-  // Marks what is chosen, after a reload.
-  #offer() {
-    const { goal } = part("goal").elements;
-    goal.value = String(this.#goal);
-    if (goal.value === String(this.#goal)) return;
-    goal.value = "own";
-    part("goal-own").value = this.#goal;
-  }
-
   #show() {
     const n = this.#done - this.#from;
-    const goal = this.#goal;
+    const goal = this.goal;
     part("session-done").textContent = goal
       ? word("done_of", { n, goal })
       : word("done", { n: this.#done });
@@ -109,7 +93,7 @@ export class Pace {
   }
 
   #keep() {
-    const kept = { done: this.#done, goal: this.#goal, from: this.#from, told: this.#told };
+    const kept = { done: this.#done, goal: this.goal, from: this.#from, told: this.#told };
     try {
       sessionStorage.setItem(this.#key, JSON.stringify(kept));
     } catch {
@@ -121,7 +105,7 @@ export class Pace {
     try {
       const kept = JSON.parse(sessionStorage.getItem(this.#key) ?? "{}");
       this.#done = kept.done ?? 0;
-      this.#goal = kept.goal ?? 0;
+      this.goal = kept.goal ?? 0;
       this.#from = kept.from ?? 0;
       this.#told = kept.told ?? false;
     } catch {

@@ -13,8 +13,8 @@ export class Rail {
   #field;
   #words;
   #pick;
-  #buttons = []; // {choice, button, name}: in the campaign's order
-  #marked = null;
+  #buttons = []; // {choice, button}: in the campaign's order
+  #search = null; // the promise of what finds them by name, once there were many
   #known = "";
 
   // pick(choice) is called for a click, a tap or Enter in the field.
@@ -27,8 +27,6 @@ export class Rail {
       const found = this.#of(event.target.closest("[data-choice]"));
       if (found) this.#picked(found.choice, false);
     });
-    field.addEventListener("input", () => this.#filter());
-    field.addEventListener("keydown", (event) => this.#key(event));
   }
 
   // The field while there is one, else null.
@@ -43,7 +41,6 @@ export class Rail {
     this.#known = known;
     this.#buttons = choices.map((choice, at) => ({
       choice: { ...choice, color: colorOf(choice, at) },
-      name: plain(choice.name),
     }));
     for (const entry of this.#buttons) entry.button = choiceButton(entry.choice);
     this.#box.replaceChildren(...this.#buttons.map(({ button }) => button));
@@ -55,7 +52,7 @@ export class Rail {
     this.#box.closest(".labeler").toggleAttribute("data-swipe", length === 2);
     page.few = String(length <= (longest > 20 ? 6 : 3));
     this.#field.parentElement.hidden = !this.search;
-    this.#filter();
+    if (this.search || this.#search) this.#fill();
     return true;
   }
 
@@ -78,7 +75,7 @@ export class Rail {
     if (!this.#pick(choice)) return;
     if (!this.#field.value) return;
     this.#field.value = "";
-    this.#filter();
+    this.#search?.then((search) => search.filter());
     if (!stay) this.#field.blur();
   }
 
@@ -86,50 +83,12 @@ export class Rail {
     return this.#buttons.find((entry) => entry.button === button);
   }
 
-  #filter() {
-    const wanted = plain(this.#field.value.trim());
-    let best = null;
-    let bestRank = 3;
-    let matches = 0;
-    for (const entry of this.#buttons) {
-      const rank = wanted ? rankOf(entry.name, wanted) : 2;
-      entry.button.hidden = rank === 3;
-      matches += rank < 3;
-      if (wanted && rank < bestRank) [best, bestRank] = [entry, rank];
-    }
-    this.#mark(best);
-    const n = this.#buttons.length;
-    const none = () => word("no_class", { text: this.#field.value.trim() });
-    const some = () => (matches ? word("found", { found: matches, n }) : none());
-    this.#words.textContent = wanted ? some() : word("classes", { n });
-  }
-
-  #mark(entry) {
-    if (this.#marked) delete this.#marked.button.dataset.marked;
-    this.#marked = entry;
-    if (!entry) return;
-    entry.button.dataset.marked = "true";
-    entry.button.scrollIntoView({ block: "nearest" });
-  }
-
-  #key(event) {
-    if (event.isComposing) return;
-    const shown = this.#buttons.filter(({ button }) => !button.hidden);
-    const at = shown.indexOf(this.#marked);
-    if (event.key === "Enter") {
-      event.preventDefault();
-      if (this.#marked && !event.repeat) this.#picked(this.#marked.choice, true);
-    } else if (event.key === "ArrowDown" && shown.length) {
-      event.preventDefault();
-      this.#mark(shown[Math.min(at + 1, shown.length - 1)]);
-    } else if (event.key === "ArrowUp" && shown.length) {
-      event.preventDefault();
-      this.#mark(shown[Math.max(at - 1, 0)]);
-    } else if (event.key === "Escape") {
-      this.#field.value = "";
-      this.#filter();
-      this.#field.blur();
-    }
+  async #fill() {
+    this.#search ??= import("./class_search.js").then(({ ClassSearch }) => {
+      const picked = (choice, stay) => this.#picked(choice, stay);
+      return new ClassSearch({ field: this.#field, words: this.#words, picked });
+    });
+    (await this.#search).fill(this.#buttons);
   }
 }
 
@@ -159,16 +118,4 @@ export function choiceButton(choice, tag = "button") {
 
 function colorOf(choice, at) {
   return CSS.supports("color", choice.color) ? choice.color : PALETTE[at % PALETTE.length];
-}
-
-// Lower case without accents, so that `eclair` finds `Éclair`.
-function plain(text) {
-  return text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-}
-
-// 0: the name begins so, 1: a word of it does, 2: it is in there, 3: it is not.
-function rankOf(name, wanted) {
-  const at = name.indexOf(wanted);
-  if (at <= 0) return at === 0 ? 0 : 3;
-  return name.split(/[\s_/.,()-]+/).some((word) => word.startsWith(wanted)) ? 1 : 2;
 }

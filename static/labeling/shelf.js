@@ -32,6 +32,11 @@ export class Shelf {
     }
   }
 
+  // Whether anything is kept.
+  get works() {
+    return this.#database !== null;
+  }
+
   keep({ message, at }) {
     this.#write((store) => store.put({ place: this.#place, id: message.id, message, at }));
   }

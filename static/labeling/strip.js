@@ -79,6 +79,15 @@ export class Strip {
     return entry;
   }
 
+  // The classes have other names or colors: find(id) tells what a class is now.
+  rename(find) {
+    for (const item of this.#items) {
+      if (item.choice) item.choice = find(item.choice.choice) ?? item.choice;
+      item.entry = null;
+    }
+    this.#changed = true;
+  }
+
   saved(label) {
     const item = this.find(label);
     if (!item) return;

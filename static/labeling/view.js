@@ -1,7 +1,7 @@
 // The page around the stage: the panel of each state, progress, the link's dot, notices and what
 // is spoken to screen readers. It shows what it is told and decides nothing.
 
-import { STATES, keptWords, linkWords, number, word } from "./words.js";
+import { STATES, filled, linkWords, number, word } from "./words.js";
 
 const NOTICE_MS = 6000;
 const SPOKEN_MS = 400; // who goes faster than this needs no words for each image
@@ -20,9 +20,10 @@ export class View {
     part("panel-button").addEventListener("click", goOn);
   }
 
-  // state: labeling, connecting, idle, away, resting or closed; scene: what it looks like; words: the
-  // key of its words, where one scene has several (of labeling none are shown).
-  state(state, scene, words = scene) {
+  // state: labeling, connecting, idle, away, changed, resting or closed; scene: what it looks like; words: the
+  // key of its words, where one scene has several (of labeling none are shown); values: what is
+  // filled in.
+  state(state, scene, words = scene, values = {}) {
     const panel = part("panel");
     const same = panel.dataset.words === words;
     if (same && document.body.dataset.state === state) return;
@@ -32,7 +33,8 @@ export class View {
     panel.dataset.scene = scene;
     panel.dataset.words = words;
     if (panel.hidden) return;
-    const { title, text, button, link } = STATES[words];
+    const { title, button, link } = STATES[words];
+    const text = filled(STATES[words].text, values);
     part("panel-title").textContent = title;
     part("panel-text").textContent = text;
     part("panel-button").hidden = !button;
@@ -45,14 +47,14 @@ export class View {
   }
 
   // Called for every answer and every receipt: what is the same already is not touched.
-  link({ status, pending, slow, delayed }) {
+  link({ status, pending, slow, delayed, kept: how, name }) {
     document.body.dataset.pending = String(pending);
     const words = linkWords({ status, online: navigator.onLine, pending, slow, delayed });
     const link = status === "live" && (slow || delayed) ? "slow" : status;
     if (part("link").dataset.link !== link) part("link").dataset.link = link;
     const span = part("link").lastElementChild;
     if (span.textContent !== words) span.textContent = words;
-    const kept = status === "live" ? "" : keptWords(pending);
+    const kept = status === "live" || !pending ? "" : word(how, { n: pending, name });
     if (part("panel-kept").textContent === kept) return;
     part("panel-kept").hidden = !kept;
     part("panel-kept").textContent = kept;
@@ -78,6 +80,22 @@ export class View {
     part("total").textContent = number(total);
     part("mine").textContent = number(mine);
     part("counts").hidden = false;
+  }
+
+  // The campaign's words, which may be others than those that came with the page.
+  describe({ title, instructions_html }) {
+    const heading = part("title");
+    if (heading.textContent !== title) {
+      heading.textContent = heading.title = title;
+      document.title = `${title} · Nowait`;
+    }
+    const told = document.createElement("template");
+    told.innerHTML = instructions_html;
+    if (told.innerHTML === part("instructions").innerHTML) return;
+    part("instructions").replaceChildren(told.content);
+    part("no-instructions").hidden = instructions_html !== "";
+    part("help-open").dataset.news = "true";
+    this.notice(word("instructions_changed"));
   }
 
   caps(caps) {

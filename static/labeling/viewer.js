@@ -1,5 +1,5 @@
 // Looking closer: zoom, position and turn of the image in view, which the next image begins afresh;
-// brightness and contrast, which stay until they are reset. By key, button, wheel and touch.
+// brightness and contrast, which stay until they are reset.
 
 import { number, word } from "./words.js";
 
@@ -9,8 +9,6 @@ const PAN = 0.15; // of the stage, for a key press
 const TONE = 0.1;
 const DARKEST = 0.2;
 const BRIGHTEST = 3;
-const SWIPE_PX = 60;
-const SWIPE_MS = 600;
 
 const within = (value, least, most) => Math.min(Math.max(value, least), most);
 const percent = (share) => number(Math.round(100 * share));
@@ -18,37 +16,28 @@ const percent = (share) => number(Math.round(100 * share));
 export class Viewer {
   #frame;
   #words;
-  #swiped;
   #place = { zoom: 1, x: 0, y: 0, turn: 0 };
   #tone = { light: 1, contrast: 1 };
-  #pointers = new Map(); // id → the last event
-  #begun = null; // the event that a swipe began with
 
-  // words: the element that says what is changed. swiped(right) is called for a swipe of one finger.
-  constructor({ stage, frame, words, swiped }) {
+  // words: the element that says what is changed.
+  constructor(stage, frame, words) {
     this.#frame = frame;
     this.#words = words;
-    this.#swiped = swiped;
-    const next = () => this.#placed && this.#move({ zoom: 1, x: 0, y: 0, turn: 0 });
+    const next = () => this.placed && this.#move({ zoom: 1, x: 0, y: 0, turn: 0 });
     new MutationObserver(next).observe(stage, { attributeFilter: ["data-query"] });
-    frame.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
-    frame.addEventListener("pointerdown", (event) => this.#down(event));
-    frame.addEventListener("pointermove", (event) => this.#drag(event));
-    frame.addEventListener("pointerup", (event) => this.#up(event));
-    frame.addEventListener("pointercancel", (event) => this.#pointers.delete(event.pointerId));
   }
 
   act(action) {
-    const { x, y, turn } = this.#place;
+    const { turn } = this.#place;
     const { light, contrast } = this.#tone;
     const step = PAN * this.#frame.clientHeight;
-    if (action === "zoom_in") this.#zoom(STEP);
-    else if (action === "zoom_out") this.#zoom(1 / STEP);
+    if (action === "zoom_in") this.zoom(STEP);
+    else if (action === "zoom_out") this.zoom(1 / STEP);
     else if (action === "rotate") this.#move({ turn: (turn + 90) % 360 });
-    else if (action === "pan_left") this.#move({ x: x + step });
-    else if (action === "pan_right") this.#move({ x: x - step });
-    else if (action === "pan_up") this.#move({ y: y + step });
-    else if (action === "pan_down") this.#move({ y: y - step });
+    else if (action === "pan_left") this.pan(step, 0);
+    else if (action === "pan_right") this.pan(-step, 0);
+    else if (action === "pan_up") this.pan(0, step);
+    else if (action === "pan_down") this.pan(0, -step);
     else if (action === "brighter") this.#shade({ light: light + TONE });
     else if (action === "darker") this.#shade({ light: light - TONE });
     else if (action === "more_contrast") this.#shade({ contrast: contrast + TONE });
@@ -56,7 +45,11 @@ export class Viewer {
     else if (action === "reset_view") this.#reset();
   }
 
-  get #placed() {
+  get zoomed() {
+    return this.#place.zoom > 1;
+  }
+
+  get placed() {
     return this.#place.zoom !== 1 || this.#place.turn !== 0;
   }
 
@@ -70,11 +63,15 @@ export class Viewer {
   }
 
   // Larger by a factor; what lies at this point, in pixels from the middle, stays there.
-  #zoom(factor, at = { x: 0, y: 0 }) {
+  zoom(factor, at = { x: 0, y: 0 }) {
     const { x, y } = this.#place;
     const zoom = within(this.#place.zoom * factor, 1, MOST);
     const by = zoom / this.#place.zoom;
     this.#move({ zoom, x: at.x + (x - at.x) * by, y: at.y + (y - at.y) * by });
+  }
+
+  pan(x, y) {
+    this.#move({ x: this.#place.x + x, y: this.#place.y + y });
   }
 
   #move(change) {
@@ -85,7 +82,7 @@ export class Viewer {
     place.x = within(place.x, -room(far || clientWidth), room(far || clientWidth));
     place.y = within(place.y, -room(far || clientHeight), room(far || clientHeight));
     this.#place = place;
-    this.#frame.toggleAttribute("data-placed", this.#placed);
+    this.#frame.toggleAttribute("data-placed", this.placed);
     style.setProperty("--zoom", place.zoom);
     style.setProperty("--turn", `${place.turn}deg`);
     style.setProperty("--x", `${place.x}px`);
@@ -113,53 +110,5 @@ export class Viewer {
       contrast !== 1 && word("contrast", { percent: percent(contrast) }),
     ];
     this.#words.textContent = said.filter(Boolean).join(" · ");
-  }
-
-  #point({ clientX, clientY }) {
-    const { left, top, width, height } = this.#frame.getBoundingClientRect();
-    return { x: clientX - left - width / 2, y: clientY - top - height / 2 };
-  }
-
-  #wheel(event) {
-    event.preventDefault();
-    this.#zoom(Math.exp(within(-event.deltaY, -100, 100) / 400), this.#point(event));
-  }
-
-  #down(event) {
-    if (event.button) return;
-    this.#frame.setPointerCapture(event.pointerId);
-    this.#pointers.set(event.pointerId, event);
-    const alone = this.#pointers.size === 1 && this.#place.zoom === 1;
-    this.#begun = alone && event.pointerType === "touch" ? event : null;
-  }
-
-  #drag(event) {
-    const last = this.#pointers.get(event.pointerId);
-    if (!last) return;
-    this.#pointers.set(event.pointerId, event);
-    const other = [...this.#pointers.values()].find((one) => one.pointerId !== event.pointerId);
-    const by = { x: event.clientX - last.clientX, y: event.clientY - last.clientY };
-    if (other) {
-      const apart = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
-      const [a, b] = [this.#point(event), this.#point(other)];
-      const middle = { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
-      this.#zoom(apart(event) / Math.max(apart(last), 1), middle);
-      this.#move({ x: this.#place.x + by.x / 2, y: this.#place.y + by.y / 2 });
-    } else if (this.#place.zoom > 1) {
-      this.#move({ x: this.#place.x + by.x, y: this.#place.y + by.y });
-    }
-  }
-
-  #up(event) {
-    this.#pointers.delete(event.pointerId);
-    const begun = this.#begun;
-    this.#begun = null;
-    if (!begun || begun.pointerId !== event.pointerId || this.#placed) return;
-    const across = event.clientX - begun.clientX;
-    const along = Math.abs(event.clientY - begun.clientY);
-    const quick = event.timeStamp - begun.timeStamp < SWIPE_MS;
-    if (quick && Math.abs(across) >= SWIPE_PX && Math.abs(across) > 2 * along) {
-      this.#swiped(across > 0);
-    }
   }
 }

@@ -15,7 +15,10 @@ export function number(value) {
 // The word of this name with its {places} filled in; `n` decides between singular and plural.
 export function word(name, values = {}) {
   const found = said[name];
-  const text = typeof found === "string" ? found : found[kinds.select(values.n)];
+  return filled(typeof found === "string" ? found : found[kinds.select(values.n)], values);
+}
+
+export function filled(text, values) {
   return text.replace(/\{(\w+)\}/g, (_, place) => {
     const value = values[place];
     return typeof value === "number" ? number(value) : value;
@@ -42,8 +45,4 @@ export function linkWords({ status, online, pending, slow, delayed }) {
   const trying = online ? "reconnecting" : "offline";
   const state = word(status === "connecting" ? "connecting" : trying);
   return pending ? word("unsent", { word: state, n: pending }) : state;
-}
-
-export function keptWords(pending) {
-  return pending ? word("kept", { n: pending }) : "";
 }

@@ -1,5 +1,6 @@
 // The WebSocket of the live page: opens it, answers each state, opens it again when it is lost.
 
+// What a person may can change at any time: an open connection that is refused is asked about anew.
 const REFUSALS = {
   4401: "You are logged out. Reload the page to log in.",
   4403: "Your account may not watch this campaign any more.",
@@ -15,6 +16,7 @@ export class Connection {
   #socket = null;
   #timer = 0;
   #attempt = 0;
+  #admitted = false;
 
   // on: {message(object), lost(milliseconds until the next attempt), refused(words)}
   constructor(path, on) {
@@ -29,6 +31,7 @@ export class Connection {
     clearTimeout(this.#timer);
     const socket = new WebSocket(this.#url);
     this.#socket = socket;
+    this.#admitted = false;
     socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
     socket.onclose = (event) => this.#lost(event.code);
     this.#expect();
@@ -36,6 +39,7 @@ export class Connection {
 
   #receive(message) {
     this.#attempt = 0;
+    this.#admitted = true;
     this.#expect();
     if (message.type === "state") this.#socket.send('{"type":"seen"}');
     this.#on.message(message);
@@ -51,6 +55,10 @@ export class Connection {
     this.#socket.onmessage = this.#socket.onclose = null;
     this.#socket.close();
     this.#socket = null;
+    if (code in REFUSALS && this.#admitted) {
+      this.open();
+      return;
+    }
     if (code in REFUSALS) {
       this.#on.refused(REFUSALS[code]);
       return;

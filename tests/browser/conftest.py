@@ -52,6 +52,7 @@ class Console:
     def allow_lost_links(self) -> None:
         """The network goes away, and with it the WebSocket, open or not yet."""
         self.allow("ERR_INTERNET_DISCONNECTED", "closed before the connection is established")
+        self.allow("already in CLOSING or CLOSED state")
 
     @property
     def complaints(self) -> list[str]:

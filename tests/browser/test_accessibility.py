@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import Page, expect
 from stock import Person, make_annotator, make_campaign, make_user
 
-from al_engine.pools import campaigns, signals
+from al_engine.pools import campaigns
 from al_engine.pools.models import Annotator, Campaign
 
 from .axe import violations
-from .conftest import Console, MakeDigits, OpenPage, Start
+from .conftest import Console, MakeDigits, OpenPage, Start, log_in
 from .gold import add_gold_digits
 from .labeler import Labeler
 
@@ -124,6 +124,11 @@ def states(ann: Labeler) -> Iterator[Page]:
     ann.await_link("resting")
     yield ann.page
     ann.page.keyboard.press("Enter")
+    ann.shown()
+    ann.campaign.choices.filter(name="9").update(name="nine")
+    ann.await_state("changed", "changed")
+    yield ann.page
+    ann.page.keyboard.press("Enter")
     ann.press("1")
     ann.press("2")
     ann.await_state("idle", "pool_empty")
@@ -136,8 +141,11 @@ def states(ann: Labeler) -> Iterator[Page]:
     expect(ann.at("#toasts .toast")).to_be_visible()
     yield ann.page
     Annotator.objects.filter(pk=ann.annotator_id).update(active=False)
-    signals.notify("campaign", ann.campaign.pk)
     ann.await_state("closed", "4403")
+    yield ann.page
+    log_in(ann.page.context, ann.page.evaluate("location.origin"), Person(make_user(), 0, ""))
+    ann.page.evaluate("() => dispatchEvent(new Event('focus'))")
+    ann.await_state("closed", "stranger")
     yield ann.page
 
 

@@ -7,7 +7,7 @@ import translations
 from playwright.sync_api import Page, expect
 from stock import make_annotator
 
-from al_engine.pools import campaigns, signals
+from al_engine.pools import campaigns
 from al_engine.pools.models import Annotator, Campaign
 
 from .conftest import Console, MakeDigits, OpenPage, Start
@@ -67,7 +67,6 @@ def test_the_labeling_page_is_german_in_every_state(start: Start) -> None:
     )
     assert_german(ann.page)
     Annotator.objects.filter(pk=ann.annotator_id).update(active=False)
-    signals.notify("campaign", ann.campaign.pk)
     expect(ann.at("#panel-title")).to_have_text("Sie gehören nicht zu dieser Kampagne")
     assert_german(ann.page)
 

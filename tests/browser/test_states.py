@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 from stock import ask, make_annotator
 
-from al_engine.pools import campaigns, signals
+from al_engine.pools import campaigns
 from al_engine.pools.models import Annotator, Campaign, Label
 
 from .conftest import Console, MakeDigits, OpenPage, Start
@@ -86,7 +86,6 @@ def test_who_was_away_goes_on_with_any_key_and_that_key_is_no_answer(
 def test_who_is_shut_out_is_told_so(start: Start) -> None:
     ann = start()
     Annotator.objects.filter(pk=ann.annotator_id).update(active=False)
-    signals.notify("campaign", ann.campaign.pk)
     ann.await_state("closed", "4403")
     expect(ann.at("#panel-title")).to_have_text("You are not in this campaign")
     expect(ann.at("#frame .now")).to_have_count(0)
@@ -104,7 +103,7 @@ def test_who_logged_out_elsewhere_is_led_back_to_this_page(start: Start, console
     other.at(".menu-open").click()
     other.page.get_by_role("button", name="Log out").click()
     other.page.wait_for_url("**/accounts/login/")
-    # The next time the link is lost and found, the session is gone.
+    # It is told so by itself, and keeps what was said while there was no network.
     ann.page.context.set_offline(True)
     ann.await_link("reconnecting")
     ann.press("1")

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from hashlib import sha256
 from io import StringIO
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,11 +15,12 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 from stock import one_file
 
 from al_engine.pools import campaigns, images, query, unlabeled
 from al_engine.pools.images import NewImage
-from al_engine.pools.models import Annotator, Campaign, EngineProcess, Label
+from al_engine.pools.models import Annotator, Campaign, Choice, EngineProcess, Label
 from al_engine.pools.query import Pick
 from annotator_site.accounts.models import Token, User
 
@@ -133,6 +135,29 @@ def test_nothing_is_lost_or_doubled_when_connections_break(
     assert summary["reconnects"] > 0
     assert summary["labels"] == 60
     assert stored == set(journal_of(journal))
+
+
+def test_what_a_change_of_the_classes_overtakes_is_answered_again(
+    campaign: Campaign, live_site: str
+) -> None:
+    over = threading.Event()
+
+    def repaint() -> None:
+        for number in count():
+            if over.wait(0.02):
+                break
+            Choice.objects.filter(campaign=campaign).update(color=f"#{number:06x}")
+        connections.close_all()
+
+    painter = threading.Thread(target=repaint)
+    painter.start()
+    summary = run(campaign, live_site, labels=60)
+    over.set()
+    painter.join()
+    labels = Label.objects.filter(campaign=campaign).select_related("image")
+    assert summary["labels"] == len(labels) == len({label.image_id for label in labels}) == 60
+    assert all(label.choice_id == label.image.known_choice_id for label in labels)
+    assert set(summary["nacks"]) <= {"other_choices"}
 
 
 def test_whoever_is_sent_away_is_named_with_the_reason(campaign: Campaign, live_site: str) -> None:

@@ -28,8 +28,8 @@ def test_the_messages_of_a_client_are_those_that_the_server_takes() -> None:
     code = source("annotator_site/labeling/protocol.py")
     assert sorted(first(rows)) == sorted(re.findall(r'case "(\w+)":', code))
     values = {"buffer": 3, "reason": "other", "resume": None, "query": 1, "choice": 1}
-    values |= {"shown_ms": 1, "id": UUID_TEXT, "label": UUID_TEXT, "proof": "1.x"}
-    values |= {"sender": "person", "problem": "not_found", "detail": ""}
+    values |= {"choices_version": 1, "shown_ms": 1, "id": UUID_TEXT, "label": UUID_TEXT}
+    values |= {"sender": "person", "problem": "not_found", "detail": "", "proof": "1.x"}
     for kind, fields, *_ in rows:
         message = {"type": names(kind)[0], **{name: values[name] for name in names(fields)}}
         protocol.parse(orjson.dumps(message).decode())
@@ -53,7 +53,14 @@ def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
     turn = Turn(UUID(int=1), 1, 1, "images/1/aa/aa.png", 8, 8, timezone.now())
     sent = [
         protocol.welcome(
-            session=UUID(int=1), campaign={}, choices=[], lease_seconds=1, progress=progress, mine=1
+            session=UUID(int=1),
+            annotator={},
+            campaign={},
+            choices_version=1,
+            choices=[],
+            lease_seconds=1,
+            progress=progress,
+            mine=1,
         ),
         protocol.query(turn, "1.x"),
         protocol.ack(UUID(int=1), progress, 1),
@@ -61,6 +68,9 @@ def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
         protocol.revoke(1),
         protocol.idle("paused", None),
         protocol.notice("saving_again"),
+        protocol.refused(""),
+        protocol.choices(1, []),
+        protocol.campaign({}, 1),
     ]
     text = section(page("protocol.md"), "## From server to client")
     listed = {names(row[0])[0]: set(names(row[1])) for row in table(text, "message | fields")}

@@ -47,6 +47,9 @@ def refusal(raw: str | bytes) -> BadMessage:
 
 def test_a_label_is_read() -> None:
     assert protocol.parse(frame(LABEL)) == LabelMessage(UUID(ID), 7, 3, 812)
+    seen = protocol.parse(frame(LABEL | {"choices_version": 4}))
+    assert seen == LabelMessage(UUID(ID), 7, 3, 812, 4)
+    assert protocol.parse(frame(LABEL | {"choices_version": None})) == protocol.parse(frame(LABEL))
 
 
 @pytest.mark.parametrize("reason", ["unsure", "bad_image", "other"])
@@ -228,7 +231,7 @@ json_values = st.recursive(
     max_leaves=12,
 )
 fields = ["id", "query", "choice", "shown_ms", "reason", "label", "buffer", "resume"]
-fields += ["sender", "problem", "detail"]
+fields += ["sender", "problem", "detail", "choices_version"]
 kinds = st.sampled_from(["label", "skip", "report", "undo", "ready"]) | json_values
 almost = st.fixed_dictionaries(
     {"type": kinds}, optional={field: json_values | st.just(ID) | st.just(7) for field in fields}
@@ -289,7 +292,9 @@ def test_the_welcome_says_what_is_labeled_here() -> None:
     told = orjson.loads(
         protocol.welcome(
             session=session,
+            annotator={"id": 5, "name": "ann"},
             campaign={"slug": "pets", "title": "Pets", "instructions_html": "<p>Look.</p>"},
+            choices_version=4,
             choices=[{"choice": 3, "name": "cat", "hotkey": "1", "color": "#0072B2"}],
             lease_seconds=120,
             progress=Progress(labeled=5, total=9, answers=7),
@@ -300,7 +305,9 @@ def test_the_welcome_says_what_is_labeled_here() -> None:
         "type": "welcome",
         "protocol": 1,
         "session": str(session),
+        "annotator": {"id": 5, "name": "ann"},
         "campaign": {"slug": "pets", "title": "Pets", "instructions_html": "<p>Look.</p>"},
+        "choices_version": 4,
         "choices": [{"choice": 3, "name": "cat", "hotkey": "1", "color": "#0072B2"}],
         "lease_seconds": 120,
         "progress": {"labeled": 5, "total": 9, "mine": 2},
@@ -332,6 +339,9 @@ def test_the_other_frames_are_small_and_plain() -> None:
         protocol.revoke(7),
         protocol.idle("pool_empty", "choosing"),
         protocol.notice("saving_again"),
+        protocol.refused("ben"),
+        protocol.choices(5, [{"choice": 3, "name": "cat"}]),
+        protocol.campaign({"slug": "pets", "title": "Cats"}, 60),
     ]
     assert [orjson.loads(each) for each in told] == [
         {"type": "ack", "id": ID, "progress": {"labeled": 1, "total": 2, "mine": 4}},
@@ -345,6 +355,9 @@ def test_the_other_frames_are_small_and_plain() -> None:
             "code": "saving_again",
             "message": "Your answers are saved.",
         },
+        {"type": "refused", "name": "ben"},
+        {"type": "choices", "choices_version": 5, "choices": [{"choice": 3, "name": "cat"}]},
+        {"type": "campaign", "campaign": {"slug": "pets", "title": "Cats"}, "lease_seconds": 60},
     ]
 
 

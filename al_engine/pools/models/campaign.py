@@ -48,6 +48,11 @@ class Campaign(models.Model):
     )
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    choices_version = models.PositiveIntegerField(
+        default=1,
+        editable=False,
+        help_text="Counts the changes of its list of classes; kept by the database itself.",
+    )
 
     answers_per_image = models.PositiveSmallIntegerField(
         default=1,

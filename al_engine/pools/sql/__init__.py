@@ -17,9 +17,9 @@ def statement(name: str) -> str:
     return re.sub(r"^\\i (\w+)\.sql$", lambda line: statement(line[1]), text, flags=re.MULTILINE)
 
 
-def integers(values: Iterable[int]) -> str:
+def integers(values: Iterable[int | None]) -> str:
     """A PostgreSQL array of whole numbers; psycopg's general way takes ten times as long."""
-    return f"{{{','.join(map(str, values))}}}"
+    return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
 
 
 def uuids(values: Iterable[UUID]) -> str:

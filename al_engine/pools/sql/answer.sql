@@ -2,11 +2,15 @@
 -- A message that came before, or a second answer of the same person, conflicts and does nothing.
 -- `images` are what people saw, where that is known (else 0): after a crash the database may give a
 -- turn's id to another image, and an answer must not go to that.
+-- What was said with another list of classes on the screen is not stored: the same class may have
+-- had another name there. Judged here and nowhere else, so that no change of the classes comes in
+-- between.
 WITH said AS MATERIALIZED (
     SELECT *
     FROM unnest(%(ids)s::uuid[], %(annotators)s::bigint[], %(turns)s::bigint[],
-                %(choices)s::bigint[], %(shown)s::int[], %(images)s::bigint[])
-         WITH ORDINALITY AS t(client_id, annotator_id, turn_id, choice_id, shown_ms, image_id, place)
+                %(choices)s::bigint[], %(shown)s::int[], %(images)s::bigint[], %(lists)s::int[])
+         WITH ORDINALITY AS t(client_id, annotator_id, turn_id, choice_id, shown_ms, image_id,
+                              version, place)
 ),
 stored AS (
     INSERT INTO pools_label (campaign_id, image_id, query_id, assignment_id, annotator_id,
@@ -21,6 +25,8 @@ stored AS (
     FROM said
     JOIN pools_assignment a ON a.id = said.turn_id AND a.campaign_id = %(campaign)s
     JOIN pools_query q ON q.id = a.query_id
+    JOIN pools_campaign campaign ON campaign.id = %(campaign)s
+    JOIN pools_choice choice ON choice.id = said.choice_id AND choice.campaign_id = campaign.id
     LEFT JOIN pools_modelversion version ON version.id = q.model_version_id
     CROSS JOIN (
         SELECT coalesce(sum(c.labeled), 0) AS labeled
@@ -29,6 +35,7 @@ stored AS (
     WHERE ((a.state = 'leased' AND a.annotator_id = said.annotator_id)
            OR said.annotator_id = ANY(a.former))
       AND said.image_id IN (0, a.image_id)
+      AND coalesce(said.version, campaign.choices_version) = campaign.choices_version
     -- The order of the answers is a fact, too: the first one decides between equals.
     ORDER BY said.place
     ON CONFLICT DO NOTHING

@@ -13,11 +13,19 @@ SELECT said.annotator_id, said.client_id,
                         WHERE mine.image_id = a.image_id AND mine.annotator_id = said.annotator_id
                           AND mine.retracted_at IS NULL)
                THEN 'too_late'
-           ELSE 'not_yours'
+           WHEN NOT (said.annotator_id = ANY(a.former)
+                     OR (a.state = 'leased' AND a.annotator_id = said.annotator_id))
+               THEN 'not_yours'
+           WHEN choice.id IS NULL
+                AND coalesce(said.version, campaign.choices_version) = campaign.choices_version
+               THEN 'unknown_choice'
+           ELSE 'other_choices'
        END AS receipt
 FROM unnest(%(ids)s::uuid[], %(annotators)s::bigint[], %(turns)s::bigint[], %(choices)s::bigint[],
-            %(images)s::bigint[])
-  AS said(client_id, annotator_id, turn_id, choice_id, image_id)
+            %(images)s::bigint[], %(lists)s::int[])
+  AS said(client_id, annotator_id, turn_id, choice_id, image_id, version)
+JOIN pools_campaign campaign ON campaign.id = %(campaign)s
+LEFT JOIN pools_choice choice ON choice.id = said.choice_id AND choice.campaign_id = campaign.id
 LEFT JOIN pools_label label
   ON label.annotator_id = said.annotator_id AND label.client_id = said.client_id
 LEFT JOIN pools_assignment a

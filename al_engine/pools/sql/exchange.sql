@@ -4,8 +4,8 @@
 -- were leased, and the sizes that people are told.
 CREATE OR REPLACE FUNCTION pg_temp.exchange(
     p_campaign bigint, p_ids uuid[], p_annotators bigint[], p_turns bigint[], p_choices bigint[],
-    p_shown int[], p_images bigint[], p_claimers bigint[], p_sessions uuid[], p_want int, p_start float8,
-    p_lease_seconds int
+    p_shown int[], p_images bigint[], p_lists int[], p_claimers bigint[], p_sessions uuid[],
+    p_want int, p_start float8, p_lease_seconds int
 ) RETURNS text LANGUAGE plpgsql AS $function$
 #variable_conflict use_column
 DECLARE

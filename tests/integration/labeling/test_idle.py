@@ -160,7 +160,6 @@ def test_who_is_shut_out_while_connected_is_sent_away(
     staying.ready(buffer=3)
     staying.queries(3)
     shut_out(ann)
-    signals.notify("campaign", campaign.pk)
     assert gone.close_code() == 4403
     assert [frame["type"] for frame in staying.settle()] == ["welcome"]
 
@@ -172,10 +171,10 @@ def test_a_campaign_that_is_deleted_sends_everybody_away_and_leaves_its_slug_to_
     person = make_annotator(campaign)
     client = connect(campaign, person)
     client.expect("welcome")
-    number, slug = campaign.pk, campaign.slug
+    slug = campaign.slug
     campaign.delete()
-    signals.notify("campaign", number)
-    assert client.close_code() == 4404
+    # Their part in it has gone as well, and may be missed first.
+    assert client.close_code() in (4404, 4403)
     assert connect(slug, person).close_code() == 4404
     another = make_campaign()
     Campaign.objects.filter(pk=another.pk).update(slug=slug)

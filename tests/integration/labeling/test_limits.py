@@ -53,6 +53,16 @@ def test_the_limit_is_one_persons_over_all_their_connections(
     assert other.skip(0)["code"] == "unknown_query"
 
 
+def test_a_new_limit_holds_for_who_is_there_already(
+    connect: Connect, campaign: Campaign, ann: Person
+) -> None:
+    client = connect(campaign, ann)
+    assert client.skip(0)["code"] == "unknown_query"
+    Campaign.objects.filter(pk=campaign.pk).update(messages_per_second=1)
+    while client.skip(0)["code"] != "rate_limited":
+        pass
+
+
 @pytest.mark.parametrize("limit", [0, 1])
 def test_who_sends_rubbish_for_long_is_sent_away(
     connect: Connect, transactional_db: None, limit: int

@@ -104,6 +104,7 @@ def test_who_is_no_annotator_is_told_so(connect: Connect, campaign: Campaign, an
         token = create_token(user=user)
         client = connect(campaign, headers={"Authorization": f"Token {token}"})
         assert client.close_code() == 4403
+        assert client.inbox == [{"type": "refused", "name": user.username}]
     shut_out(ann)
     assert connect(campaign, ann).close_code() == 4403
 

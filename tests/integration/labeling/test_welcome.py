@@ -20,16 +20,20 @@ def test_the_welcome_comes_first_and_is_complete(
     welcome = client.inbox[0]
     assert client.connection.subprotocol == "nowait.v1"
     assert set(welcome) == {
-        *("type", "protocol", "session", "campaign", "choices", "lease_seconds", "progress")
+        *("type", "protocol", "session", "annotator", "campaign", "choices_version", "choices"),
+        *("lease_seconds", "progress"),
     }
     assert welcome["type"] == "welcome"
     assert welcome["protocol"] == 1
     assert len(welcome["session"]) == 36
+    assert welcome["annotator"] == {"id": ann.annotator_id, "name": ann.user.username}
     assert welcome["campaign"] == {
         "slug": campaign.slug,
         "title": "Cats and dogs",
         "instructions_html": "<p>Look <strong>twice</strong>.</p>\n",
     }
+    campaign.refresh_from_db()
+    assert welcome["choices_version"] == campaign.choices_version
     assert welcome["choices"] == [
         {"choice": row.pk, "name": row.name, "hotkey": row.hotkey, "color": row.color}
         for row in Choice.objects.filter(campaign=campaign).order_by("position")
@@ -120,11 +124,11 @@ def test_what_is_known_beforehand_is_in_no_frame(connect: Connect, transactional
     client.skip(held[1])
     client.undo(acknowledged["id"])
     client.settle()
-    for frame in client.raw[1:]:  # the welcome names the classes
+    for frame in client.raw[1:]:  # the welcome names the classes, and who is welcome
         assert "aardwolf" not in frame
         assert "zorilla" not in frame
     assert not any(name in frame for name in names for frame in client.raw)
-    assert ann.user.username not in "".join(client.raw)
+    assert ann.user.username not in "".join(client.raw[1:])
 
 
 def test_progress_counts_what_was_answered_before(

@@ -78,9 +78,17 @@ class Desk:
             resume_seconds=30,
         )
 
-    def label(self, person: int, turn: int, choice: int, id_: UUID | None = None) -> Submission:
+    def label(
+        self,
+        person: int,
+        turn: int,
+        choice: int,
+        id_: UUID | None = None,
+        version: int | None = None,
+    ) -> Submission:
         """A label on its way; a fresh message unless `id_` says otherwise."""
-        return Submission(self.session(person), LabelMessage(id_ or uuid4(), turn, choice, 700))
+        message = LabelMessage(id_ or uuid4(), turn, choice, 700, version)
+        return Submission(self.session(person), message)
 
     async def claim(self, person: int, want: int = 1) -> list[Turn]:
         """Lease up to `want` turns as the common claim does."""
@@ -99,10 +107,16 @@ class Desk:
         return turn
 
     async def answer(
-        self, person: int, turn: int, choice: int, *, id_: UUID | None = None
+        self,
+        person: int,
+        turn: int,
+        choice: int,
+        *,
+        id_: UUID | None = None,
+        version: int | None = None,
     ) -> Receipt:
-        """Answer a turn."""
-        said = self.label(person, turn, choice, id_)
+        """Answer a turn, with the list of classes of this version on the screen."""
+        said = self.label(person, turn, choice, id_, version)
         return (await self.run(Batch([said]))).answers[person, said.message.id]
 
     async def say(self, person: int, choice: int, turn: int | None = None) -> UUID:

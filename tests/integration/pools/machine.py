@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from stock import make_version
 
-from al_engine.pools import campaigns
+from al_engine.pools import campaigns, query
 from al_engine.pools.excluded import Fault
 from al_engine.pools.models import Assignment, Campaign, EngineProcess, Label
 from al_engine.pools.query import Connection, Pick
@@ -67,6 +67,9 @@ class SmallCampaign(RuleBasedStateMachine):
         self.said: dict[tuple[int, UUID], tuple[int, int]] = {}
         self.retracted: set[tuple[int, UUID]] = set()
         self.sent = 0
+        # Versions of the list of classes, each with what was to be read on the screen.
+        self.screens: dict[int, dict[int, str]] = {}
+        self.look_at_classes()
         self.horizon = 0
         self.followed: dict[int, int | None] = {}
 
@@ -104,6 +107,14 @@ class SmallCampaign(RuleBasedStateMachine):
             *answered.values_list("image_id", flat=True),
             *skipped.values_list("image_id", flat=True),
         }
+
+    def look_at_classes(self) -> int:
+        """The newest version of the list of classes, from now on among those that people saw."""
+        self.pools.campaign.refresh_from_db(fields=["choices_version"])
+        version = self.pools.campaign.choices_version
+        names = dict(self.pools.campaign.choices.values_list("pk", "name"))
+        assert self.screens.setdefault(version, names) == names, "two lists of one number"
+        return version
 
     # What both machines do.
 
@@ -167,26 +178,49 @@ class SmallCampaign(RuleBasedStateMachine):
             assert turns == []
 
     def send_answer(
-        self, row: Assignment, who: int, choice: int, message: UUID, desk: bool
+        self, row: Assignment, who: int, choice: int, message: UUID, desk: bool, screen: int = 0
     ) -> None:
-        expected = self.expected_receipt(row, who, choice, message)
-        receipt = self.run_async(self.desks[desk].answer(who, row.pk, choice, id_=message))
+        """`screen`: how many lists ago the one was that this person had on the screen."""
+        newest = self.look_at_classes()
+        seen = sorted(self.screens)[-1 - screen % len(self.screens)]
+        expected = self.expected_receipt(row, who, choice, message, outdated=seen < newest)
+        answered = self.desks[desk].answer(who, row.pk, choice, id_=message, version=seen)
+        receipt = self.run_async(answered)
         assert receipt == expected
         if receipt == "stored":
+            assert self.screens[seen] == self.screens[newest], "it was misread"
             self.said[who, message] = (row.pk, choice)
+        if receipt == "other_choices":
+            self.check_asked_again(row, who, self.desks[desk])
 
-    def expected_receipt(self, row: Assignment, who: int, choice: int, message: UUID) -> str:
+    def check_asked_again(self, row: Assignment, who: int, desk: Desk) -> None:
+        """Whose answer was not taken has the turn again, unless somebody else has it."""
+        asked = (row.pk, who, desk.session(who).id)
+        given = self.run_async(
+            query.ask_again(desk.conn, campaign_id=self.pools.id, turns=[asked], lease_seconds=120)
+        )
+        theirs = row.state == "leased" and row.annotator_id == who
+        others = self.turns(image_id=row.image_id, annotator_id=who).exclude(pk=row.pk)
+        free = row.state == "open" and not others.exists()
+        running = self.pools.campaign.state == Campaign.State.RUNNING
+        assert [turn.turn_id for turn in given] == [row.pk] * (running and (theirs or free))
+        row.refresh_from_db()
+        assert not given or (row.state, row.annotator_id) == ("leased", who)
+
+    def expected_receipt(
+        self, row: Assignment, who: int, choice: int, message: UUID, *, outdated: bool
+    ) -> str:
         if (who, message) in self.said:
             return "repeated" if self.said[who, message] == (row.pk, choice) else "conflict"
         theirs = Label.objects.filter(image_id=row.image_id, annotator_id=who, retracted_at=None)
         if theirs.exists():
             return "too_late"
-        if (row.state == "leased" and row.annotator_id == who) or who in row.former:
-            return "stored"
         done = self.turns(
             image_id=row.image_id, annotator_id=who, state__in=["answered", "skipped"]
-        )
-        return "too_late" if done.exists() else "not_yours"
+        ).exists()
+        if (row.state == "leased" and row.annotator_id == who) or who in row.former:
+            return "stored" if not outdated else "too_late" if done else "other_choices"
+        return "too_late" if done else "not_yours"
 
     # What always holds.
 

@@ -8,6 +8,7 @@ examples.
 import os
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models.functions import Now
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from al_engine.pools import excluded, labeled, query
 from al_engine.pools.models import (
     Assignment,
     Campaign,
+    Choice,
     Consensus,
     Image,
     Label,
@@ -30,6 +32,7 @@ from .desk import run_out
 from .machine import FAULT, IMAGES, Acts, SmallCampaign, several, which
 
 reasons = st.sampled_from(["unsure", "bad_image", "bad_image"])
+screens = st.sampled_from([0, 0, 0, 1, 2])
 
 
 class PoolsMachine(SmallCampaign):
@@ -48,32 +51,38 @@ class PoolsMachine(SmallCampaign):
         )
         self.check_given(self.run_async(query.read_turns(cursor)), who, known, want)
 
-    @rule(turn=which, person=which, choice=which, mine=st.sampled_from([True, True, True, False]))
-    def answer(self, turn: int, person: int, choice: int, mine: bool) -> None:
+    @rule(
+        turn=which,
+        person=which,
+        choice=which,
+        mine=st.sampled_from([True, True, True, False]),
+        screen=screens,
+    )
+    def answer(self, turn: int, person: int, choice: int, mine: bool, screen: int) -> None:
         """Mostly one's own turn; sometimes any turn there is."""
         row = self.pick_turn(turn, state="leased") if mine else self.pick_turn(turn)
         if row is None:
             return
         who = row.annotator_id if mine and row.annotator_id else self.person(person)
-        self.send_answer(row, who, self.choice(choice), self.new_id(), bool(turn % 2))
+        self.send_answer(row, who, self.choice(choice), self.new_id(), bool(turn % 2), screen)
 
-    @rule(turn=which, former=which, choice=which)
-    def answer_late(self, turn: int, former: int, choice: int) -> None:
+    @rule(turn=which, former=which, choice=which, screen=screens)
+    def answer_late(self, turn: int, former: int, choice: int, screen: int) -> None:
         rows = [row for row in self.turns() if row.former]
         if rows:
             row = rows[turn % len(rows)]
             who = row.former[former % len(row.former)]
-            self.send_answer(row, who, self.choice(choice), self.new_id(), bool(turn % 2))
+            self.send_answer(row, who, self.choice(choice), self.new_id(), bool(turn % 2), screen)
 
-    @rule(which_one=which, choice=which, turn=which)
-    def answer_again(self, which_one: int, choice: int, turn: int) -> None:
+    @rule(which_one=which, choice=which, turn=which, screen=screens)
+    def answer_again(self, which_one: int, choice: int, turn: int, screen: int) -> None:
         """A message comes a second time, perhaps not quite the same."""
         if not self.said:
             return
         (who, message), (said_turn, _) = list(self.said.items())[which_one % len(self.said)]
         row = Assignment.objects.get(pk=said_turn) if turn % 3 else self.pick_turn(turn)
         assert row is not None
-        self.send_answer(row, who, self.choice(choice), message, bool(which_one % 2))
+        self.send_answer(row, who, self.choice(choice), message, bool(which_one % 2), screen)
 
     @rule(turn=which, reason=reasons)
     def skip(self, turn: int, reason: str) -> None:
@@ -144,6 +153,14 @@ class PoolsMachine(SmallCampaign):
         assert all(who in row.former for row in self.turns(pk__in=held))
 
     # What time, workers and owners do.
+
+    @rule()
+    def swap_the_names_of_the_classes(self) -> None:
+        with transaction.atomic():
+            cat, dog = self.pools.campaign.choices.all()
+            for choice, name in ((cat, "?"), (dog, cat.name), (cat, dog.name)):
+                Choice.objects.filter(pk=choice.pk).update(name=name)
+        self.look_at_classes()
 
     @rule(turn=which)
     def let_a_lease_run_out(self, turn: int) -> None:

@@ -66,6 +66,7 @@ DESK = {
     "resume": {"a": "assignment_held", "image": "pools_image_pkey"},
     "vouch": {"a": "pools_assignment_pkey", "image": "pools_image_pkey", "q": "pools_query_image"},
     "mine": {"l": "label_"},
+    "ask_again": {"a": "pools_assignment_pkey", "mine": "assignment_once"},
 }
 ENGINE = {
     "open_queries": {"q": "query_open", "a": "assignment_once"},
@@ -120,6 +121,7 @@ def parameters(pools: Pools) -> dict[str, Any]:
         "queries": queries,
         "choices": pools.choices[:1] * len(turns),
         "shown": [700] * len(turns),
+        "lists": [None] * len(turns),
         "reasons": ["unsure"] * len(turns),
         "senders": ["person"] * len(turns),
         "details": [""] * len(turns),

@@ -1,0 +1,336 @@
+"""Whatever ends a log-in or a right ends its open connections, in every web process."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+import psycopg
+import pytest
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.models import Group, Permission
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
+from django.db import connection
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from django.test import Client as Browser
+from pytest_django import DjangoDbBlocker
+from stock import Person, committing, make_annotator, make_campaign, make_user, stock
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from al_engine.pools import campaigns, signals
+from al_engine.pools.models import Annotator, Campaign, Label
+from annotator_site.accounts.models import Token, User
+
+LABEL: Final = ("label",)
+WATCH: Final = ("monitor",)
+BOTH: Final = (*LABEL, *WATCH)
+WITHIN_S: Final = 2.0
+BUSY_MACHINE_S: Final = 3.0
+"""What a machine with other tests on it may take beside."""
+
+
+@pytest.fixture(scope="module")
+def transactional_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """In the place of pytest-django's fixture: emptied once for all tests of this module."""
+    with committing(django_db_blocker):
+        yield
+
+
+class Ear:
+    """A WebSocket that is read until it is closed, and answers what it must."""
+
+    def __init__(self, address: str, headers: dict[str, str], stack: ExitStack) -> None:
+        opening = connect(
+            address.replace("http", "ws", 1),
+            additional_headers=headers,
+            compression=None,
+            proxy=None,
+            close_timeout=2,
+        )
+        self.socket = stack.enter_context(opening)
+        self.heard: list[dict[str, Any]] = []
+        self.closed_at = 0.0
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def await_in(self) -> None:
+        """Wait for the first frame: this one was let in."""
+        deadline = time.monotonic() + 15
+        while not self.heard:
+            assert time.monotonic() < deadline, self.code
+            time.sleep(0.005)
+
+    def await_frame(self, kind: str) -> dict[str, Any]:
+        """Wait for a frame of this type."""
+        deadline = time.monotonic() + 15
+        while not (found := [frame for frame in self.heard if frame["type"] == kind]):
+            assert time.monotonic() < deadline, self.heard
+            time.sleep(0.005)
+        return found[0]
+
+    def await_close(self, until: float) -> None:
+        """Wait for the end, or until then."""
+        self._thread.join(max(until - time.monotonic(), 0))
+
+    @property
+    def code(self) -> int | None:
+        """Why it was closed; None: it was not."""
+        return self.socket.protocol.close_code
+
+    def _listen(self) -> None:
+        with suppress(ConnectionClosed):
+            while True:
+                frame = orjson.loads(self.socket.recv())
+                self.heard.append(frame)
+                if frame["type"] == "state":
+                    self.socket.send('{"type":"seen"}')
+        self.closed_at = time.monotonic()
+
+
+class Visitor:
+    """A person with a browser and a token, who may label and watch one campaign."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.campaign = campaign
+        self.person: Person = make_annotator(campaign, is_staff=True)
+        self.user = self.person.user
+        self.group = Group.objects.create(name=self.user.username)
+        permission = Permission.objects.get(codename="view_campaign")
+        self.group.permissions.add(permission)
+        self.browser = Browser()
+        self.browser.force_login(self.user, "django.contrib.auth.backends.ModelBackend")
+
+    def own_right(self) -> None:
+        self.user.user_permissions.add(Permission.objects.get(codename="change_campaign"))
+
+    def groups_right(self) -> None:
+        self.user.groups.add(self.group)
+
+    def every_right(self) -> None:
+        self.user.is_superuser = True
+        self.user.save()
+
+    @property
+    def session(self) -> Session:
+        return Session.objects.get(pk=self.browser.cookies["sessionid"].value)
+
+    @property
+    def annotator(self) -> Any:
+        return Annotator.objects.filter(pk=self.person.annotator_id)
+
+    def change_own_password(self) -> None:
+        """As in the administration: this browser stays logged in, under another key."""
+        request = HttpRequest()
+        request.user, request.session = self.user, self.browser.session
+        self.user.set_password("another one")
+        self.user.save()
+        update_session_auth_hash(request, self.user)
+
+    def take_password(self) -> None:
+        self.user.set_password("set by an owner")
+        self.user.save()
+
+    def headers(self, site: str, by: str) -> dict[str, str]:
+        if by == "token":
+            return {"Authorization": f"Token {self.person.token}"}
+        return {"Cookie": f"sessionid={self.browser.cookies['sessionid'].value}", "Origin": site}
+
+
+Listen = Callable[[Visitor, str, Sequence[str], Sequence[str]], list[Ear]]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to lose a log-in or a right: by what it was had, and which code says so."""
+
+    name: str
+    by: str
+    code: int
+    act: Callable[[Visitor], Any]
+    kinds: Sequence[str] = BOTH
+    prepare: Callable[[Visitor], Any] = Visitor.groups_right
+
+
+def sql(statement: str, *values: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+def expire(visitor: Visitor) -> None:
+    Session.objects.filter(pk=visitor.session.pk).update(expire_date=Now())
+
+
+def clear(visitor: Visitor) -> None:
+    expire(visitor)
+    call_command("clearsessions")
+
+
+def let_time_pass(visitor: Visitor) -> None:
+    """The session ends by itself, in a moment."""
+    sql(
+        "UPDATE django_session SET expire_date = clock_timestamp() + interval '300 ms' "
+        "WHERE session_key = %s",
+        visitor.session.pk,
+    )
+
+
+def log_in_as_another(visitor: Visitor) -> None:
+    visitor.browser.force_login(make_user(), "django.contrib.auth.backends.ModelBackend")
+
+
+def change(**fields: Any) -> Callable[[Visitor], Any]:
+    """Changes columns of the person."""
+    return lambda visitor: User.objects.filter(pk=visitor.user.pk).update(**fields)
+
+
+WAYS = [
+    Way("log-out", "session", 4401, lambda v: v.browser.logout()),
+    Way("log-in of somebody else", "session", 4401, log_in_as_another),
+    Way("a session deleted by SQL", "session", 4401,
+        lambda v: sql("DELETE FROM django_session WHERE session_key = %s", v.session.pk)),
+    Way("a session that expired", "session", 4401, expire),
+    Way("a session that expires by itself", "session", 4401, let_time_pass),
+    Way("clearsessions", "session", 4401, clear),
+    Way("a password that an owner set", "session", 4401, Visitor.take_password),
+    Way("a password of one’s own", "session", 4401, Visitor.change_own_password),
+    Way("a token deleted", "token", 4401, lambda v: Token.objects.filter(user=v.user).delete()),
+    Way("a token renewed", "token", 4401,
+        lambda v: Token.objects.filter(user=v.user).update(digest="0" * 56 + f"{v.user.pk:08}")),
+    Way("a token given to somebody else", "token", 4401,
+        lambda v: Token.objects.filter(user=v.user).update(user=make_user())),
+    *(
+        Way(f"{name}, by {by}", by, 4401, act)
+        for by in ("session", "token")
+        for name, act in {
+            "a person deactivated": change(is_active=False),
+            "a person deleted": lambda v: v.user.delete(),
+        }.items()
+    ),
+    *(
+        Way(f"{name}, by {by}", by, 4403, act, LABEL)
+        for by in ("session", "token")
+        for name, act in {
+            "a part switched off": lambda v: campaigns.set_active(
+                annotators=v.annotator, active=False
+            ),
+            "a part of nobody": lambda v: v.annotator.update(user=None),
+            "a part of somebody else": lambda v: v.annotator.update(user=make_user()),
+            "a part removed": lambda v: sql(
+                "DELETE FROM pools_annotator WHERE id = %s", v.person.annotator_id
+            ),
+        }.items()
+    ),
+    Way("staff no more", "session", 4403, change(is_staff=False), WATCH),
+    Way("owner no more", "token", 4403, change(is_superuser=False), WATCH, Visitor.every_right),
+    Way("a right taken back", "session", 4403, lambda v: v.user.user_permissions.clear(), WATCH,
+        Visitor.own_right),
+    Way("out of the group", "token", 4403, lambda v: v.user.groups.clear(), WATCH),
+    Way("the group’s right taken back", "session", 4403, lambda v: v.group.permissions.clear(),
+        WATCH),
+]  # fmt: skip
+
+
+@pytest.fixture
+def listen(transactional_db: None) -> Iterator[Listen]:
+    """Opens WebSockets of a visitor, one of each kind at each site."""
+    with ExitStack() as stack:
+
+        def open_all(
+            visitor: Visitor, by: str, kinds: Sequence[str], sites: Sequence[str]
+        ) -> list[Ear]:
+            return [
+                Ear(f"{site}/ws/campaigns/{visitor.campaign.slug}/{kind}/",
+                    visitor.headers(site, by), stack)
+                for site in sites
+                for kind in kinds
+            ]  # fmt: skip
+
+        yield open_all
+
+
+def test_every_way_to_lose_a_log_in_or_a_right_closes_its_connections(
+    live_site: str, second_site: str, listen: Listen
+) -> None:
+    campaign = make_campaign()
+    sites = (live_site, second_site)
+    there: list[tuple[Way, Visitor, list[Ear]]] = []
+    for way in WAYS:
+        visitor = Visitor(campaign)
+        way.prepare(visitor)
+        there.append((way, visitor, listen(visitor, way.by, way.kinds, sites)))
+    unharmed = Visitor(campaign)
+    unharmed.groups_right()
+    others = [ear for by in ("session", "token") for ear in listen(unharmed, by, BOTH, sites)]
+    for ear in [*(ear for _, _, ears in there for ear in ears), *others]:
+        ear.await_in()
+    lost_at = {}
+    for way, visitor, _ in there:
+        way.act(visitor)
+        lost_at[way.name] = time.monotonic()
+    deadline = time.monotonic() + WITHIN_S + BUSY_MACHINE_S
+    for way, _, ears in there:
+        for ear in ears:
+            ear.await_close(deadline)
+        assert [ear.code for ear in ears] == [way.code] * len(ears), way.name
+        late = [ear.closed_at - lost_at[way.name] for ear in ears]
+        assert max(late) < WITHIN_S + BUSY_MACHINE_S, way.name
+    assert [ear.code for ear in others] == [None] * len(others)
+
+
+def test_what_was_under_way_is_stored_and_nothing_is_said_after_the_end(
+    live_site: str, listen: Listen
+) -> None:
+    campaign = make_campaign()
+    stock(campaign, 4)
+    (ear,) = listen(visitor := Visitor(campaign), "session", LABEL, [live_site])
+    ear.await_in()
+    ear.socket.send('{"type":"ready","buffer":1,"resume":null}')
+    query = ear.await_frame("query")["query"]
+    choice = ear.heard[0]["choices"][0]["choice"]
+    said = {"type": "label", "id": str(uuid4()), "query": query, "choice": choice, "shown_ms": 1}
+    with psycopg.connect(**signals.connection_info()) as holder:
+        # Whoever answers waits for its image.
+        holder.execute("SELECT 1 FROM pools_image WHERE campaign_id = %s FOR UPDATE", [campaign.pk])
+        ear.socket.send(orjson.dumps(said).decode())
+        while not holder.execute(WAITING).fetchone():
+            pass
+        visitor.browser.logout()
+        ear.await_close(time.monotonic() + WITHIN_S + BUSY_MACHINE_S)
+        assert ear.code == 4401
+    while not Label.objects.filter(client_id=said["id"]).exists():
+        pass
+    assert [frame["type"] for frame in ear.heard] == ["welcome", "query"]
+
+
+def test_log_ins_are_asked_about_again_after_the_database_hung_up(
+    live_site: str, listen: Listen
+) -> None:
+    visitor = Visitor(make_campaign())
+    visitor.groups_right()
+    ears = listen(visitor, "session", BOTH, [live_site])
+    for ear in ears:
+        ear.await_in()
+    hung_up = 0
+    while not hung_up:
+        with connection.cursor() as cursor:
+            cursor.execute(HANG_UP)
+            ((hung_up,),) = cursor.fetchall()
+    assert [ear.code for ear in ears] == [None, None], "nobody is sent away for that"
+    visitor.browser.logout()
+    for ear in ears:
+        ear.await_close(time.monotonic() + WITHIN_S + BUSY_MACHINE_S)
+    assert [ear.code for ear in ears] == [4401, 4401]
+
+
+WAITING: Final = """
+    SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"""
+HANG_UP: Final = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE query LIKE '%accounts_token t%' AND pid <> pg_backend_pid()"""
