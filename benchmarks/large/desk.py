@@ -149,10 +149,10 @@ class Desk:
 @asynccontextmanager
 async def at_desk(size: Size, campaign: Campaign) -> AsyncIterator[Desk]:
     """A desk of this database that goes on where the last one stopped."""
-    from annotator_site.labeling import desks, disk
+    from annotator_site.labeling import database, disk
 
     plain = connection_info(size.database)
-    info = connection_info(size.database, desks.OPTIONS)
+    info = connection_info(size.database, database.OPTIONS)
     durable = connection_info(size.database, disk.OPTIONS)
     async with (
         await psycopg.AsyncConnection.connect(**plain, autocommit=True) as worker,
