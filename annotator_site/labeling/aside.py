@@ -86,22 +86,25 @@ class Aside:
         while subs := self._pending.aside.get(person):
             sub = subs[0]
             error = await self._attempt(Batch([sub]))
-            if error is not None and not await self._refuse(sub, error):
+            if error is not None and await self._is_proven_at_fault(sub, error):
+                # Once more: what kept it may have ended before that was looked for.
+                error = await self._attempt(Batch([sub]))
+                if error is not None and may_be_of_values(error):
+                    log.warning("A label was refused: %s", in_one_line(error))
+                    close(sub, verdict(sub, error), time.monotonic())
+                    error = None
+            if error is not None:
                 return error
             # Others may have come before it meanwhile: what a crash took, and is done again.
             self._pending.done_aside(sub)
         self._pending.aside.pop(person, None)
         return None
 
-    async def _refuse(self, sub: Submission, error: Exception) -> bool:
-        """Refuse a message that is itself at fault; tells whether it is. Alone, it had `error`."""
+    async def _is_proven_at_fault(self, sub: Submission, error: Exception) -> bool:
+        """Whether it is a message's own values that the database refused with `error`, alone."""
         if not may_be_of_values(error):
             return False
         try:
-            if not await self._is_at_fault(sub):
-                return False
+            return await self._is_at_fault(sub)
         except Exception:
             return False  # nothing is proven
-        log.warning("A label was refused: %s", in_one_line(error))
-        close(sub, verdict(sub, error), time.monotonic())
-        return True

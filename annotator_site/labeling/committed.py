@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from annotator_site.labeling import protocol
 from annotator_site.labeling.batch import Batch, Outcome, Submission
@@ -14,6 +15,9 @@ from annotator_site.labeling.people import People
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage
 from annotator_site.labeling.receipts import receipt_of, reply
 from annotator_site.labeling.session import Session
+
+_REMEMBERED: Final = 10_000
+"""Answers; far more than are sent again after a connection was lost."""
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +34,8 @@ class Committed:
         self._again = again
         self._unsure: dict[Batch, Outcome] = {}
         self._sure = asyncio.Event()
+        # The newest answers that were counted: (annotator, message).
+        self._counted: dict[tuple[int, int], None] = {}
         # Set when servers have something to learn.
         self.news = asyncio.Event()
         # Set when somebody's browser could not show a picture.
@@ -48,19 +54,25 @@ class Committed:
             self._unsure[batch] = outcome
         self._disk.tell(partial(self._tell, batch, outcome, told), since=batch.began)
 
-    async def settle(self, opened: float) -> None:
-        """Wait until nothing is unsure that a connection opened at `opened` may not know of.
+    def may_be_lost(self, *, before: float) -> bool:
+        """Whether a server to which a connection was opened then may not know all of it.
 
         A connection that is younger than a transaction may be one to a server that lost it in a
-        crash. What comes later must not be done before that is done again. Raises InDoubt when
-        something is lost, which by then waits to be done.
+        crash. What comes later must not be done before that is done again.
         """
-        while any(opened > batch.began for batch in self._unsure):
-            unsure = dict(self._unsure)
+        return any(batch.began < before for batch in self._unsure)
+
+    async def settle(self) -> None:
+        """Wait until nothing is unsure.
+
+        Raises InDoubt when something was lost, which by then waits to be done again.
+        """
+        unsure = dict(self._unsure)
+        if unsure:
             self._sure.clear()
             await self._sure.wait()
-            if any(not sub.answered for batch in unsure for sub in batch.submissions):
-                raise InDoubt("what was committed before is done again first")
+        if any(not sub.answered for batch in unsure for sub in batch.submissions):
+            raise InDoubt("what was committed before is done again first")
 
     def _tell(
         self, batch: Batch, outcome: Outcome, told: Callable[[], None], durable: bool
@@ -93,6 +105,15 @@ class Committed:
                 sub.took_effect |= outcome.did(sub)
         self._again([sub for batch in lost for sub in batch.submissions])
 
+    def _count(self, annotator_id: int, message: int) -> None:
+        """Count an answer to the rate, once, also where its message came over two connections."""
+        if (annotator_id, message) in self._counted:
+            return
+        self._people.window.answers += 1
+        self._counted[annotator_id, message] = None
+        if len(self._counted) > _REMEMBERED:
+            del self._counted[next(iter(self._counted))]
+
     def _answer(self, sub: Submission, outcome: Outcome, now: float) -> None:
         if sub.answered:
             return
@@ -100,7 +121,7 @@ class Committed:
         anew = outcome.did(sub)
         if isinstance(sub.message, LabelMessage):
             if anew or (sub.took_effect and receipt == "repeated"):
-                self._people.window.answers += 1
+                self._count(session.annotator_id, sub.message.id.int)
             if anew:
                 session.mine += 1
         elif isinstance(sub.message, SkipMessage):

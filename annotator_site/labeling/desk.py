@@ -215,16 +215,18 @@ class Desk:
         return None
 
     async def _commit(self, batch: Batch) -> Outcome:
-        async with self.pool.connection() as conn:
-            await self._committed.settle(self.pool.opened_at(conn))
-            batch.began = time.monotonic()
-            return await transaction.run(
-                conn,
-                batch,
-                campaign_id=self.campaign.id,
-                lease_seconds=self.campaign.lease_seconds,
-                resume_seconds=self.campaign.resume_seconds,
-            )
+        while True:
+            async with self.pool.connection() as conn:
+                if not self._committed.may_be_lost(before=self.pool.opened_at(conn)):
+                    batch.began = time.monotonic()
+                    return await transaction.run(
+                        conn,
+                        batch,
+                        campaign_id=self.campaign.id,
+                        lease_seconds=self.campaign.lease_seconds,
+                        resume_seconds=self.campaign.resume_seconds,
+                    )
+            await self._committed.settle()
 
     async def _is_at_fault(self, sub: Submission) -> bool:
         choices = [choice["choice"] for choice in self.campaign.choices]

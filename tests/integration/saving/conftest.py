@@ -1,5 +1,6 @@
 """A desk in this process whose database can be made to fail, and people at it."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -10,7 +11,7 @@ from pytest_django import DjangoDbBlocker
 from stock import choices_of, committing, make_annotator, make_campaign, stock
 
 from al_engine.pools.models import Campaign
-from annotator_site.labeling import caretaker, faults
+from annotator_site.labeling import caretaker, database, faults
 
 from .injector import Injector, injecting
 from .people import Person
@@ -37,6 +38,10 @@ class Table:
         """Do something in the loop of the desk, in one breath."""
         self.web.call(what)
 
+    def wait(self, seconds: float) -> None:
+        """Let the desk work for so long, wherever that gets it."""
+        self.web.run(asyncio.sleep(seconds))
+
     def until(self, true: Callable[[], bool]) -> None:
         """Return once something is so of the people or the desk."""
         self.web.until(true)
@@ -52,7 +57,8 @@ class Table:
 
     def check(self) -> None:
         """Everything that people were told is so, and everything that must always hold, holds."""
-        assert [wrong for person in self.people for wrong in person.wrong()] == []
+        wrong = [wrong for person in self.people for wrong in person.wrong()]
+        assert wrong == [], f"{len(wrong)} wrong:\n" + "\n".join(wrong[:8])
         assert violations(self.campaign.pk) == []
         labels = [m for p in self.people for m in p.acked.values() if m["type"] == "label"]
         assert self.desk.people.window.answers == len(labels), "the rate counts each of them once"
@@ -72,6 +78,8 @@ def injector(transactional_db: None) -> Iterator[Injector]:
         patch.setattr(faults, "_FIRST_PAUSE_SECONDS", 0.001)
         patch.setattr(faults, "LONGEST_PAUSE_SECONDS", 0.004)
         patch.setattr(caretaker, "SAMPLE_SECONDS", 3600.0)
+        shorter = database.OPTIONS.replace("lock_timeout=5s", "lock_timeout=200ms")
+        patch.setattr(database, "OPTIONS", shorter)
         yield made
 
 

@@ -29,6 +29,8 @@ class Person:
         self.open: dict[str, dict[str, Any]] = {}
         self.acked: dict[str, dict[str, Any]] = {}
         self.nacked: list[tuple[dict[str, Any], str]] = []
+        # The order of the messages, and that of their acknowledgements.
+        self.sent: list[str] = []
         self.order: list[str] = []
         self.mine = 0
         self.idle: list[str] = []
@@ -81,6 +83,7 @@ class Person:
     def say(self, kind: str, **fields: Any) -> str:
         """Send a message, in the loop of the desk; its id."""
         id_ = str(uuid4())
+        self.sent.append(id_)
         self.open[id_] = {"type": kind, "id": id_, **fields}
         self._send(self.open[id_])
         return id_
@@ -114,6 +117,23 @@ class Person:
         for message in self.open.values():
             self._send(message)
 
+    def standing(self) -> list[str]:
+        """Its labels that nothing which it said takes back."""
+        said = {**self.acked, **self.open}
+        undone = {message.get("label") for message in said.values()}
+        return [id_ for id_, m in said.items() if m["type"] == "label" and id_ not in undone]
+
+    def _saw_it_twice(self, message: dict[str, Any], code: str) -> bool:
+        """Whether a crash lost that this person had the image, and it came to them again.
+
+        Then they are told that they answered it before; nor can they take that back.
+        """
+        if message["type"] == "undo":
+            refused = [said for said, _ in self.nacked if said["id"] == message["label"]]
+            return bool(refused) and self._saw_it_twice(refused[0], "too_late")
+        others = {_image(said) for said in self.acked.values()}
+        return code == "too_late" and _image(message) in others
+
     # What must be so, once all is answered.
 
     def wrong(self) -> list[str]:
@@ -122,7 +142,7 @@ class Person:
         stored = {str(row.client_id): row for row in rows}
         retracted = {m["label"] for m in self.acked.values() if m["type"] == "undo"}
         labels = {i: m for i, m in self.acked.items() if m["type"] == "label"}
-        wrong = [f"nacked: {each}" for each in self.nacked]
+        wrong = [f"nacked: {each}" for each in self.nacked if not self._saw_it_twice(*each)]
         wrong += [f"unanswered: {each}" for each in self.open.values()]
         for id_, message in labels.items():
             row = stored.pop(id_, None)
@@ -138,3 +158,8 @@ class Person:
             wrong.append(f"told {self.mine} are theirs, and it is {standing}")
         twice = [key for key, n in Counter(self.order).items() if n > 1]
         return wrong + [f"acknowledged twice: {key}" for key in twice]
+
+
+def _image(message: dict[str, Any]) -> str:
+    """The image that an answer or a skip is about, by its proof; nothing for an undo."""
+    return str(message.get("proof", "")).partition(".")[0]
