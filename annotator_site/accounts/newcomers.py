@@ -19,7 +19,8 @@ from annotator_site.together import Together
 
 Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
 
-_USER: Final = ("id", "password", "username", "is_active", "is_staff", "is_superuser")
+# `from_db` takes them in the order of the model's fields.
+_USER: Final = ("id", "password", "is_superuser", "username", "is_staff", "is_active")
 _COLUMNS: Final = ", ".join(f"person.{name}" for name in _USER)
 _OF_TOKENS: Final = f"""
     SELECT token.digest, {_COLUMNS}

@@ -97,7 +97,9 @@ class Newcomer:
         return await self.inside, None
 
     def _hear(self, text: bytes) -> None:
-        if b'"welcome"' not in text[:20] and not self.inside.done():
+        # A refusal says who is refused before the connection is closed.
+        outside = b'"welcome"' in text[:20] or b'"refused"' in text[:20]
+        if not outside and not self.inside.done():
             self.inside.set_result("in")
 
     def _end(self, code: int | None) -> None:
