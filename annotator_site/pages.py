@@ -22,7 +22,7 @@ PROBES: Final = ("/healthz", "/readyz")
 STATIC: Final = "/static/"
 SLOW: Final = ("/admin/", "/accounts/")
 """Passwords are hashed there, and pictures imported: short pages do not wait for them."""
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 30.0
 """Browsers wait for minutes, people for less."""
 STATIC_PATIENCE_S: Final = 60.0
 """No browser asks again for a style or a script that was refused: the page would stay broken."""
