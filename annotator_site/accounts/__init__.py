@@ -1,1 +1,4 @@
-"""People: log-in, tokens. May import al_engine.pools. Read next: models.py, tokens.py."""
+"""People: log-in, tokens, and whose connections may stay open.
+
+May import al_engine.pools. Read next: models.py, tokens.py, guard.py.
+"""

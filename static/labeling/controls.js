@@ -34,7 +34,9 @@ export function listen({ rail, help, meaning, isAway, goOn, answer, undo, act })
   addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (button?.dataset.action) act(button.dataset.action);
-    // A button that a pointer pressed keeps no focus, or the next space bar would press it again.
-    if (event.detail && button?.closest(".rail, .strip, .tools")) button.blur();
+    // A button that a pointer pressed keeps no focus, or the next space bar would press it again; but
+    // for that of a sheet, which gives the focus back when it closes.
+    const sheets = button?.hasAttribute("aria-haspopup");
+    if (event.detail && !sheets && button?.closest(".rail, .strip, .tools")) button.blur();
   });
 }

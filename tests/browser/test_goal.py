@@ -20,6 +20,7 @@ def test_a_goal_is_counted_from_when_it_was_set_and_told_once(start: Start) -> N
     expect(ann.page.get_by_label("Another:")).to_be_checked()
     ann.page.keyboard.press("Escape")
     expect(ann.at("#session")).to_be_hidden()
+    expect(ann.at("#session-open")).to_be_focused()  # not the field, which would keep the keys
     expect(done).to_have_text("0 of 3")
     reached = ann.at("#toasts").get_by_text("That was your goal of 3 answers.")
     for key in "34":

@@ -49,7 +49,7 @@ def test_examples_and_practice_come_with_their_classes_and_signed_addresses(
     seen: list[str] = []
     for name, key, count in [("examples", "examples", 8), ("practice", "images", 4)]:
         response = browser.get(f"/c/{campaign.slug}/{name}.json")
-        assert response["Cache-Control"] == "private, max-age=300"
+        assert "no-store" in response["Cache-Control"], "the classes may be others the next time"
         answer = response.json()
         assert [choice["name"] for choice in answer["choices"]] == names
         assert len(answer[key]) == count
