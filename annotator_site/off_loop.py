@@ -1,9 +1,12 @@
 """Blocking database work of a web process, off the event loop."""
 
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from channels.db import database_sync_to_async
+from django.db import InternalError, connection
+from psycopg.errors import ReadOnlySqlTransaction
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -11,5 +14,16 @@ R = TypeVar("R")
 
 def off_loop(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
     """`function` run in a thread that closes its old database connections; keeps its type."""
-    in_thread: Callable[P, Awaitable[R]] = database_sync_to_async(function)
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except InternalError as error:
+            if isinstance(error.__cause__, ReadOnlySqlTransaction) and connection.connection:
+                # It was told so when it began, and would not notice when that ends.
+                connection.connection.close()
+            raise
+
+    in_thread: Callable[P, Awaitable[R]] = database_sync_to_async(run)
     return in_thread

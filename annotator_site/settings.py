@@ -270,5 +270,7 @@ LOGGING = {
         "django.server": {"handlers": [], "propagate": True},
         "daphne": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
+        # Whoever needs a connection says what is wrong, once; the pools say it for each attempt.
+        "psycopg.pool": {"level": "ERROR"},
     },
 }

@@ -73,13 +73,13 @@ class Aside:
     async def run(self) -> None:
         """Serve for ever."""
         while True:
-            await self._wake.wait()
-            self._wake.clear()
             while people := list(self._pending.aside):
                 failures = [error for person in people if (error := await self._try(person))]
                 if len(failures) == len(people):
                     await asyncio.sleep(self._trouble.failed(failures[0]))
             self._trouble.over()
+            await self._wake.wait()
+            self._wake.clear()
 
     async def _try(self, person: int) -> Exception | None:
         """Do what this person said up to what cannot be done; why that is so."""

@@ -82,11 +82,14 @@ async def tell_delays(desk: Desk) -> None:
         await asyncio.sleep(DELAYED_SECONDS / 4)
         now = time.monotonic()
         for session in list(desk.people.sessions.values()):
-            if not session.unanswered or now - session.unanswered_since < DELAYED_SECONDS:
-                continue
-            if session.delayed_since is None or now - session.delayed_since >= TOLD_AGAIN_SECONDS:
-                session.delayed_since = now
-                session.deliver(protocol.notice("saving_delayed"))
+            if session.unanswered and now - session.unanswered_since >= DELAYED_SECONDS:
+                _tell_delay(session, now)
+
+
+def _tell_delay(session: Session, now: float) -> None:
+    if session.delayed_since is None or now - session.delayed_since >= TOLD_AGAIN_SECONDS:
+        session.delayed_since = now
+        session.deliver(protocol.notice("saving_delayed"))
 
 
 async def tell_news(desk: Desk) -> None:

@@ -71,6 +71,9 @@ class Pool(AsyncConnectionPool[Connection]):
             except psycopg.Error as error:
                 if spoils_connection(error):
                     await conn.close()
+                if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+                    # So have the others been told when they began, and would not notice its end.
+                    await self.drain()
                 raise
 
     async def _note(self, conn: Connection) -> None:

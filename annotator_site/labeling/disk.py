@@ -59,18 +59,19 @@ class Disk:
             with suppress(psycopg.Error, OSError):
                 await self._connect()
             while True:
+                while self._waiting:
+                    if error := await self._flush_and_tell():
+                        await self._close()
+                        # A server that was killed takes a moment.
+                        await asyncio.sleep(self._trouble.failed(error))
+                    else:
+                        self._trouble.over()
                 await self._wake.wait()
                 self._wake.clear()
-                if error := await self._tell_all():
-                    await self._close()
-                    # A server that was killed takes a moment.
-                    await asyncio.sleep(self._trouble.failed(error))
-                else:
-                    self._trouble.over()
         finally:
             await self._close()
 
-    async def _tell_all(self) -> Exception | None:
+    async def _flush_and_tell(self) -> Exception | None:
         """Flush, and tell all that waited when that began; why it failed, if it did.
 
         They are told at once then: what is lost must be done again before anything else.

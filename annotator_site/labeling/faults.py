@@ -100,7 +100,9 @@ class Trouble:
         kind = type(error).__name__
         if now - self._told.get(kind, -_SAID_AGAIN_SECONDS) >= _SAID_AGAIN_SECONDS:
             self._told[kind] = now
-            expected = isinstance(error, psycopg.Error | OSError | InDoubt)
+            # Django's errors have PostgreSQL's as their cause.
+            foreseen = psycopg.Error | OSError | InDoubt
+            expected = isinstance(error, foreseen) or isinstance(error.__cause__, psycopg.Error)
             log.warning(
                 "%s, and is tried again until it works (%d failures in %.1f s): %s",
                 *(self.what, self.failures, now - self._began, in_one_line(error)),

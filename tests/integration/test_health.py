@@ -3,13 +3,43 @@
 import pytest
 from django.test import Client
 
+from annotator_site.background import Health, background
+
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("host", ["localhost", "10.1.2.3:8000", "elsewhere.example", "no host!"])
 @pytest.mark.parametrize("address", ["/healthz", "/readyz"])
 def test_a_probe_is_answered_whatever_its_host(client: Client, address: str, host: str) -> None:
     answer = client.get(address, headers={"host": host})
-    assert (answer.status_code, answer.content) == (200, b"ok\n")
+    assert answer.status_code == 200
+    ready = b'{"ready": true, "problems": [], "tasks": []}'
+    assert answer.content == (ready if address == "/readyz" else b"ok\n")
+
+
+@pytest.mark.django_db
+def test_a_site_whose_essential_task_is_down_is_not_ready(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = [Health("disk", essential=True, failures=3, last_error="ValueError")]
+    tasks += [Health("news", essential=False, failures=1, last_error="KeyError")]
+    tasks += [Health("desk", essential=True, began=0.0)]
+    monkeypatch.setattr(background, "report", lambda: tasks)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    told = answer.json()
+    assert told["problems"] == ["the task “disk” failed with ValueError and is started again"]
+    assert told["tasks"] == [
+        {
+            "name": "disk",
+            "essential": True,
+            "down": True,
+            "failures": 3,
+            "last_error": "ValueError",
+        },
+        {"name": "news", "essential": False, "down": True, "failures": 1, "last_error": "KeyError"},
+    ]
+    tasks[0].began = 0.0  # long ago
+    assert client.get("/readyz").status_code == 200, "one that is not essential keeps nobody away"
 
 
 def test_a_page_is_not(client: Client) -> None:

@@ -15,6 +15,7 @@ from stock import make_campaign, stock
 from al_engine.pools import processes, waits
 from al_engine.pools.models import Campaign, EngineProcess, ModelVersion, Sample
 from al_engine.pools.status import status
+from annotator_site.background import background
 from annotator_site.monitor.history import read_history
 from annotator_site.monitor.hub import Hub, Look, Watcher, look_at
 from annotator_site.monitor.selectors import read_state, versions_after
@@ -190,6 +191,27 @@ async def test_who_comes_while_the_database_is_away_is_told_so() -> None:
     (frame,) = await take(watcher)
     assert (frame["type"], frame["state"]) == ("state", None)
     assert frame["unreachable_since"] > 0
+    hub.leave(watcher)
+
+
+async def test_a_reading_that_fails_as_nobody_foresaw_is_tried_again(campaign: Campaign) -> None:
+    broken = True
+
+    def read(campaign_id: int, since_version: int | None, with_history: bool) -> Look:
+        if broken:
+            raise ZeroDivisionError
+        return look_at(campaign_id, since_version, with_history)
+
+    hub = Hub(read)
+    watcher = hub.join(campaign.pk)
+    (told,) = await take(watcher)
+    assert told["unreachable_since"] is not None, "nobody takes an old state for a new one"
+    broken = False
+    while (told := (await take(watcher))[-1])["unreachable_since"] is not None:
+        pass
+    assert told["state"]["campaign"]["slug"] == campaign.slug
+    (health,) = background.report()
+    assert (health.essential, health.failures >= 1) == (False, True)
     hub.leave(watcher)
 
 
