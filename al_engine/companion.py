@@ -7,7 +7,7 @@ from al_engine.supervisor import Child, Supervisor
 
 
 class CompanionFailed(Exception):
-    """The companion said that it cannot work as it was asked to; the message is its last line."""
+    """The companion says that it cannot work as it was asked to."""
 
 
 class Companion(AbstractContextManager["Companion"]):
@@ -29,5 +29,5 @@ class Companion(AbstractContextManager["Companion"]):
 
     def check(self) -> None:
         """Raise CompanionFailed if the child ended for good."""
-        for last_words in self._supervisor.failed.values():
-            raise CompanionFailed(last_words)
+        for name in self._supervisor.failed:
+            raise CompanionFailed(name)

@@ -123,8 +123,8 @@ class Supervisor:
         self._log_dir = log_dir
         self._kept: dict[str, _Kept] = {}
         self._requests: deque[Child | str] = deque()  # a child to add, or a name to remove
-        # The last line of each child that failed for good, by name.
-        self.failed: dict[str, str] = {}
+        # The names of children that failed for good.
+        self.failed: set[str] = set()
         # Set when `run` has been told to end; others may wait on it.
         self.stopping = threading.Event()
         self._kill_now = False
@@ -259,7 +259,7 @@ class Supervisor:
             last_words = running.output.close()
             kept.running = None
             if kept.wanted and status == kept.child.fails_with:
-                self.failed[kept.child.name] = last_words
+                self.failed.add(kept.child.name)
                 kept.wanted = False
             elif kept.wanted:
                 end = f"ended with {status}" if status >= 0 else f"was killed by {_name(-status)}"

@@ -98,6 +98,12 @@ def report(
     EngineProcess.objects.filter(pk=process_id).update(**values)
 
 
+def last_error(*, process_id: int) -> str:
+    """What went wrong with it, as it was reported."""
+    found = EngineProcess.objects.filter(pk=process_id).values_list("last_error", flat=True)
+    return found.first() or ""
+
+
 def report_depths(*, depths: Mapping[int, int]) -> None:
     """Say how many queries each worker wants open in S, where that has changed."""
     with connection.cursor() as cursor:

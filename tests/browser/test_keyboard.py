@@ -67,8 +67,9 @@ def test_whatever_is_pressed_is_large_enough(start: Start, size: tuple[int, int]
     ann.press("1")
     ann.shown()
     assert ann.page.evaluate(TARGETS) == []
-    for opener in ("#help-open", "#session-open"):
+    for opener, sheet in (("#help-open", "#help"), ("#session-open", "#session")):
         ann.at(opener).click()
+        ann.at(sheet).wait_for()
         assert ann.page.evaluate(TARGETS) == []
         ann.page.keyboard.press("Escape")
     ann.at(".menu-open").click()

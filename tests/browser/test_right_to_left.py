@@ -27,7 +27,8 @@ SIZES: Final = [(1440, 900), (834, 1112), (390, 844)]
 
 
 def box(place: Locator) -> FloatRect:
-    """Where an element is."""
+    """Where an element is, once it is there: a sheet may be on its way yet."""
+    place.wait_for()
     found = place.bounding_box()
     assert found
     return found

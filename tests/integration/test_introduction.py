@@ -55,7 +55,7 @@ def test_examples_and_practice_come_with_their_classes_and_signed_addresses(
         assert len(answer[key]) == count
         for image in answer[key]:
             assert set(image) == {"choice", "url", "width", "height"}
-            assert re.fullmatch(r"/i/\d+/[0-9a-f]+\.png\?w=\d+&s=[\w-]+", image["url"])
+            assert re.fullmatch(r"/i/\d+/[0-9a-f]+\.png\?w=\d+&k=[\w-]+&s=[\w-]+", image["url"])
             seen.append(image["url"])
     assert len(set(seen)) == 12
 

@@ -2,9 +2,9 @@
 
 import os
 from argparse import ArgumentParser
-from typing import Any, NoReturn
+from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from al_engine.pools import processes
 from al_engine.pools.lookup import UnknownCampaignError, campaign_of
@@ -12,7 +12,7 @@ from al_engine.roles.crew import Crew
 from al_engine.roles.life import Ending, telling
 
 CANNOT_LOOK = 2
-"""The exit status where what was asked for cannot be: no such strategy, device or campaign."""
+"""The exit status where what was asked for cannot be: no such strategy, or no such device."""
 
 
 class Command(BaseCommand):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
             campaign = campaign_of(options["slug"])
             parts = processes.parts(ids=[int(each) for each in options["workers"].split(",")])
         except (UnknownCampaignError, ValueError) as error:
-            self.refuse(error)
+            raise CommandError(str(error)) from error
         with Ending(parent=os.getppid()) as ending, telling(parts):
             # Torch takes seconds to load.
             from al_engine.roles.worker import work
@@ -36,9 +36,7 @@ class Command(BaseCommand):
             try:
                 work(Crew(campaign, parts), options["device"], ending)
             except ValueError as error:
-                self.refuse(error)
-
-    def refuse(self, error: Exception) -> NoReturn:
-        """End for good: the last line is what `run_worker` tells people."""
-        self.stderr.write(" ".join(str(error).split()))
-        raise SystemExit(CANNOT_LOOK) from error
+                # For `run_worker` to tell.
+                for part in parts:
+                    processes.report(process_id=part.id, error=" ".join(str(error).split()))
+                raise SystemExit(CANNOT_LOOK) from error

@@ -76,7 +76,7 @@ class Command(BaseCommand):
 
                     ending.repeat(step)
             except CompanionFailed as error:
-                raise CommandError(str(error)) from error
+                raise CommandError(processes.last_error(process_id=crew.ids[0])) from error
             finally:
                 # So that the others take the cells at once, not when the leases run out.
                 with suppress(DatabaseError):
