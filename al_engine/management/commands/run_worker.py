@@ -71,12 +71,14 @@ class Command(BaseCommand):
                     filler = ending.patiently(lambda: Filler(crew))
 
                     def step() -> None:
-                        looker.check()
+                        try:
+                            looker.check()
+                        except CompanionFailed as error:
+                            why = processes.last_error(process_id=crew.ids[0])
+                            raise CommandError(why) from error
                         filler.step(listener)
 
                     ending.repeat(step)
-            except CompanionFailed as error:
-                raise CommandError(processes.last_error(process_id=crew.ids[0])) from error
             finally:
                 # So that the others take the cells at once, not when the leases run out.
                 with suppress(DatabaseError):
