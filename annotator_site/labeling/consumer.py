@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
 from al_engine.pools import labeled
+from al_engine.pools.labeled import Progress, Standing
 from annotator_site.labeling import protocol
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.desks import Desks
@@ -47,13 +48,7 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
         if desk is None:
             await _refuse(send, slug, refusal)
             return
-        async with desk.pool.connection() as conn:
-            person = await labeled.standing(
-                conn, campaign_id=desk.campaign.id, user_id=scope["user"].pk
-            )
-            progress = await labeled.read_progress(
-                await labeled.progress(conn, campaign_id=desk.campaign.id)
-            )
+        person, progress = await _stand(desk, scope["user"].pk)
     except (psycopg.Error, PoolTimeout, DatabaseError) as error:
         log.warning("The database is away: %s", " ".join(str(error).split()))
         await send({"type": "websocket.close", "code": int(CloseCode.TRY_AGAIN_LATER)})
@@ -135,6 +130,25 @@ async def _admit(user: Any, slug: str) -> tuple[Desk | None, CloseCode]:
     if user is None or not user.is_authenticated:
         return None, CloseCode.NOT_LOGGED_IN
     return await desks.desk(slug), CloseCode.NO_SUCH_CAMPAIGN
+
+
+async def _stand(desk: Desk, user_id: int) -> tuple[Standing | None, Progress]:
+    """Who this person is in the campaign, None where they may not label in it; how far it is."""
+    try:
+        return await _read(desk, user_id)
+    except PoolTimeout:
+        raise
+    except psycopg.OperationalError:
+        # Nobody may have used this connection since the server was started again.
+        return await _read(desk, user_id)
+
+
+async def _read(desk: Desk, user_id: int) -> tuple[Standing | None, Progress]:
+    campaign_id = desk.campaign.id
+    async with desk.pool.connection() as conn:
+        person = await labeled.standing(conn, campaign_id=campaign_id, user_id=user_id)
+        sizes = await labeled.progress(conn, campaign_id=campaign_id)
+        return person, await labeled.read_progress(sizes)
 
 
 async def _refuse(send: Any, slug: str, code: CloseCode) -> None:

@@ -38,6 +38,7 @@ WHERE: Final[dict[str, tuple[Any, str]]] = {
 def sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it comes to pass sooner than in life."""
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "STEADY_SECONDS", 0.3)
     monkeypatch.setattr(caretaker, "DELAYED_SECONDS", 0.02)
 
 
