@@ -134,6 +134,9 @@ def database(
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
+        # Also while something is on its way to it, which would else be repeated for a quarter of
+        # an hour. In milliseconds.
+        "tcp_user_timeout": 60_000,
         **parsed.pop("OPTIONS", {}),
     }
     ours = " ".join(f"-c {name}={value}" for name, value in timeouts.items())

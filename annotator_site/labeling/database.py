@@ -69,10 +69,12 @@ class Pool(AsyncConnectionPool[Connection]):
             try:
                 yield conn
             except psycopg.Error as error:
+                # What was wrong with this one is so with all of its time: their server is gone, or
+                # let them only read and may let new ones write.
+                stale = conn.closed or isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
                 if spoils_connection(error):
                     await conn.close()
-                if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
-                    # So have the others been told when they began, and would not notice its end.
+                if stale:
                     await self.drain()
                 raise
 

@@ -36,9 +36,6 @@ async def watch_storage(desk: Desk) -> None:
                 _judge(desk, presence.problem)
             except DatabaseError as error:
                 log.warning("The storage was not looked at: %s", " ".join(str(error).split()))
-            except Exception:
-                # One bug must not leave everybody held back, or nobody.
-                log.exception("The storage was not looked at.")
         await asyncio.sleep(LOOK_SECONDS)
 
 
@@ -61,8 +58,6 @@ async def watch_files(desk: Desk) -> None:
                 )
         except (DatabaseError, StorageAway) as error:
             log.warning("Files were not looked at: %s", " ".join(str(error).split()))
-        except Exception:
-            log.exception("Files were not looked at.")
         with suppress(TimeoutError):
             async with asyncio.timeout(REST_SECONDS):
                 await desk.reported.wait()

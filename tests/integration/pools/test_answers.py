@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from stock import add_images, make_version
 
-from al_engine.pools import query
+from al_engine.pools import query, unlabeled
 from al_engine.pools.models import (
     Assignment,
     Consensus,
@@ -221,6 +221,8 @@ def test_staleness_is_what_the_model_behind_the_query_had_not_seen(
     version = None
     if seen is not None:
         version = make_version(pools.campaign, 1, seen=seen)
+    # On a busy machine its leases may have run out meanwhile.
+    unlabeled.hold_cells(campaign_id=pools.id, worker_id=worker.pk, live_workers=1)
     query.refill(
         campaign_id=pools.id,
         worker_id=worker.pk,

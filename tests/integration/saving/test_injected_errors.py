@@ -8,8 +8,12 @@ path, other members at other steps; then the database works again, as it does in
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Final
+from uuid import uuid4
 
 import pytest
+from stock import make_annotator, stock
+
+from al_engine.pools.models import Assignment
 
 from .conftest import Sit, Table
 from .injector import Injector
@@ -68,10 +72,10 @@ _NTH = count()
 Act = Callable[[Table], None]
 
 
-def members() -> list[list[str]]:
-    """One of each class, the next one at the next step, in so many parts."""
+def members(every: int = 1) -> list[list[str]]:
+    """One of each class (of every third one), the next one at the next step, in so many parts."""
     nth = next(_NTH)
-    codes = [codes[nth % len(codes)] for codes in CLASSES.values()]
+    codes = [codes[nth % len(codes)] for codes in CLASSES.values()][nth % every :: every]
     return [codes[part::ROUNDS] for part in range(ROUNDS)]
 
 
@@ -113,6 +117,7 @@ def test_at_a_step_of_the_usual_transaction(sit: Sit, injector: Injector, step: 
     for codes in members():
         fail_through(table, injector, step, codes, labels)
     table.check()
+    assert not any(person.idle for person in table.people), "there is something for everybody"
 
 
 @pytest.mark.parametrize("step", EVERYTHING)
@@ -120,6 +125,42 @@ def test_at_a_step_of_a_transaction_with_everything(
     sit: Sit, injector: Injector, step: str
 ) -> None:
     table = sit(5 * ROUNDS + 20)
-    for codes in members():
+    # Each class was raised at the steps of the usual transaction already.
+    for codes in members(every=3 if step in USUAL else 1):
         fail_through(table, injector, step, codes, everything)
+    table.check()
+
+
+@pytest.mark.parametrize("step", ["vouch", "answer_receipts"])
+def test_at_a_step_of_what_a_crash_took(sit: Sit, injector: Injector, step: str) -> None:
+    table = sit(6 * ROUNDS + 20)
+    somebody = make_annotator(table.campaign).annotator_id
+    for codes in members():
+        # The claims are lost, and somebody at another process has the turns by now.
+        lost = [next(iter(person.held)) for person in table.people]
+        Assignment.objects.filter(pk__in=lost).update(annotator_id=somebody, session=uuid4())
+        fail_through(table, injector, step, codes, labels)
+    table.check()
+
+
+@pytest.mark.parametrize("step", ["claim_for", "shortage"])
+def test_at_a_step_of_a_claim_from_an_empty_pool(sit: Sit, injector: Injector, step: str) -> None:
+    table = sit(15)  # which is what three people hold
+    ann, *_ = table.people
+    for codes in members():
+        told = [list(person.idle) for person in table.people]
+        with injector.failing(step, codes[0]):
+            table.act(lambda: ann.label())
+            for code in codes:
+                injector.change(code)
+                injector.await_failures(2)
+            table.until(lambda: not ann.open)
+            assert [person.idle for person in table.people] == told, "nobody knows whether it is so"
+        stock(table.campaign, 1)
+        table.settle(held=5)
+    stock(table.campaign, 1)
+    for _ in range(6):
+        table.act(lambda: [person.label() for person in table.people if person.held])
+        table.until(lambda: not any(person.open for person in table.people))
+    table.until(lambda: all(person.idle[-1:] == ["finished"] for person in table.people))
     table.check()

@@ -11,7 +11,7 @@ from django.test import Client
 from al_engine.pools import query, signals
 from annotator_site import background as module
 from annotator_site.background import Health, background
-from annotator_site.labeling import caretaker, desks
+from annotator_site.labeling import caretaker, desks, storage_watch
 from annotator_site.labeling.aside import Aside
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.desks import Desks
@@ -27,17 +27,22 @@ WHERE: Final[dict[str, tuple[Any, str]]] = {
     "delays of {}": (caretaker, "_tell_delay"),
     "news of {}": (caretaker, "payload"),
     "spares of {}": (query, "filled_by"),
+    "storage of {}": (storage_watch, "_look"),
+    "files of {}": (storage_watch, "with_files"),
     "disk": (Disk, "_flush_and_tell"),
     "signals": (Desks, "_heard"),
     "campaigns": (Desks, "_reload"),
 }
 """What each of them calls, by its name."""
+SELDOM: Final = {"questions of {}"}
+"""Has nothing to do until the classes change."""
 
 
 @pytest.fixture(autouse=True)
 def sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it comes to pass sooner than in life."""
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "STEADY_SECONDS", 0.3)
     monkeypatch.setattr(caretaker, "DELAYED_SECONDS", 0.02)
 
 
@@ -47,6 +52,8 @@ def polling() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(desks, "_POLL_SECONDS", 0.05)
         patch.setattr(caretaker, "TICK_SECONDS", 0.05)
+        patch.setattr(storage_watch, "LOOK_SECONDS", 0.05)
+        patch.setattr(storage_watch, "REST_SECONDS", 0.05)
         yield
 
 
@@ -96,7 +103,9 @@ def _fail(*_: object, **__: object) -> Any:
 def test_these_are_all_tasks_that_there_are(sit: Sit) -> None:
     table = sit(40)
     slug = table.campaign.slug
-    assert {name.format(slug) for name in WHERE} == {each.name for each in background.report()}
+    assert {name.format(slug) for name in WHERE.keys() | SELDOM} == {
+        each.name for each in background.report()
+    }
     assert {name for name in WHERE if health_of(table, name).essential} == {
         *("desk of {}", "aside of {}", "leases of {}", "disk"),
     }
