@@ -204,6 +204,10 @@ def run_once(var: Path, people: int, options: argparse.Namespace) -> tuple[str, 
     images = max(LEAST_IMAGES, int(1.3 * people * (options.seconds + 10) / options.think))
     slug = f"load-{people}"
     campaign, tokens = a_campaign(slug, people=people, images=images, preset=options.preset)
+    # What was written for this is on the disk before anybody's answers are.
+    with connection.cursor() as cursor:
+        cursor.execute("CHECKPOINT")
+    os.sync()
     depths, over = Depths(), threading.Event()
     with site(var) as port:
         watcher = threading.Thread(target=watch, args=(campaign.pk, depths, over))
