@@ -25,6 +25,9 @@ _ENDPOINT: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?/?")
 # Milliseconds. Nothing may hold a row lock while it sleeps (a stopped process, a lost machine),
 # and nothing may wait for a lock so long that people notice nothing but silence.
 SERVER_TIMEOUTS_MS = {"idle_in_transaction_session_timeout": 30_000, "lock_timeout": 15_000}
+# One question takes one core of the database and gets no machine code made for it: the rest belongs
+# to people who label.
+SERVER_SETTINGS = {"max_parallel_workers_per_gather": "0", "jit": "off"}
 # Web requests only: a migration or an export may rightly take minutes in one statement.
 WEB_STATEMENT_TIMEOUT_MS = 30_000
 
@@ -124,9 +127,9 @@ def database(
         if url
         else {"ENGINE": "django.db.backends.postgresql", "PASSWORD": "", **bundled}
     )
-    timeouts = dict(SERVER_TIMEOUTS_MS)
+    settings: dict[str, object] = {**SERVER_TIMEOUTS_MS, **SERVER_SETTINGS}
     if role == "web":
-        timeouts["statement_timeout"] = WEB_STATEMENT_TIMEOUT_MS
+        settings["statement_timeout"] = WEB_STATEMENT_TIMEOUT_MS
     options: dict[str, Any] = {
         "connect_timeout": 5,
         "application_name": application_name,
@@ -139,7 +142,7 @@ def database(
         "tcp_user_timeout": 60_000,
         **parsed.pop("OPTIONS", {}),
     }
-    ours = " ".join(f"-c {name}={value}" for name, value in timeouts.items())
+    ours = " ".join(f"-c {name}={value}" for name, value in settings.items())
     options["options"] = f"{ours} {options.get('options', '')}".strip()
     if role == "web":
         # Under ASGI a connection must not live as long as a thread; the pool keeps a few warm,

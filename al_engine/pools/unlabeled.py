@@ -3,6 +3,7 @@
 D_j of the paper is the unlabeled images of the cells that worker j holds now.
 """
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from django.db.models.functions import Now
 from al_engine.pools.models import Cell, Image
 from al_engine.pools.models.image import CELLS
 from al_engine.pools.processes import SILENT_AFTER_SECONDS
+from al_engine.pools.sizes import sizes
 from al_engine.pools.sql import statement
 
 CELL_LEASE_SECONDS: Final = 8.0
@@ -26,6 +28,9 @@ _MOVED_AT_ONCE: Final = 2_000
 
 _SMALL: Final = 20_000
 """Images up to which putting all of D in random order is the quicker draw."""
+_MORE_TRIES: Final = 1.3
+_TRIES: Final = 50
+"""Positions that are tried beyond those that find enough on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +150,19 @@ def draw_at_random(*, campaign_id: int, cells: list[int], count: int) -> list[Ca
         cursor.execute(
             "SELECT max(position) FROM pools_image WHERE campaign_id = %s", [campaign_id]
         )
-        last = cursor.fetchone()[0] or 0
-        if last > _SMALL:
+        places = (cursor.fetchone()[0] or 0) + 1
+        hits = sizes(campaign_id=campaign_id).unlabeled / places * len(cells) / CELLS
+        tries = math.ceil(count / hits * _MORE_TRIES) + _TRIES if hits > 0 else places
+        if places > _SMALL and tries < places // 2:
             cursor.execute(
-                """SELECT id, position, cell FROM pools_image
-                   WHERE campaign_id = %s AND resting = 'unlabeled' AND cell = ANY(%s)
-                     AND position = ANY(%s)
-                   ORDER BY random() LIMIT %s""",
-                [campaign_id, cells, random.sample(range(last + 1), min(last, 50 * count)), count],
+                """SELECT image.id, image.position, image.cell
+                   FROM unnest(%s::int[]) AS tried(position)
+                   CROSS JOIN LATERAL (SELECT id, position, cell, resting FROM pools_image
+                                       WHERE campaign_id = %s AND position = tried.position
+                                       LIMIT 1) image
+                   WHERE image.resting = 'unlabeled' AND image.cell = ANY(%s)
+                   LIMIT %s""",
+                [random.sample(range(places), tries), campaign_id, cells, count],
             )
             found = cursor.fetchall()
             if len(found) == count:

@@ -13,7 +13,7 @@ from django.db import Error as DatabaseError
 
 from al_engine.pools import campaigns, processes, query, sizes
 from al_engine.pools.models import Campaign, Sample
-from al_engine.pools.signals import NOTIFY, payload
+from al_engine.pools.signals import NOTIFY, Kind, payload
 from al_engine.pools.turns import Spare
 from annotator_site.labeling import protocol
 from annotator_site.labeling.desk import Desk
@@ -92,21 +92,22 @@ def _tell_delay(session: Session, now: float) -> None:
         session.deliver(protocol.notice("saving_delayed"))
 
 
-async def tell_news(desk: Desk) -> None:
-    """Wake the servers for new labels, for ever, at most once in NEWS_SECONDS.
+async def tell_engine(desk: Desk, kind: Kind, news: asyncio.Event) -> None:
+    """Wake the engine whenever there is `news`, for ever, at most once in NEWS_SECONDS.
 
-    Not in the labels' transaction: commits that notify wait for one another.
+    Servers for new labels; workers, who refill at once when people wait. Not in the desk's own
+    round: commits that notify wait for one another, and for the disk of the slowest of them.
     """
-    trouble = Trouble("Telling servers of labels fails")
+    trouble = Trouble(f"Telling the engine of {kind} fails")
     while True:
-        await desk.news.wait()
-        desk.news.clear()
+        await news.wait()
+        news.clear()
         try:
             async with desk.pool.connection() as conn:
-                await conn.execute(NOTIFY, {"payload": payload("labels", desk.campaign.id)})
+                await conn.execute(NOTIFY, {"payload": payload(kind, desk.campaign.id)})
             trouble.over()
         except (psycopg.Error, OSError) as error:
-            desk.news.set()
+            news.set()
             await asyncio.sleep(trouble.failed(error))
         await asyncio.sleep(NEWS_SECONDS)
 

@@ -16,7 +16,6 @@ from uuid import UUID
 
 from al_engine.pools import query
 from al_engine.pools.labeled import Progress
-from al_engine.pools.signals import NOTIFY, payload
 from al_engine.pools.turns import Shortage, Turn
 from annotator_site.labeling import faults, protocol, transaction
 from annotator_site.labeling.aside import Aside
@@ -65,6 +64,8 @@ class Desk:
         self._no_claims_until = 0.0
         # Set when servers have something to learn.
         self.news = self._committed.news
+        # Set when somebody waits for a query.
+        self.hungry = asyncio.Event()
         # Set when S may have what a newer model chose.
         self.fresher = asyncio.Event()
         self.progress = Progress(labeled=0, total=0, answers=0)
@@ -300,8 +301,7 @@ class Desk:
                 )
                 if len(turns) < wanted:
                     self._shortage = await query.shortage(conn, campaign_id=self.campaign.id)
-                    # Workers refill at once when people wait, not when they look next.
-                    await conn.execute(NOTIFY, {"payload": payload("hungry", self.campaign.id)})
+                    self.hungry.set()
         except Exception as error:
             self._claim_later(claim, error, maybe_claimed=True)
             for session in sessions[_EXACT_CLAIMS:]:

@@ -21,7 +21,7 @@ from annotator_site.labeling.caretaker import (
     give_back_all,
     look_after,
     tell_delays,
-    tell_news,
+    tell_engine,
 )
 from annotator_site.labeling.database import Pool
 from annotator_site.labeling.desk import Desk
@@ -85,7 +85,8 @@ class Desks:
         slug = desk.campaign.slug
         minor = {
             f"delays of {slug}": partial(tell_delays, desk),
-            f"news of {slug}": partial(tell_news, desk),
+            f"news of {slug}": partial(tell_engine, desk, "labels", desk.news),
+            f"hunger of {slug}": partial(tell_engine, desk, "hungry", desk.hungry),
             f"spares of {slug}": partial(exchange_spares, desk),
             f"storage of {slug}": partial(watch_storage, desk),
             f"files of {slug}": partial(watch_files, desk),

@@ -26,6 +26,7 @@ WHERE: Final[dict[str, tuple[Any, str]]] = {
     "leases of {}": (Desk, "revoke"),
     "delays of {}": (caretaker, "_tell_delay"),
     "news of {}": (caretaker, "payload"),
+    "hunger of {}": (caretaker, "payload"),
     "spares of {}": (query, "filled_by"),
     "storage of {}": (storage_watch, "_look"),
     "files of {}": (storage_watch, "with_files"),
