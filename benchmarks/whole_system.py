@@ -2,7 +2,7 @@
 
 `up` runs with one server and ten workers on the cores that also carry the load generator and
 PostgreSQL, on a campaign with the default settings. Prints a table and writes it to
-docs/benchmarks/whole_system.md, with the depth of S over time.
+docs/benchmarks/whole_system.md (whole_system_PRESET.md), with the depth of S over time.
 
     python benchmarks/whole_system.py [--people 10 100 300 1000] [--seconds 300] [--preset paper]
 """
@@ -32,7 +32,7 @@ from benchmarks.large.drawings import store_drawings  # noqa: E402
 from benchmarks.load import place  # noqa: E402
 from benchmarks.load.crowd import Crowd, Figures, Load  # noqa: E402
 
-REPORT: Final = ROOT / "docs" / "benchmarks" / "whole_system.md"
+REPORTS: Final = ROOT / "docs" / "benchmarks"
 CLASSES: Final = 10
 LEAST_IMAGES: Final = 30_000
 COLUMNS: Final = (
@@ -277,7 +277,8 @@ def main() -> None:
     )
     print(text)
     if not options.no_report:
-        REPORT.write_text(text, encoding="utf-8")
+        name = f"whole_system_{options.preset}" if options.preset else "whole_system"
+        (REPORTS / f"{name}.md").write_text(text, encoding="utf-8")
 
 
 def _words(options: argparse.Namespace) -> str:

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from psycopg import AsyncConnection, AsyncCursor
 
 from al_engine.pools import processes, signals
-from al_engine.pools.sql import integers, statement, uuids
+from al_engine.pools.sql import BY_INDEX, integers, statement, uuids
 from al_engine.pools.turns import Demand, Shortage, Spare, Turn
 
 Row = tuple[Any, ...]
@@ -94,7 +94,7 @@ def refill_together(*, campaign_id: int, refills: Sequence[Refill]) -> Refilled:
     withdrawn = stored = 0
     with transaction.atomic(), connection.cursor() as cursor:
         # Else a slow disk would have people wait for what this transaction locks.
-        cursor.execute("SET LOCAL synchronous_commit = off")
+        cursor.execute(f"SET LOCAL synchronous_commit = off; {BY_INDEX}")
         if withdraw:
             cursor.execute(
                 statement("withdraw"),
@@ -137,7 +137,8 @@ def refill_together(*, campaign_id: int, refills: Sequence[Refill]) -> Refilled:
 
 def open_queries(*, campaign_id: int, cells: Sequence[int]) -> list[OpenQuery]:
     """The open, untouched queries of these cells: the worker's part of the depth of S."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(BY_INDEX)
         cursor.execute(statement("open_queries"), {"campaign": campaign_id, "cells": list(cells)})
         return [OpenQuery(*row) for row in cursor.fetchall()]
 

@@ -7,7 +7,15 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Final
 from uuid import UUID
+
+BY_INDEX: Final = (
+    "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off;"
+    " SET LOCAL enable_mergejoin = off;"
+)
+"""For a transaction about a few rows of large tables. PostgreSQL counts its tables once a minute at
+most: of a young campaign it does not know that they are large."""
 
 
 @cache

@@ -1,18 +1,27 @@
 -- Put workers' selections into S: images of cells that they hold now and that are still in D.
--- A worker that slept through the end of its leases changes nothing.
+-- A worker that slept through the end of its leases changes nothing. LATERAL and LIMIT: one by one
+-- by their keys, whatever the planner knows of the tables.
 WITH pick AS MATERIALIZED (
     SELECT *
     FROM unnest(%(images)s::bigint[], %(strategies)s::text[], %(scores)s::float8[],
                 %(purposes)s::text[], %(versions)s::bigint[], %(workers)s::bigint[])
       AS t(image_id, strategy, score, purpose, version_id, worker_id)
 ),
+held AS MATERIALIZED (
+    SELECT pick.*
+    FROM pick
+    CROSS JOIN LATERAL (SELECT image.campaign_id, image.cell FROM pools_image image
+                        WHERE image.id = pick.image_id LIMIT 1) image
+    CROSS JOIN LATERAL (SELECT cell.worker_id, cell.lease_expires FROM pools_cell cell
+                        WHERE cell.campaign_id = image.campaign_id AND cell.cell = image.cell
+                        LIMIT 1) cell
+    WHERE image.campaign_id = %(campaign)s
+      AND cell.worker_id = pick.worker_id AND cell.lease_expires > clock_timestamp()
+),
 taken AS (
     UPDATE pools_image image SET state = 'queried'
-    FROM pick, pools_cell cell
+    FROM held pick
     WHERE image.id = pick.image_id AND image.state = 'unlabeled'
-      AND image.campaign_id = %(campaign)s
-      AND cell.campaign_id = image.campaign_id AND cell.cell = image.cell
-      AND cell.worker_id = pick.worker_id AND cell.lease_expires > clock_timestamp()
     RETURNING image.id, image.cell, pick.strategy, pick.score, pick.purpose, pick.version_id,
               pick.worker_id
 ),

@@ -12,8 +12,10 @@ WITH spare AS MATERIALIZED (
            AND coalesce(q.model_version_id < %(newest)s, %(random)s) AS outdated
     FROM unnest(%(turns)s::bigint[], %(sessions)s::uuid[], %(keep)s::int[], %(ready)s::bool[])
          WITH ORDINALITY AS given (turn, session, keep, ready, place)
-    JOIN pools_assignment a ON a.id = given.turn AND a.state = 'leased'
+    CROSS JOIN LATERAL (SELECT a.campaign_id, a.state, a.query_id FROM pools_assignment a
+                        WHERE a.id = given.turn LIMIT 1) a
     JOIN pools_query q ON q.id = a.query_id
+    WHERE a.campaign_id = %(campaign)s AND a.state = 'leased'
 ),
 chosen AS MATERIALIZED (
     SELECT ranked.turn
@@ -33,7 +35,7 @@ gone AS MATERIALIZED (
     JOIN pools_assignment a ON a.id = chosen.turn
     JOIN pools_query q ON q.id = a.query_id
     JOIN pools_image image ON image.id = a.image_id
-    WHERE a.campaign_id = %(campaign)s AND a.state = 'leased' AND q.state = 'open'
+    WHERE a.state = 'leased' AND q.state = 'open'
       AND NOT EXISTS (SELECT 1 FROM pools_assignment other
                       WHERE other.image_id = a.image_id AND other.query_id = q.id
                         AND other.id <> a.id)

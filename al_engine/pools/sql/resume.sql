@@ -3,8 +3,8 @@ UPDATE pools_assignment a
 SET session = %(session)s::uuid,
     lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
 FROM pools_image image
-WHERE a.campaign_id = %(campaign)s AND a.state = 'leased'
-  AND a.annotator_id = %(annotator)s AND a.session = %(former)s::uuid
+-- A person is one campaign's: what they hold is found by who they are.
+WHERE a.state = 'leased' AND a.annotator_id = %(annotator)s AND a.session = %(former)s::uuid
   AND image.id = a.image_id
   AND EXISTS (SELECT 1 FROM pools_campaign c
               WHERE c.id = %(campaign)s AND c.state = 'running')

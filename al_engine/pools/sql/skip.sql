@@ -12,7 +12,7 @@ skipped AS (
         skip_detail = said.detail, skipped_at = clock_timestamp(), session = NULL,
         lease_expires = NULL
     FROM said
-    WHERE a.id = said.turn_id AND a.campaign_id = %(campaign)s
+    WHERE a.id = said.turn_id AND a.id = ANY(%(turns)s::bigint[]) AND a.campaign_id = %(campaign)s
       AND a.state = 'leased' AND a.annotator_id = said.annotator_id
     RETURNING a.query_id, a.image_id
 )

@@ -1,12 +1,21 @@
 -- Take queries out of S again, those alone of which nobody holds, answered or skipped a turn.
 -- Whatever somebody is claiming right now is locked and therefore left alone.
-WITH target AS MATERIALIZED (
-    SELECT q.id, q.image_id
-    FROM pools_query q
-    JOIN pools_image image ON image.id = q.image_id
-    JOIN pools_cell cell ON cell.campaign_id = q.campaign_id AND cell.cell = q.cell
-    WHERE q.id = ANY(%(queries)s::bigint[]) AND q.campaign_id = %(campaign)s AND q.state = 'open'
+WITH theirs AS MATERIALIZED (
+    SELECT given.query_id
+    FROM unnest(%(queries)s::bigint[]) AS given(query_id)
+    CROSS JOIN LATERAL (SELECT q.campaign_id, q.cell FROM pools_query q
+                        WHERE q.id = given.query_id LIMIT 1) q
+    CROSS JOIN LATERAL (SELECT cell.worker_id, cell.lease_expires FROM pools_cell cell
+                        WHERE cell.campaign_id = q.campaign_id AND cell.cell = q.cell LIMIT 1) cell
+    WHERE q.campaign_id = %(campaign)s
       AND cell.worker_id = ANY(%(workers)s::bigint[]) AND cell.lease_expires > clock_timestamp()
+),
+target AS MATERIALIZED (
+    SELECT q.id, q.image_id
+    FROM theirs
+    JOIN pools_query q ON q.id = theirs.query_id
+    JOIN pools_image image ON image.id = q.image_id
+    WHERE q.state = 'open'
     ORDER BY q.id
     FOR NO KEY UPDATE OF q, image SKIP LOCKED
 ),

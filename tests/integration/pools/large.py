@@ -7,17 +7,18 @@ from django.db import connection
 _FILL: Final = """
 INSERT INTO pools_image (campaign_id, position, sha256, name, key, width, height, size, cell,
                          split, state, problem)
-SELECT %(campaign)s, n, lpad(n::text, 64, '0'), n || '.png', 'images/' || n, 8, 8, 100, n %% 64,
-       'pool', CASE WHEN n < 6000 THEN 'queried' WHEN n < 16000 THEN 'labeled'
+SELECT %(campaign)s, n + 100, lpad(n::text, 64, '0'), n || '.png', 'images/' || n, 8, 8, 100,
+       n %% 64, 'pool', CASE WHEN n < 6000 THEN 'queried' WHEN n < 16000 THEN 'labeled'
                     ELSE 'unlabeled' END, ''
 FROM generate_series(0, 29999) n;
 
 INSERT INTO pools_query (campaign_id, image_id, cell, state, strategy)
 SELECT campaign_id, id, cell, CASE state WHEN 'queried' THEN 'open' ELSE 'closed' END, 'margin'
-FROM pools_image WHERE campaign_id = %(campaign)s AND state IN ('queried', 'labeled');
+FROM pools_image
+WHERE campaign_id = %(campaign)s AND state IN ('queried', 'labeled') AND position >= 100;
 INSERT INTO pools_query (campaign_id, image_id, cell, state, strategy, closed_at)
 SELECT campaign_id, id, cell, 'withdrawn', 'margin', now() - interval '1 hour'
-FROM pools_image WHERE campaign_id = %(campaign)s AND position < 5000;
+FROM pools_image WHERE campaign_id = %(campaign)s AND position BETWEEN 100 AND 5099;
 
 INSERT INTO pools_assignment (campaign_id, query_id, image_id, state, annotator_id, session,
                               lease_expires)
@@ -29,7 +30,8 @@ SELECT q.campaign_id, q.id, q.image_id,
        CASE WHEN q.state = 'open' AND q.id %% 2 = 0 THEN gen_random_uuid() END,
        CASE WHEN q.state = 'open' AND q.id %% 2 = 0
             THEN now() + q.id %% 120 * interval '1 s' END
-FROM pools_query q WHERE q.campaign_id = %(campaign)s AND q.state <> 'withdrawn';
+FROM pools_query q
+WHERE q.campaign_id = %(campaign)s AND q.state <> 'withdrawn' AND q.strategy = 'margin';
 
 INSERT INTO pools_label (campaign_id, image_id, query_id, assignment_id, annotator_id, choice_id,
                          client_id, shown_ms)
@@ -53,6 +55,9 @@ SELECT (SELECT array_agg(id) FROM (SELECT id FROM pools_query
 
 
 def fill(campaign_id: int, people: list[int], choices: list[int]) -> None:
-    """30,000 images: 14,000 in D, 6,000 in S, half of them held, 10,000 in L, answered once."""
+    """30,000 images: 14,000 in D, 6,000 in S, half of them held, 10,000 in L, answered once.
+
+    At positions from 100 on: a few may be there already.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_FILL, {"campaign": campaign_id, "people": people, "choice": choices[0]})

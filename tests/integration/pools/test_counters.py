@@ -21,10 +21,11 @@ from al_engine.pools.models import (
     Query,
     Sample,
 )
+from al_engine.pools.query import Connection
 from al_engine.pools.sizes import Sizes
 from annotator_site.labeling.batch import Batch
 
-from .conftest import MakePools, OpenDesk, Pools, Run, in_background
+from .conftest import MakePools, OpenConnection, OpenDesk, Pools, Run, in_background
 from .desk import Desk
 
 
@@ -115,6 +116,36 @@ def test_the_counts_are_right_when_many_write_at_once(
     assert (now.labeled, now.unlabeled, now.answers) == (60, 30, 60)
     assert Counter.objects.filter(campaign=pools.campaign).count() > 1, "writers seldom meet"
     pools.check()
+
+
+def test_backends_whose_process_ids_share_a_slot_do_not_wait_for_each_other(
+    make_pools: MakePools, open_connection: OpenConnection, run: Run
+) -> None:
+    pools = make_pools(2, asked=0)
+    one, two = sharing_a_slot(open_connection)
+    change = "UPDATE pools_image SET state = 'excluded', excluded_for = 'gone' WHERE position = %s"
+    run(one.execute("BEGIN"))
+    run(one.execute(change, [0]))
+    run(two.execute("SET lock_timeout = '50ms'"))
+    run(two.execute(change, [1]))
+    run(one.execute("COMMIT"))
+    assert sizes.sizes(campaign_id=pools.id) == Sizes(0, 0, 0, 2, 0, 0)
+    # Alone again, a backend has its own slot back.
+    run(one.execute("UPDATE pools_image SET state = 'unlabeled', excluded_for = ''"))
+    assert Counter.objects.filter(campaign=pools.campaign, slot=one.info.backend_pid % 16).exists()
+    assert sizes.sizes(campaign_id=pools.id).unlabeled == 2
+    pools.check()
+
+
+def sharing_a_slot(open_connection: OpenConnection) -> tuple[Connection, Connection]:
+    """Two connections whose backends begin at the same of the sixteen slots."""
+    by_slot: dict[int, Connection] = {}
+    while True:
+        conn = open_connection()
+        slot = conn.info.backend_pid % 16
+        if slot in by_slot:
+            return by_slot[slot], conn
+        by_slot[slot] = conn
 
 
 def test_a_campaign_is_deleted_with_everything_in_it_and_nothing_else(

@@ -36,6 +36,24 @@ def test_a_lease_lasts_as_long_as_the_campaign_says(
     assert LEASE_SECONDS - 10 < left(turn.turn_id) <= LEASE_SECONDS
 
 
+def test_a_renewal_waits_for_nobody_who_answers(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    """Who answers may wait for a turn that is being renewed: both waiting would stand still."""
+    pools = make_pools(2)
+    desk, caretaker, ann = open_desk(pools), open_desk(pools), pools.people[0]
+    answered, kept = run(desk.claim(ann, 2))
+    run(caretaker.conn.execute("SET lock_timeout = '50ms'"))
+    run(desk.conn.execute("BEGIN"))
+    run(desk.answer(ann, answered.turn_id, pools.choices[0]))
+    holders = [(ann, desk.session(ann).id)]
+    run(query.renew(caretaker.conn, campaign_id=pools.id, holders=holders, seconds=9_000))
+    run(desk.conn.execute("COMMIT"))
+    assert left(kept.turn_id) > 8_000
+    assert Assignment.objects.get(pk=answered.turn_id).state == "answered"
+    pools.check()
+
+
 def test_a_lease_that_ran_out_is_free_again_and_its_holder_is_remembered(
     make_pools: MakePools, open_desk: OpenDesk, run: Run
 ) -> None:

@@ -8,76 +8,19 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker
 
 from al_engine.pools import sql
-from al_engine.pools.models import EngineProcess
 from al_engine.pools.sql import statement
 
 from .conftest import OpenConnection, Pools, Run, empty_at_once, new_pools
-from .large import IDS, fill
+from .large import fill
+from .plans import DESK, ENGINE, generic, parameters_of
 
 BIG = {"pools_image", "pools_query", "pools_assignment", "pools_label", "pools_consensus"}
-SESSIONS = [UUID(int=number) for number in range(8)]
-
-# What each statement finds by which index; {table.alias: index}.
-DESK = {
-    "claim": {"a": "assignment_open"},
-    "claim_for": {"a": "assignment_open", "mine": "assignment_once"},
-    "lock": {"a": "pools_assignment_pkey", "image": "pools_image_pkey"},
-    "lock_labels": {
-        "a": "pools_assignment_pkey",
-        "l": "label_message_once",
-        "image": "pools_image_pkey",
-    },
-    "answer": {"a": "pools_assignment_pkey", "q": "pools_query_pkey", "other": "assignment_once"},
-    "answer_receipts": {"label": "label_message_once", "a": "pools_assignment_pkey"},
-    "settle": {
-        "l": "label_person_once",
-        "image": "pools_image_pkey",
-        "a": "pools_assignment_pkey",
-        "live": "assignment_once",
-    },
-    "skip": {"a": "pools_assignment_pkey", "q": "pools_query_pkey"},
-    "skip_receipts": {"a": "pools_assignment_pkey"},
-    "exclude_bad": {"t": "pools_assignment_pkey", "a": "assignment_once"},
-    "known_labels": {"l": "label_message_once"},
-    "retract": {"l": "label_message_once"},
-    "unsettle": {"a": "pools_assignment_pkey", "image": "pools_image_pkey"},
-    "expire": {
-        "a": "assignment_expiry",
-        "q": "pools_query_pkey",
-        "image": "pools_image_pkey",
-    },
-    # By whose they are or, when most of them are renewed, all that are leased.
-    "renew": {"a": "assignment_"},
-    "fills": {"a": "assignment_open", "q": "pools_query_pkey"},
-    "recall": {
-        "a": "pools_assignment_pkey",
-        "q": "pools_query_pkey",
-        "image": "pools_image_pkey",
-        "other": "assignment_once",
-        "l": "label_person_once",
-    },
-    "resume": {"a": "assignment_held", "image": "pools_image_pkey"},
-    "vouch": {"a": "pools_assignment_pkey", "image": "pools_image_pkey", "q": "pools_query_image"},
-    "mine": {"l": "label_"},
-    "ask_again": {"a": "pools_assignment_pkey", "mine": "assignment_once"},
-}
-ENGINE = {
-    "open_queries": {"q": "query_open", "a": "assignment_once"},
-    "supply": {"a": "assignment_open", "q": "pools_query_pkey", "touched": "assignment_once"},
-    "put": {"image": "pools_image_pkey"},
-    "confirm": {"q": "pools_query_pkey", "a": "assignment_once"},
-    "withdraw": {"q": "pools_query_pkey", "a": "assignment_once"},
-    "set_aside": {"image": "pools_image_pkey", "a": "assignment_once"},
-    "put_back": {"image": "pools_image_pkey", "a": "assignment_once", "l": "label_person_once"},
-    "follow": {"c": "consensus_changes"},
-}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -100,53 +43,8 @@ def pools(transactional_db: None) -> Pools:
 
 @pytest.fixture(scope="module")
 def parameters(pools: Pools) -> dict[str, Any]:
-    """Something for every parameter there is, each like what a busy desk gives."""
-    with connection.cursor() as cursor:
-        cursor.execute(IDS, {"campaign": pools.id})
-        (queries, turns, images) = cursor.fetchone()
-    people = (pools.people * 2)[: len(turns)]
-    return {
-        "campaign": pools.id,
-        "annotators": people,
-        "claimers": people,
-        "sessions": SESSIONS * 8,
-        "want": 64,
-        "start": 0.5,
-        "lease_seconds": 120,
-        "seconds": 30.0,
-        "since": 10**9,
-        "ids": SESSIONS * 8,
-        "labels": SESSIONS * 8,
-        "turns": turns,
-        "queries": queries,
-        "choices": pools.choices[:1] * len(turns),
-        "shown": [700] * len(turns),
-        "lists": [None] * len(turns),
-        "reasons": ["unsure"] * len(turns),
-        "senders": ["person"] * len(turns),
-        "details": [""] * len(turns),
-        "kinds": ["gone"] * len(images),
-        "problems": ["The storage has no x.png."] * len(images),
-        "states": ["unlabeled", "queried"],
-        "problem": "Two people called it unusable.",
-        "images": images,
-        "cells": [1, 2, 3],
-        "annotator": pools.people[0],
-        "session": SESSIONS[0],
-        "former": SESSIONS[1],
-        "first": SESSIONS[0],
-        "last": SESSIONS[7],
-        "workers": [EngineProcess.objects.get(campaign=pools.campaign).pk] * len(images),
-        "strategies": ["margin"] * len(images),
-        "scores": [0.5] * len(images),
-        "purposes": ["active"] * len(images),
-        "newest": 1,
-        "random": True,
-        "keep": [1] * len(turns),
-        "ready": [True] * len(turns),
-        "most": 64,
-        "versions": [None] * len(images),
-    }
+    """Something for every parameter there is."""
+    return parameters_of(pools)
 
 
 def check(plan: dict[str, Any], wanted: dict[str, str]) -> None:
@@ -180,12 +78,6 @@ def bitmaps(node: dict[str, Any]) -> list[dict[str, Any]]:
 def is_big(node: dict[str, Any]) -> bool:
     """Whether a node reads a table that grows with the campaign."""
     return node.get("Relation Name") in BIG
-
-
-def generic(name: str) -> str:
-    """A statement with $1, $2 … for its parameters, as PostgreSQL plans it once for all."""
-    names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement(name))))
-    return re.sub(r"%\((\w+)\)s", lambda match: f"${names.index(match[1]) + 1}", statement(name))
 
 
 # In the first minutes of a campaign its tables know nothing of themselves.

@@ -71,6 +71,7 @@ def use_all(table: Table) -> None:
         person.label()
     table.desk.fresher.set()
     table.desk.news.set()
+    table.desk.hungry.set()
 
 
 @pytest.mark.parametrize("name", WHERE)
