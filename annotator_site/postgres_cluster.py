@@ -18,6 +18,9 @@ import psutil
 
 DATABASE = "nowait"
 USER = "nowait"
+"""The site's role: owns its database, makes others (tests do), and is no superuser, so that no
+statement of its can run a program or read a file of the server."""
+SUPERUSER = "postgres"
 PORT = 5432  # names the socket file; nothing listens on a port
 MAJOR_VERSION = "18"
 SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root; under root it runs as this user
@@ -199,7 +202,7 @@ def _make_cluster(place: Place, system_user: str | None) -> None:
         shutil.chown(unfinished, system_user)
     arguments = [
         f"--pgdata={unfinished}",
-        f"--username={USER}",
+        f"--username={SUPERUSER}",
         # Whoever reaches the socket may enter: its folder is private, and nothing else listens.
         "--auth-local=trust",
         "--auth-host=reject",
@@ -215,7 +218,7 @@ def _make_cluster(place: Place, system_user: str | None) -> None:
         result = _run(
             [str(_binaries() / "postgres"), "--single", "-D", str(unfinished), "postgres"],
             system_user,
-            stdin=f"CREATE DATABASE {DATABASE}\n",
+            stdin=f"CREATE ROLE {USER} LOGIN CREATEDB\nCREATE DATABASE {DATABASE} OWNER {USER}\n",
         )
     if result.returncode != 0:
         raise OSError(last_line(result.stderr or result.stdout))

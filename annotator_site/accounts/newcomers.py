@@ -15,9 +15,11 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from annotator_site.accounts.models import User
+from annotator_site.pooled import read
 from annotator_site.together import Together
 
-Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
+Connection = AsyncConnection[tuple[Any, ...]]
+Pool = AsyncConnectionPool[Connection]
 
 # `from_db` takes them in the order of the model's fields.
 _USER: Final = ("id", "password", "is_superuser", "username", "is_staff", "is_active")
@@ -80,9 +82,10 @@ class Newcomers:
         }
 
     async def _rows(self, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        pool = await self._pool()
-        async with pool.connection() as conn:
+        async def from_database(conn: Connection) -> list[tuple[Any, ...]]:
             return await (await conn.execute(statement, [values])).fetchall()
+
+        return await read(await self._pool(), from_database)
 
 
 def _user(columns: Sequence[Any]) -> User:

@@ -7,6 +7,7 @@ from psycopg_pool import AsyncConnectionPool
 from al_engine.pools import labeled
 from al_engine.pools.labeled import Progress, Standing
 from al_engine.pools.query import Connection
+from annotator_site.pooled import read
 from annotator_site.together import Together
 
 
@@ -26,9 +27,10 @@ class Reception:
         return await self._together.get(user_id)
 
     async def _read(self, user_ids: Sequence[int]) -> Mapping[int, tuple[Standing, Progress]]:
-        async with self._pool.connection() as conn:
+        async def from_database(conn: Connection) -> tuple[dict[int, Standing], Progress]:
             people = await labeled.standings(conn, campaign_id=self._campaign_id, user_ids=user_ids)
-            progress = await labeled.read_progress(
-                await labeled.progress(conn, campaign_id=self._campaign_id)
-            )
+            sizes = await labeled.progress(conn, campaign_id=self._campaign_id)
+            return people, await labeled.read_progress(sizes)
+
+        people, progress = await read(self._pool, from_database)
         return {user_id: (person, progress) for user_id, person in people.items()}

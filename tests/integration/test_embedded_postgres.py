@@ -85,6 +85,31 @@ def test_a_new_server_is_durable_private_and_only_on_its_socket(var: Path) -> No
     assert not embedded_postgres.is_answering(var)
 
 
+BEYOND_THE_SITE = {
+    "a program": "COPY (SELECT 1) TO PROGRAM 'cat'",
+    "a program's output": "CREATE TEMP TABLE t (x text); COPY t FROM PROGRAM 'id'",
+    "a file": "COPY (SELECT 1) TO '/tmp/nowait-never'",
+    "reading a file": "SELECT pg_read_file('PG_VERSION')",
+    "the server's settings": "ALTER SYSTEM SET fsync = off",
+    "another role": "CREATE ROLE intruder SUPERUSER",
+    "itself": "ALTER ROLE nowait SUPERUSER",
+    "code of the server": "CREATE FUNCTION f() RETURNS int AS 'libc', 'getpid' LANGUAGE c",
+    "large objects of files": "SELECT lo_import('/etc/hostname')",
+    "the catalog": "DELETE FROM pg_statistic",
+}
+
+
+def test_the_site_is_no_superuser(var: Path) -> None:
+    embedded_postgres.ensure_running(var)
+    with connect(var) as connection:
+        for statement in BEYOND_THE_SITE.values():
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement.encode())
+        # Its own database is its own.
+        connection.execute("CREATE TABLE label (n int)")
+        connection.execute("VACUUM (ANALYZE) label")
+
+
 def test_what_was_committed_survives_every_kind_of_kill(var: Path) -> None:
     embedded_postgres.ensure_running(var)
     with connect(var) as connection:

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import connection, connections
 from django.test import Client
 
 from annotator_site import environment
 from annotator_site.accounts.models import User
+from annotator_site.checks import check_privileges
 from annotator_site.log_lines import LineFormatter
+from annotator_site.postgres_cluster import SUPERUSER
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -140,6 +142,20 @@ def test_a_server_that_may_lose_acknowledged_labels_is_refused() -> None:
     errors = run_checks(databases=["default"])
     assert [error.id for error in errors] == ["nowait.E001"]
     assert "synchronous_commit" in errors[0].msg
+
+
+@pytest.mark.django_db
+def test_a_site_that_connects_as_a_superuser_is_warned_of() -> None:
+    boss = connection.copy()
+    boss.settings_dict["USER"] = SUPERUSER
+    connections["boss"] = boss
+    try:
+        (warning,) = check_privileges(None, ["boss"])
+    finally:
+        boss.close()
+        del connections["boss"]
+    assert warning.id == "nowait.W001"
+    assert "superuser postgres" in warning.msg
 
 
 @pytest.mark.django_db

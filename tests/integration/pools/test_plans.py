@@ -80,26 +80,16 @@ def is_big(node: dict[str, Any]) -> bool:
     return node.get("Relation Name") in BIG
 
 
-# In the first minutes of a campaign its tables know nothing of themselves.
-YOUNG = ["claim", "claim_for", "lock", "answer", "answer_receipts", "settle"]
-
-
 @pytest.mark.parametrize("plan", ["custom", "generic"])
-@pytest.mark.parametrize(
-    ("name", "age"), [(name, "known") for name in DESK] + [(name, "young") for name in YOUNG]
-)
+@pytest.mark.parametrize("name", DESK)
 def test_the_labeling_path_finds_everything_by_its_index(
     parameters: dict[str, Any],
     open_connection: OpenConnection,
     run: Run,
     name: str,
     plan: str,
-    age: str,
 ) -> None:
     conn = open_connection()
-    if age == "young":
-        run(conn.execute("BEGIN"))
-        run(conn.execute("DELETE FROM pg_statistic"))
     if plan == "custom":
         cursor = run(conn.execute(f"EXPLAIN (FORMAT JSON) {statement(name)}", parameters))
     else:
