@@ -18,7 +18,8 @@ from al_engine.pools import images as pool_images
 from al_engine.pools import storage
 from al_engine.pools.images import DisplayFile, KnownImage, NewImage
 from al_engine.pools.models import Campaign, Choice
-from annotator_site.campaigns.known_labels import KnownLabels, known_labels, survey
+from annotator_site.campaigns.known_labels import KnownLabels, known_labels
+from annotator_site.campaigns.layout import survey
 from annotator_site.campaigns.sources import Entry, open_source
 from annotator_site.campaigns.stored_images import mend_image, take_image
 
@@ -56,6 +57,8 @@ class ImportReport:
     """Of the duplicates: they belong to another split, and stay there."""
     label_problems: tuple[str, ...]
     """What did not fit of the known labels, a sentence each."""
+    name_notes: tuple[str, ...]
+    """How names were read that do not say how their characters are stored, a sentence each."""
     seconds: float
 
 
@@ -82,6 +85,7 @@ def import_images(
     source: Path,
     split: str = "pool",
     known: str | Path | None = None,
+    name_encoding: str | None = None,
     restore: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> ImportReport:
@@ -89,17 +93,19 @@ def import_images(
 
     `split`: pool, holdout or gold. `known`: where labels that are known beforehand come from:
     "folder", "none", a CSV of path,label, or None for folders if every one of them is a class.
+    `name_encoding`: that of file names which do not say it themselves.
     `progress` is called after every batch. Raises SourceError where the source or the CSV
     cannot be used, AddingElsewhereError where another import into the campaign runs, and
     StorageAway where none of the campaign's files is where it was: new ones would go into the
     empty folder of a lost mount. With `restore` they are lost for good, and are stored anew.
     """
     begun = time.monotonic()
-    opened = open_source(source)
+    opened = open_source(source, name_encoding=name_encoding)
     with pool_images.adding(campaign_id=campaign.pk):
         if not restore:
             storage.require(campaign.pk)
-        seen = survey(opened.names())
+        seen = survey(opened.files())
+        name_notes = opened.decoder.notes()  # before all names are read once more
         choices = dict(Choice.objects.filter(campaign=campaign).values_list("name", "id"))
         labels = known_labels(how=known, choices=choices, seen=seen)
         tally = _Tally()
@@ -124,6 +130,7 @@ def import_images(
         with_known_label=tally.labeled,
         in_other_split=tally.in_other_split,
         label_problems=tuple(labels.problems()),
+        name_notes=tuple(name_notes),
         seconds=time.monotonic() - begun,
     )
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,20 @@ def test_broken_files_are_named_and_the_rest_comes_in(campaign: Campaign, tmp_pa
         "grey.png",
         "print.jpg",
     }
+
+
+def test_names_come_in_as_people_see_them_however_they_are_stored(tmp_path: Path) -> None:
+    fruit = campaigns.create_campaign(
+        slug="fruit", choices=[campaigns.NewChoice("Äpfel"), campaigns.NewChoice("Груши")]
+    )
+    files = {"Äpfel/ü.png": picture(shade=1), "Груши/й.png": picture(shade=2)}
+    stored_by_a_mac = {unicodedata.normalize("NFD", name): data for name, data in files.items()}
+    folder = write_folder(tmp_path / "in", stored_by_a_mac)
+
+    report = import_images(campaign=fruit, source=folder)
+
+    assert (report.with_known_label, report.name_notes, report.label_problems) == (2, (), ())
+    assert {image.name: stored(image) for image in Image.objects.all()} == files
 
 
 def test_the_same_picture_comes_in_once_for_each_campaign(
