@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from al_engine.pools.class_names import as_compared
-from annotator_site.campaigns.layout import Survey, hint
+from annotator_site.campaigns.layout import Survey, hint_at_parts, not_taken
 from annotator_site.campaigns.names import clean_name, display_name
 from annotator_site.campaigns.sources import SourceError
 
@@ -19,6 +19,9 @@ class KnownLabels(Protocol):
 
     def choice_of(self, name: str) -> int | None:
         """The id of the class of the image with this name, or None where it is not known."""
+
+    def pass_over(self, name: str) -> None:
+        """There is a file of this name, and it is no image that can be used."""
 
     def problems(self) -> list[str]:
         """What did not fit, a sentence each, once all images were asked for."""
@@ -54,10 +57,12 @@ def known_labels(
         return read_csv(Path(how), classes, seen.wrappers)
     depth, folders = _class_folders(seen, classes)
     unknown = {folder for folder in folders if not classes.find(folder)}
-    told = hint(folders, unknown)
-    if how is None and (unknown or not folders):
-        return NoLabels(told)
-    return FolderLabels(classes, depth)
+    hint = hint_at_parts(unknown)
+    if how is None and not folders:
+        return NoLabels("")
+    if how is None and unknown:
+        return NoLabels(hint or not_taken(folders, unknown))
+    return FolderLabels(classes, depth, hint)
 
 
 def _class_folders(seen: Survey, classes: Classes) -> tuple[int, frozenset[str]]:
@@ -87,6 +92,9 @@ class NoLabels:
         """None."""
         return None
 
+    def pass_over(self, name: str) -> None:
+        """Nothing was known of it."""
+
     def problems(self) -> list[str]:
         """Why folders were not taken for classes."""
         return [self.told] if self.told else []
@@ -95,9 +103,10 @@ class NoLabels:
 class FolderLabels:
     """The class of an image is the name of its folder, in whatever case."""
 
-    def __init__(self, classes: Classes, depth: int) -> None:
+    def __init__(self, classes: Classes, depth: int, hint: str = "") -> None:
         self.classes = classes
         self.depth = depth
+        self.hint = hint
         self.unknown: Counter[str] = Counter()
 
     def choice_of(self, name: str) -> int | None:
@@ -108,9 +117,13 @@ class FolderLabels:
             self.unknown[folder] += 1
         return choice
 
+    def pass_over(self, name: str) -> None:
+        """What is no image decides nothing, not even that its folder is no class."""
+
     def problems(self) -> list[str]:
         """The folders that are no classes."""
-        return [
+        hints = [self.hint] if self.hint else []
+        return hints + [
             f"{f'folder “{folder}” is' if folder else 'the top folder is'} no class of this "
             f"campaign: {count:,} images without a known label"
             for folder, count in sorted(self.unknown.items())
@@ -137,6 +150,10 @@ class CsvLabels:
             if path.startswith(prefix) and (row := self.rows.pop(path.removeprefix(prefix), None)):
                 return row[0]
         return None
+
+    def pass_over(self, name: str) -> None:
+        """Its row is no mistake of the CSV."""
+        self.choice_of(name)
 
     def problems(self) -> list[str]:
         """Wrong rows, and rows whose image was not there."""

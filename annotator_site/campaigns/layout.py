@@ -87,31 +87,34 @@ def survey(files: Iterable[Found]) -> Survey:
     return Survey(count, wrappers, frozenset(here))
 
 
-def hint(folders: Iterable[str], unknown: Iterable[str]) -> str:
-    """What to say where folders were not taken for classes, and how to have it otherwise.
-
-    `unknown`: those of `folders` that are no classes; "" where there are none.
-    """
-    unknown = sorted(unknown)
-    parts = [name for name in unknown if _PART.fullmatch(name.casefold())]
-    if len(parts) > 1:
-        measured = next((name for name in parts if not _trains(name)), parts[-1])
-        trained = next((name for name in parts if _trains(name)), parts[0])
-        return (
-            f"The folders {_listed(parts)} look like the parts of a data set, and came in "
-            f"together. Import each by itself, into its own split: PATH/{trained}, then "
-            f"PATH/{measured} with --split holdout (unpack an archive first). Images that are in "
-            "stay in their split: take a new campaign."
-        )
-    if not unknown:
+def hint_at_parts(folders: Iterable[str]) -> str:
+    """How to import the parts of a data set, where these folders, no classes, are some; else ""."""
+    parts = sorted(name for name in folders if _PART.fullmatch(name.casefold()))
+    if len(parts) < 2:
         return ""
-    verb = "is no class" if len(unknown) == 1 else "are no classes"
-    told = f"{_listed(unknown)} {verb} of this campaign"
-    if len(unknown) == len(set(folders)):
-        return f"No known labels: the folders were not taken for classes, because {told}."
+    measured = next((name for name in parts if not _trains(name)), parts[-1])
+    trained = next((name for name in parts if _trains(name)), parts[0])
     return (
-        f"No known labels: the folders were not taken for classes, because {told}. Rename them, or "
-        "run it again with --known-labels folder, which takes those that are."
+        f"The folders {_listed(parts)} look like the parts of a data set, and came in together. "
+        f"Import each by itself, into its own split: PATH/{trained}, then PATH/{measured} with "
+        "--split holdout (unpack an archive first). Images that are in stay in their split: take "
+        "a new campaign."
+    )
+
+
+def not_taken(folders: Iterable[str], unknown: Iterable[str]) -> str:
+    """Why folders were not taken for classes; `unknown` are those of them that are none."""
+    unknown = sorted(unknown)
+    verb = "is no class" if len(unknown) == 1 else "are no classes"
+    told = (
+        "No known labels: the folders were not taken for classes, because "
+        f"{_listed(unknown)} {verb} of this campaign."
+    )
+    if len(unknown) == len(set(folders)):
+        return told
+    return (
+        f"{told} Rename them, or run it again with --known-labels folder, which takes those that "
+        "are."
     )
 
 

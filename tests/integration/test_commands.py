@@ -142,6 +142,8 @@ def test_an_import_tells_what_it_did(campaign: Campaign, tmp_path: Path) -> None
     assert {**told.json, "seconds": 0} == {
         "added": 2,
         "duplicates": 0,
+        "copies_count": 0,
+        "copies": [],
         "broken_count": 1,
         "broken": [["cat/broken.png", "not a JPEG, PNG or WebP picture"]],
         "ignored": 1,
@@ -150,6 +152,7 @@ def test_an_import_tells_what_it_did(campaign: Campaign, tmp_path: Path) -> None
         "label_problems": [
             "folder “dgo” is no class of this campaign: 1 images without a known label"
         ],
+        "name_notes": [],
         "seconds": 0,
     }
     assert "0 images added, 0 known labels, 2 duplicates" in again.err

@@ -91,6 +91,10 @@ class Command(CampaignCommand):
             self.say(f"  {name}: {reason}")
         if report.broken_count > LISTED:
             self.say(f"  … and {report.broken_count - LISTED:,} more that cannot be used")
+        for name, kept in report.copies[:LISTED]:
+            self.say(f"  {name}: left out, the same picture as {kept}")
+        if report.copies_count > LISTED:
+            self.say(f"  … and {report.copies_count - LISTED:,} more copies left out")
         for note in report.name_notes:
             self.say(f"  {note}")
         for problem in report.label_problems[:LISTED]:
