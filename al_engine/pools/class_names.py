@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-MAX_CLASSES: Final = 10_000
+MAX_CLASSES: Final = 1_000
 MAX_CHARACTERS: Final = 200
 # They join and shape the letters of many scripts and the parts of emoji.
 _JOINERS: Final = "\u200c\u200d"
@@ -62,9 +62,10 @@ def problem_of_names(names: Sequence[str]) -> str:
         return "A campaign needs two classes at least, for example cat and dog."
     seen: dict[str, str] = {}
     for name in names:
-        other = seen.setdefault(as_compared(name), name)
-        if other is not name:
-            return _called_the_same(other, name)
+        key = as_compared(name)
+        if key in seen:
+            return _called_the_same(seen[key], name)
+        seen[key] = name
     return ""
 
 
