@@ -216,6 +216,9 @@ CONTENT_SECURITY_POLICY = {
 
 # --- the rest ------------------------------------------------------------------------------------
 
+# Six for each class of the form of a campaign that has as many as it may have, and some more.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 13_000
+
 # What annotators see, each in their own words; the administration is in English.
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]

@@ -1,5 +1,6 @@
 """Making campaigns, their people, and starting, pausing and finishing them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,10 +11,13 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from al_engine.pools import unlabeled
+from al_engine.pools.class_names import problem_of_names
 from al_engine.pools.models import Annotator, Campaign, Choice
 
 # Okabe and Ito's palette, safe for colour blindness, without its black and yellow-on-white.
 PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F6000")
+
+_AUTOMATIC_KEYS: Final = "1234567890qwertyuiopasdfghjklzxcvbnm"
 
 SETTINGS: Final = (
     "answers_per_image",
@@ -110,8 +114,11 @@ def create_campaign(
     Classes without a hotkey get 1…9, 0 and then letters; without a colour, the palette's.
     Raises BadSetting where anything is not allowed; nothing is made then.
     """
-    if len(choices) < 2:
-        raise BadSetting("A campaign needs two classes at least, for example --classes cat,dog.")
+    if problem := problem_of_names([choice.name for choice in choices]):
+        raise BadSetting(problem)
+    for key, value in {"title": title, "instructions": instructions, **(settings or {})}.items():
+        if not _can_be_stored(value):
+            raise BadSetting(f"{key} holds a NUL or bytes that are no UTF-8: write it without.")
     campaign = Campaign(
         slug=slug, title=title or slug.replace("-", " ").title(), instructions=instructions
     )
@@ -142,10 +149,12 @@ def fill_in_choices(rows: Sequence[Choice]) -> None:
     """Give classes that have none a hotkey and a colour; a class called “7” gets the key 7."""
     taken = {row.hotkey.lower() for row in rows if row.hotkey}
     for row in rows:
-        if not row.hotkey and len(row.name) == 1 and row.name.lower() not in taken:
-            row.hotkey = row.name.lower()
-            taken.add(row.hotkey)
-    keys = [key for key in "1234567890qwertyuiopasdfghjklzxcvbnm" if key not in taken]
+        key = row.name.lower()
+        # Of other characters not every lower case is a single one, as a key is.
+        if not row.hotkey and len(key) == 1 and key in _AUTOMATIC_KEYS and key not in taken:
+            row.hotkey = key
+            taken.add(key)
+    keys = [key for key in _AUTOMATIC_KEYS if key not in taken]
     for row in rows:
         if not row.hotkey and keys:
             row.hotkey = keys.pop(0)
@@ -178,6 +187,15 @@ def mark_introduced(*, annotator_id: int) -> None:
 def mark_practiced(*, annotator_id: int) -> None:
     """Remember that a person has practiced to the end: no device asks for it again."""
     Annotator.objects.filter(pk=annotator_id, practiced_at=None).update(practiced_at=Now())
+
+
+def _can_be_stored(value: object) -> bool:
+    """Whether PostgreSQL takes the text: no NUL and no half of a pair of surrogates."""
+    texts = value if isinstance(value, list) else [value]
+    return not any(
+        isinstance(text, str) and ("\0" in text or re.search("[\ud800-\udfff]", text))
+        for text in texts
+    )
 
 
 def _sentence(error: ValidationError) -> str:

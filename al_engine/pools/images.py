@@ -52,6 +52,7 @@ class KnownImage:
     """What a campaign has already under a SHA-256."""
 
     image_id: int
+    name: str
     key: str
     display_key: str | None
     display_size: int | None
@@ -90,6 +91,7 @@ def known_images(*, campaign_id: int, sha256s: Collection[str]) -> dict[str, Kno
     rows = Image.objects.filter(campaign_id=campaign_id, sha256__in=sha256s).values_list(
         "sha256",
         "id",
+        "name",
         "key",
         "display_key",
         "display_size",

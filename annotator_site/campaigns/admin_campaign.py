@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from al_engine.pools import campaigns, unlabeled
+from al_engine.pools.class_names import MAX_CLASSES
 from al_engine.pools.models import Campaign, Choice, Counter
 from al_engine.pools.sizes import sizes
 from annotator_site.campaigns.admin_base import (
@@ -38,6 +39,7 @@ class ChoiceInline(SiteTabularInline):
     fields = ["name", "hotkey", "color"]
     extra = 0
     min_num = 2
+    max_num = MAX_CLASSES
     hide_title = True
     ordering = ["position"]
     verbose_name = "class"

@@ -7,6 +7,7 @@ from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from al_engine.pools.class_names import MAX_CLASSES, problem_of_name, problem_of_names
 from al_engine.pools.models import Campaign, Choice
 from al_engine.pools.models.campaign import default_strategies
 from annotator_site.campaigns.engine_names import ARCHITECTURES, strategy_names
@@ -141,6 +142,11 @@ class ChoiceForm(ChoiceModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        name = self.fields["name"]
+        assert isinstance(name, forms.CharField)  # noqa: S101 - the model's column
+        # Whatever is more than spaces around it is looked at, and not silently taken away.
+        name.strip = False
+        name.error_messages["required"] = "Write the name of the class, or remove this row."
         if self.instance._state.adding:
             # Not the model's default: an empty colour becomes the next of the palette.
             self.initial["color"] = ""
@@ -149,11 +155,19 @@ class ChoiceForm(ChoiceModelForm):
             self.fields["color"].widget.attrs["style"] = swatch
 
     def clean_name(self) -> str:
-        return " ".join(self.cleaned_data["name"].split())
+        name: str = self.cleaned_data["name"].strip(" \t")
+        if problem := problem_of_name(name):
+            raise ValidationError(problem)
+        return name
 
 
 class ChoicesFormSet(ChoiceFormSet):
     """The classes of a campaign, looked at together."""
+
+    default_error_messages = {
+        **ChoiceFormSet.default_error_messages,
+        "too_many_forms": f"A campaign has at most {MAX_CLASSES:,} classes: remove some.",
+    }
 
     def clean(self) -> None:
         # In place of the formset's own check of uniqueness, whose words name no class.
@@ -166,12 +180,11 @@ class ChoicesFormSet(ChoiceFormSet):
         ]  # fmt: skip
         if any(self.errors):
             return
-        if len(kept) < 2:
-            raise ValidationError("A campaign needs two classes at least, for example cat and dog.")
-        for field, words in (("name", "are called"), ("hotkey", "share the key")):
-            seen: set[str] = set()
-            for row in kept:
-                value = row[field] if field == "name" else row[field].lower()
-                if value and value in seen:
-                    raise ValidationError(f"Two classes {words} “{row[field]}”: change one.")
-                seen.add(value)
+        if problem := problem_of_names([row["name"] for row in kept]):
+            raise ValidationError(problem)
+        seen: set[str] = set()
+        for row in kept:
+            key = row["hotkey"].lower()
+            if key and key in seen:
+                raise ValidationError(f"Two classes share the key “{row['hotkey']}”: change one.")
+            seen.add(key)

@@ -8,13 +8,15 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
 from annotator_site.campaigns import zip_members
-from annotator_site.campaigns.image_files import BrokenImageError, read_image
-from annotator_site.campaigns.sources import Entry, SourceError, clean_name, display_name, is_litter
+from annotator_site.campaigns.image_files import BrokenImageError, is_image, read_image
+from annotator_site.campaigns.names import NameDecoder, clean_name, display_name, is_litter
+from annotator_site.campaigns.sources import Entry, Found, SourceError
 
 # Headers of one tar entry; a name of 4 KiB and some notes need a small part of it.
 _MAX_HEADER_BYTES: Final = 1024 * 1024
@@ -29,14 +31,13 @@ class ZipSource:
     """The files of a zip."""
 
     path: Path
+    decoder: NameDecoder = field(default_factory=NameDecoder)
 
-    def names(self) -> Iterator[str]:
-        """The names of all files, as far as they can be used."""
-        for member in self._members():
-            try:
-                yield clean_name(member.name)
-            except BrokenImageError:
-                yield ""
+    def files(self) -> Iterator[Found]:
+        """All files, with names as far as they can be used."""
+        with self.path.open("rb") as file:
+            for member in self._members():
+                yield Found(_usable(member.name), partial(_is_image, file, member))
 
     def entries(self) -> Iterator[Entry]:
         """All files, read."""
@@ -54,7 +55,7 @@ class ZipSource:
 
     def _members(self) -> Iterator[zip_members.Member]:
         try:
-            yield from zip_members.members(self.path)
+            yield from zip_members.members(self.path, self.decoder)
         except zip_members.DamagedZipError as error:
             raise SourceError(f"{self.path} is damaged: {error}. Get a whole copy.") from error
 
@@ -64,15 +65,13 @@ class TarSource:
     """The files of a tar, read from its beginning to its end."""
 
     path: Path
+    decoder: NameDecoder = field(default_factory=NameDecoder)
 
-    def names(self) -> Iterator[str]:
-        """The names of all files, as far as they can be used."""
+    def files(self) -> Iterator[Found]:
+        """All files, with names as far as they can be used."""
         with _reported(self.path):
-            for _, member in self._members():
-                try:
-                    yield clean_name(member.name)
-                except BrokenImageError:
-                    yield ""
+            for tar, member in self._members():
+                yield Found(_usable(member.name), partial(self._is_image, tar, member))
 
     def entries(self) -> Iterator[Entry]:
         """All files, read."""
@@ -92,15 +91,53 @@ class TarSource:
                 except BrokenImageError as error:
                     yield Entry(display_name(member.name), problem=str(error))
 
+    def _decoded(self, member: tarfile.TarInfo) -> str:
+        headers = member.pax_headers
+        if "path" in headers and "hdrcharset" not in headers:
+            return member.name  # the format says that it is UTF-8
+        return self.decoder.decode(member.name.encode("utf-8", "surrogateescape"))
+
+    def _is_image(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
+        if not member.isfile() or member.issparse():
+            return False
+        with _reported(self.path):
+            content = tar.extractfile(member)
+            return content is not None and is_image(content.read)
+
     def _members(self) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
         """Every entry but folders."""
         with self.path.open("rb") as raw, _decompressed(raw) as plain:
             guarded = _GuardedStream(plain, raw)
             stream = cast(IO[bytes], guarded)
-            with tarfile.open(fileobj=stream, mode="r|", bufsize=_GuardedStream.SIZE) as tar:
+            # Bytes that are no UTF-8 come as surrogates, whatever the locale of this process is.
+            with tarfile.open(
+                fileobj=stream,
+                mode="r|",
+                bufsize=_GuardedStream.SIZE,
+                encoding="utf-8",
+                errors="surrogateescape",
+            ) as tar:
                 while (member := _next(tar, guarded)) is not None:
-                    if not member.isdir():
+                    member.name = self._decoded(member)
+                    # Programs of Windows mark folders by a back slash.
+                    is_folder = member.size == 0 and member.name.endswith("\\")
+                    if not (member.isdir() or is_folder):
                         yield tar, member
+
+
+def _usable(name: str) -> str:
+    try:
+        return clean_name(name)
+    except BrokenImageError:
+        return ""
+
+
+def _is_image(file: BinaryIO, member: zip_members.Member) -> bool:
+    try:
+        _refuse_special(stat.S_IFMT(member.mode))
+        return is_image(zip_members.reader(file, member))
+    except BrokenImageError:
+        return False
 
 
 @contextmanager

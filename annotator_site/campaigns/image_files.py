@@ -63,9 +63,7 @@ def read_image(read: Callable[[int], bytes]) -> bytes:
     Reads no more than the head of anything else, and no more than MAX_FILE_BYTES whatever the
     archive's headers say. Raises BrokenImageError.
     """
-    data = bytearray()
-    while len(data) < _HEAD_BYTES and (piece := read(_HEAD_BYTES - len(data))):
-        data += piece
+    data = _head(read)
     if not data:
         raise BrokenImageError("the file is empty")
     if not _begins_like_image(bytes(data)):
@@ -75,6 +73,11 @@ def read_image(read: Callable[[int], bytes]) -> bytes:
         if len(data) > MAX_FILE_BYTES:
             raise BrokenImageError(f"larger than {MAX_FILE_BYTES // 1024**2} MiB")
     return bytes(data)
+
+
+def is_image(read: Callable[[int], bytes]) -> bool:
+    """Whether what `read` gives begins like a picture that can be used; reads no more of it."""
+    return _begins_like_image(bytes(_head(read)))
 
 
 def inspect_image(data: bytes) -> ImageFacts:
@@ -128,6 +131,13 @@ def _orientation(image: Image.Image) -> int:
         # Damaged notes beside a sound picture: it is shown as it lies.
         return 1
     return value if isinstance(value, int) else 1
+
+
+def _head(read: Callable[[int], bytes]) -> bytearray:
+    data = bytearray()
+    while len(data) < _HEAD_BYTES and (piece := read(_HEAD_BYTES - len(data))):
+        data += piece
+    return data
 
 
 def _begins_like_image(head: bytes) -> bool:

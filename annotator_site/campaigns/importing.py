@@ -18,13 +18,15 @@ from al_engine.pools import images as pool_images
 from al_engine.pools import storage
 from al_engine.pools.images import DisplayFile, KnownImage, NewImage
 from al_engine.pools.models import Campaign, Choice
-from annotator_site.campaigns.known_labels import KnownLabels, known_labels, survey
+from annotator_site.campaigns.known_labels import KnownLabels, known_labels
+from annotator_site.campaigns.layout import survey
 from annotator_site.campaigns.sources import Entry, open_source
-from annotator_site.campaigns.stored_images import mend_image, take_image
+from annotator_site.campaigns.stored_images import mend_image, stored_name, take_image
 
 BATCH_IMAGES: Final = 200
 BATCH_BYTES: Final = 32 * 1024 * 1024
 BROKEN_KEPT: Final = 1_000
+COPIES_KEPT: Final = 1_000
 # Waiting for the disk is most of the work, and many wait together as fast as one.
 _THREADS: Final = 8
 
@@ -45,6 +47,10 @@ class ImportReport:
 
     added: int
     duplicates: int
+    copies_count: int
+    """Of the duplicates: the same picture under another name than that which the campaign has."""
+    copies: tuple[tuple[str, str], ...]
+    """Name left out and name kept, the first COPIES_KEPT of them."""
     broken_count: int
     broken: tuple[tuple[str, str], ...]
     """Name and reason, the first BROKEN_KEPT of them."""
@@ -56,6 +62,8 @@ class ImportReport:
     """Of the duplicates: they belong to another split, and stay there."""
     label_problems: tuple[str, ...]
     """What did not fit of the known labels, a sentence each."""
+    name_notes: tuple[str, ...]
+    """How names were read that do not say how their characters are stored, a sentence each."""
     seconds: float
 
 
@@ -64,11 +72,20 @@ class _Tally:
     done: int = 0
     added: int = 0
     duplicates: int = 0
+    copies_count: int = 0
+    copies: list[tuple[str, str]] = field(default_factory=list)
     broken_count: int = 0
     broken: list[tuple[str, str]] = field(default_factory=list)
     ignored: int = 0
     labeled: int = 0
     in_other_split: int = 0
+
+    def drop(self, name: str, kept: str) -> None:
+        """Count a copy, whose picture there is under the name `kept`."""
+        if stored_name(name) != stored_name(kept):
+            self.copies_count += 1
+            if len(self.copies) < COPIES_KEPT:
+                self.copies.append((name, kept))
 
     def refuse(self, name: str, reason: str) -> None:
         self.broken_count += 1
@@ -82,6 +99,7 @@ def import_images(
     source: Path,
     split: str = "pool",
     known: str | Path | None = None,
+    name_encoding: str | None = None,
     restore: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> ImportReport:
@@ -89,17 +107,19 @@ def import_images(
 
     `split`: pool, holdout or gold. `known`: where labels that are known beforehand come from:
     "folder", "none", a CSV of path,label, or None for folders if every one of them is a class.
+    `name_encoding`: that of file names which do not say it themselves.
     `progress` is called after every batch. Raises SourceError where the source or the CSV
     cannot be used, AddingElsewhereError where another import into the campaign runs, and
     StorageAway where none of the campaign's files is where it was: new ones would go into the
     empty folder of a lost mount. With `restore` they are lost for good, and are stored anew.
     """
     begun = time.monotonic()
-    opened = open_source(source)
+    opened = open_source(source, name_encoding=name_encoding)
     with pool_images.adding(campaign_id=campaign.pk):
         if not restore:
             storage.require(campaign.pk)
-        seen = survey(opened.names())
+        seen = survey(opened.files())
+        name_notes = opened.decoder.notes()  # before all names are read once more
         choices = dict(Choice.objects.filter(campaign=campaign).values_list("name", "id"))
         labels = known_labels(how=known, choices=choices, seen=seen)
         tally = _Tally()
@@ -118,12 +138,15 @@ def import_images(
     return ImportReport(
         added=tally.added,
         duplicates=tally.duplicates,
+        copies_count=tally.copies_count,
+        copies=tuple(tally.copies),
         broken_count=tally.broken_count,
         broken=tuple(tally.broken),
         ignored=tally.ignored,
         with_known_label=tally.labeled,
         in_other_split=tally.in_other_split,
         label_problems=tuple(labels.problems()),
+        name_notes=tuple(name_notes),
         seconds=time.monotonic() - begun,
     )
 
@@ -158,13 +181,17 @@ def _take_batch(
     for entry in batch:
         if entry.ignored:
             continue
-        choice = labels.choice_of(entry.name)
         if entry.problem:
+            labels.pass_over(entry.name)
             tally.refuse(entry.name, entry.problem)
             continue
+        choice = labels.choice_of(entry.name)
         sha256 = hashlib.sha256(entry.data).hexdigest()
-        tally.duplicates += sha256 in first
-        first.setdefault(sha256, entry)
+        if sha256 in first:
+            tally.duplicates += 1
+            tally.drop(entry.name, first[sha256].name)
+        else:
+            first[sha256] = entry
         choice_of[sha256] = choice_of.get(sha256) or choice
     known = pool_images.known_images(campaign_id=campaign_id, sha256s=first.keys())
     _meet_again(campaign_id, split, known, first, choice_of, threads, tally)
@@ -195,6 +222,8 @@ def _meet_again(
     """Count images that the campaign has; mend their stored files, learn their labels."""
     tally.duplicates += len(known)
     tally.in_other_split += sum(image.split != split for image in known.values())
+    for sha256, image in known.items():
+        tally.drop(first[sha256].name, image.name)
 
     def mend(sha256: str) -> DisplayFile | None:
         return mend_image(campaign_id, known[sha256], first[sha256].data)

@@ -2,21 +2,15 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from annotator_site.campaigns.sources import (
-    MAX_ENTRIES,
-    SourceError,
-    clean_name,
-    display_name,
-    is_litter,
-)
+from al_engine.pools.class_names import as_compared
+from annotator_site.campaigns.layout import Survey, hint_at_parts, not_taken
+from annotator_site.campaigns.names import clean_name, display_name
+from annotator_site.campaigns.sources import SourceError
 
-# More names than that are no classes, whatever they are.
-_MOST_FOLDERS: Final = 10_000
 PROBLEMS_KEPT: Final = 1_000
 
 
@@ -26,62 +20,27 @@ class KnownLabels(Protocol):
     def choice_of(self, name: str) -> int | None:
         """The id of the class of the image with this name, or None where it is not known."""
 
+    def pass_over(self, name: str) -> None:
+        """There is a file of this name, and it is no image that can be used."""
+
     def problems(self) -> list[str]:
         """What did not fit, a sentence each, once all images were asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What the names of a source tell: how many files, and the folders that may be classes.
-
-    `folders` are those at the top; where all files lie in a single one (as in an archive of a
-    folder), those in it, and `root` is that one ("" else).
-    """
-
-    files: int
-    root: str
-    folders: frozenset[str]
-
-
-def survey(names: Iterable[str]) -> Survey:
-    """Look through all names once. Raises SourceError where there are too many."""
-    files = 0
-    top: set[str] = set()
-    second: set[str] = set()
-    loose = False
-    for name in names:
-        files += 1
-        if files > MAX_ENTRIES:
-            raise SourceError(
-                f"There are more than {MAX_ENTRIES:,} files: import them in several parts."
-            )
-        if not name or is_litter(name):
-            continue
-        first, _, rest = name.partition("/")
-        inner, _, deeper = rest.partition("/")
-        loose = loose or not rest
-        if rest and len(top) < _MOST_FOLDERS:
-            top.add(first)
-        if deeper and len(second) < _MOST_FOLDERS:
-            second.add(inner)
-    if len(top) == 1 and not loose and second:
-        return Survey(files, next(iter(top)), frozenset(second))
-    return Survey(files, "", frozenset(top))
-
-
 class Classes:
-    """The classes of a campaign by name: as it is written, else in whatever case."""
+    """The classes of a campaign by name: as people see it, else in whatever case."""
 
     def __init__(self, choices: Mapping[str, int]) -> None:
-        self.exact = dict(choices)
+        # Two classes that are the same to people are named by neither.
+        self.exact: dict[str, int | None] = {}
         self.folded: dict[str, int | None] = {}
         for name, choice in choices.items():
-            # Two classes that differ in case only must be written exactly.
-            self.folded[name.casefold()] = None if name.casefold() in self.folded else choice
+            for key, known in ((as_compared(name), self.exact), (_folded(name), self.folded)):
+                known[key] = None if key in known else choice
 
     def find(self, name: str) -> int | None:
-        """The id of the class, or None."""
-        return self.exact.get(name) or self.folded.get(name.casefold())
+        """The id of the class, or None. Two that differ in case only must be written exactly."""
+        return self.exact.get(as_compared(name)) or self.folded.get(_folded(name))
 
 
 def known_labels(
@@ -92,24 +51,62 @@ def known_labels(
     `choices`: ids of the classes by name. Raises SourceError for a CSV that cannot be read.
     """
     classes = Classes(choices)
-    if classes.find(seen.root):
-        seen = Survey(seen.files, "", frozenset({seen.root}))
-    if how is None:
-        every_is_class = all(classes.find(folder) for folder in seen.folders)
-        how = "folder" if seen.folders and every_is_class else "none"
     if how == "none":
-        return CsvLabels({}, [])
-    if how == "folder":
-        return FolderLabels(classes, depth=1 if seen.root else 0)
-    return read_csv(Path(how), classes, seen.root)
+        return NoLabels("")
+    if how is not None and how != "folder":
+        return read_csv(Path(how), classes, seen.wrappers)
+    depth, folders = _class_folders(seen, classes)
+    unknown = {folder for folder in folders if not classes.find(folder)}
+    hint = hint_at_parts(unknown)
+    if how is None and not folders:
+        return NoLabels("")
+    if how is None and unknown:
+        return NoLabels(hint or not_taken(folders, unknown))
+    return FolderLabels(classes, depth, hint)
+
+
+def _class_folders(seen: Survey, classes: Classes) -> tuple[int, frozenset[str]]:
+    """The folders that classes may be named by, and how many others they lie in."""
+    wrappers, folders = seen.wrappers, seen.folders
+    if not folders or not all(classes.find(folder) for folder in folders):
+        for depth, name in enumerate(wrappers):
+            # All images are of one class.
+            if classes.find(name):
+                return depth, frozenset({name})
+    if wrappers and not folders:
+        return len(wrappers) - 1, frozenset(wrappers[-1:])
+    return len(wrappers), folders
+
+
+def _folded(name: str) -> str:
+    return as_compared(as_compared(name).casefold())
+
+
+class NoLabels:
+    """No label is known; `told` says why, if there is something to say."""
+
+    def __init__(self, told: str) -> None:
+        self.told = told
+
+    def choice_of(self, name: str) -> int | None:
+        """None."""
+        return None
+
+    def pass_over(self, name: str) -> None:
+        """Nothing was known of it."""
+
+    def problems(self) -> list[str]:
+        """Why folders were not taken for classes."""
+        return [self.told] if self.told else []
 
 
 class FolderLabels:
     """The class of an image is the name of its folder, in whatever case."""
 
-    def __init__(self, classes: Classes, depth: int) -> None:
+    def __init__(self, classes: Classes, depth: int, hint: str = "") -> None:
         self.classes = classes
         self.depth = depth
+        self.hint = hint
         self.unknown: Counter[str] = Counter()
 
     def choice_of(self, name: str) -> int | None:
@@ -120,9 +117,13 @@ class FolderLabels:
             self.unknown[folder] += 1
         return choice
 
+    def pass_over(self, name: str) -> None:
+        """What is no image decides nothing, not even that its folder is no class."""
+
     def problems(self) -> list[str]:
         """The folders that are no classes."""
-        return [
+        hints = [self.hint] if self.hint else []
+        return hints + [
             f"{f'folder “{folder}” is' if folder else 'the top folder is'} no class of this "
             f"campaign: {count:,} images without a known label"
             for folder, count in sorted(self.unknown.items())
@@ -135,16 +136,24 @@ class CsvLabels:
     `rows`: class id and line number by path. Holds the whole CSV, some 200 bytes a row.
     """
 
-    def __init__(self, rows: dict[str, tuple[int, int]], wrong: list[str], root: str = "") -> None:
+    def __init__(
+        self, rows: dict[str, tuple[int, int]], wrong: list[str], wrappers: Sequence[str] = ()
+    ) -> None:
         self.rows = rows
         self.wrong = wrong
-        self.prefix = f"{root}/" if root else ""
+        self.prefixes = ["/".join([*wrappers[:depth], ""]) for depth in range(len(wrappers) + 1)]
 
     def choice_of(self, name: str) -> int | None:
-        """The class that the CSV gives; paths may leave out the archive's single top folder."""
+        """The class that the CSV gives; paths may leave out folders that all images lie in."""
         path = name.replace("\\", "/")
-        row = self.rows.pop(path, None) or self.rows.pop(path.removeprefix(self.prefix), None)
-        return row[0] if row else None
+        for prefix in self.prefixes:
+            if path.startswith(prefix) and (row := self.rows.pop(path.removeprefix(prefix), None)):
+                return row[0]
+        return None
+
+    def pass_over(self, name: str) -> None:
+        """Its row is no mistake of the CSV."""
+        self.choice_of(name)
 
     def problems(self) -> list[str]:
         """Wrong rows, and rows whose image was not there."""
@@ -154,7 +163,7 @@ class CsvLabels:
         ]
 
 
-def read_csv(path: Path, classes: Classes, root: str = "") -> CsvLabels:
+def read_csv(path: Path, classes: Classes, wrappers: Sequence[str] = ()) -> CsvLabels:
     """Read a CSV with the columns path and label; wrong rows are kept as sentences.
 
     Raises SourceError where it is not such a CSV at all.
@@ -176,7 +185,7 @@ def read_csv(path: Path, classes: Classes, root: str = "") -> CsvLabels:
         raise SourceError(f"{path} cannot be read ({error.strerror}).") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"{path} is not a CSV in UTF-8 ({error}).") from error
-    return CsvLabels(rows, wrong, root)
+    return CsvLabels(rows, wrong, wrappers)
 
 
 def _take(

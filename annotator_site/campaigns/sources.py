@@ -5,22 +5,22 @@ and neither memory nor disk grows with the archive.
 """
 
 import os
-import re
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from annotator_site.campaigns.image_files import BrokenImageError, read_image
+from annotator_site.campaigns.image_files import BrokenImageError, is_image, read_image
+from annotator_site.campaigns.names import (
+    NameDecoder,
+    UnknownEncodingError,
+    display_name,
+    is_litter,
+)
 
 MAX_ENTRIES: Final = 5_000_000
-_LITTER: Final = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
-# What a terminal would obey, a database refuses or a reader be deceived by: control characters,
-# bytes that are no text, and marks that turn the direction of writing.
-_NOT_SHOWN: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
 
 
 class SourceError(ValueError):
@@ -37,11 +37,25 @@ class Entry:
     ignored: bool = False
 
 
+class Found(NamedTuple):
+    """A file of a source that was not read; its name is "" where it cannot be used.
+
+    `is_image` reads its first bytes; call it before the next file is asked for.
+    """
+
+    name: str
+    is_image: Callable[[], bool]
+
+
 class Source(Protocol):
     """Something that images can be read from."""
 
-    def names(self) -> Iterator[str]:
-        """The names of all files, without reading them. Raises SourceError."""
+    @property
+    def decoder(self) -> NameDecoder:
+        """What reads its names."""
+
+    def files(self) -> Iterator[Found]:
+        """All files, without reading them. Raises SourceError."""
 
     def entries(self) -> Iterator[Entry]:
         """All files in the same order, read. Raises SourceError."""
@@ -52,20 +66,23 @@ class FolderSource:
     """The files below a folder, in order of their names. Links are not followed."""
 
     root: Path
+    decoder: NameDecoder = field(default_factory=NameDecoder)
 
-    def names(self) -> Iterator[str]:
-        """The names of all files, relative to the folder."""
-        return (display_name(name) for name, _ in self._walk())
+    def files(self) -> Iterator[Found]:
+        """All files, with names relative to the folder."""
+        for name, problem in self._walk():
+            yield Found(self._shown(name), partial(self._is_image, name, problem))
 
     def entries(self) -> Iterator[Entry]:
         """All files, read."""
         for name, problem in self._walk():
-            if is_litter(name):
-                yield Entry(display_name(name), ignored=True)
+            shown = self._shown(name)
+            if is_litter(shown):
+                yield Entry(shown, ignored=True)
             elif problem:
-                yield Entry(display_name(name), problem=problem)
+                yield Entry(shown, problem=problem)
             else:
-                yield self._read(name)
+                yield self._read(name, shown)
 
     def _walk(self) -> Iterator[tuple[str, str]]:
         """Name and problem ("" for a file) of everything below that is not a folder."""
@@ -89,37 +106,57 @@ class FolderSource:
         names = sorted(os.listdir(self.root / folder))  # noqa: PTH208 - names alone: less memory
         return (f"{folder}/{name}" if folder else name for name in names)
 
-    def _read(self, name: str) -> Entry:
-        shown = display_name(name)
+    def _shown(self, name: str) -> str:
+        # The system's own encoding of names may be another than that of those who made them.
+        return display_name(self.decoder.decode(os.fsencode(name)))
+
+    def _read(self, name: str, shown: str) -> Entry:
         try:
-            descriptor = os.open(self.root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with os.fdopen(descriptor, "rb") as file:
+            with os.fdopen(self._opened(name), "rb") as file:
                 return Entry(shown, data=read_image(file.read))
         except BrokenImageError as error:
             return Entry(shown, problem=str(error))
         except OSError as error:
             return Entry(shown, problem=f"cannot be read ({error.strerror})")
 
+    def _is_image(self, name: str, problem: str) -> bool:
+        if problem:
+            return False
+        try:
+            with os.fdopen(self._opened(name), "rb") as file:
+                return is_image(file.read)
+        except OSError:
+            return False
 
-def open_source(path: Path) -> Source:
-    """The folder or archive at `path`, told by its content. Raises SourceError."""
+    def _opened(self, name: str) -> int:
+        return os.open(self.root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def open_source(path: Path, *, name_encoding: str | None = None) -> Source:
+    """The folder or archive at `path`, told by its content. Raises SourceError.
+
+    `name_encoding`: that of names which do not say it themselves.
+    """
     # Here, because archives builds on this module.
     from annotator_site.campaigns.archives import TarSource, ZipSource
 
     try:
+        decoder = NameDecoder(name_encoding)
         if path.is_dir():
             os.listdir(path)  # noqa: PTH208 - only to see whether it may be read
-            return FolderSource(path)
+            return FolderSource(path, decoder)
         with path.open("rb") as file:
             head = file.read(512)
+    except UnknownEncodingError as error:
+        raise SourceError(str(error)) from error
     except FileNotFoundError as error:
         raise SourceError(f"{path} does not exist.") from error
     except OSError as error:
         raise SourceError(f"{path} cannot be read ({error.strerror}).") from error
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return ZipSource(path)
+        return ZipSource(path, decoder)
     if head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")) or head[257:262] == b"ustar":
-        return TarSource(path)
+        return TarSource(path, decoder)
     if head.startswith(b"PAR1") or path.suffix.lower() in {".csv", ".jsonl", ".parquet"}:
         raise SourceError(
             f"{path} is a list of images, and lists (CSV, JSONL, Parquet) are not supported yet: "
@@ -127,31 +164,6 @@ def open_source(path: Path) -> Source:
             "--known-labels."
         )
     raise SourceError(f"{path} is not a folder, a zip or a tar (also .tar.gz, .tar.xz, .tar.bz2).")
-
-
-def clean_name(raw: str) -> str:
-    """The name of an archive's entry as a plain relative path.
-
-    Raises BrokenImageError for one that would lead out of the archive's own folder. (Nothing is
-    ever written under such a name; an archive that tries deserves no trust.)
-    """
-    name = display_name(raw).replace("\\", "/")
-    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
-        raise BrokenImageError("an absolute path")
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if ".." in parts:
-        raise BrokenImageError("a path that leads out of the archive")
-    return "/".join(parts)
-
-
-def display_name(raw: str) -> str:
-    """A file's name as it is stored and shown."""
-    return _NOT_SHOWN.sub("\ufffd", raw)
-
-
-def is_litter(name: str) -> bool:
-    """Hidden files and what file managers leave behind."""
-    return any(part.startswith(".") or part in _LITTER for part in name.split("/"))
 
 
 def _not_a_file(is_link: bool) -> str:

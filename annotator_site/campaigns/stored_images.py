@@ -35,7 +35,7 @@ def take_image(
     _store(key, data)
     return NewImage(
         sha256=sha256,
-        name=name if len(name) <= _NAME_LENGTH else f"…{name[1 - _NAME_LENGTH :]}",
+        name=stored_name(name),
         key=key,
         width=facts.width,
         height=facts.height,
@@ -43,6 +43,11 @@ def take_image(
         known_choice_id=choice_id,
         display=_store_copy(campaign_id, facts.copy),
     )
+
+
+def stored_name(name: str) -> str:
+    """A file's name as the image's row has it: the end of a very long one."""
+    return name if len(name) <= _NAME_LENGTH else f"…{name[1 - _NAME_LENGTH :]}"
 
 
 def mend_image(campaign_id: int, image: KnownImage, data: bytes) -> DisplayFile | None:

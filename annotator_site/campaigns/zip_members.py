@@ -5,6 +5,7 @@ trusts its directory before a line of ours runs. This reads the directory as a s
 file as it is asked for. Format: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3 (zip64).
 """
 
+import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 from annotator_site.campaigns.image_files import BrokenImageError
+from annotator_site.campaigns.names import NameDecoder
 
 _END: Final = struct.Struct("<4s4H2LH")
 _END64_LOCATOR_BYTES: Final = 20
@@ -24,6 +26,11 @@ _UTF8: Final = 0x800
 _STORED: Final = 0
 _DEFLATED: Final = 8
 _IN_ZIP64: Final = 0xFFFFFFFF
+_ZIP64_FIELD: Final = 0x0001
+_UNICODE_PATH_FIELD: Final = 0x7075
+# Unix and macOS: their names are UTF-8, and their modes say what an entry is.
+_UNIX_SYSTEMS: Final = (3, 19)
+_DOS_FOLDER: Final = 0x10
 _INPUT_BYTES: Final = 64 * 1024
 
 
@@ -43,8 +50,11 @@ class Member(NamedTuple):
     mode: int
 
 
-def members(path: Path) -> Iterator[Member]:
-    """Every entry but folders, in the order of the directory. Raises DamagedZipError."""
+def members(path: Path, names: NameDecoder) -> Iterator[Member]:
+    """Every entry but folders, in the order of the directory. Raises DamagedZipError.
+
+    `names` reads those names that do not say how their characters are stored.
+    """
     with path.open("rb") as file:
         position, end, shift = _directory(file)
         while position < end:
@@ -54,14 +64,17 @@ def members(path: Path) -> Iterator[Member]:
                 raise DamagedZipError("an entry of its directory cannot be read")
             (_, made_by, _, flags, method, _, _, crc, packed, size, name_bytes, extra_bytes,
              comment_bytes, _, _, attributes, offset) = _DIRECTORY.unpack(fixed)  # fmt: skip
-            name = file.read(name_bytes).decode("utf-8" if flags & _UTF8 else "cp437", "replace")
+            raw = file.read(name_bytes)
             extra = file.read(extra_bytes)
             position += _DIRECTORY.size + name_bytes + extra_bytes + comment_bytes
-            if name.endswith("/"):
+            is_unix = made_by >> 8 in _UNIX_SYSTEMS
+            mode = attributes >> 16 if is_unix else 0
+            name = _said_name(raw, flags, extra)
+            if name is None:
+                name = names.decode(raw, usually="cp437", utf8_is_certain=is_unix)
+            if _is_folder(name, size, attributes, mode):
                 continue
             packed, offset = _from_zip64(extra, size, packed, offset)
-            is_unix = made_by >> 8 in (3, 19)
-            mode = attributes >> 16 if is_unix else 0
             yield Member(name, flags, method, crc, packed, offset + shift, mode)
 
 
@@ -152,17 +165,41 @@ def _is_zip64(file: BinaryIO, end: int) -> bool:
     return file.read(4) == b"PK\x06\x07"
 
 
+def _said_name(raw: bytes, flags: int, extra: bytes) -> str | None:
+    """The name, where the entry says how it is stored, and says so rightly (section 4.6.9)."""
+    try:
+        for kind, data in _fields(extra):
+            # Of a name that was changed by a program that does not know the field, it is stale.
+            if kind == _UNICODE_PATH_FIELD and data[:5] == struct.pack("<BL", 1, zlib.crc32(raw)):
+                return data[5:].decode("utf-8")
+        return raw.decode("utf-8") if flags & _UTF8 else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_folder(name: str, size: int, attributes: int, mode: int) -> bool:
+    """Programs of Windows mark folders by a back slash or by their attributes alone."""
+    marked = name.endswith("\\") or attributes & _DOS_FOLDER or stat.S_ISDIR(mode)
+    return name.endswith("/") or (size == 0 and bool(marked))
+
+
 def _from_zip64(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int]:
     """Packed size and offset, taken from the zip64 field where they did not fit."""
-    while len(extra) >= 4:
-        kind, length = struct.unpack_from("<HH", extra)
-        if kind == 1:
-            wide = [value for (value,) in struct.iter_unpack("<Q", extra[4 : 4 + length // 8 * 8])]
+    for kind, data in _fields(extra):
+        if kind == _ZIP64_FIELD:
+            wide = [value for (value,) in struct.iter_unpack("<Q", data[: len(data) // 8 * 8])]
             sizes = []
             for narrow in (size, packed, offset):
                 if narrow == _IN_ZIP64 and not wide:
                     raise DamagedZipError("an entry of its directory has no size")
                 sizes.append(wide.pop(0) if narrow == _IN_ZIP64 else narrow)
             return sizes[1], sizes[2]
-        extra = extra[4 + length :]
     return packed, offset
+
+
+def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """The extra fields of an entry: kind and content."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<HH", extra)
+        yield kind, extra[4 : 4 + length]
+        extra = extra[4 + length :]

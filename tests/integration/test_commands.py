@@ -66,8 +66,15 @@ def test_a_preset_sets_what_belongs_together_and_a_setting_goes_over_it(db: None
     [
         (["pets", "--classes", "a,b"], "There is a campaign “pets” already"),
         (["new", "--classes", "a"], "needs two classes at least"),
-        (["new", "--classes", "a,b,a"], "--classes names “a” more than once"),
+        (["new", "--classes", "a,b,a"], "Two classes are called “a”: change one."),
         (["not a slug!", "--classes", "a,b"], "slug"),
+        (["a\0b", "--classes", "a,b"], "slug"),
+        (["a\udcff", "--classes", "a,b"], "slug"),
+        (
+            ["new", "--classes", "a,b", "--title", "\udcff"],
+            "title holds a NUL or bytes that are no",
+        ),
+        (["new", "--classes", "a,b", "--set", "strategies=a,\udcff"], "strategies holds a NUL or"),
         (["new", "--classes", "a,b", "--set", "colour=red"], "is not key=value with a key of"),
         (["new", "--classes", "a,b", "--set", "workers=many"], "workers cannot be “many”"),
         (["new", "--classes", "a,b", "--set", "audit_rate=7"], "audit_rate"),
@@ -142,6 +149,8 @@ def test_an_import_tells_what_it_did(campaign: Campaign, tmp_path: Path) -> None
     assert {**told.json, "seconds": 0} == {
         "added": 2,
         "duplicates": 0,
+        "copies_count": 0,
+        "copies": [],
         "broken_count": 1,
         "broken": [["cat/broken.png", "not a JPEG, PNG or WebP picture"]],
         "ignored": 1,
@@ -150,6 +159,7 @@ def test_an_import_tells_what_it_did(campaign: Campaign, tmp_path: Path) -> None
         "label_problems": [
             "folder “dgo” is no class of this campaign: 1 images without a known label"
         ],
+        "name_notes": [],
         "seconds": 0,
     }
     assert "0 images added, 0 known labels, 2 duplicates" in again.err

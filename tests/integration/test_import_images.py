@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_runs import run
 from django.core.files.storage import default_storage
 from pictures import picture, png_header, write_folder, write_tar, write_zip
 
@@ -103,6 +105,43 @@ def test_broken_files_are_named_and_the_rest_comes_in(campaign: Campaign, tmp_pa
         "grey.png",
         "print.jpg",
     }
+
+
+def test_names_come_in_as_people_see_them_however_they_are_stored(tmp_path: Path) -> None:
+    fruit = campaigns.create_campaign(
+        slug="fruit", choices=[campaigns.NewChoice("Äpfel"), campaigns.NewChoice("Груши")]
+    )
+    files = {"Äpfel/ü.png": picture(shade=1), "Груши/й.png": picture(shade=2)}
+    stored_by_a_mac = {unicodedata.normalize("NFD", name): data for name, data in files.items()}
+    folder = write_folder(tmp_path / "in", stored_by_a_mac)
+
+    report = import_images(campaign=fruit, source=folder)
+
+    assert (report.with_known_label, report.name_notes, report.label_problems) == (2, (), ())
+    assert {image.name: stored(image) for image in Image.objects.all()} == files
+
+
+def test_a_copy_that_is_left_out_is_named_with_the_one_that_is_kept(
+    campaign: Campaign, tmp_path: Path
+) -> None:
+    files = {f"{name}.png": picture(shade=ord(name[0])) for name in ("a", "a2", "b", "a3")}
+    folder = write_folder(tmp_path / "in", files)
+    (folder / "README.txt").write_text("no image")
+
+    report = import_images(campaign=campaign, source=folder, known="folder")
+
+    assert (report.duplicates, report.copies_count) == (2, 2)
+    assert report.copies == (("a2.png", "a.png"), ("a3.png", "a.png"))
+    assert report.label_problems == (
+        "the top folder is no class of this campaign: 4 images without a known label",
+    )
+    # Once more it is the same files: of the copies alone there is something to say.
+    again = import_images(campaign=campaign, source=folder)
+    assert (again.added, again.duplicates, again.copies) == (0, 4, report.copies)
+
+    other = write_folder(tmp_path / "other", {"c.png": files["b.png"]})
+    told = run("import_images", "pets", str(other))
+    assert "c.png: left out, the same picture as b.png" in told.err
 
 
 def test_the_same_picture_comes_in_once_for_each_campaign(

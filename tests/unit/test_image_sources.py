@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pictures import picture, write_folder, write_tar, write_zip
 
-from annotator_site.campaigns import archives, known_labels
+from annotator_site.campaigns import archives, layout
 from annotator_site.campaigns.sources import Entry, SourceError, open_source
 
 MIB = 1024 * 1024
@@ -51,7 +51,7 @@ def test_every_kind_of_source_gives_the_bytes_of_its_files(kind: str, tmp_path: 
     source = open_source(make(kind, tmp_path, FILES))
 
     assert {entry.name: entry.data for entry in source.entries()} == FILES
-    assert sorted(source.names()) == sorted(FILES)
+    assert sorted(found.name for found in source.files()) == sorted(FILES)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -202,7 +202,7 @@ def test_an_archive_that_ends_early_is_refused_before_anything_is_taken(
     path.write_bytes(path.read_bytes()[:length])
 
     with pytest.raises(SourceError, match="damaged"):
-        list(open_source(path).names())
+        list(open_source(path).files())
 
 
 def test_a_tar_with_a_damaged_header_is_refused(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_tar_with_a_damaged_header_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
 
     with pytest.raises(SourceError, match="a header in it cannot be read"):
-        list(open_source(path).names())
+        list(open_source(path).files())
 
 
 def test_a_tar_header_without_end_is_refused(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_tar_header_without_end_is_refused(tmp_path: Path) -> None:
         archive.addfile(member)
 
     with pytest.raises(SourceError, match="larger than any honest one"):
-        list(open_source(path).names())
+        list(open_source(path).files())
 
 
 def test_a_tar_that_unpacks_to_a_flood_is_stopped(
@@ -233,7 +233,7 @@ def test_a_tar_that_unpacks_to_a_flood_is_stopped(
     bomb = write_tar(tmp_path / "bomb.tar.gz", {"1.png": bytes(20 * MIB)}, "w:gz")
 
     with pytest.raises(SourceError, match="far more than images would"):
-        list(open_source(bomb).names())
+        list(open_source(bomb).files())
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_what_cannot_be_a_source_says_why(
     (tmp_path / name).write_bytes(data)
 
     with pytest.raises(SourceError, match=message):
-        list(open_source(tmp_path / name).names())
+        list(open_source(tmp_path / name).files())
 
 
 def test_a_path_that_is_not_there_says_so(tmp_path: Path) -> None:
@@ -277,8 +277,8 @@ def test_memory_does_not_grow_with_the_archive(kind: str, tmp_path: Path) -> Non
 
 
 def test_the_number_of_entries_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known_labels, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(layout, "MAX_ENTRIES", 2)
     path = write_zip(tmp_path / "images.zip", FILES)
 
     with pytest.raises(SourceError, match="more than 2 files"):
-        known_labels.survey(open_source(path).names())
+        layout.survey(open_source(path).files())

@@ -1,17 +1,30 @@
 """Known labels come from folders or a CSV; what does not fit is said and harms nothing else."""
 
+import unicodedata
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from annotator_site.campaigns.known_labels import KnownLabels, known_labels, survey
-from annotator_site.campaigns.sources import SourceError
+from annotator_site.campaigns.known_labels import Classes, KnownLabels, known_labels
+from annotator_site.campaigns.layout import Survey, survey
+from annotator_site.campaigns.sources import Found, SourceError
 
 CHOICES = {"Cat": 1, "dog": 2}
 
 
+def is_picture(name: str) -> bool:
+    return not name.endswith((".txt", ".json"))
+
+
+def surveyed(names: list[str]) -> Survey:
+    """The layout of files with these names."""
+    return survey(Found(name, partial(is_picture, name)) for name in names)
+
+
 def labels_of(names: list[str], how: str | Path | None = None) -> KnownLabels:
-    return known_labels(how=how, choices=CHOICES, seen=survey(names))
+    return known_labels(how=how, choices=CHOICES, seen=surveyed(names))
 
 
 def found(names: list[str], how: str | Path | None = None) -> list[int | None]:
@@ -51,7 +64,7 @@ def test_a_single_folder_that_is_a_class_is_one() -> None:
 
 
 def test_classes_that_differ_in_case_only_must_be_written_exactly() -> None:
-    labels = known_labels(how="folder", choices={"a": 1, "A": 2, "b": 3}, seen=survey([]))
+    labels = known_labels(how="folder", choices={"a": 1, "A": 2, "b": 3}, seen=surveyed([]))
 
     assert [labels.choice_of(f"{folder}/1.png") for folder in "aAbB"] == [1, 2, 3, 3]
 
@@ -112,3 +125,24 @@ def test_what_is_no_such_csv_says_so(data: bytes | None, message: str, tmp_path:
 
     with pytest.raises(SourceError, match=message):
         labels_of([], csv)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_are_compared_as_people_see_them(form: Literal["NFC", "NFD"]) -> None:
+    names = {"Äpfel": 1, "é": 2, "É ": 3, "a\u00a0b": 4, "❤\ufe0f": 5}
+    choices = {unicodedata.normalize(form, name): number for name, number in names.items()}
+    classes = Classes(choices)
+
+    assert [classes.find(name) for name in ("Äpfel", "a\u0308pfel", "A\u0308PFEL")] == [1, 1, 1]
+    assert [classes.find(name) for name in ("e\u0301", "\u00c9", "A  B", "❤")] == [2, 3, 4, 5]
+    assert [classes.find(name) for name in ("", "\u200d", "apfel", "e")] == [None] * 4
+
+
+def test_a_folder_that_is_no_class_is_told_where_folders_were_not_asked_for() -> None:
+    (told,) = labels_of(["cat/1.png", "dgo/2.png"]).problems()
+    assert "because “dgo” is no class of this campaign" in told
+    assert "--known-labels folder" in told
+    (told,) = labels_of([f"{number}/1.png" for number in range(9)]).problems()
+    assert "“0”, “1”, “2”, “3”, “4” and 4 more are no classes of this campaign." in told
+    assert labels_of(["1.png", "2.png"]).problems() == []
+    assert labels_of(["cat/1.png", "dgo/2.png"], "none").problems() == []

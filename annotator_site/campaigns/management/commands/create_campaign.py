@@ -1,7 +1,6 @@
 """Makes a campaign from the shell."""
 
 from argparse import ArgumentParser
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from al_engine.pools.campaigns import (
     parse_setting,
 )
 from al_engine.pools.models import Campaign
+from annotator_site.campaigns.class_lists import ClassListError, read_file, read_option
 from annotator_site.command_output import CampaignCommand
 
 
@@ -24,7 +24,16 @@ class Command(CampaignCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--classes", required=True, metavar="a,b,c", help="the classes")
+        classes = parser.add_mutually_exclusive_group(required=True)
+        classes.add_argument(
+            "--classes", metavar="a,b,c", help='the classes; quoted as in a CSV: cat,"fox, red"'
+        )
+        classes.add_argument(
+            "--classes-file",
+            type=Path,
+            metavar="FILE",
+            help="a file with one class a line, quoted as in a CSV",
+        )
         parser.add_argument("--title", default="", help="what people read; default: from the slug")
         parser.add_argument(
             "--instructions", type=Path, metavar="FILE", help="a Markdown file for the annotators"
@@ -38,15 +47,15 @@ class Command(CampaignCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         slug = options["slug"]
-        if Campaign.objects.filter(slug=slug).exists():
+        # What cannot even be looked for is refused with all else that is no slug.
+        if slug.isprintable() and Campaign.objects.filter(slug=slug).exists():
             raise CommandError(
                 f"There is a campaign “{slug}” already: take another slug, or change its settings "
                 "in the admin."
             )
-        names = [name.strip() for name in options["classes"].split(",") if name.strip()]
-        if twice := [name for name, count in Counter(names).items() if count > 1]:
-            raise CommandError(f"--classes names “{twice[0]}” more than once.")
+        file = options["classes_file"]
         try:
+            names = read_file(file) if file else read_option(options["classes"])
             campaign = create_campaign(
                 slug=slug,
                 title=options["title"],
@@ -57,7 +66,7 @@ class Command(CampaignCommand):
                     **dict(parse_setting(text) for text in options["set"]),
                 },
             )
-        except BadSetting as error:
+        except (BadSetting, ClassListError) as error:
             raise CommandError(str(error)) from error
         self.say(
             f"Campaign “{campaign.title}” with {len(names)} classes. "

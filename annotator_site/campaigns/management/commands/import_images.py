@@ -39,7 +39,12 @@ class Command(CampaignCommand):
             help="labels known beforehand: from the names of the folders, or from a CSV with the "
             "columns path,label; default: folder, if every folder is a class of the campaign",
         )
-
+        parser.add_argument(
+            "--name-encoding",
+            metavar="NAME",
+            help="how file names are stored that do not say it, for example cp866; default: UTF-8, "
+            "else cp437 in a zip",
+        )
         parser.add_argument(
             "--restore",
             action="store_true",
@@ -55,6 +60,7 @@ class Command(CampaignCommand):
                 source=options["path"],
                 split=options["split"],
                 known=options["known_labels"],
+                name_encoding=options["name_encoding"],
                 restore=options["restore"],
                 progress=lambda progress: line.show(_progress(progress)),
             )
@@ -85,6 +91,12 @@ class Command(CampaignCommand):
             self.say(f"  {name}: {reason}")
         if report.broken_count > LISTED:
             self.say(f"  … and {report.broken_count - LISTED:,} more that cannot be used")
+        for name, kept in report.copies[:LISTED]:
+            self.say(f"  {name}: left out, the same picture as {kept}")
+        if report.copies_count > LISTED:
+            self.say(f"  … and {report.copies_count - LISTED:,} more copies left out")
+        for note in report.name_notes:
+            self.say(f"  {note}")
         for problem in report.label_problems[:LISTED]:
             self.say(f"  {problem}")
         if len(report.label_problems) > LISTED:
