@@ -146,6 +146,8 @@ def test_an_import_tells_what_it_did(campaign: Campaign, tmp_path: Path) -> None
         "broken": [["cat/broken.png", "not a JPEG, PNG or WebP picture"]],
         "ignored": 1,
         "with_known_label": 1,
+        "labels_changed": 0,
+        "disputed": 0,
         "in_other_split": 0,
         "label_problems": [
             "folder “dgo” is no class of this campaign: 1 images without a known label"
