@@ -65,6 +65,9 @@ def test_a_preset_sets_what_belongs_together_and_a_setting_goes_over_it(db: None
     ("arguments", "message"),
     [
         (["pets", "--classes", "a,b"], "There is a campaign “pets” already"),
+        (["--classes", "a,b", "--", "-rf"], "slug: It may not begin with a dash"),
+        (["--classes", "a,b", "--", "-"], "slug: It may not begin with a dash"),
+        (["--classes", "a,b", "--", "--pets"], "write for example pets"),
         (["new", "--classes", "a"], "needs two classes at least"),
         (["new", "--classes", "a,b,a"], "--classes names “a” more than once"),
         (["not a slug!", "--classes", "a,b"], "slug"),
