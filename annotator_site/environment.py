@@ -6,6 +6,7 @@ Nothing here starts anything. Imports nothing of the project, so that it can be 
 import os
 import re
 import secrets
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
@@ -99,11 +100,14 @@ def secret_key(env: Mapping[str, str], var: Path) -> str:
 def make_var(var: Path) -> None:
     """Makes the folder of all state and those in it; nobody else of this machine may list it.
 
-    Under root the bundled PostgreSQL runs as another user, who must pass through (0711).
+    One that is there with wider rights is made so. Under root the bundled PostgreSQL runs as
+    another user, who must pass through (0711). Raises ImproperlyConfigured where it cannot be
+    made private, or belongs to everybody, as /tmp does.
     """
     mode = 0o711 if os.name == "posix" and os.geteuid() == 0 else 0o700
     try:
         var.mkdir(mode=mode, parents=True, exist_ok=True)
+        _make_private(var, mode)
         # Not media/, which the first file makes: an empty folder must not take a lost one's place.
         for name in ("static", "cache", "logs"):
             (var / name).mkdir(exist_ok=True)
@@ -111,6 +115,24 @@ def make_var(var: Path) -> None:
         raise ImproperlyConfigured(
             f"The folder {var} cannot be made ({error.strerror}): "
             "make its parent writable or set NOWAIT_VAR to another folder."
+        ) from error
+
+
+def _make_private(var: Path, mode: int) -> None:
+    """Takes rights away from a folder that has more than `mode`; gives none."""
+    found = var.stat().st_mode
+    if found & stat.S_ISVTX:
+        raise ImproperlyConfigured(
+            f"The folder {var} is everybody's: set NOWAIT_VAR to a folder of its own."
+        )
+    if not stat.S_IMODE(found) & ~mode:
+        return
+    try:
+        var.chmod(stat.S_IMODE(found) & mode)
+    except PermissionError as error:
+        raise ImproperlyConfigured(
+            f"Others may look into the folder {var}, which is not yours: have its owner run "
+            f"`chmod {mode:o} {var}`, or set NOWAIT_VAR to another folder."
         ) from error
 
 

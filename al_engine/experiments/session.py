@@ -91,8 +91,11 @@ def do(
         words = f"{labels[task.setting]}, seed {task.seed}: {failure.reason}"
         errors.append(words)
         progress.say(f"Failed: {words}")
-        with (output / ERRORS).open("a", encoding="utf-8") as log:
-            log.write(f"{words}\n{failure.trace}\n")
+        try:
+            with (output / ERRORS).open("a", encoding="utf-8") as log:
+                log.write(f"{words}\n{failure.trace}\n")
+        except OSError as error:
+            progress.say(f"{output / ERRORS} cannot be written ({error.strerror}).")
 
     if already:
         say(f"{already} of {total} runs are there.")
@@ -120,6 +123,12 @@ def report_on(experiment: Experiment, output: Path) -> int:
     if not runs:
         say(f"{file} has no finished run of this experiment: no report.")
         return 1
-    report.write(output, experiment, runs)
+    try:
+        report.write(output, experiment, runs)
+    except OSError as error:
+        raise Refused(
+            f"The report cannot be written into {output} ({error.strerror}): mend that, then "
+            "--report-only writes it."
+        ) from error
     print(output / "report.md")
     return 0

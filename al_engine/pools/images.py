@@ -45,6 +45,7 @@ class NewImage:
     size: int
     known_choice_id: int | None
     display: DisplayFile | None = None
+    known_disputed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class KnownImage:
     display_size: int | None
     split: str
     known_choice_id: int | None
+    known_disputed: bool
+    """It was given two classes, and has none until a table says which."""
     excluded_for: str
 
     @property
@@ -97,6 +100,7 @@ def known_images(*, campaign_id: int, sha256s: Collection[str]) -> dict[str, Kno
         "display_size",
         "split",
         "known_choice_id",
+        "known_disputed",
         "excluded_for",
     )
     return {row[0]: KnownImage(*row[1:]) for row in rows}
@@ -126,6 +130,7 @@ def add_images(*, campaign_id: int, split: str, images: Sequence[NewImage]) -> N
                 split=split,
                 state=Image.State.RESERVED if reserved else Image.State.UNLABELED,
                 known_choice_id=image.known_choice_id,
+                known_disputed=image.known_disputed,
             )
             for place, image in enumerate(images)
         )
@@ -138,19 +143,19 @@ def show_instead(*, image_id: int, display: DisplayFile) -> None:
     Image.objects.filter(pk=image_id).update(**_display_columns(display))
 
 
-def learn_choices(*, known: Mapping[int, int]) -> int:
-    """Give images that have no known label theirs, and return how many had none.
+def set_known_choices(*, known: Mapping[int, int | None]) -> None:
+    """Give images their known labels; None: two classes were given, and neither counts.
 
     `known` is class id by image id.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """UPDATE pools_image image SET known_choice_id = t.choice_id
+            """UPDATE pools_image image
+               SET known_choice_id = t.choice_id, known_disputed = t.choice_id IS NULL
                FROM unnest(%s::bigint[], %s::bigint[]) AS t(image_id, choice_id)
-               WHERE image.id = t.image_id AND image.known_choice_id IS NULL""",
+               WHERE image.id = t.image_id""",
             [list(known), list(known.values())],
         )
-        return int(cursor.rowcount)
 
 
 def _display_columns(display: DisplayFile | None) -> dict[str, Any]:

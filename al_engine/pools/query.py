@@ -233,7 +233,9 @@ async def shortage(conn: Connection, *, campaign_id: int) -> Shortage:
     cursor = await conn.execute(
         statement("shortage"), {"campaign": campaign_id, "silence": processes.SILENCE}
     )
-    ((unlabeled, worker),) = await cursor.fetchall()
+    ((unlabeled, worker, imported),) = await cursor.fetchall()
+    if not imported:
+        return "no_images"
     if not unlabeled:
         return "nothing_left_for_you"
     return "choosing" if worker else "no_workers"

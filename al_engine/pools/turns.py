@@ -18,7 +18,7 @@ Receipt = Literal[
 """What became of a message. The first two are acknowledged; “repeated” had its effect before."""
 
 
-Shortage = Literal["choosing", "no_workers", "nothing_left_for_you", "storage_away"]
+Shortage = Literal["choosing", "no_workers", "nothing_left_for_you", "no_images", "storage_away"]
 """Why S had nothing for somebody: workers are choosing, no worker runs, all that is left was
 answered or skipped by this person or is with others, or no picture can be shown now."""
 

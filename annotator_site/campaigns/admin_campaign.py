@@ -172,9 +172,10 @@ class CampaignAdmin(SiteModelAdmin):
         if campaign._state.adding:
             return "It runs as soon as it is saved. Import images next, then start the engine."
         return format_html(
-            '{}. Pause it or run it on its <a class="nw-link" href="{}">live page</a>, finish it '
+            '{}. {}Pause it or run it on its <a class="nw-link" href="{}">live page</a>, finish it '
             "with the action in the list. A campaign is never deleted: it holds people’s work.",
             campaign.get_state_display().capitalize(),
+            "" if _has_images(campaign.pk) else _no_images(campaign.slug),
             reverse("admin:pools_campaign_live", args=[campaign.pk]),
         )
 
@@ -259,6 +260,14 @@ def _differs(choice: Choice, known: Choice | None) -> bool:
     """Whether it is to be saved: a list that is saved as it was is asked of nobody anew."""
     fields = ("name", "hotkey", "color", "position")
     return known is None or any(getattr(choice, each) != getattr(known, each) for each in fields)
+
+
+def _no_images(slug: str) -> SafeString:
+    return format_html(
+        "It has no images yet, so nobody is asked anything: import some with "
+        "<code>manage.py import_images {} PATH</code>. ",
+        slug,
+    )
 
 
 def _has_images(campaign_id: int) -> bool:

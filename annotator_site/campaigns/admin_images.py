@@ -77,11 +77,11 @@ class ImageAdmin(ReadOnlyAdmin):
     search_fields = ["name"]
     search_help_text = "Beginning of the name, whole SHA-256, or #number"
     fields = [
-        "large", "name", "campaign", "state", "split", "known_choice", "problem", "excluded_for",
+        "large", "name", "campaign", "state", "split", "known", "problem", "excluded_for",
         "skips", "put_back_at", "answers", "queries", "sha256", "key", "pixels", "size", "shown",
         "cell", "position", "created_at",
     ]  # fmt: skip
-    readonly_fields = ["large", "skips", "answers", "queries", "pixels", "shown"]
+    readonly_fields = ["large", "known", "skips", "answers", "queries", "pixels", "shown"]
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         # All of the page at once; a part of the list's own statement would be counted, too.
@@ -146,6 +146,8 @@ class ImageAdmin(ReadOnlyAdmin):
 
     @admin.display(description="known label")
     def known(self, image: Image) -> str:
+        if image.known_disputed:
+            return "two classes were given: a table decides"
         return image.known_choice.name if image.known_choice else "–"
 
     @admin.display(description="pixels")

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from al_engine.pools.images import DisplayFile, KnownImage, NewImage
 from al_engine.pools.models import Campaign, Choice
 from annotator_site.campaigns.known_labels import KnownLabels, known_labels
 from annotator_site.campaigns.layout import survey
+from annotator_site.campaigns.same_pictures import KnownPictures
 from annotator_site.campaigns.sources import Entry, open_source
 from annotator_site.campaigns.stored_images import mend_image, stored_name, take_image
 
@@ -58,6 +59,10 @@ class ImportReport:
     """Hidden files and what file managers leave behind."""
     with_known_label: int
     """Of those added, or there before without one."""
+    labels_changed: int
+    """Known labels of images that had another one: a table said so."""
+    disputed: int
+    """Pictures that were given two classes: they have no known label."""
     in_other_split: int
     """Of the duplicates: they belong to another split, and stay there."""
     label_problems: tuple[str, ...]
@@ -78,6 +83,7 @@ class _Tally:
     broken: list[tuple[str, str]] = field(default_factory=list)
     ignored: int = 0
     labeled: int = 0
+    relabeled: int = 0
     in_other_split: int = 0
 
     def drop(self, name: str, kept: str) -> None:
@@ -122,10 +128,12 @@ def import_images(
         name_notes = opened.decoder.notes()  # before all names are read once more
         choices = dict(Choice.objects.filter(campaign=campaign).values_list("name", "id"))
         labels = known_labels(how=known, choices=choices, seen=seen)
+        decides = known not in (None, "folder", "none")
+        pictures = KnownPictures({pk: name for name, pk in choices.items()}, decides=decides)
         tally = _Tally()
         with ThreadPoolExecutor(_THREADS, "import") as threads:
             for batch in _batches(opened.entries()):
-                images = _take_batch(campaign.pk, split, batch, labels, threads, tally)
+                images = _take_batch(campaign.pk, split, batch, labels, pictures, threads, tally)
                 if not restore:
                     # Before a row names what may have gone elsewhere.
                     storage.require(campaign.pk)
@@ -144,8 +152,10 @@ def import_images(
         broken=tuple(tally.broken),
         ignored=tally.ignored,
         with_known_label=tally.labeled,
+        labels_changed=tally.relabeled,
+        disputed=len(pictures.disputed),
         in_other_split=tally.in_other_split,
-        label_problems=tuple(labels.problems()),
+        label_problems=(*pictures.problems, *labels.problems()),
         name_notes=tuple(name_notes),
         seconds=time.monotonic() - begun,
     )
@@ -170,13 +180,14 @@ def _take_batch(
     split: str,
     batch: list[Entry],
     labels: KnownLabels,
+    pictures: KnownPictures,
     threads: ThreadPoolExecutor,
     tally: _Tally,
 ) -> list[NewImage]:
     """Store a batch, and mend what is stored of images that the campaign has; the new images."""
     tally.done += len(batch)
     tally.ignored += sum(entry.ignored for entry in batch)
-    choice_of: dict[str, int | None] = {}
+    pictures.begin_batch()
     first: dict[str, Entry] = {}
     for entry in batch:
         if entry.ignored:
@@ -192,13 +203,17 @@ def _take_batch(
             tally.drop(entry.name, first[sha256].name)
         else:
             first[sha256] = entry
-        choice_of[sha256] = choice_of.get(sha256) or choice
+        pictures.take(sha256, entry.name, choice)
     known = pool_images.known_images(campaign_id=campaign_id, sha256s=first.keys())
-    _meet_again(campaign_id, split, known, first, choice_of, threads, tally)
+    _meet_again(campaign_id, split, known, first, pictures, threads, tally)
 
     def take(sha256: str) -> NewImage | str:
         entry = first[sha256]
-        return take_image(campaign_id, sha256, entry.name, entry.data, choice_of[sha256])
+        choice = pictures.choice_of(sha256)
+        image = take_image(campaign_id, sha256, entry.name, entry.data, choice)
+        if sha256 in pictures.disputed and isinstance(image, NewImage):
+            return replace(image, known_disputed=True)
+        return image
 
     images: list[NewImage] = []
     new = [sha256 for sha256 in first if sha256 not in known]
@@ -215,7 +230,7 @@ def _meet_again(
     split: str,
     known: dict[str, KnownImage],
     first: dict[str, Entry],
-    choice_of: dict[str, int | None],
+    pictures: KnownPictures,
     threads: ThreadPoolExecutor,
     tally: _Tally,
 ) -> None:
@@ -231,10 +246,14 @@ def _meet_again(
     for sha256, display in zip(known, threads.map(mend, known), strict=True):
         if display is not None:
             pool_images.show_instead(image_id=known[sha256].image_id, display=display)
-    learnt = {
-        image.image_id: choice
+    changed = {
+        image.image_id: pictures.choice_of(sha256)
         for sha256, image in known.items()
-        if image.known_choice_id is None and (choice := choice_of[sha256]) is not None
+        if pictures.meet(sha256, image)
     }
-    if learnt:
-        tally.labeled += pool_images.learn_choices(known=learnt)
+    had = {image.image_id for image in known.values() if image.known_choice_id is not None}
+    given = {image_id for image_id, choice in changed.items() if choice is not None}
+    if changed:
+        pool_images.set_known_choices(known=changed)
+        tally.labeled += len(given - had)
+        tally.relabeled += len(given & had)

@@ -1,10 +1,13 @@
 """Labels that are known beforehand: by the folder that an image lies in, or from a CSV."""
 
+import codecs
 import csv
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TextIO
 
 from al_engine.pools.class_names import as_compared
 from annotator_site.campaigns.layout import Survey, hint_at_parts, not_taken
@@ -12,6 +15,10 @@ from annotator_site.campaigns.names import clean_name, display_name
 from annotator_site.campaigns.sources import SourceError
 
 PROBLEMS_KEPT: Final = 1_000
+_SEPARATORS: Final = ",;\t"
+
+_Row = tuple[int | None, int]
+"""The id of the class that a table gives, None where it gives two, and the line."""
 
 
 class KnownLabels(Protocol):
@@ -137,7 +144,7 @@ class CsvLabels:
     """
 
     def __init__(
-        self, rows: dict[str, tuple[int, int]], wrong: list[str], wrappers: Sequence[str] = ()
+        self, rows: dict[str, _Row], wrong: list[str], wrappers: Sequence[str] = ()
     ) -> None:
         self.rows = rows
         self.wrong = wrong
@@ -164,34 +171,57 @@ class CsvLabels:
 
 
 def read_csv(path: Path, classes: Classes, wrappers: Sequence[str] = ()) -> CsvLabels:
-    """Read a CSV with the columns path and label; wrong rows are kept as sentences.
+    """Read a table with the columns path and label; wrong rows are kept as sentences.
 
-    Raises SourceError where it is not such a CSV at all.
+    Its cells are parted by commas, semicolons or tabs; it is in UTF-8, or in UTF-16 with a byte
+    order mark. Raises SourceError where it is not such a table at all.
     """
-    rows: dict[str, tuple[int, int]] = {}
+    rows: dict[str, _Row] = {}
     wrong: list[str] = []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            header = [(name or "").strip().lower() for name in reader.fieldnames or []]
-            if not {"path", "label"} <= set(header):
-                raise SourceError(f"{path} needs a first line with the columns path,label.")
-            reader.fieldnames = header
+        with path.open(encoding=_encoding(path), newline="") as file:
+            reader, skipped = _reader(file, path)
             for row in reader:
-                problem = _take(row, reader.line_num, rows, classes)
+                line = reader.line_num + skipped
+                problem = _take(row, line, rows, classes)
                 if problem and len(wrong) < PROBLEMS_KEPT:
-                    wrong.append(f"line {reader.line_num}: {problem}")
+                    wrong.append(f"line {line}: {problem}")
     except OSError as error:
         raise SourceError(f"{path} cannot be read ({error.strerror}).") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path} is not a CSV in UTF-8 ({error}).") from error
+    except (UnicodeError, csv.Error) as error:
+        raise SourceError(
+            f"{path} is not a CSV in UTF-8 ({error}): save it as CSV UTF-8, or as Unicode text."
+        ) from error
     return CsvLabels(rows, wrong, wrappers)
+
+
+def _encoding(path: Path) -> str:
+    """What the byte order mark tells, else UTF-8."""
+    with path.open("rb") as file:
+        mark = file.read(2)
+    return "utf-16" if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+
+
+def _reader(file: TextIO, path: Path) -> tuple["csv.DictReader[str]", int]:
+    """The rows below the header, and how many lines were skipped above it."""
+    first, skipped = file.readline(), 0
+    # Spreadsheets write, and want to read, a line like this where the separator is unusual.
+    said = re.fullmatch(r"sep=(.)\s*", first)
+    if said:
+        first, skipped = file.readline(), 1
+    for separator in said[1] if said else _SEPARATORS:
+        reader = csv.DictReader(chain([first], file), delimiter=separator)
+        header = [(name or "").strip().lower() for name in reader.fieldnames or []]
+        if {"path", "label"} <= set(header):
+            reader.fieldnames = header
+            return reader, skipped
+    raise SourceError(f"{path} needs a first line with the columns path,label.")
 
 
 def _take(
     row: Mapping[str, str | None],
     line: int,
-    rows: dict[str, tuple[int, int]],
+    rows: dict[str, _Row],
     classes: Classes,
 ) -> str:
     """Take a row over, or say what is wrong with it."""
@@ -206,6 +236,14 @@ def _take(
     if not name:
         return "the path is empty"
     if name in rows:
-        return f"“{name}” stood on line {rows[name][1]} already"
+        before = rows[name]
+        if before[0] == choice:
+            return f"“{name}” stood on line {before[1]} already"
+        # Neither counts: which one is right, nobody has said.
+        rows[name] = (None, before[1])
+        return (
+            f"“{name}” is “{display_name(label)}” here and another class on line {before[1]}: "
+            "neither counts until one of the lines is taken out"
+        )
     rows[name] = (choice, line)
     return ""

@@ -270,8 +270,8 @@ def idle(reason: IdleReason, detail: Shortage | None) -> str:
     """There is nothing to label now; the server pushes again by itself.
 
     The detail of an empty pool: workers are choosing, no worker runs, what is left was answered or
-    skipped by this person or is with others, or no picture can be shown. None where that is not
-    known yet.
+    skipped by this person or is with others, nothing was imported yet, or no picture can be shown.
+    None where that is not known yet.
     """
     return _frame({"type": "idle", "reason": reason, "detail": detail})
 

@@ -65,6 +65,11 @@ def _states() -> dict[str, Any]:
             ),
             link=home,
         ),
+        "no_images": _state(
+            _("This campaign has no images yet"),
+            _("Whoever runs it has to import some; they then come by themselves."),
+            link=home,
+        ),
         "storage_away": _state(
             _("Images cannot be loaded now"),
             _(

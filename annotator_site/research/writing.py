@@ -1,18 +1,16 @@
-"""Writing exports, row after row, and never half a file."""
+"""Writing exports, row after row."""
 
 import csv
 import json
 import math
-import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Final, Protocol, TextIO
+from typing import BinaryIO, Final, Protocol
 
 from annotator_site.research.rows import Value
 
 _Row = Sequence[Value]
+# The full-width forms are formulas to spreadsheets in Japanese and Chinese.
+_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class Out(Protocol):
@@ -20,6 +18,17 @@ class Out(Protocol):
 
     def write(self, line: str, /) -> object:
         """Take a line with its end."""
+
+
+class Utf8:
+    """A binary file that text is written to in UTF-8, whatever the locale says."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+
+    def write(self, line: str, /) -> None:
+        """Take a line with its end."""
+        self.file.write(line.encode())
 
 
 def write_csv(out: Out, columns: Sequence[str], rows: Iterable[_Row]) -> int:
@@ -49,18 +58,17 @@ FORMATS: Final[dict[str, Callable[[Out, Sequence[str], Iterable[_Row]], int]]] =
 }
 
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """A file that appears under its name once it is complete and on disk, or not at all."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("x", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+def for_spreadsheets(out: Out, rows: Iterable[_Row]) -> Iterator[_Row]:
+    """Begin a CSV that spreadsheets read as UTF-8, and return rows of which they run no cell.
+
+    Text that begins as a formula does gets an apostrophe in front; numbers stay numbers.
+    """
+    out.write("\ufeff")
+    return (tuple(_harmless(value) for value in row) for row in rows)
+
+
+def _harmless(value: Value) -> Value:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
 
 
 def _in_json(value: Value) -> Value:

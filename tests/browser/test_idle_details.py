@@ -17,6 +17,7 @@ from .labeler import Labeler
         ("choosing", "The next images are being chosen"),
         ("no_workers", "Nobody is choosing images at the moment"),
         ("nothing_left_for_you", "Nothing is left for you at the moment"),
+        ("no_images", "This campaign has no images yet"),
         ("storage_away", "Images cannot be loaded now"),
         ("of a later version", "The next images are being chosen"),
         ("constructor", "The next images are being chosen"),

@@ -125,6 +125,24 @@ def test_an_image_is_shown_with_its_queries(owner: Client) -> None:
     assert "by random" in answer.content.decode()
 
 
+@pytest.mark.parametrize("slug", ["-cats", "--", "-rf", "--set"])
+def test_a_short_name_that_looks_like_an_option_is_refused(owner: Client, slug: str) -> None:
+    classes = [{"name": "cat"}, {"name": "dog"}]
+    answer = owner.post(reverse("admin:pools_campaign_add"), form(classes, slug=slug))
+    assert answer.status_code == 200
+    assert "may not begin with a dash" in answer.content.decode()
+    assert not Campaign.objects.exists()
+
+
+def test_an_earlier_campaign_with_such_a_name_can_still_be_set_up(owner: Client) -> None:
+    campaign = make_campaign()
+    Campaign.objects.update(slug="-cats")
+    classes = [{"id": each.pk, "name": each.name} for each in campaign.choices.all()]
+    page = reverse("admin:pools_campaign_change", args=[campaign.pk])
+    assert owner.post(page, form(classes, title="New")).status_code == 302
+    assert Campaign.objects.get().title == "New"
+
+
 def test_a_new_campaign_has_cells_keys_and_colours(owner: Client) -> None:
     answer = owner.post(
         reverse("admin:pools_campaign_add"),

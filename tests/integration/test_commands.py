@@ -65,6 +65,9 @@ def test_a_preset_sets_what_belongs_together_and_a_setting_goes_over_it(db: None
     ("arguments", "message"),
     [
         (["pets", "--classes", "a,b"], "There is a campaign “pets” already"),
+        (["--classes", "a,b", "--", "-rf"], "slug: It may not begin with a dash"),
+        (["--classes", "a,b", "--", "-"], "slug: It may not begin with a dash"),
+        (["--classes", "a,b", "--", "--pets"], "write for example pets"),
         (["new", "--classes", "a"], "needs two classes at least"),
         (["new", "--classes", "a,b,a"], "Two classes are called “a”: change one."),
         (["not a slug!", "--classes", "a,b"], "slug"),
@@ -155,6 +158,8 @@ def test_an_import_tells_what_it_did(campaign: Campaign, tmp_path: Path) -> None
         "broken": [["cat/broken.png", "not a JPEG, PNG or WebP picture"]],
         "ignored": 1,
         "with_known_label": 1,
+        "labels_changed": 0,
+        "disputed": 0,
         "in_other_split": 0,
         "label_problems": [
             "folder “dgo” is no class of this campaign: 1 images without a known label"

@@ -1,28 +1,19 @@
 """Exports have the promised columns, one snapshot, the same bytes for the same state."""
 
-import asyncio
-import csv
 import io
 import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
-from pictures import picture, write_folder
+from export_desk import Desk, export, make_desk, rows_of
 
-from al_engine.pools import campaigns, labeled, processes, query, signals, unlabeled
-from al_engine.pools.models import Annotator, Campaign, Image, Label, ModelVersion
-from al_engine.pools.turns import Answer, Demand, Undo
-from annotator_site.campaigns.importing import import_images
-from annotator_site.campaigns.people import create_annotators
+from al_engine.pools.models import Image, Label
 from annotator_site.research.rows import reading_rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,79 +25,9 @@ CONSENSUS = "image,sha256,choice,confidence,answers,decided_at," + PROVENANCE
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@dataclass
-class Desk:
-    """Answers as the labeling desk does."""
-
-    campaign: Campaign
-    annotators: list[Annotator]
-
-    def answer(self, person: int, choice: str, count: int) -> list[Label]:
-        """`person` takes turns, one after the other, and answers each with `choice`."""
-        annotator_id = self.annotators[person].pk
-        choice_id = self.campaign.choices.get(name=choice).pk
-        ids = [asyncio.run(self._answer(annotator_id, choice_id)) for _ in range(count)]
-        return list(Label.objects.filter(client_id__in=ids).order_by("id"))
-
-    async def _answer(self, annotator_id: int, choice_id: int) -> UUID:
-        async with await psycopg.AsyncConnection.connect(**signals.connection_info()) as conn:
-            demand = Demand(annotator_id=annotator_id, session=uuid4(), want=1)
-            cursor = await query.claim_for(
-                conn, campaign_id=self.campaign.pk, demand=demand, lease_seconds=60
-            )
-            (turn,) = await query.read_turns(cursor)
-            answer = Answer(uuid4(), annotator_id, turn.turn_id, choice_id, 700)
-            await labeled.lock(conn, turn_ids=[turn.turn_id])
-            await labeled.answer(conn, campaign_id=self.campaign.pk, answers=[answer])
-        return answer.client_id
-
-    def undo(self, person: int, client_id: UUID) -> None:
-        asyncio.run(self._undo(self.annotators[person].pk, client_id))
-
-    async def _undo(self, annotator_id: int, client_id: UUID) -> None:
-        undos = [Undo(annotator_id=annotator_id, label=client_id, session=uuid4())]
-        async with await psycopg.AsyncConnection.connect(**signals.connection_info()) as conn:
-            await labeled.lock(conn, undos=undos)
-            await labeled.undo(conn, campaign_id=self.campaign.pk, undos=undos, lease_seconds=60)
-
-
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    """Six images in S, two of them by a model; three people. Two answers an image."""
-    campaign = campaigns.create_campaign(
-        slug="pets",
-        choices=[campaigns.NewChoice("cat"), campaigns.NewChoice("dog, or =wolf")],
-        settings={"answers_per_image": 2},
-    )
-    folder = write_folder(tmp_path / "in", {f"{n}, ünï.png": picture(shade=n) for n in range(6)})
-    import_images(campaign=campaign, source=folder)
-    worker = processes.register(
-        campaign_id=campaign.pk, role="worker", name="worker-1", strategy="entropy"
-    )
-    version = ModelVersion.objects.create(
-        campaign=campaign, version=7, architecture="small_cnn", labels_seen=0, trained_on=0,
-        train_seconds=0.5, sha256="0" * 64, size=1,
-    )  # fmt: skip
-    unlabeled.hold_cells(campaign_id=campaign.pk, worker_id=worker.id, live_workers=1)
-    images = list(Image.objects.order_by("id"))
-    for chosen, model, score in ((images[:2], version.pk, 0.1 + 0.2), (images[2:], None, None)):
-        picks = [query.Pick(image.pk, "entropy", score, model) for image in chosen]
-        query.refill(campaign_id=campaign.pk, worker_id=worker.id, picks=picks)
-    create_annotators(campaign_id=campaign.pk, count=3)
-    return Desk(campaign, list(Annotator.objects.order_by("id")))
-
-
-def export(*args: str, format_: str = "csv", output: str = "-") -> str:
-    out = io.StringIO()
-    call_command(
-        "export_labels", "pets", "--format", format_, "--output", output, *args,
-        stdout=out, stderr=io.StringIO(),
-    )  # fmt: skip
-    return out.getvalue()
-
-
-def rows_of(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
+    return make_desk(tmp_path)
 
 
 def test_raw_answers_have_every_column_and_value(desk: Desk) -> None:
@@ -244,6 +165,12 @@ def test_json_tells_what_was_written(desk: Desk, tmp_path: Path) -> None:
         (["pets", "--format", "csv", "--output", "/nowhere/x"], "cannot be written"),
         (["pets", "--format", "csv", "--output", "/"], "is a folder: name a file"),
         (["pets", "--format", "csv", "--output", "-", "--json"], "--json needs a file"),
+        (["pets", "--format", "csv", "--output", "/dev/null", "--json"], "--json needs a file"),
+        (["pets", "--format", "csv", "--output", "/dev/full"], "No space left on device"),
+        (
+            ["pets", "--format", "jsonl", "--for-spreadsheets", "--output", "-"],
+            "--for-spreadsheets is for --format csv",
+        ),
     ],
 )
 def test_bad_input_is_told_in_a_line(desk: Desk, arguments: list[str], message: str) -> None:

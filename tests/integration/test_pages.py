@@ -275,3 +275,21 @@ def test_a_site_whose_migrations_wait_is_not_ready(campaign: Campaign) -> None:
     assert b"migrate" in waiting.content
     assert browser.get("/healthz").status_code == 200
     assert Annotator.objects.filter(campaign=campaign).count() == 0
+
+
+def test_a_campaign_without_images_says_so_to_people_and_to_whoever_runs_it(client: Client) -> None:
+    campaign = make_campaign()
+    person = make_annotator(campaign)
+    owner = make_user(is_staff=True, is_superuser=True)
+    change = f"/admin/pools/campaign/{campaign.pk}/change/"
+    command = f"manage.py import_images {campaign.slug} PATH"
+
+    client.force_login(person.user, BACKEND)
+    assert b"No images yet" in client.get("/").content
+    client.force_login(owner, BACKEND)
+    assert command.encode() in client.get(change).content
+
+    add_images(campaign, 1)
+    assert command.encode() not in client.get(change).content
+    client.force_login(person.user, BACKEND)
+    assert b"No images yet" not in client.get("/").content

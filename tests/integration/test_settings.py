@@ -195,3 +195,64 @@ def test_a_log_record_is_one_line_whatever_a_visitor_sends() -> None:
     line = formatter.format(record)
     assert "\n" not in line
     assert "Z WARNING web django: Not Found: /x\\n2026" in line
+
+
+COOKIES = """
+from django.conf import settings
+print(settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, settings.SECURE_HSTS_SECONDS)
+for kind in ("SESSION", "CSRF"):
+    print(*(getattr(settings, f"{kind}_COOKIE_{what}") for what in ("SECURE", "PATH", "DOMAIN")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({}, "sessionid csrftoken 0\nFalse / None\nFalse / None\n"),
+        (
+            {"ALLOWED_HOSTS": "label.example.org"},
+            "__Host-sessionid __Host-csrftoken 31536000\nTrue / None\nTrue / None\n",
+        ),
+        (
+            {"ALLOWED_HOSTS": "label.example.org", "HTTPS": "0"},
+            "sessionid csrftoken 0\nFalse / None\nFalse / None\n",
+        ),
+    ],
+)
+def test_under_https_cookies_are_of_this_host_alone(
+    tmp_path: Path, env: dict[str, str], said: str
+) -> None:
+    code = "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'annotator_site.settings'\n" + COOKIES
+    own = {"PATH": os.environ["PATH"], "NOWAIT_VAR": str(tmp_path / "var"), **env}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=own, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == (said, "")
+
+
+@pytest.mark.parametrize("root", [False, True])
+@pytest.mark.parametrize("before", [None, 0o700, 0o711, 0o750, 0o755, 0o770, 0o777, 0o2775])
+def test_the_folder_of_state_is_private_whatever_it_was(
+    before: int | None, root: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
+    var = tmp_path / "deep" / "var"
+    if before is not None:
+        var.mkdir(parents=True)
+        var.chmod(before)
+
+    for _ in range(2):
+        environment.make_var(var)
+
+        mode = var.stat().st_mode & 0o7777
+        widest = 0o711 if root else 0o700
+        assert mode & ~widest == 0, oct(mode)
+        assert mode & 0o700 == 0o700
+
+
+def test_a_folder_that_is_everybodys_is_left_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    with pytest.raises(ImproperlyConfigured, match="a folder of its own") as caught:
+        environment.make_var(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert tmp_path.stat().st_mode & 0o7777 == 0o1777

@@ -1,14 +1,25 @@
 """Known labels come from folders or a CSV; what does not fit is said and harms nothing else."""
 
+import codecs
+import csv
+import io
 import unicodedata
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from annotator_site.campaigns.known_labels import Classes, KnownLabels, known_labels
+from annotator_site.campaigns.known_labels import (
+    Classes,
+    KnownLabels,
+    known_labels,
+    read_csv,
+)
 from annotator_site.campaigns.layout import Survey, survey
+from annotator_site.campaigns.names import clean_name
 from annotator_site.campaigns.sources import Found, SourceError
 
 CHOICES = {"Cat": 1, "dog": 2}
@@ -74,8 +85,8 @@ def test_none_means_none() -> None:
 
 
 def test_a_csv_labels_by_path_and_its_wrong_rows_harm_no_other(tmp_path: Path) -> None:
-    csv = tmp_path / "labels.csv"
-    csv.write_text(
+    table = tmp_path / "labels.csv"
+    table.write_text(
         "Label,path,note\n"
         "cat,a/1.png,x\n"
         "bird,a/2.png\n"
@@ -88,7 +99,7 @@ def test_a_csv_labels_by_path_and_its_wrong_rows_harm_no_other(tmp_path: Path) -
         "dog,data/a/8.png\n",
         encoding="utf-8-sig",
     )
-    labels = labels_of(["data/a/1.png", "data/a/8.png"], csv)
+    labels = labels_of(["data/a/1.png", "data/a/8.png"], table)
 
     names = ["a/1.png", "a/2.png", "a/4,5.png", "a/6.png", "data/a/8.png"]
     assert [labels.choice_of(name) for name in names] == [1, None, 2, 2, 2]
@@ -101,11 +112,68 @@ def test_a_csv_labels_by_path_and_its_wrong_rows_harm_no_other(tmp_path: Path) -
     ]
 
 
-def test_paths_of_a_csv_may_leave_out_the_single_top_folder(tmp_path: Path) -> None:
-    csv = tmp_path / "labels.csv"
-    csv.write_text("path,label\na/1.png,dog\n", encoding="utf-8")
+TABLES = st.lists(
+    st.tuples(
+        st.text("aüЖ é,;\t\"'=", min_size=1, max_size=8).map(lambda name: f"f{name}.png"),
+        st.sampled_from(["Cat", "dog"]),
+    ),
+    max_size=8,
+    unique_by=lambda row: row[0],
+)
+ENCODINGS = {
+    "utf-8": b"",
+    "utf-8-sig": b"",
+    "utf-16": b"",
+    "utf-16-le": codecs.BOM_UTF16_LE,
+    "utf-16-be": codecs.BOM_UTF16_BE,
+}
 
-    assert found(["data/a/1.png"], csv) == [2]
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    rows=TABLES,
+    encoding=st.sampled_from(sorted(ENCODINGS)),
+    separator=st.sampled_from(",;\t"),
+    end=st.sampled_from(["\n", "\r\n"]),
+    said=st.booleans(),
+)
+def test_a_table_is_read_however_a_spreadsheet_wrote_it(
+    rows: list[tuple[str, str]], encoding: str, separator: str, end: str, said: bool, tmp_path: Path
+) -> None:
+    text = io.StringIO()
+    if said:
+        text.write(f"sep={separator}{end}")
+    csv.writer(text, delimiter=separator, lineterminator=end).writerows([("path", "label"), *rows])
+    path = tmp_path / "labels.csv"
+    path.write_bytes(ENCODINGS[encoding] + text.getvalue().encode(encoding))
+
+    labels = read_csv(path, Classes(CHOICES))
+
+    # Names are kept as the source's own are: control characters are shown as such.
+    assert [labels.choice_of(clean_name(name)) for name, _ in rows] == [
+        CHOICES[label] for _, label in rows
+    ]
+    assert labels.problems() == []
+
+
+def test_a_path_with_two_classes_has_neither(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("path;label\na.png;cat\nb.png;dog\na.png;dog\na.png;cat\n")
+
+    labels = labels_of([], table)
+
+    assert [labels.choice_of(name) for name in ("a.png", "b.png")] == [None, 2]
+    assert labels.problems()[0] == (
+        "line 4: “a.png” is “dog” here and another class on line 2: neither counts until one of "
+        "the lines is taken out"
+    )
+
+
+def test_paths_of_a_csv_may_leave_out_the_single_top_folder(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\na/1.png,dog\n", encoding="utf-8")
+
+    assert found(["data/a/1.png"], table) == [2]
 
 
 @pytest.mark.parametrize(
@@ -119,12 +187,12 @@ def test_paths_of_a_csv_may_leave_out_the_single_top_folder(tmp_path: Path) -> N
     ],
 )
 def test_what_is_no_such_csv_says_so(data: bytes | None, message: str, tmp_path: Path) -> None:
-    csv = tmp_path / "labels.csv"
+    table = tmp_path / "labels.csv"
     if data is not None:
-        csv.write_bytes(data)
+        table.write_bytes(data)
 
     with pytest.raises(SourceError, match=message):
-        labels_of([], csv)
+        labels_of([], table)
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from al_engine.outputs import OutputError, is_plain_file, open_output
 from al_engine.pools import versions
 from al_engine.pools.lookup import UnknownCampaignError, campaign_of
 from al_engine.pools.models import Campaign, ModelVersion
@@ -22,30 +23,53 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug")
-        parser.add_argument("--output", type=Path, required=True, metavar="FILE.safetensors")
+        parser.add_argument(
+            "--output",
+            required=True,
+            metavar="FILE.safetensors",
+            help="also a pipe or device, or - for stdout: these get the weights alone",
+        )
         parser.add_argument("--model", type=int, metavar="N", help="this version and no other")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        output: Path = options["output"]
-        if output.suffix != ".safetensors":
-            raise CommandError("--output names a file that ends in .safetensors.")
+        target = str(options["output"])
         try:
+            beside = _description_of(target)
             campaign = campaign_of(options["slug"])
             version = _version(campaign, options["model"])
             weights = versions.read_weights(version)
-            output.parent.mkdir(parents=True, exist_ok=True)
-            # The description first: where the weights are, it is there too.
-            described = json.dumps(_described(campaign, version), indent=2, ensure_ascii=False)
-            _replace(output.with_suffix(".json"), described.encode())
-            _replace(output, weights)
-        except (UnknownCampaignError, WeightsDamaged, StorageAway) as error:
+            if beside:
+                # First: where the weights are, it is there too.
+                described = json.dumps(_described(campaign, version), indent=2, ensure_ascii=False)
+                _write(str(beside), described.encode())
+            _write(target, weights)
+        except (UnknownCampaignError, WeightsDamaged, StorageAway, OutputError) as error:
             raise CommandError(str(error)) from error
-        except OSError as error:
-            raise CommandError(f"{output} cannot be written: {error.strerror}.") from error
-        self.stdout.write(
+        # Django paints stderr red, which is for errors; stdout may have the weights.
+        self.stderr.write(
             f"Version {version.version} ({version.architecture}, {version.labels_seen} labels): "
-            f"{output}, described in {output.with_suffix('.json').name}."
+            f"{target}{f', described in {beside.name}' if beside else ''}.",
+            style_func=str,
         )
+
+
+def _description_of(target: str) -> Path | None:
+    """Where the description goes: beside a file; nowhere where a stream gets the weights."""
+    if not is_plain_file(target):
+        return None
+    path = Path(target)
+    if path.suffix != ".safetensors":
+        raise CommandError("--output names a file that ends in .safetensors.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"--output {path} cannot be written ({error.strerror}).") from error
+    return path.with_suffix(".json")
+
+
+def _write(target: str, data: bytes) -> None:
+    with open_output(target) as file:
+        file.write(data)
 
 
 def _version(campaign: Campaign, number: int | None) -> ModelVersion:
@@ -91,10 +115,3 @@ def _described(campaign: Campaign, version: ModelVersion) -> dict[str, Any]:
         "sha256": version.sha256,
         "published_at": version.published_at.isoformat(),
     }
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)

@@ -4,6 +4,7 @@ import secrets
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
@@ -158,6 +159,18 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    def clean(self) -> None:
+        """Refuse a short name that a command would take for an option; earlier ones stay."""
+        super().clean()
+        if self._state.adding and self.slug.startswith("-"):
+            better = self.slug.lstrip("-") or "pets"
+            raise ValidationError(
+                {
+                    "slug": "It may not begin with a dash, which commands take for an option: "
+                    f"write for example {better}."
+                }
+            )
 
 
 class Choice(models.Model):

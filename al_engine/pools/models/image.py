@@ -66,6 +66,11 @@ class Image(models.Model):
     known_choice = models.ForeignKey(
         Choice, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
+    known_disputed = models.BooleanField(
+        db_default=False,
+        editable=False,
+        help_text="It was given two classes: it has none until a table says which.",
+    )
     problem = models.CharField(max_length=300, blank=True, help_text="Why it is excluded.")
     # Nothing that a machine finds is a verdict: such an image is set aside while it is so.
     excluded_for = models.CharField(

@@ -1,5 +1,7 @@
--- Whether there are images in D, and a worker that could choose among them.
+-- Whether there are images in D, a worker that could choose among them, and any to be labeled at all.
 SELECT coalesce((SELECT sum(unlabeled) > 0 FROM pools_counter WHERE campaign_id = %(campaign)s), false),
        EXISTS (SELECT 1 FROM pools_engineprocess
                WHERE campaign_id = %(campaign)s AND role = 'worker'
-                 AND heartbeat_at > clock_timestamp() - %(silence)s::interval)
+                 AND heartbeat_at > clock_timestamp() - %(silence)s::interval),
+       coalesce((SELECT sum(unlabeled + queried + labeled + excluded) > 0 FROM pools_counter
+                 WHERE campaign_id = %(campaign)s), false)

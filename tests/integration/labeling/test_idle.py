@@ -3,6 +3,7 @@
 import pytest
 from stock import (
     Person,
+    add_gold,
     add_images,
     ask,
     choices_of,
@@ -50,6 +51,19 @@ def test_an_empty_pool_says_what_will_happen(connect: Connect, transactional_db:
     for query in client.queries(1):
         client.skip(query)
     client.expect("idle", reason="pool_empty", detail="nothing_left_for_you")
+
+
+def test_a_campaign_without_images_says_so_until_some_come(
+    connect: Connect, transactional_db: None
+) -> None:
+    campaign = make_campaign()
+    add_gold(campaign, None, 1)
+    client = connect(campaign, make_annotator(campaign))
+    client.ready()
+    client.expect("idle", reason="pool_empty", detail="no_images")
+    add_images(campaign, 2)
+    assert ask(campaign, 2) == 2
+    client.queries(1)
 
 
 def test_an_idle_reason_is_told_once(connect: Connect, transactional_db: None) -> None:

@@ -11,6 +11,7 @@ from al_engine.pools.images import AddingElsewhereError
 from al_engine.pools.models import Image
 from al_engine.pools.storage import StorageAway
 from annotator_site.campaigns.importing import ImportReport, Progress, import_images
+from annotator_site.campaigns.same_pictures import HOW_TO_DECIDE
 from annotator_site.campaigns.sources import SourceError
 from annotator_site.command_output import CampaignCommand, ProgressLine
 
@@ -37,7 +38,8 @@ class Command(CampaignCommand):
             "--known-labels",
             metavar="folder|none|CSV",
             help="labels known beforehand: from the names of the folders, or from a CSV with the "
-            "columns path,label; default: folder, if every folder is a class of the campaign",
+            "columns path,label, which also corrects earlier ones; default: folder, if every "
+            "folder is a class of the campaign",
         )
         parser.add_argument(
             "--name-encoding",
@@ -106,6 +108,13 @@ class Command(CampaignCommand):
             f"{report.duplicates:,} duplicates, {report.broken_count:,} broken, "
             f"{report.ignored:,} ignored, in {report.seconds:,.1f} s."
         )
+        if report.labels_changed:
+            self.say(f"{report.labels_changed:,} known labels changed, as the table says.")
+        if report.disputed:
+            self.say(
+                f"{report.disputed:,} pictures were given two classes and have no known label: "
+                f"{HOW_TO_DECIDE}."
+            )
         if report.in_other_split:
             self.say(
                 f"{report.in_other_split:,} of the duplicates belong to another split than "

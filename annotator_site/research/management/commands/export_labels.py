@@ -1,16 +1,15 @@
 """Exports the labels of a campaign."""
 
-import os
-import sys
 from argparse import ArgumentParser
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandError
 
+from al_engine.outputs import STDOUT, OutputError, ReaderGone, is_plain_file, open_output
 from annotator_site.command_output import CampaignCommand
 from annotator_site.research.rows import COLUMNS, reading_rows
-from annotator_site.research.writing import FORMATS, Out, whole_file
+from annotator_site.research.writing import FORMATS, Out, Utf8, for_spreadsheets
 
 
 class Command(CampaignCommand):
@@ -19,52 +18,63 @@ class Command(CampaignCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--format", required=True, metavar="|".join(FORMATS))
-        parser.add_argument("--output", required=True, metavar="PATH", help="a file, - for stdout")
+        parser.add_argument(
+            "--output",
+            required=True,
+            metavar="PATH",
+            help="a file, pipe or device; - for stdout",
+        )
         parser.add_argument(
             "--rows",
             choices=sorted(COLUMNS),
             default="consensus",
             help="consensus: one row an image (the default); labels: every answer",
         )
+        parser.add_argument(
+            "--for-spreadsheets",
+            action="store_true",
+            help="a CSV to open in a spreadsheet: marked as UTF-8, and an apostrophe before text "
+            "that the spreadsheet would run as a formula",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["format"] not in FORMATS:
-            raise CommandError(
-                f"--format {options['format']} is not supported: take {' or '.join(FORMATS)}."
-            )
+        _check(options)
         campaign = self.campaign(options)
-        if options["output"] == "-":
-            if options["json"]:
-                raise CommandError("--json needs a file for --output: stdout has the export.")
-            self._to_stdout(campaign.pk, options)
-            return
-        path = Path(options["output"])
-        if path.is_dir():
-            raise CommandError(f"--output {path} is a folder: name a file.")
-        try:
-            with whole_file(path) as file:
-                count = _export(file, campaign.pk, options)
-        except OSError as error:
-            raise CommandError(
-                f"--output {path} cannot be written ({error.strerror}): is the folder there, is "
-                "there room, may you write there?"
-            ) from error
-        self.say(f"{count:,} rows in {path}.")
-        result = {"rows": count, "output": str(path), "format": options["format"]}
+        target: str = options["output"]
+        # Only a program that calls this command gives a stream.
+        if target == STDOUT and options.get("stdout"):
+            count = _export(options["stdout"], campaign.pk, options)
+        else:
+            try:
+                with open_output(target) as file:
+                    count = _export(Utf8(file), campaign.pk, options)
+            except ReaderGone as error:
+                if target == STDOUT:
+                    return  # Whoever read has had enough (`| head`).
+                raise CommandError(str(error)) from error
+            except OutputError as error:
+                raise CommandError(str(error)) from error
+        self.say(f"{count:,} rows." if target == STDOUT else f"{count:,} rows in {target}.")
+        result = {"rows": count, "output": target, "format": options["format"]}
         self.conclude(options, result)
 
-    def _to_stdout(self, campaign_id: int, options: dict[str, Any]) -> None:
-        try:
-            count = _export(self.stdout, campaign_id, options)
-            self.stdout.flush()
-        except BrokenPipeError:
-            # Whoever read has had enough (`| head`). What is left in the buffer has no reader.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return
-        self.say(f"{count:,} rows.")
+
+def _check(options: Mapping[str, Any]) -> None:
+    """Raises CommandError for options that do not go together."""
+    format_ = options["format"]
+    if format_ not in FORMATS:
+        raise CommandError(f"--format {format_} is not supported: take {' or '.join(FORMATS)}.")
+    if options["for_spreadsheets"] and format_ != "csv":
+        raise CommandError("--for-spreadsheets is for --format csv: leave it out.")
+    try:
+        if options["json"] and not is_plain_file(options["output"]):
+            raise CommandError("--json needs a file for --output: stdout has the export.")
+    except OutputError as error:
+        raise CommandError(str(error)) from error
 
 
-def _export(out: Out, campaign_id: int, options: dict[str, Any]) -> int:
+def _export(out: Out, campaign_id: int, options: Mapping[str, Any]) -> int:
     rows = options["rows"]
     with reading_rows(campaign_id=campaign_id, rows=rows) as read:
-        return FORMATS[options["format"]](out, COLUMNS[rows], read)
+        written = for_spreadsheets(out, read) if options["for_spreadsheets"] else read
+        return FORMATS[options["format"]](out, COLUMNS[rows], written)
