@@ -14,6 +14,7 @@ from typing import Final
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from al_engine.opaque import sample_bits
 from annotator_site.campaigns.display_copies import (
     DisplayCopy,
     display_copy,
@@ -31,6 +32,9 @@ _HEAD_BYTES: Final = 16
 _CHUNK_BYTES: Final = 256 * 1024
 # Orientations whose picture lies on its side.
 _TURNED: Final = (5, 6, 7, 8)
+
+# Pillow gives the upper 8 of 16 bits a colour: of 14 bits or fewer stored in them little is left.
+_DARKEST_COLOURS: Final = 1 << (14 - 8)
 
 # Large pictures are decoded one at a time, so that memory does not grow with the threads.
 _LARGE_PIXELS: Final = 6_000_000
@@ -114,11 +118,25 @@ def _facts(image: Image.Image, data: bytes) -> ImageFacts:
         # all of the file is read and checked all the same.
         image.draft(None, shown_size(width, height))
         image.load()
+        _refuse_hollow_colours(image, data)
         orientation = _orientation(image)
         if orientation in _TURNED:
             width, height = height, width
         prepared = prepare(image, data, orientation=orientation, size=(width, height))
     return ImageFacts(extension, width, height, display_copy(prepared, data, extension))
+
+
+def _refuse_hollow_colours(image: Image.Image, data: bytes) -> None:
+    if sample_bits(data) != 16 or image.mode not in ("RGB", "RGBA", "LA"):
+        return
+    brightest = max(
+        band.getextrema()[1] for band in image.split()[: 1 if image.mode == "LA" else 3]
+    )
+    if brightest < _DARKEST_COLOURS:
+        raise BrokenImageError(
+            "16 bits a colour of which only the lower 14 or fewer are used, so that it looks "
+            "black: save it with 8 bits a colour"
+        )
 
 
 def _orientation(image: Image.Image) -> int:
