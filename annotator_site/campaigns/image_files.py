@@ -12,6 +12,7 @@ from io import BytesIO
 from threading import Lock
 from typing import Final
 
+import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from al_engine.opaque import sample_bits
@@ -129,10 +130,8 @@ def _facts(image: Image.Image, data: bytes) -> ImageFacts:
 def _refuse_hollow_colours(image: Image.Image, data: bytes) -> None:
     if sample_bits(data) != 16 or image.mode not in ("RGB", "RGBA", "LA"):
         return
-    brightest = max(
-        band.getextrema()[1] for band in image.split()[: 1 if image.mode == "LA" else 3]
-    )
-    if brightest < _DARKEST_COLOURS:
+    colours = image.convert("L" if image.mode == "LA" else "RGB")
+    if np.asarray(colours).max() < _DARKEST_COLOURS:
         raise BrokenImageError(
             "16 bits a colour of which only the lower 14 or fewer are used, so that it looks "
             "black: save it with 8 bits a colour"
