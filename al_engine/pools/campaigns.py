@@ -15,6 +15,9 @@ from al_engine.pools.models import Annotator, Campaign, Choice
 # Okabe and Ito's palette, safe for colour blindness, without its black and yellow-on-white.
 PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F6000")
 
+AUTOMATIC_KEYS: Final = "1234567890abcdefghijklmnopqrstuvwxyz"
+"""Keys that classes get by themselves: such as every keyboard can type."""
+
 SETTINGS: Final = (
     "answers_per_image",
     "max_answers",
@@ -107,7 +110,7 @@ def create_campaign(
 ) -> Campaign:
     """Make a campaign with its classes and cells.
 
-    Classes without a hotkey get 1…9, 0 and then letters; without a colour, the palette's.
+    Classes without a hotkey get 1…9, 0 and then a…z; without a colour, the palette's.
     Raises BadSetting where anything is not allowed; nothing is made then.
     """
     if len(choices) < 2:
@@ -142,10 +145,11 @@ def fill_in_choices(rows: Sequence[Choice]) -> None:
     """Give classes that have none a hotkey and a colour; a class called “7” gets the key 7."""
     taken = {row.hotkey.lower() for row in rows if row.hotkey}
     for row in rows:
-        if not row.hotkey and len(row.name) == 1 and row.name.lower() not in taken:
-            row.hotkey = row.name.lower()
-            taken.add(row.hotkey)
-    keys = [key for key in "1234567890qwertyuiopasdfghjklzxcvbnm" if key not in taken]
+        own = row.name.lower()
+        if not row.hotkey and len(own) == 1 and own in AUTOMATIC_KEYS and own not in taken:
+            row.hotkey = own
+            taken.add(own)
+    keys = [key for key in AUTOMATIC_KEYS if key not in taken]
     for row in rows:
         if not row.hotkey and keys:
             row.hotkey = keys.pop(0)
