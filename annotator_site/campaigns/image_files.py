@@ -1,7 +1,8 @@
 """One file: is it a picture that people and models can see, and how large is it?
 
 Pure: bytes in, facts out. Nothing is trusted, the name least of all: the format is decided by
-the content, the size is limited while reading, and the whole picture is decoded.
+the content, the size is limited while reading, what decoding will cost is bounded before it, and
+the whole picture is decoded.
 """
 
 import warnings
@@ -16,6 +17,11 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from al_engine.opaque import sample_bits
+from annotator_site.campaigns.decoding_work import (
+    TooMuchWork,
+    refuse_long_side,
+    refuse_much_work,
+)
 from annotator_site.campaigns.display_copies import (
     DisplayCopy,
     display_copy,
@@ -88,10 +94,14 @@ def inspect_image(data: bytes) -> ImageFacts:
     Raises BrokenImageError.
     """
     try:
+        # Before Pillow, which reads all parts up to the pixels when it opens a file.
+        refuse_much_work(data)
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             return _facts(image, data)
     except BrokenImageError:
         raise
+    except TooMuchWork as error:
+        raise BrokenImageError(str(error)) from error
     except UnidentifiedImageError as error:
         raise BrokenImageError("damaged: its header cannot be read") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -107,6 +117,7 @@ def _facts(image: Image.Image, data: bytes) -> ImageFacts:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise BrokenImageError(_TOO_LARGE)
+    refuse_long_side(width, height)
     extension = _EXTENSIONS[image.format or ""]
     if extension != "jpg" and getattr(image, "is_animated", False):
         raise BrokenImageError("an animation: save one picture of it")
