@@ -17,7 +17,8 @@ from al_engine.pools.models import Annotator, Campaign, Choice
 # Okabe and Ito's palette, safe for colour blindness, without its black and yellow-on-white.
 PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F6000")
 
-_AUTOMATIC_KEYS: Final = "1234567890qwertyuiopasdfghjklzxcvbnm"
+AUTOMATIC_KEYS: Final = "1234567890abcdefghijklmnopqrstuvwxyz"
+"""Keys that classes get by themselves: such as every keyboard can type."""
 
 SETTINGS: Final = (
     "answers_per_image",
@@ -111,7 +112,7 @@ def create_campaign(
 ) -> Campaign:
     """Make a campaign with its classes and cells.
 
-    Classes without a hotkey get 1…9, 0 and then letters; without a colour, the palette's.
+    Classes without a hotkey get 1…9, 0 and then a…z; without a colour, the palette's.
     Raises BadSetting where anything is not allowed; nothing is made then.
     """
     if problem := problem_of_names([choice.name for choice in choices]):
@@ -149,12 +150,12 @@ def fill_in_choices(rows: Sequence[Choice]) -> None:
     """Give classes that have none a hotkey and a colour; a class called “7” gets the key 7."""
     taken = {row.hotkey.lower() for row in rows if row.hotkey}
     for row in rows:
-        key = row.name.lower()
+        own = row.name.lower()
         # Of other characters not every lower case is a single one, as a key is.
-        if not row.hotkey and len(key) == 1 and key in _AUTOMATIC_KEYS and key not in taken:
-            row.hotkey = key
-            taken.add(key)
-    keys = [key for key in _AUTOMATIC_KEYS if key not in taken]
+        if not row.hotkey and len(own) == 1 and own in AUTOMATIC_KEYS and own not in taken:
+            row.hotkey = own
+            taken.add(own)
+    keys = [key for key in AUTOMATIC_KEYS if key not in taken]
     for row in rows:
         if not row.hotkey and keys:
             row.hotkey = keys.pop(0)

@@ -19,7 +19,7 @@ from al_engine.pools.versions import WeightsDamaged
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.rules import COMMITTEE
 from al_engine.strategies import Evidence
-from al_engine.training import checkpoint
+from al_engine.training import checkpoint, opinions
 from al_engine.training.checkpoint import BadCheckpoint
 from al_engine.training.embedding_cache import Positions
 from al_engine.training.looking import LABELED, Looker
@@ -42,6 +42,14 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Loaded:
+    """A published model, and the ids of its classes, output by output."""
+
+    model: Classifier
+    classes: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """What a pass found of a worker's images: ids (n,), and of each what its strategy needs."""
 
@@ -59,9 +67,10 @@ class NewestModel:
         self.version_id: int | None = None
         self.version_number: int | None = None
         self._model: Classifier | None = None
+        self._classes: list[int] = []
         self._temperature = 1.0
         # Models by version, where a strategy asks for a committee.
-        self.committee: dict[int, Classifier] = {}
+        self.committee: dict[int, Loaded] = {}
         # Embeddings of L by the version in hand.
         self._labeled: Tensor | None = None
         self._damaged: set[int] = set()
@@ -91,11 +100,12 @@ class NewestModel:
         if newest is None or newest.pk == self.version_id:
             return False
         say(f"loading version {newest.version}")
-        model = self._load(newest)
-        if model is None:
+        loaded = self._load(newest)
+        if loaded is None:
             # Where the storage is away, it is asked for again in the next round.
             return newest.pk in self._damaged and self.take_newest(say)
-        self._model, self._temperature, self._labeled = model, newest.temperature, None
+        self._model, self._classes = loaded.model, loaded.classes
+        self._temperature, self._labeled = newest.temperature, None
         self.version_id, self.version_number = newest.pk, newest.version
         return True
 
@@ -158,14 +168,21 @@ class NewestModel:
         )
 
     def _members(self) -> list[Classifier]:
-        """The committee: the newest models of the servers."""
+        """The committee: the newest models of the servers, each with the classes of g*.
+
+        Where a class was added, the newest of one server knows it and that of another does not.
+        """
         chosen = versions.committee(campaign=self.campaign, size=COMMITTEE)
         self.committee = {
-            version.pk: model
+            version.pk: member
             for version in chosen
-            if (model := self.committee.get(version.pk) or self._load(version)) is not None
+            if (member := self.committee.get(version.pk) or self._load(version)) is not None
         }
-        return list(self.committee.values())
+        alike = (
+            opinions.aligned(member.model, has=member.classes, wanted=self._classes)
+            for member in self.committee.values()
+        )
+        return [model for model in alike if model is not None]
 
     def _embeddings_of_l(self) -> Tensor:
         if self._labeled is None:
@@ -174,7 +191,7 @@ class NewestModel:
             self._labeled = self._look(there)[1]
         return self._labeled
 
-    def _load(self, version: ModelVersion) -> Classifier | None:
+    def _load(self, version: ModelVersion) -> Loaded | None:
         """The model of a version; None where the storage is away.
 
         None, and never again, where its weights are damaged.
@@ -182,7 +199,8 @@ class NewestModel:
         if version.pk in self._damaged:
             return None
         try:
-            model, _ = checkpoint.from_bytes(versions.read_weights(version), device=self.device)
+            data = versions.read_weights(version)
+            model, metadata = checkpoint.from_bytes(data, device=self.device)
         except (WeightsDamaged, BadCheckpoint) as error:
             log.error("%s", error)
             self._damaged.add(version.pk)
@@ -190,7 +208,7 @@ class NewestModel:
         except StorageAway as error:
             log.warning("Version %d is not loaded for now: %s", version.version, error)
             return None
-        return model
+        return Loaded(model, metadata.classes)
 
     def _newest_whole(self) -> ModelVersion | None:
         stored = versions.selecting(campaign=self.campaign)

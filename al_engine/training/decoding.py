@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from al_engine.opaque import opaque, sample_bits
+
 FORMATS = ("JPEG", "PNG", "WEBP")
 
 # Beyond this ratio of the longer side to the shorter, squeezing a picture into a square would
@@ -21,7 +23,8 @@ def decode(data: bytes, *, image_size: int) -> npt.NDArray[np.uint8]:
     """The whole picture as uint8 (3, S, S), turned as its EXIF orientation says.
 
     Nearly square pictures are resized to the square, others fitted into it on black: nothing is
-    cut off, because the thing to be labelled may lie at the edge. Transparent parts become black.
+    cut off, because the thing to be labelled may lie at the edge. Transparency and 16 bits a sample
+    become what people are shown (`al_engine.opaque`).
     Raises UndecodableImage, and MemoryError, which is the machine's fault and not the picture's.
     """
     try:
@@ -31,7 +34,7 @@ def decode(data: bytes, *, image_size: int) -> npt.NDArray[np.uint8]:
             image.draft("RGB", (2 * image_size, 2 * image_size))
             image.load()
             upright = ImageOps.exif_transpose(image)
-        return pixels_of(upright, image_size=image_size)
+        return pixels_of(upright, image_size=image_size, bits=sample_bits(data))
     except UnidentifiedImageError as error:
         raise UndecodableImage("not a JPEG, PNG or WebP picture") from error
     except Image.DecompressionBombError as error:
@@ -41,20 +44,13 @@ def decode(data: bytes, *, image_size: int) -> npt.NDArray[np.uint8]:
         raise UndecodableImage(f"damaged picture: {error}") from error
 
 
-def pixels_of(picture: Image.Image, *, image_size: int) -> npt.NDArray[np.uint8]:
-    """A picture that was decoded elsewhere, as `decode` gives its own: uint8 (3, S, S)."""
-    square = _squared(_as_rgb(picture), image_size)
+def pixels_of(picture: Image.Image, *, image_size: int, bits: int = 8) -> npt.NDArray[np.uint8]:
+    """A picture that was decoded elsewhere, as `decode` gives its own: uint8 (3, S, S).
+
+    `bits` a sample, of its file.
+    """
+    square = _squared(opaque(picture, bits=bits).picture.convert("RGB"), image_size)
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
-
-
-def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits of grey, which conversion would cut off at 255
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        # Dropping the alpha channel alone would show the arbitrary colours underneath.
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        return Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
 
 
 def _squared(image: Image.Image, side: int) -> Image.Image:

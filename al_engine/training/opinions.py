@@ -1,5 +1,9 @@
-"""Several opinions on the same images, for the strategies that look at disagreement."""
+"""Several opinions on the same images, for the strategies that look at disagreement.
 
+Opinions are compared class by class, so all of them are of the same classes in the same order.
+"""
+
+import math
 from collections.abc import Sequence
 
 import torch
@@ -17,12 +21,42 @@ last layer)."""
 def of_committee(models: Sequence[Classifier], images: Tensor, *, device: torch.device) -> Tensor:
     """What each of several models says: float32 (M, n, C) on the CPU.
 
-    `images`: uint8 (n, 3, S, S). The models must have the same classes; raises ValueError for
-    none of them.
+    `images`: uint8 (n, 3, S, S). The models must have the same classes, see `aligned`. Raises
+    ValueError for none of them.
     """
     if not models:
         raise ValueError("A committee needs at least one model.")
     return torch.stack([predict(model, images, device=device) for model in models])
+
+
+def aligned(model: Classifier, *, has: Sequence[int], wanted: Sequence[int]) -> Classifier | None:
+    """The model with an output for each of the classes `wanted`, where it has those of `has`.
+
+    Both are class ids, output by output. A class that it does not know has the probability 0; what
+    it gives to classes that are not wanted is shared out among the others. It shares its weights
+    with the model. None where it knows none of the classes.
+    """
+    if list(has) == list(wanted):
+        return model
+    place_of = {choice: place for place, choice in enumerate(has)}
+    known = [place for place, choice in enumerate(wanted) if choice in place_of]
+    if not known:
+        return None
+    rows = [place_of[wanted[place]] for place in known]
+    with torch.device("meta"):  # no weights are drawn, which would move torch's global generator
+        twin = Classifier(
+            model.backbone,
+            width=model.width,
+            classes=len(wanted),
+            smallest_side=model.smallest_side,
+        )
+    twin.frozen_backbone = model.frozen_backbone
+    old = model.head
+    weight = old.weight.new_zeros(len(wanted), model.width)
+    bias = old.bias.new_full((len(wanted),), -math.inf)
+    weight[known], bias[known] = old.weight.detach()[rows], old.bias.detach()[rows]
+    twin.head.weight, twin.head.bias = nn.Parameter(weight), nn.Parameter(bias)
+    return twin.eval()
 
 
 @torch.inference_mode()

@@ -1,6 +1,7 @@
 """What people are shown of a picture: the file itself where that is small and bare, else a copy.
 
-A copy is upright, of a size for screens, and carries nothing but the picture: no place where it
+A copy is upright, of a size for screens, has nothing transparent, so that it looks the same on a
+light page, on a dark one and to the model, and carries nothing but the picture: no place where it
 was taken, no preview. Pure.
 """
 
@@ -10,6 +11,7 @@ from typing import Final
 
 from PIL import Image, ImageCms
 
+from al_engine.opaque import opaque, sample_bits
 from annotator_site.campaigns.bare_files import bare_file
 
 LONGEST_SIDE: Final = 1600
@@ -56,7 +58,7 @@ class Prepared:
 
     picture: Image.Image
     as_it_was: bool
-    """Neither turned nor made smaller."""
+    """Neither turned, made smaller nor given a ground."""
     drawing: bool
 
 
@@ -81,12 +83,13 @@ def prepare(
     upright; `image` may have been decoded to a smaller one.
     """
     light = len(data) < _DRAWING_BYTES_A_PIXEL * size[0] * size[1]
-    drawing = light and _has_few_colours(image)
+    seen = opaque(image, bits=sample_bits(data))
+    picture, as_it_was = seen.picture, seen.as_stored
+    drawing = light and _has_few_colours(picture)
     shown = shown_size(*size)
-    picture, as_it_was = image, True
     if shown != size:
         lying = shown[::-1] if orientation in (5, 6, 7, 8) else shown
-        picture = _for_screens(image).resize(lying, Image.Resampling.LANCZOS)
+        picture = _for_screens(picture).resize(lying, Image.Resampling.LANCZOS)
         as_it_was = False
     if orientation in _TURNS:
         picture = _for_screens(picture).transpose(_TURNS[orientation])
@@ -120,22 +123,19 @@ def _encode(picture: Image.Image, *, lossless: bool) -> bytes:
 def _has_few_colours(image: Image.Image) -> bool:
     if image.mode in ("1", "P"):
         return True
-    return image.mode in ("RGB", "RGBA") and image.getcolors(_DRAWING_COLOURS) is not None
+    return image.mode == "RGB" and image.getcolors(_DRAWING_COLOURS) is not None
 
 
 def _for_screens(image: Image.Image) -> Image.Image:
-    """Eight bits, red, green and blue of a screen (sRGB), with transparency where there is some."""
-    if image.mode.startswith("I"):  # 16 bits of grey, which conversion would cut off at 255
-        image = image.convert("I").point(lambda value: value / 256).convert("L")
-    mode = "RGBA" if image.has_transparency_data else "RGB"
+    """Red, green and blue of a screen (sRGB), of an opaque picture."""
     profile = image.info.get("icc_profile")
     turned = None
-    if profile and image.mode in ("RGB", "RGBA", "L", "CMYK"):
+    if profile and image.mode in ("RGB", "L", "CMYK"):
         try:
             colours = ImageCms.ImageCmsProfile(BytesIO(profile))
-            turned = ImageCms.profileToProfile(image, colours, _SRGB, outputMode=mode)
+            turned = ImageCms.profileToProfile(image, colours, _SRGB, outputMode="RGB")
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # damaged, or of another kind of colours than the picture
-    picture = turned or image.convert(mode)
+    picture = turned or image.convert("RGB")
     picture.info.clear()
     return picture

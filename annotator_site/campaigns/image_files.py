@@ -1,7 +1,8 @@
 """One file: is it a picture that people and models can see, and how large is it?
 
 Pure: bytes in, facts out. Nothing is trusted, the name least of all: the format is decided by
-the content, the size is limited while reading, and the whole picture is decoded.
+the content, the size is limited while reading, what decoding will cost is bounded before it, and
+the whole picture is decoded.
 """
 
 import warnings
@@ -12,8 +13,15 @@ from io import BytesIO
 from threading import Lock
 from typing import Final
 
+import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from al_engine.opaque import sample_bits
+from annotator_site.campaigns.decoding_work import (
+    TooMuchWork,
+    refuse_long_side,
+    refuse_much_work,
+)
 from annotator_site.campaigns.display_copies import (
     DisplayCopy,
     display_copy,
@@ -31,6 +39,9 @@ _HEAD_BYTES: Final = 16
 _CHUNK_BYTES: Final = 256 * 1024
 # Orientations whose picture lies on its side.
 _TURNED: Final = (5, 6, 7, 8)
+
+# Pillow gives the upper 8 of 16 bits a colour: of 14 bits or fewer stored in them little is left.
+_DARKEST_COLOURS: Final = 1 << (14 - 8)
 
 # Large pictures are decoded one at a time, so that memory does not grow with the threads.
 _LARGE_PIXELS: Final = 6_000_000
@@ -86,10 +97,14 @@ def inspect_image(data: bytes) -> ImageFacts:
     Raises BrokenImageError.
     """
     try:
+        # Before Pillow, which reads all parts up to the pixels when it opens a file.
+        refuse_much_work(data)
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             return _facts(image, data)
     except BrokenImageError:
         raise
+    except TooMuchWork as error:
+        raise BrokenImageError(str(error)) from error
     except UnidentifiedImageError as error:
         raise BrokenImageError("damaged: its header cannot be read") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -105,6 +120,7 @@ def _facts(image: Image.Image, data: bytes) -> ImageFacts:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise BrokenImageError(_TOO_LARGE)
+    refuse_long_side(width, height)
     extension = _EXTENSIONS[image.format or ""]
     if extension != "jpg" and getattr(image, "is_animated", False):
         raise BrokenImageError("an animation: save one picture of it")
@@ -117,11 +133,23 @@ def _facts(image: Image.Image, data: bytes) -> ImageFacts:
         # all of the file is read and checked all the same.
         image.draft(None, shown_size(width, height))
         image.load()
+        _refuse_hollow_colours(image, data)
         orientation = _orientation(image)
         if orientation in _TURNED:
             width, height = height, width
         prepared = prepare(image, data, orientation=orientation, size=(width, height))
     return ImageFacts(extension, width, height, display_copy(prepared, data, extension))
+
+
+def _refuse_hollow_colours(image: Image.Image, data: bytes) -> None:
+    if sample_bits(data) != 16 or image.mode not in ("RGB", "RGBA", "LA"):
+        return
+    colours = image.convert("L" if image.mode == "LA" else "RGB")
+    if np.asarray(colours).max() < _DARKEST_COLOURS:
+        raise BrokenImageError(
+            "16 bits a colour of which only the lower 14 or fewer are used, so that it looks "
+            "black: save it with 8 bits a colour"
+        )
 
 
 def _orientation(image: Image.Image) -> int:

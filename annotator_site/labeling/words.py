@@ -250,6 +250,10 @@ def _classes() -> dict[str, Any]:
         "keys_swapped": _("{key} was the key of {other}, which has {former} now."),
         "key_moved": _("{key} was the key of {other}, which has none now."),
         "key_taken": _("{key} is a key of the page itself. Press a letter or a digit."),
+        "key_finds": _(
+            "{key} may begin the name of a class, which you type to find it. "
+            "Press a digit or a sign that begins none."
+        ),
         "keys_reset": _("The classes have the campaign’s keys again."),
     }
 

@@ -13,6 +13,7 @@ export function listen({ rail, help, meaning, isAway, goOn, answer, undo, act })
     }
     if (!isOurs(event)) return;
     const means = meaning(event);
+    if (event.altKey && !means) return;
     const sheet = document.querySelector("dialog[open]");
     if (sheet && !(help.open && means?.action === "help")) return;
     if (isAway() && !IN_PASSING.has(event.key)) {

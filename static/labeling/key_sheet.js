@@ -1,9 +1,10 @@
 // The sheet on which a person chooses keys: a class, then its key.
 
+import { answering, findsOne } from "./keys.js";
 import { choiceButton } from "./rail.js";
 import { word } from "./words.js";
 
-const USABLE = /^[^\s/?+\-=.,]$/u; // the others are the page's own
+const USABLE = /^[^\s/?]$/u; // these are the page's own; keys of the view give way
 
 const part = (id) => document.getElementById(id);
 
@@ -40,7 +41,7 @@ export class KeySheet {
   }
 
   get #choices() {
-    return this.#keys.apply(this.#keys.campaigns);
+    return answering(this.#keys.apply(this.#keys.campaigns));
   }
 
   #press(event) {
@@ -51,6 +52,10 @@ export class KeySheet {
     const wanted = key.toLowerCase();
     if (!USABLE.test(wanted)) {
       this.#show(this.#chosen, word("key_taken", { key }));
+      return;
+    }
+    if (findsOne(wanted, this.#choices)) {
+      this.#show(this.#chosen, word("key_finds", { key: key.toUpperCase() }));
       return;
     }
     const { choice, name, hotkey } = this.#chosen;

@@ -1,10 +1,10 @@
 // The classes: a button each, and above forty a field that finds them by name.
 
+import { MANY, answering } from "./keys.js";
 import { word } from "./words.js";
 
 const LIST = 10; // up to here one column where there is room, above it a grid
 const FLASH_MS = 100;
-const MANY = 40; // above it the field
 // Okabe and Ito's colours, for a choice that brings none that the browser can read.
 const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#8A8A8A"];
 
@@ -35,7 +35,8 @@ export class Rail {
   }
 
   // Returns whether the choices are others than before.
-  build(choices) {
+  build(all) {
+    const choices = answering(all);
     const known = JSON.stringify(choices);
     if (known === this.#known) return false;
     this.#known = known;

@@ -1,4 +1,4 @@
-"""A thousand classes: the first have keys, and every one is found by typing a part of its name."""
+"""A thousand classes: the first have digits as keys, and all are found by a part of their name."""
 
 from playwright.sync_api import expect
 
@@ -10,7 +10,7 @@ NAMES = [f"species {number:03}, {kind}" for number in range(500) for kind in ("a
 def test_any_of_a_thousand_classes_is_a_few_letters_away(start: Start) -> None:
     ann = start(classes=NAMES)
     caps = ann.at("#choices .choice kbd").all_inner_texts()
-    assert "".join(caps) == "1234567890QWERTYUIOPASDFGHJKLZXCVBNM"
+    assert "".join(caps) == "1234567890"
     first = ann.press("3")
     ann.pressed.clear()
     expected = [(first, "2")]

@@ -99,7 +99,7 @@ def test_one_import_after_the_other_decides_nothing(
         place = tmp_path / label
         if not place.exists():
             write_folder(place, {f"{label}/1.png": picture()})
-        how = None if label == "none" else "folder"
+        how = "none" if label == "none" else "folder"
         told += import_images(campaign=campaign, source=place, known=how).label_problems
 
     assert list(known().values()) == [(None, True)]

@@ -89,10 +89,9 @@ def test_words_in_a_png_are_taken_out() -> None:
     words = PngImagePlugin.PngInfo()
     words.add_text("Author", SECRET)
     words.add_itxt("Comment", SECRET, zip=True)
-    data = file_of(drawing(40, 30), "PNG", pnginfo=words, dpi=(300, 300), transparency=(0, 0, 128))
+    data = file_of(drawing(40, 30), "PNG", pnginfo=words, dpi=(300, 300))
     copy = opened(copy_of(data).data)
     assert {"Author", "Comment"}.isdisjoint(copy.info)
-    assert copy.info["transparency"] == (0, 0, 128)
     assert same_pixels(copy, drawing(40, 30))
 
 
@@ -198,14 +197,6 @@ def test_sixteen_bits_of_grey_are_not_cut_off() -> None:
     grey = Image.new("I;16", (2000, 900), 0x8000)
     copy = opened(copy_of(file_of(grey, "PNG")).data)
     assert abs(copy.convert("L").getpixel((5, 5)) - 0x80) <= 1  # type: ignore[operator]  # one band
-
-
-def test_what_is_transparent_stays_so() -> None:
-    image = photograph(2000, 1000, mode="RGBA")
-    image.putalpha(Image.linear_gradient("L").resize(image.size))
-    copy = opened(copy_of(file_of(image, "PNG")).data)
-    assert copy.mode == "RGBA"
-    assert copy.getchannel("A").getextrema() == (0, 255)
 
 
 def test_the_colours_of_a_profile_become_those_of_screens() -> None:

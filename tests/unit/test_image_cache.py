@@ -266,11 +266,6 @@ def test_a_picture_is_turned_as_the_browser_turns_it() -> None:
     assert pixels[:, 4:].min() == 255
 
 
-def test_transparent_parts_are_black_whatever_lies_under_them() -> None:
-    image = Image.new("RGBA", (8, 8), (255, 255, 255, 0))
-    assert decode(encoded(image), image_size=8).max() == 0
-
-
 def test_a_large_jpeg_is_decoded_small() -> None:
     image = Image.new("RGB", (1600, 1600), (200, 100, 50))
     pixels = decode(encoded(image, "JPEG"), image_size=32)

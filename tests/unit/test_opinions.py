@@ -1,11 +1,13 @@
 """Several opinions on the same images: of several networks, or of one without parts of it."""
 
+import random
+
 import pytest
 import torch
 
 from al_engine.architectures import build
 from al_engine.training.evaluate import predict, predict_with_features
-from al_engine.training.opinions import by_dropout, of_committee
+from al_engine.training.opinions import aligned, by_dropout, of_committee
 
 CPU = torch.device("cpu")
 
@@ -24,6 +26,37 @@ def test_a_committee_says_what_its_members_say() -> None:
         assert torch.equal(opinion, predict(model, images(), device=CPU))
     with pytest.raises(ValueError, match="at least one model"):
         of_committee([], images(), device=CPU)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_models_of_any_lists_of_classes_are_compared_class_by_class(seed: int) -> None:
+    chance = random.Random(seed)
+    ids = chance.sample(range(100, 130), 12)
+    has = chance.sample(ids, chance.randint(2, 9))
+    wanted = chance.choice(
+        [
+            [*has, *(each for each in ids if each not in has)][: len(has) + chance.randint(1, 3)],
+            chance.sample(has, len(has)),
+            has[: chance.randint(1, len(has))],
+            chance.sample(ids, chance.randint(2, 9)),
+            [each for each in ids if each not in has],
+        ]
+    )
+    model = build("small_cnn", classes=len(has), image_size=8)
+    said = predict(model, images(), device=CPU)
+    member = aligned(model, has=has, wanted=wanted)
+    common = [each for each in wanted if each in has]
+    if not common:
+        assert member is None
+        return
+    assert member is not None
+    opinion = predict(member, images(), device=CPU)
+    known = said[:, [has.index(each) for each in common]]
+    there = [wanted.index(each) for each in common]
+    assert opinion.shape == (20, len(wanted))
+    assert torch.allclose(opinion[:, there], known / known.sum(dim=1, keepdim=True), atol=1e-5)
+    assert torch.allclose(opinion.sum(dim=1), torch.ones(20), atol=1e-5)
+    assert torch.equal(predict(model, images(), device=CPU), said)  # as it was
 
 
 def test_opinions_by_dropout_scatter_around_what_the_whole_network_says() -> None:

@@ -4,8 +4,9 @@ import pytest
 from django.core.files.storage import default_storage
 
 from al_engine import strategies
-from al_engine.pools.models import Campaign, EngineProcess, Image, ModelVersion, Query
+from al_engine.pools.models import Campaign, Choice, EngineProcess, Image, ModelVersion, Query
 from al_engine.refill import COLD_FLOOR, DEPTH_FLOOR
+from annotator_site.campaigns.admin_campaign import save_choices
 
 from .conftest import MakeCampaign
 from .digits import replace_file
@@ -98,3 +99,35 @@ def test_a_committee_is_made_of_the_newest_models_of_the_servers(
         workers.step()
         members = set(workers.loop.model.committee)
     assert members == {first.pk, newest.pk}
+
+
+def add_class(campaign: Campaign, number: int) -> None:
+    """One more class, as the administration adds it."""
+    old = list(campaign.choices.all())
+    save_choices(campaign=campaign, choices=[*old, Choice(name=f"new {number}")])
+
+
+@pytest.mark.parametrize("model_choice", list(Campaign.ModelChoice))
+def test_a_committee_outlives_classes_that_are_added(
+    make_campaign: MakeCampaign, model_choice: Campaign.ModelChoice
+) -> None:
+    campaign = make_campaign(pool=150, model_choice=model_choice)
+    servers = [
+        EngineProcess.objects.create(campaign=campaign, role="server", name=f"server-{number}")
+        for number in range(2, 5)
+    ]
+    with working(campaign, "committee") as workers:
+        for number, server in enumerate(servers):
+            version = publish_model(campaign, seed=number)
+            ModelVersion.objects.filter(pk=version.pk).update(server=server, accuracy=number / 10)
+            workers.step()
+            add_class(campaign, number)
+        newest = publish_model(campaign, seed=9)
+        # Where accuracy chooses, g* knows fewer classes than the newest, else as many.
+        ModelVersion.objects.filter(campaign=campaign, server=servers[1]).update(accuracy=0.9)
+        workers.step()
+        members = workers.loop.model.committee
+        sizes = {len(member.classes) for member in members.values()}
+    assert newest.pk in members
+    assert len(sizes) == len(members) > 1
+    assert chosen_by(campaign).get("committee", 0) >= DEPTH_FLOOR - 5

@@ -1,0 +1,99 @@
+"""One look of a picture for people and models: 8 bits a sample, and nothing transparent.
+
+Both see what is made here, so that neither judges strokes that the other cannot see. The ground
+under transparent parts is white, unless what is drawn is itself nearly white: then it is black.
+Knows Pillow and numpy, and nothing of this project.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageStat
+
+NEARLY_WHITE: Final = 191
+"""Mean lightness (0 to 255) of what is drawn, above which the ground is black."""
+
+_DEPTHS: Final = (8, 10, 12, 14, 16)
+"""Bits a sample that cameras and scanners store in 16."""
+
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_PNG_BITS_AT: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A picture without transparency, of a mode of 8 bits a sample (or of 1)."""
+
+    picture: Image.Image
+    as_stored: bool
+    """Whether a browser shows the file like this by itself, on any page."""
+
+
+def sample_bits(data: bytes) -> int:
+    """Bits a sample of a picture's file: 1, 2, 4, 8 or 16 of a PNG, 8 of all others."""
+    if data.startswith(_PNG) and len(data) > _PNG_BITS_AT:
+        return data[_PNG_BITS_AT]
+    return 8
+
+
+def opaque(image: Image.Image, *, bits: int = 8) -> Opaque:
+    """A decoded picture of any mode as people and models see it; `bits` as in its file.
+
+    Grey of 16 bits is brought to 8 by the depth of its largest sample: 8, 10, 12, 14 or 16 bits.
+    """
+    stretched = False
+    if image.mode.startswith("I"):
+        flat, alpha, stretched = _of_deep_grey(image)
+    elif not image.has_transparency_data:
+        return Opaque(image, as_stored=True)
+    elif image.mode in ("1", "L", "RGB"):
+        flat, alpha = _of_clear_colour(image, bits)
+    else:
+        colours = image if image.mode == "RGBA" else image.convert("RGBA")
+        # Grey stays grey: a profile for grey fits nothing else.
+        flat = colours.convert("L" if image.mode in ("LA", "La") else "RGB")
+        alpha = colours.getchannel("A")
+    clear = alpha is not None and alpha.getextrema() != (255, 255)
+    if alpha is not None and clear:
+        flat = _on_ground(flat, alpha)
+    profile = image.info.get("icc_profile")
+    flat.info = {"icc_profile": profile} if profile else {}
+    return Opaque(flat, as_stored=not clear and not stretched)
+
+
+def _of_deep_grey(image: Image.Image) -> tuple[Image.Image, Image.Image | None, bool]:
+    """Grey of 8 bits, how opaque it is, and whether that is brighter than the file says."""
+    samples = np.asarray(image).astype(np.int32)
+    clear = image.info.get("transparency")
+    seen = samples != (-1 if clear is None else clear)
+    largest = int(samples.max(initial=0, where=seen))
+    depth = next((depth for depth in _DEPTHS if largest < 1 << depth), _DEPTHS[-1])
+    grey = (samples >> (depth - 8)).clip(0, 255).astype(np.uint8)
+    return Image.fromarray(grey), None if clear is None else _mask(seen), depth < _DEPTHS[-1]
+
+
+def _of_clear_colour(image: Image.Image, bits: int) -> tuple[Image.Image, Image.Image]:
+    """A picture of which the file calls one colour clear, and how opaque each pixel is."""
+    flat = image.convert("RGB" if image.mode == "RGB" else "L")
+    clear = np.asarray(image.info["transparency"])
+    if image.mode == "1":
+        clear = clear.clip(0, 1) * 255
+    else:
+        # In samples of the file's own bits, while the pixels have 8.
+        clear = clear >> 8 if bits == 16 else clear * 255 // ((1 << bits) - 1)
+    differs = np.asarray(flat) != clear
+    return flat, _mask(differs.any(axis=2) if differs.ndim == 3 else differs)
+
+
+def _mask(seen: npt.NDArray[np.bool_]) -> Image.Image:
+    return Image.fromarray(seen.astype(np.uint8) * 255)
+
+
+def _on_ground(picture: Image.Image, alpha: Image.Image) -> Image.Image:
+    drawn = ImageStat.Stat(picture.convert("L"), alpha)
+    black = drawn.count[0] > 0 and drawn.mean[0] > NEARLY_WHITE
+    ground = Image.new(picture.mode, picture.size, "black" if black else "white")
+    ground.paste(picture, mask=alpha)
+    return ground
