@@ -20,6 +20,8 @@ from annotator_site.labeling.image_route import serve_image  # noqa: E402
 from annotator_site.labeling.image_urls import PREFIX, load  # noqa: E402
 from annotator_site.labeling.routing import websocket_urlpatterns as labeling_urls  # noqa: E402
 from annotator_site.monitor.routing import websocket_urlpatterns as monitor_urls  # noqa: E402
+from annotator_site.network import descriptors  # noqa: E402
+from annotator_site.network.bodies import Bodies  # noqa: E402
 from annotator_site.pages import Handler, Pages  # noqa: E402
 
 pages = Pages(Handler())
@@ -43,8 +45,15 @@ _anything_else: Any = no_such_socket
 sockets = TokenOrSession(
     URLRouter([*labeling_urls, *monitor_urls, re_path("", _anything_else)]), Newcomers(desks.pool)
 )
-application = ProtocolTypeRouter({"http": http, "websocket": sockets})
+application = ProtocolTypeRouter({"http": Bodies(http), "websocket": sockets})
 
+# Where daphne serves this, it is loaded and has built nothing yet.
+if "daphne.server" in sys.modules:
+    from annotator_site.network import with_daphne
+
+    with_daphne.install()
+
+descriptors.raise_limit()
 load()
 
 # With thousands of connections the collector's defaults make full collections eat the
