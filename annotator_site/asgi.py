@@ -7,7 +7,6 @@ from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django import setup
-from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotator_site.settings")
 setup(set_prefix=False)
@@ -41,11 +40,17 @@ async def no_such_socket(_scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "websocket.close"})
 
 
-_anything_else: Any = no_such_socket
-sockets = TokenOrSession(
-    URLRouter([*labeling_urls, *monitor_urls, re_path("", _anything_else)]), Newcomers(desks.pool)
-)
-application = ProtocolTypeRouter({"http": Bodies(http), "websocket": sockets})
+_urls = [*labeling_urls, *monitor_urls]
+sockets = TokenOrSession(URLRouter(_urls), Newcomers(desks.pool))
+
+
+async def websocket(scope: Any, receive: Any, send: Any) -> None:
+    """An address without a socket takes no place at the door."""
+    known = any(url.resolve(scope["path"].removeprefix("/")) for url in _urls)
+    await (sockets if known else no_such_socket)(scope, receive, send)
+
+
+application = ProtocolTypeRouter({"http": Bodies(http), "websocket": websocket})
 
 # Where daphne serves this, it is loaded and has built nothing yet.
 if "daphne.server" in sys.modules:

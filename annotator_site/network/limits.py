@@ -1,6 +1,5 @@
 """How much a stranger may send, and how long they may take."""
 
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 
 FORM_BYTES: Final = 16 * 1024
@@ -43,14 +42,3 @@ def too_large(limit: int) -> bytes:
 def too_slow(seconds: float) -> bytes:
     """What is said with a 408."""
     return f"This request took too long: send it whole within {seconds:g} s.\n".encode()
-
-
-def network_of(address: str) -> str:
-    """Who shares one budget: an IPv4 address, or the /64 that one IPv6 household has."""
-    try:
-        six = IPv6Address(address.partition("%")[0])
-    except AddressValueError:
-        return address
-    if six.ipv4_mapped is not None:
-        return str(IPv4Address(six.ipv4_mapped))
-    return str(IPv6Address(int(six) >> 64 << 64)) + "/64"

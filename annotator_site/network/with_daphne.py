@@ -52,7 +52,7 @@ class Request(WebRequest):  # type: ignore[misc]
             super().handleContentChunk(data)
 
 
-class Channel(_Untyped):
+class Channel(_Untyped):  # type: ignore[misc]
     """A connection over which requests come: each has its time, and its body a limit."""
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotator_site.network import limits, unfinished
+from annotator_site.network import unfinished
 from annotator_site.network.unfinished import Unfinished
 
 
@@ -30,21 +30,3 @@ def test_a_crowd_that_comes_at_once_is_let_in(clock: list[float]) -> None:
     for number in range(500):
         waiting.done(number)
     assert len(waiting) == 0
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
-        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("::1", "::/64"),
-        ("unix:", "unix:"),
-        ("", ""),
-    ],
-)
-def test_an_ipv6_household_counts_as_one_address(address: str, network: str) -> None:
-    assert limits.network_of(address) == network
