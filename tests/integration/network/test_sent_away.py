@@ -1,8 +1,8 @@
 """Who is not let in is told so, and whatever they send then is not read."""
 
 import base64
-import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
+from itertools import product
 
 import pytest
 
@@ -36,24 +36,22 @@ def handshake(port: int, path: str = "/ws/campaigns/no-such/label/", token: str 
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-@pytest.mark.parametrize("socket", ["label", "monitor"])
-@pytest.mark.parametrize("frames", list(FLOODS.values()), ids=list(FLOODS))
-@pytest.mark.parametrize("token", ["", "nobody's"], ids=["nobody", "a wrong token"])
-def test_a_stranger_is_told_so_and_cut_off_whatever_they_send(
-    port: int, frames: bytes, token: str, socket: str
-) -> None:
-    """The reason reaches them, then the connection ends, although they never close it."""
-    with closing(call(port)) as connection:
-        connection.sendall(handshake(port, f"/ws/campaigns/no-such/{socket}/", token))
-        said = connection.recv(4096)
-        assert said.startswith(b"HTTP/1.1 101")
-        began = time.monotonic()
-        with suppress(ConnectionError):
-            for _ in range(3):
-                connection.sendall(frames * 200)
-        said += answer(connection)
-        assert time.monotonic() - began < 6
-    assert (4401).to_bytes(2, "big") in said.partition(b"\r\n\r\n")[2] or token == ""
+def test_strangers_are_told_so_and_cut_off_whatever_they_send(port: int) -> None:
+    """The reason comes, then the connection ends, although they never close it."""
+    with ExitStack() as stack:
+        waiting = {}
+        for name, socket, token in product(FLOODS, ("label", "monitor"), ("", "nobody's")):
+            connection = stack.enter_context(closing(call(port)))
+            connection.sendall(handshake(port, f"/ws/campaigns/no-such/{socket}/", token))
+            waiting[name, socket, token] = connection
+        for case, connection in waiting.items():
+            said = connection.recv(4096)
+            assert said.startswith(b"HTTP/1.1 101"), case
+            with suppress(ConnectionError):
+                connection.sendall(FLOODS[case[0]] * 50)
+            said += answer(connection)
+            # The first frame is the close, with its code: nothing that was sent had an answer.
+            assert said.partition(b"\r\n\r\n")[2][2:4] in (b"", (4401).to_bytes(2, "big")), case
 
 
 @pytest.mark.parametrize(
