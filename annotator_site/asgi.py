@@ -7,7 +7,6 @@ from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django import setup
-from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotator_site.settings")
 setup(set_prefix=False)
@@ -20,6 +19,8 @@ from annotator_site.labeling.image_route import serve_image  # noqa: E402
 from annotator_site.labeling.image_urls import PREFIX, load  # noqa: E402
 from annotator_site.labeling.routing import websocket_urlpatterns as labeling_urls  # noqa: E402
 from annotator_site.monitor.routing import websocket_urlpatterns as monitor_urls  # noqa: E402
+from annotator_site.network import descriptors  # noqa: E402
+from annotator_site.network.bodies import Bodies  # noqa: E402
 from annotator_site.pages import Handler, Pages  # noqa: E402
 
 pages = Pages(Handler())
@@ -39,12 +40,25 @@ async def no_such_socket(_scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "websocket.close"})
 
 
-_anything_else: Any = no_such_socket
-sockets = TokenOrSession(
-    URLRouter([*labeling_urls, *monitor_urls, re_path("", _anything_else)]), Newcomers(desks.pool)
-)
-application = ProtocolTypeRouter({"http": http, "websocket": sockets})
+_urls = [*labeling_urls, *monitor_urls]
+sockets = TokenOrSession(URLRouter(_urls), Newcomers(desks.pool))
 
+
+async def websocket(scope: Any, receive: Any, send: Any) -> None:
+    """An address without a socket takes no place at the door."""
+    known = any(url.resolve(scope["path"].removeprefix("/")) for url in _urls)
+    await (sockets if known else no_such_socket)(scope, receive, send)
+
+
+application = ProtocolTypeRouter({"http": Bodies(http), "websocket": websocket})
+
+# Where daphne serves this, it is loaded and has built nothing yet.
+if "daphne.server" in sys.modules:
+    from annotator_site.network import with_daphne
+
+    with_daphne.install()
+
+descriptors.raise_limit()
 load()
 
 # With thousands of connections the collector's defaults make full collections eat the

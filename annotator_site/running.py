@@ -24,6 +24,7 @@ from al_engine.watch import Watch
 from annotator_site import embedded_postgres
 
 ASGI_APPLICATION = "annotator_site.asgi:application"
+UVICORN = "annotator_site.network.with_uvicorn"  # its protocols with the limits of this site
 ASGI_SERVERS = ("daphne", "uvicorn")
 MAX_MESSAGE_BYTES = 131_072  # of a WebSocket; the largest message of the protocol is far smaller
 PING_INTERVAL_S = 20
@@ -204,6 +205,7 @@ def web_argv(asgi_server: str, descriptor: int) -> list[str]:
         argv += [f"--websocket_connect_timeout={HANDSHAKE_TIMEOUT_S}"]
         argv += ["--proxy-headers"] if settings.BEHIND_PROXY else []
     else:
+        argv += [f"--http={UVICORN}:Http", f"--ws={UVICORN}:Socket"]
         argv += ["--log-level=warning", "--no-access-log", "--no-server-header", "--lifespan=off"]
         argv += [f"--backlog={BACKLOG}"]
         argv += [f"--ws-ping-interval={PING_INTERVAL_S}", f"--ws-max-size={MAX_MESSAGE_BYTES}"]

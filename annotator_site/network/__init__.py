@@ -1,0 +1,1 @@
+"""What a connection may cost before anybody knows whose it is: bytes, time, files, turns."""

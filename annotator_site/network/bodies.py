@@ -1,0 +1,101 @@
+"""Request bodies are counted as they come, and refused before anything else is done with them.
+
+Under uvicorn this is the limit. daphne asks the application only once it has the whole body, so
+`with_daphne.py` has the same limits where the bytes come in.
+"""
+
+import asyncio
+from typing import Any
+
+from annotator_site.network.limits import body_limit, body_seconds, too_large, too_slow
+
+
+class _RefusedError(Exception):
+    """The body is not taken; has the status and the words."""
+
+    def __init__(self, status: int, words: bytes) -> None:
+        super().__init__(status)
+        self.status = status
+        self.words = words
+
+
+class Bodies:
+    """An ASGI application whose requests have a body within limits: 413 or 408 for all others."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Hand the request on, its body counted."""
+        length, chunked = _announced(scope["headers"])
+        if not length and not chunked:
+            await self.inner(scope, receive, send)
+            return
+        limit = body_limit(scope["path"])
+        if length is None or length > limit:
+            await _refuse(send, _RefusedError(413, too_large(limit)))
+            return
+        counted = _Counted(receive, limit)
+        answering = False
+
+        async def answer(event: Any) -> None:
+            nonlocal answering
+            answering = True
+            await send(event)
+
+        try:
+            await self.inner(scope, counted.receive, answer)
+        except _RefusedError as refused:
+            if answering:
+                raise
+            await _refuse(send, refused)
+
+
+class _Counted:
+    """A body on its way in."""
+
+    def __init__(self, receive: Any, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._seconds = body_seconds(limit)
+        self._until = asyncio.get_running_loop().time() + self._seconds
+        self._bytes = 0
+        self._whole = False
+
+    async def receive(self) -> Any:
+        """The next event. Raises _RefusedError."""
+        if self._whole:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                event = await self._receive()
+        except TimeoutError:
+            raise _RefusedError(408, too_slow(self._seconds)) from None
+        self._bytes += len(event.get("body", b""))
+        if self._bytes > self._limit:
+            raise _RefusedError(413, too_large(self._limit))
+        self._whole = not event.get("more_body", False)
+        return event
+
+
+def _announced(headers: list[tuple[bytes, bytes]]) -> tuple[int | None, bool]:
+    """The length that a request says its body has (None: no number), and whether it is chunked."""
+    length: int | None = 0
+    chunked = False
+    for name, value in headers:
+        if name == b"content-length":
+            length = int(value) if value.isdigit() and len(value) < 19 else None
+        elif name == b"transfer-encoding":
+            chunked = True
+    return length, chunked
+
+
+async def _refuse(send: Any, refused: _RefusedError) -> None:
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(refused.words)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": refused.words})
