@@ -208,7 +208,7 @@ def _measure(site: Site, options: argparse.Namespace, limit: int) -> Course:
     with connection.cursor() as cursor:
         # What making the campaign left to do is not what is measured.
         cursor.execute("ANALYZE")
-        cursor.execute("CHECKPOINT")
+    place.checkpoint()
     course = Course(site, fuzzed, options.frames)
     asyncio.run(course.run())
     return course

@@ -205,8 +205,7 @@ def run_once(var: Path, people: int, options: argparse.Namespace) -> tuple[str, 
     slug = f"load-{people}"
     campaign, tokens = a_campaign(slug, people=people, images=images, preset=options.preset)
     # What was written for this is on the disk before anybody's answers are.
-    with connection.cursor() as cursor:
-        cursor.execute("CHECKPOINT")
+    place.checkpoint()
     os.sync()
     depths, over = Depths(), threading.Event()
     with site(var) as port:

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import psycopg
 
+from benchmarks.load import place
+
 Info = dict[str, Any]
 
 PEOPLE: Final = 1_000
@@ -132,7 +134,7 @@ def ensure_filled(size: Size, campaign: Campaign, say: Callable[[str], None], un
             _fill(conn, size, campaign, first, last - 1)
             say(f"{size.database}: {last:,} images, {time.monotonic() - began:.1f} s the last")
         conn.execute("VACUUM (ANALYZE)")
-        conn.execute("CHECKPOINT")
+    place.checkpoint()
     return True
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
+import psycopg
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 HOST: Final = "127.0.0.1"
@@ -138,7 +139,18 @@ def fill(campaign_id: int, *, first: int, count: int, keys: Sequence[str]) -> No
                 {"campaign": campaign_id, "first": start, "last": last, "keys": list(keys)},
             )
         cursor.execute("ANALYZE")
-        cursor.execute("CHECKPOINT")
+    checkpoint()
+
+
+def checkpoint() -> None:
+    """Have the bundled PostgreSQL bring to the disk what was written so far, as its superuser."""
+    from django.conf import settings
+
+    from annotator_site.postgres_cluster import DATABASE, SUPERUSER, Place
+
+    where = str(Place(settings.VAR.resolve()).socket_dir)
+    with psycopg.connect(host=where, user=SUPERUSER, dbname=DATABASE) as conn:
+        conn.execute("CHECKPOINT")
 
 
 @contextmanager
