@@ -1,17 +1,18 @@
 """People, groups and tokens in the admin."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Model
-from django.forms import ModelForm
+from django.db.models import ForeignKey, ManyToManyField, Model
+from django.forms import ModelChoiceField, ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from al_engine.pools.models import Annotator
 from annotator_site.accounts.models import Token, User, new_token_text, token_digest
+from annotator_site.accounts.power import groups_within, is_among, people_within, permissions_of
 
 if TYPE_CHECKING:
     SiteModelAdmin = admin.ModelAdmin[Any]
@@ -55,6 +56,26 @@ class PersonAdmin(PlainUserAdmin, SiteModelAdmin):
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[Any]:
         return list(self.inlines) if obj else []
 
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and is_among(
+            obj, people_within(actor(request))
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and is_among(
+            obj, people_within(actor(request))
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        fields = list(super().get_readonly_fields(request, obj))
+        return fields if actor(request).is_superuser else [*fields, "is_superuser"]
+
+    def formfield_for_manytomany(
+        self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> "ModelMultipleChoiceField[Any] | None":
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        return _limited(field, db_field.name, actor(request))
+
 
 admin.site.unregister(Group)
 
@@ -62,6 +83,25 @@ admin.site.unregister(Group)
 @admin.register(Group)
 class StaffGroupAdmin(GroupAdmin, SiteModelAdmin):
     """Groups of staff and what they may see and do."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return super().has_change_permission(request, obj) and is_among(
+            obj, groups_within(actor(request))
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and is_among(
+            obj, groups_within(actor(request))
+        )
+
+    def formfield_for_manytomany(
+        self,
+        db_field: "ManyToManyField[Any, Any]",
+        request: HttpRequest | None = None,
+        **kwargs: Any,
+    ) -> "ModelMultipleChoiceField[Any] | None":
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        return field if request is None else _limited(field, db_field.name, actor(request))
 
 
 @admin.register(Token)
@@ -80,6 +120,19 @@ class TokenAdmin(SiteModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    def has_delete_permission(self, request: HttpRequest, obj: Token | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and is_among(
+            obj and obj.user, people_within(actor(request))
+        )
+
+    def formfield_for_foreignkey(
+        self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> "ModelChoiceField[Any] | None":
+        if db_field.name == "user":
+            # Whoever holds a token is its person.
+            kwargs["queryset"] = people_within(actor(request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
     def save_model(
         self, request: HttpRequest, obj: Token, form: "ModelForm[Token]", change: bool
     ) -> None:
@@ -95,3 +148,18 @@ class TokenAdmin(SiteModelAdmin):
     @admin.display(description="beginning of its hash")
     def fingerprint(self, token: Token) -> str:
         return token.digest[:8]
+
+
+def actor(request: HttpRequest) -> User:
+    """Who does this; the administration lets nobody in who is not logged in."""
+    return cast("User", request.user)
+
+
+def _limited(
+    field: "ModelMultipleChoiceField[Any] | None", name: str, by: User
+) -> "ModelMultipleChoiceField[Any] | None":
+    """The same field with what a person may give away."""
+    if field is not None and field.queryset is not None and not by.is_superuser:
+        given = groups_within(by) if name == "groups" else permissions_of(by)
+        field.queryset = field.queryset.filter(pk__in=given.values("pk"))
+    return field
