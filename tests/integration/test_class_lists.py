@@ -192,7 +192,7 @@ def test_bytes_that_are_no_text_are_refused(names: list[str], tmp_path: Path) ->
     )
 )
 @settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
