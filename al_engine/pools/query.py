@@ -85,16 +85,14 @@ def refill_together(*, campaign_id: int, refills: Sequence[Refill]) -> Refilled:
     """Put workers' selections into S and withdraw what they replace, in one transaction.
 
     Images that left D meanwhile, or whose cell their worker lost, are left out; so are
-    withdrawals of queries that somebody holds, answered or skipped. On return it is committed and
-    may not be on disk: whoever answers waits for that, and the log keeps the order.
+    withdrawals of queries that somebody holds, answered or skipped.
     """
     picks = [(pick, refill.worker_id) for refill in refills for pick in refill.picks]
     withdraw = [query_id for refill in refills for query_id in refill.withdraw]
     confirmed = [pair for refill in refills for pair in refill.confirmed]
     withdrawn = stored = 0
     with transaction.atomic(), connection.cursor() as cursor:
-        # Else a slow disk would have people wait for what this transaction locks.
-        cursor.execute(f"SET LOCAL synchronous_commit = off; {BY_INDEX}")
+        cursor.execute(BY_INDEX)
         if withdraw:
             cursor.execute(
                 statement("withdraw"),

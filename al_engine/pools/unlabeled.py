@@ -80,10 +80,18 @@ def move(*, campaign_id: int, cells: Mapping[int, int]) -> int:
     while some := list(islice(rest, _MOVED_AT_ONCE)):
         with connection.cursor() as cursor:
             cursor.execute(
-                """UPDATE pools_image image SET cell = given.cell
-                   FROM unnest(%s::int[], %s::int[]) AS given(position, cell)
-                   WHERE image.campaign_id = %s AND image.position = given.position
-                     AND image.resting = 'unlabeled' AND image.cell <> given.cell""",
+                # What a worker puts into S right now stays where it is: two that wait for each
+                # other's images would stand still.
+                """WITH here AS MATERIALIZED (
+                       SELECT image.id, given.cell
+                       FROM unnest(%s::int[], %s::int[]) AS given(position, cell)
+                       JOIN pools_image image ON image.campaign_id = %s
+                                             AND image.position = given.position
+                       WHERE image.resting = 'unlabeled' AND image.cell <> given.cell
+                       FOR NO KEY UPDATE OF image SKIP LOCKED
+                   )
+                   UPDATE pools_image image SET cell = here.cell
+                   FROM here WHERE image.id = here.id""",
                 [[place for place, _ in some], [cell for _, cell in some], campaign_id],
             )
             moved += cursor.rowcount
