@@ -159,9 +159,11 @@ def draw_at_random(*, campaign_id: int, cells: list[int], count: int) -> list[Ca
             "SELECT max(position) FROM pools_image WHERE campaign_id = %s", [campaign_id]
         )
         places = (cursor.fetchone()[0] or 0) + 1
-        hits = sizes(campaign_id=campaign_id).unlabeled / places * len(cells) / CELLS
-        tries = math.ceil(count / hits * _MORE_TRIES) + _TRIES if hits > 0 else places
-        if places > _SMALL and tries < places // 2:
+        tries = places
+        if places > _SMALL:
+            hits = sizes(campaign_id=campaign_id).unlabeled / places * len(cells) / CELLS
+            tries = math.ceil(count / hits * _MORE_TRIES) + _TRIES if hits > 0 else places
+        if tries < places // 2:
             cursor.execute(
                 """SELECT image.id, image.position, image.cell
                    FROM unnest(%s::int[]) AS tried(position)

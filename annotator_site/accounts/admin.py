@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import ForeignKey, ManyToManyField, Model
+from django.db.models import ForeignKey, ManyToManyField, Model, QuerySet
 from django.forms import ModelChoiceField, ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -18,11 +18,37 @@ if TYPE_CHECKING:
     SiteModelAdmin = admin.ModelAdmin[Any]
     SiteTabularInline = admin.TabularInline[Any, Any]
     PlainUserAdmin = UserAdmin[User]
+    BaseAdmin = admin.ModelAdmin[Any]
 else:
     from unfold.admin import ModelAdmin as SiteModelAdmin
     from unfold.admin import TabularInline as SiteTabularInline
 
     PlainUserAdmin = UserAdmin
+    BaseAdmin = object
+
+
+class WithinReach(BaseAdmin):
+    """Rows that give power: changed and given away by those who have all of it."""
+
+    def within(self, by: User) -> "QuerySet[Any]":
+        """The rows that somebody may change."""
+        raise NotImplementedError
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and is_among(
+            obj, self.within(actor(request))
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and is_among(
+            obj, self.within(actor(request))
+        )
+
+    def formfield_for_manytomany(
+        self, db_field: "ManyToManyField[Any, Any]", request: Any = None, **kwargs: Any
+    ) -> "ModelMultipleChoiceField[Any] | None":
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        return _limited(field, db_field.name, actor(request))
 
 
 class MembershipInline(SiteTabularInline):
@@ -41,7 +67,7 @@ class MembershipInline(SiteTabularInline):
 
 
 @admin.register(User)
-class PersonAdmin(PlainUserAdmin, SiteModelAdmin):
+class PersonAdmin(WithinReach, PlainUserAdmin, SiteModelAdmin):
     """People. Deleting one keeps the answers, under a pseudonym that names nobody."""
 
     form = UserChangeForm
@@ -56,52 +82,25 @@ class PersonAdmin(PlainUserAdmin, SiteModelAdmin):
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[Any]:
         return list(self.inlines) if obj else []
 
-    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_change_permission(request, obj) and is_among(
-            obj, people_within(actor(request))
-        )
-
-    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and is_among(
-            obj, people_within(actor(request))
-        )
+    def within(self, by: User) -> QuerySet[User]:
+        """People who may do nothing that they may not."""
+        return people_within(by)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         fields = list(super().get_readonly_fields(request, obj))
         return fields if actor(request).is_superuser else [*fields, "is_superuser"]
-
-    def formfield_for_manytomany(
-        self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any
-    ) -> "ModelMultipleChoiceField[Any] | None":
-        field = super().formfield_for_manytomany(db_field, request, **kwargs)
-        return _limited(field, db_field.name, actor(request))
 
 
 admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class StaffGroupAdmin(GroupAdmin, SiteModelAdmin):
+class StaffGroupAdmin(WithinReach, GroupAdmin, SiteModelAdmin):
     """Groups of staff and what they may see and do."""
 
-    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return super().has_change_permission(request, obj) and is_among(
-            obj, groups_within(actor(request))
-        )
-
-    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and is_among(
-            obj, groups_within(actor(request))
-        )
-
-    def formfield_for_manytomany(
-        self,
-        db_field: "ManyToManyField[Any, Any]",
-        request: HttpRequest | None = None,
-        **kwargs: Any,
-    ) -> "ModelMultipleChoiceField[Any] | None":
-        field = super().formfield_for_manytomany(db_field, request, **kwargs)
-        return field if request is None else _limited(field, db_field.name, actor(request))
+    def within(self, by: User) -> QuerySet[Group]:
+        """Groups that give nothing that they have not."""
+        return groups_within(by)
 
 
 @admin.register(Token)
