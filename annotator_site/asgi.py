@@ -22,6 +22,7 @@ from annotator_site.monitor.routing import websocket_urlpatterns as monitor_urls
 from annotator_site.network import descriptors  # noqa: E402
 from annotator_site.network.bodies import Bodies  # noqa: E402
 from annotator_site.pages import Handler, Pages  # noqa: E402
+from annotator_site.response_headers import ResponseHeaders  # noqa: E402
 
 pages = Pages(Handler())
 
@@ -50,7 +51,7 @@ async def websocket(scope: Any, receive: Any, send: Any) -> None:
     await (sockets if known else no_such_socket)(scope, receive, send)
 
 
-application = ProtocolTypeRouter({"http": Bodies(http), "websocket": websocket})
+application = ProtocolTypeRouter({"http": ResponseHeaders(Bodies(http)), "websocket": websocket})
 
 # Where daphne serves this, it is loaded and has built nothing yet.
 if "daphne.server" in sys.modules:

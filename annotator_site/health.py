@@ -13,7 +13,7 @@ from annotator_site.background import background
 
 def healthz(_request: HttpRequest) -> HttpResponse:
     """The process answers."""
-    return HttpResponse("ok\n", content_type="text/plain")
+    return HttpResponse("ok\n", content_type="text/plain; charset=utf-8")
 
 
 def readyz(_request: HttpRequest) -> HttpResponse:
