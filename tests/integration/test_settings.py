@@ -65,6 +65,7 @@ def test_plain_http_over_a_network_is_not_passed_over_in_silence(tmp_path: Path)
         ({"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/x"}, "Connection refused"),
         ({"DATABASE_URL": "mysql://u:secret@host/x"}, "is not PostgreSQL"),
         ({"DEBUG": "perhaps"}, "neither on nor off"),
+        ({"SECURITY_CONTACT": "security@example.org"}, "mailto:security@example.org"),
         ({"NOWAIT_VAR": "/proc/nowhere"}, "make its parent writable"),
     ],
 )
@@ -199,23 +200,35 @@ def test_a_log_record_is_one_line_whatever_a_visitor_sends() -> None:
 
 COOKIES = """
 from django.conf import settings
-print(settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, settings.SECURE_HSTS_SECONDS)
-for kind in ("SESSION", "CSRF"):
-    print(*(getattr(settings, f"{kind}_COOKIE_{what}") for what in ("SECURE", "PATH", "DOMAIN")))
+print(settings.SECURE_HSTS_SECONDS, settings.SECURE_HSTS_INCLUDE_SUBDOMAINS)
+for kind in ("SESSION", "CSRF", "LANGUAGE"):
+    what = ("NAME", "SECURE", "PATH", "DOMAIN", "HTTPONLY", "SAMESITE")
+    print(*(getattr(settings, f"{kind}_COOKIE_{each}") for each in what))
+print(settings.MESSAGE_STORAGE.rpartition(".")[2])  # never a cookie
 """
+
+
+def cookies(prefix: str, secure: bool) -> str:
+    names = ("sessionid", "csrftoken", "language")
+    lines = [f"{prefix}{name} {secure} / None True Lax\n" for name in names]
+    return "".join([*lines, "SessionStorage\n"])
 
 
 @pytest.mark.parametrize(
     ("env", "said"),
     [
-        ({}, "sessionid csrftoken 0\nFalse / None\nFalse / None\n"),
+        ({}, "0 False\n" + cookies("", False)),
         (
             {"ALLOWED_HOSTS": "label.example.org"},
-            "__Host-sessionid __Host-csrftoken 31536000\nTrue / None\nTrue / None\n",
+            "31536000 False\n" + cookies("__Host-", True),
+        ),
+        (
+            {"ALLOWED_HOSTS": "label.example.org", "HSTS_SUBDOMAINS": "1"},
+            "31536000 True\n" + cookies("__Host-", True),
         ),
         (
             {"ALLOWED_HOSTS": "label.example.org", "HTTPS": "0"},
-            "sessionid csrftoken 0\nFalse / None\nFalse / None\n",
+            "0 False\n" + cookies("", False),
         ),
     ],
 )
