@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections
 from django.test import Client
+from pytest_django import Settings
 
 from annotator_site import environment
 from annotator_site.accounts.models import User
-from annotator_site.checks import check_privileges
+from annotator_site.checks import check_privileges, check_ways_to_other_machines
 from annotator_site.log_lines import LineFormatter
 from annotator_site.postgres_cluster import SUPERUSER
 
@@ -157,6 +159,30 @@ def test_a_site_that_connects_as_a_superuser_is_warned_of() -> None:
         del connections["boss"]
     assert warning.id == "nowait.W001"
     assert "superuser postgres" in warning.msg
+
+
+HERE = ["", "/run/postgresql", "localhost", "127.0.0.1", "::1"]
+ELSEWHERE = ["db.example.org", "10.1.2.3", "2001:db8::1"]
+
+
+@pytest.mark.parametrize("endpoint", ["", "https://s3.example.org", "http://s3.example.org"])
+def test_a_way_to_another_machine_that_is_open_is_warned_of(
+    endpoint: str, settings: Settings
+) -> None:
+    settings.STORAGES = {"default": {"OPTIONS": {"endpoint_url": endpoint or None}}}
+    modes = (None, "disable", "require", "verify-ca", "verify-full")
+    for host, mode in product([*HERE, *ELSEWHERE], modes):
+        other = connection.copy()
+        options = {**other.settings_dict["OPTIONS"], **({"sslmode": mode} if mode else {})}
+        other.settings_dict.update(HOST=host, OPTIONS=options)
+        connections["other"] = other
+        try:
+            warned = check_ways_to_other_machines(None, ["other"])
+        finally:
+            del connections["other"]
+        expected = ["nowait.W002"] if host in ELSEWHERE and mode != "verify-full" else []
+        expected += ["nowait.W003"] if endpoint.startswith("http:") else []
+        assert [each.id for each in warned] == expected, (host, mode)
 
 
 @pytest.mark.django_db
