@@ -52,7 +52,7 @@ async def websocket(scope: Any, receive: Any, send: Any) -> None:
 
 
 application = Proxied(
-    ProtocolTypeRouter({"http": Bodies(http), "websocket": websocket}), probes=PROBES
+    ProtocolTypeRouter({"http": Bodies(http), "websocket": websocket}), spared=(*PROBES, PREFIX)
 )
 
 # Where daphne serves this, it is loaded and has built nothing yet.

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
-from annotator_site.network.proxies import NO_PORT, NO_SCHEME, SUB_PATH, fault
+from annotator_site.network.proxies import NO_HOST, NO_PORT, NO_SCHEME, SUB_PATH, fault
 from annotator_site.network.reach import NO_SUB_PATH, host_names, proxies, refuse_sub_path
 
 GOOD_NAMES = [
@@ -124,6 +124,11 @@ REQUESTS: list[tuple[dict[str, Any], dict[str, str], str]] = [
         )
     ),
     ({}, {**HTTPS, "host": "labels.example", "origin": "https://labels.example:8443"}, ""),
+    ({"type": "websocket"}, {"host": "127.0.0.1:8000"}, ""),
+    *(
+        ({}, {**HTTPS, "host": host}, NO_HOST)
+        for host in ("", "127.0.0.1:8000", "nowait_web", "other.example", "labels.example:80x")
+    ),
 ]
 
 
@@ -132,7 +137,9 @@ def test_what_a_proxy_does_wrong_is_told(
     said: dict[str, Any], headers: dict[str, str], words: str, settings: Settings
 ) -> None:
     settings.BEHIND_PROXY, settings.HTTPS = 1, True
-    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    settings.ALLOWED_HOSTS = ["labels.example", "[::1]"]
+    said_in_full = {"host": "labels.example", **headers}
+    pairs = [(name.encode(), value.encode()) for name, value in said_in_full.items()]
     plain = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": pairs}
     assert fault({**plain, **said}) == words
     settings.BEHIND_PROXY = 0

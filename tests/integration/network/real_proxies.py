@@ -47,6 +47,7 @@ http {{
         location /labels/ {{
             proxy_pass http://127.0.0.1:{site}/;
             proxy_set_header Host localhost;
+            proxy_set_header X-Forwarded-For $remote_addr;
             proxy_set_header X-Forwarded-Proto https;
         }}
         location / {{ return 404; }}

@@ -30,4 +30,4 @@ async def telling(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.close"})
 
 
-application = Proxied(telling, site.probes)
+application = Proxied(telling, site.spared)

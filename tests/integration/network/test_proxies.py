@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 from al_engine.pools import campaigns
 from al_engine.pools.models import Campaign, Label
 from annotator_site.accounts.models import User
-from annotator_site.network.proxies import NO_PORT, NO_SCHEME, SUB_PATH
+from annotator_site.network.proxies import NO_HOST, NO_PORT, NO_SCHEME, SUB_PATH
 from annotator_site.running import THIS_MACHINE
 
 from .conftest import ask
@@ -222,6 +222,7 @@ def test_a_failed_log_in_is_that_addresss(proxied_site: int, line: str) -> None:
     [
         ({"Host": "localhost"}, NO_SCHEME),
         ({"Host": "localhost", "X-Forwarded-Proto": "on"}, NO_SCHEME),
+        ({**THROUGH, "Host": "127.0.0.1:8000"}, NO_HOST),
         ({**THROUGH, "X-Forwarded-Prefix": "/labels"}, SUB_PATH),
         ({**THROUGH, "X-Script-Name": "/labels"}, SUB_PATH),
     ],
@@ -231,6 +232,7 @@ def test_a_proxy_that_leaves_something_out_is_told(
 ) -> None:
     assert ask(proxied_site, "/accounts/login/", headers) == (400, f"{words}\n")
     assert ask(proxied_site, "/readyz", headers)[0] == 200
+    assert ask(proxied_site, "/i/x.png", headers)[1] != f"{words}\n"
 
 
 def test_the_server_is_given_no_path_by_a_header(proxied_site: int) -> None:
