@@ -5,11 +5,11 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
-from django.core.management import CommandError
+from django.core.management import CommandError, load_command_class
 from pytest_django import Settings
 
 from al_engine.supervisor import Supervisor
-from annotator_site.management.commands.up import address
+from annotator_site.management.commands.up import address, site_options
 from annotator_site.running import EVERY_NETWORK, RunningSite, _await_web, listen
 
 HERE, EVERYWHERE = "127.0.0.1", EVERY_NETWORK
@@ -47,6 +47,14 @@ def test_an_address_of_another_machine_is_told() -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is no IPv4 address"):
         address(text)
+
+
+@pytest.mark.parametrize("name", ["up", "demo"])
+def test_an_operator_names_another_address(name: str) -> None:
+    command = load_command_class("annotator_site", name)
+    parser = command.create_parser("manage.py", name)
+    assert site_options(vars(parser.parse_args([]))).bind is None
+    assert site_options(vars(parser.parse_args(["--bind", EVERYWHERE]))).bind == EVERYWHERE
 
 
 @pytest.mark.parametrize(

@@ -31,12 +31,18 @@ def port(request: pytest.FixtureRequest, test_environment: dict[str, str]) -> It
 
 @pytest.fixture(scope="module")
 def proxied_sites(test_environment: dict[str, str]) -> Iterator[dict[str, int]]:
-    """Where a web process that knows of a proxy answers, by its server; none starts twice."""
+    """Where a web process that knows of a proxy answers, by its server; none starts twice.
+
+    daphne is told to read the headers of proxies, too, as somebody may do by hand.
+    """
     environment = {**test_environment, **BEHIND_PROXY}
+    options = {"daphne": ["--proxy-headers"]}
     with ExitStack() as stack:
         yield {
-            asgi_server: stack.enter_context(web_process(asgi_server, TELLING, environment))
-            for asgi_server in ASGI_SERVERS
+            server: stack.enter_context(
+                web_process(server, TELLING, environment, *options.get(server, []))
+            )
+            for server in ASGI_SERVERS
         }
 
 
@@ -68,12 +74,14 @@ def front(request: pytest.FixtureRequest, fronts: Callable[[str, str], Front]) -
 
 
 @contextmanager
-def web_process(asgi_server: str, application: str, environment: dict[str, str]) -> Iterator[int]:
+def web_process(
+    asgi_server: str, application: str, environment: dict[str, str], *options: str
+) -> Iterator[int]:
     """Where it answers, while the context lasts."""
     with closing(listen(0)) as listener:
         *argv, _ = web_argv(asgi_server, listener.fileno())
         process = subprocess.Popen(
-            [*argv, application],
+            [*argv, *options, application],
             env={**environment, "NOWAIT_ROLE": "web"},
             cwd=ROOT,
             pass_fds=(listener.fileno(),),
