@@ -29,13 +29,16 @@ _NO_PAGE: Final = (
 
 
 class ResponseHeaders:
-    """An ASGI application for HTTP whose answers all say what a browser may do with them."""
+    """An ASGI application whose answers by HTTP all say what a browser may do with them."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve, and complete the headers of what is answered."""
+        if scope["type"] != "http":
+            await self.inner(scope, receive, send)
+            return
 
         async def complete(event: Any) -> None:
             if event["type"] == "http.response.start":
