@@ -127,7 +127,7 @@ def find_pause(network: str | None, name: str) -> Pause | None:
         Failures(*row)
         for row in rows.values_list("username", "failures_since_start", "attempt_time")
     ]
-    if sum(failed.count for failed in failures) < min(WHILE_SPRAYED):
+    if sum(failed.times for failed in failures) < min(WHILE_SPRAYED):
         return None
     limits = WHILE_SPRAYED if is_sprayed() else CALM
     got_in = AccessLog.objects.filter(**here).values("username").distinct().count()

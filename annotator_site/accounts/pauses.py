@@ -30,7 +30,7 @@ class Failures(NamedTuple):
     """The wrong passwords for one name, of which the last came `at`."""
 
     name: str
-    count: int
+    times: int
     at: datetime
 
 
@@ -70,7 +70,7 @@ def _pause(newest_first: list[Failures], limit: int, of_network: bool) -> Pause 
     """Until so many failures are forgotten that the others are fewer than the limit."""
     count = 0
     for failed in newest_first:
-        count += failed.count
+        count += failed.times
         if count >= limit:
             return Pause(failed.at + WINDOW, of_network)
     return None

@@ -50,7 +50,7 @@ def nice() -> int:
     return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
-PBKDF2PasswordHasher.encode = watched  # type: ignore[method-assign]
+PBKDF2PasswordHasher.encode = watched  # type: ignore[method-assign,assignment]
 hashing.Hasher.iterations = 1000
 gate = threading.Barrier(hashing.AT_ONCE + 1)
 gates = [hashing._threads.submit(gate.wait) for _ in range(hashing.AT_ONCE)]

@@ -14,22 +14,22 @@ from annotator_site.accounts import hashing
 from annotator_site.accounts.models import User
 from annotator_site.environment import database
 
+pytestmark = pytest.mark.django_db(transaction=True)
 
-@pytest.fixture
-def ada(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    """Somebody whom other processes see."""
-    monkeypatch.setattr(hashing.Hasher, "iterations", 1000)
+
+@pytest.fixture(scope="module")
+def transactional_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """In the place of pytest-django's fixture: emptied once, in the end."""
     with committing(django_db_blocker):
-        User.objects.create_user("ada", password="correct horse")
         yield
 
 
 def test_who_waits_for_a_turn_holds_no_connection_and_turns_are_few(
-    ada: None, test_environment: dict[str, str]
+    test_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More attempts wait than the pool has connections, and all of these are free."""
+    monkeypatch.setattr(hashing.Hasher, "iterations", 1000)
+    User.objects.create_user("ada", password="correct horse")
     done = subprocess.run(
         [sys.executable, "-m", "tests.integration.hashing_beside_a_pool"],
         env={

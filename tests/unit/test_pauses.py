@@ -23,7 +23,7 @@ failures = st.lists(
     st.builds(
         Failures,
         name=st.sampled_from(["ada", "bob", "cy", "dee"]),
-        count=st.integers(1, 12),
+        times=st.integers(1, 12),
         at=st.integers(1, int(WINDOW.total_seconds())).map(
             lambda seconds: NOON - WINDOW + timedelta(seconds=seconds)
         ),
@@ -35,8 +35,8 @@ failures = st.lists(
 def counts(recent: list[Failures], moment: datetime) -> tuple[int, int]:
     """What is remembered at a moment: of ada, and of all."""
     kept = [failed for failed in recent if failed.at + WINDOW > moment]
-    return sum(failed.count for failed in kept if failed.name == "ada"), sum(
-        failed.count for failed in kept
+    return sum(failed.times for failed in kept if failed.name == "ada"), sum(
+        failed.times for failed in kept
     )
 
 
