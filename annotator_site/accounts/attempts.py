@@ -9,6 +9,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Final
 
 from axes.handlers.database import AxesDatabaseHandler
@@ -33,7 +34,7 @@ from annotator_site.network.addresses import client_address, network_of
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
-log = logging.getLogger("annotator_site.security")
+log = logging.getLogger(__name__)
 
 TOLD_EVERY_S: Final = 60.0
 """Spraying is told of so often, or it would push everything else out of the log."""
@@ -49,8 +50,11 @@ def network_of_request(request: HttpRequest) -> str | None:
     All of which it cannot be told count as one network.
     """
     peer = (request.META.get("REMOTE_ADDR", ""), 0)
-    network = network_of(client_address({"client": peer, "headers": []}))
-    return network.partition("/")[0] or None
+    try:
+        network = ip_network(network_of(client_address({"client": peer, "headers": []})))
+    except ValueError:
+        return None
+    return str(network.network_address)
 
 
 def name_of_attempt(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:

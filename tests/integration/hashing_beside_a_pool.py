@@ -41,7 +41,7 @@ def watched(*args: Any) -> str:
 def attempt(number: int) -> None:
     """One person's log-in; every second name is nobody's."""
     request = RequestFactory().post("/", REMOTE_ADDR=f"192.0.2.{number}")
-    authenticate(request, username="ada" if number % 2 else f"nobody {number}", password="x")
+    authenticate(request, username="cy" if number % 2 else f"nobody {number}", password="x")
     connection.close()
 
 

@@ -203,7 +203,7 @@ def test_spraying_is_slowed_and_told_of(
     known = [make_user(stem="real").username for _ in range(3)]
     names = [*known, "hunter2 typed as a name", *(f"{dice.getrandbits(64):x}" for _ in range(40))]
     tried = Counter[str]()
-    with caplog.at_level(logging.WARNING, "annotator_site.security"):
+    with caplog.at_level(logging.WARNING, "annotator_site.accounts"):
         for password in ("summer", "winter"):
             for name in dice.sample(names, len(names)):
                 network = dice.choice(networks)
