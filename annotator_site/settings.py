@@ -9,7 +9,8 @@ STORAGE_URL    s3://bucket/prefix?region=…&endpoint=… for images and weights
                AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; unset: files under var/media
 REDIS_URL      unset: not used
 HTTPS          0 or 1; unset: on exactly when ALLOWED_HOSTS is set
-BEHIND_PROXY   1 when a proxy in front ends TLS and sets X-Forwarded-Proto and X-Forwarded-For
+BEHIND_PROXY   1 when a proxy in front ends TLS and sets X-Forwarded-Proto and X-Forwarded-For; 2 or
+               more when so many are there one behind the other
 NOWAIT_ROLE    which process this is, set by the command that starts it: names it in logs and in
                pg_stat_activity; `web` gets a pool of connections
 """
@@ -25,6 +26,7 @@ from django.templatetags.static import static
 
 from annotator_site import environment, object_addresses
 from annotator_site.accounts import pauses
+from annotator_site.network import reach
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("NOWAIT_VAR") or BASE_DIR / "var").resolve()
@@ -179,16 +181,18 @@ AXES_VERBOSE = False
 # --- the network ---------------------------------------------------------------------------------
 
 THIS_MACHINE = ["localhost", "127.0.0.1", "[::1]"]
-ALLOWED_HOSTS = environment.names(os.environ, "ALLOWED_HOSTS")
+ALLOWED_HOSTS = reach.host_names(os.environ, "ALLOWED_HOSTS")
 THIS_MACHINE_ONLY = not ALLOWED_HOSTS
 if THIS_MACHINE_ONLY:
     ALLOWED_HOSTS = THIS_MACHINE
 HTTPS = environment.flag(os.environ, "HTTPS", default=not THIS_MACHINE_ONLY)
 # Only on the installation's word: without a proxy that overwrites these headers, anybody could
 # send them and pass for a secure connection or for another address.
-BEHIND_PROXY = environment.flag(os.environ, "BEHIND_PROXY", default=False)
+BEHIND_PROXY = reach.proxies(os.environ, "BEHIND_PROXY")
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+reach.refuse_sub_path(os.environ, sys.argv)
 
 SECURE_SSL_REDIRECT = HTTPS
 # A load balancer asks these from inside, without TLS.

@@ -64,6 +64,7 @@ def test_plain_http_over_a_network_is_not_passed_over_in_silence(tmp_path: Path)
         ({"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/x"}, "Connection refused"),
         ({"DATABASE_URL": "mysql://u:secret@host/x"}, "is not PostgreSQL"),
         ({"DEBUG": "perhaps"}, "neither on nor off"),
+        ({"ALLOWED_HOSTS": "label.example.org/labels"}, "does not work below a path"),
         ({"NOWAIT_VAR": "/proc/nowhere"}, "make its parent writable"),
     ],
 )
