@@ -1,8 +1,8 @@
 """When wrong passwords make a name or a network rest, and what counts as spraying.
 
-A pair is a name and the network from which it failed; what fails counts for a quarter of an hour,
-or until the name gets in from there. So people who mistype and then get in count for nothing,
-however many share an address.
+A pair is a name and the network from which it failed. Its failures count until a quarter of an hour
+has passed without another one, or until the name gets in from there. So people who mistype and then
+get in count for nothing, however many share an address.
 """
 
 from collections.abc import Iterable
