@@ -20,7 +20,6 @@ NOWAIT_ROLE    which process this is, set by the command that starts it: names i
 
 import os
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from annotator_site import environment, object_addresses
+from annotator_site.accounts import pauses
 from annotator_site.network import reach
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -163,13 +163,19 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
-# Ten wrong passwords for one name from one address: a quarter of an hour's pause for that pair
-# only, so that nobody can shut an owner out by guessing from elsewhere, and no guess during the
-# pause makes it longer. `manage.py axes_reset_username NAME` ends a pause at once.
-AXES_FAILURE_LIMIT = 10
-AXES_COOLOFF_TIME = timedelta(minutes=15)
+PASSWORD_HASHERS = ["annotator_site.accounts.hashing.Hasher"]
+
+# Wrong passwords make a name rest for the network that they came from, or that network, never a
+# name for everybody, so that nobody can shut an owner out by guessing from elsewhere; and no guess
+# during the pause makes it longer. `manage.py axes_reset_username NAME` ends a pause at once, and
+# `axes_reset_ip` that of a network.
+AXES_HANDLER = "annotator_site.accounts.attempts.Attempts"
+AXES_CLIENT_IP_CALLABLE = "annotator_site.accounts.attempts.network_of_request"
+AXES_USERNAME_CALLABLE = "annotator_site.accounts.attempts.name_of_attempt"
+AXES_FAILURE_LIMIT = pauses.CALM.of_pair
+AXES_COOLOFF_TIME = pauses.WINDOW
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_LOCKOUT_CALLABLE = "annotator_site.content_security.locked_out"
+AXES_LOCKOUT_CALLABLE = "annotator_site.accounts.attempts.locked_out"
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_ENABLE_ADMIN = False
@@ -291,7 +297,8 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True, "level": "INFO"},
         "django.server": {"handlers": [], "propagate": True},
         "daphne": {"level": "WARNING"},
-        "axes": {"level": "WARNING"},
+        # It names nobody; `accounts/attempts.py` tells who and where, and of what matters.
+        "axes": {"level": "ERROR"},
         # Whoever needs a connection says what is wrong, once; the pools say it for each attempt.
         "psycopg.pool": {"level": "ERROR"},
     },

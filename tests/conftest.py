@@ -16,7 +16,6 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-import psycopg
 import pytest
 from django.conf import settings
 from django.db import connections
@@ -52,20 +51,6 @@ def django_db_modify_db_settings() -> None:
         from annotator_site import embedded_postgres
 
         embedded_postgres.ensure_running(settings.VAR)
-        _spare_the_disk()
-
-
-def _spare_the_disk() -> None:
-    """Nothing outlives this run, and what tests write is emptied hundreds of times.
-
-    The tests that kill servers have servers of their own, which write as always.
-    """
-    from annotator_site.postgres_cluster import DATABASE, SUPERUSER, Place
-
-    where = str(Place(settings.VAR.resolve()).socket_dir)
-    with psycopg.connect(host=where, user=SUPERUSER, dbname=DATABASE, autocommit=True) as conn:
-        conn.execute("ALTER SYSTEM SET fsync = off")
-        conn.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture(scope="session")

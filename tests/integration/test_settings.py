@@ -16,7 +16,6 @@ from django.test import Client
 from pytest_django import Settings
 
 from annotator_site import environment
-from annotator_site.accounts.models import User
 from annotator_site.checks import check_privileges, check_ways_to_other_machines
 from annotator_site.log_lines import LineFormatter
 from annotator_site.postgres_cluster import SUPERUSER
@@ -196,24 +195,6 @@ def test_pages_run_no_inline_scripts_except_the_admin(client: Client) -> None:
     admin = client.get("/admin/login/").headers["Content-Security-Policy"]
     assert "script-src 'self' 'unsafe-inline' 'unsafe-eval'" in admin
     assert "frame-ancestors 'none'" in admin
-
-
-@pytest.mark.django_db
-def test_guessing_a_password_locks_that_name_from_that_address_only(client: Client) -> None:
-    User.objects.create_user("ada", password="correct horse")
-    User.objects.create_user("bob", password="battery staple")
-    wrong = {"username": "ada", "password": "guess"}
-    right = {"username": "ada", "password": "correct horse"}
-    for _ in range(9):
-        assert client.post("/accounts/login/", wrong).status_code == 200
-    assert client.post("/accounts/login/", wrong).status_code == 429
-    refused = client.post("/accounts/login/", right)
-    assert refused.status_code == 429
-    assert "15 minutes" in refused.content.decode()
-    assert client.post("/accounts/login/", right, REMOTE_ADDR="192.0.2.7").status_code == 302
-    client.logout()
-    other = {"username": "bob", "password": "battery staple"}
-    assert client.post("/accounts/login/", other).status_code == 302
 
 
 def test_a_log_record_is_one_line_whatever_a_visitor_sends() -> None:
