@@ -13,12 +13,12 @@ PERIOD_S = 30
 
 def code_of(secret: str, *, later: int = 0) -> str:
     """The code that the app shows now, or after so many others."""
-    return format_hotp_value(hotp_value(secret, int(time.time()) // PERIOD_S + later))
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // PERIOD_S + later)))
 
 
 def give_second_factor(user: User) -> str:
     """Set one up, with recovery codes; what its codes are made of."""
-    secret = generate_totp_secret()
+    secret = str(generate_totp_secret())
     TOTP.activate(user, secret)
     RecoveryCodes.activate(user)
     return secret
@@ -27,4 +27,4 @@ def give_second_factor(user: User) -> str:
 def recovery_codes(user: User) -> list[str]:
     """The recovery codes that are left."""
     row = Authenticator.objects.get(user=user, type=Authenticator.Type.RECOVERY_CODES)
-    return row.wrap().get_unused_codes()
+    return list(row.wrap().get_unused_codes())

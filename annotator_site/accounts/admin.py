@@ -137,8 +137,8 @@ class TokenAdmin(SiteModelAdmin):
     autocomplete_fields = ["user"]
     fields = ["user", "name", "scopes", "lifetime"]
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        return ["user", "name", "used_for", "expires_at"] if obj else list(self.fields)
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return ["user", "name", "used_for", "expires_at"] if obj else self.fields
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

@@ -15,6 +15,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.utils.encoding import force_bytes
 
 from annotator_site.accounts.models import User
 
@@ -61,5 +62,5 @@ def remove_second_factor(user: User) -> bool:
 
 def _cipher() -> MultiFernet:
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    keys = [sha256(f"second factor:{each}".encode()).digest() for each in secrets]
+    keys = [sha256(b"second factor:" + force_bytes(each)).digest() for each in secrets]
     return MultiFernet([Fernet(urlsafe_b64encode(key)) for key in keys])

@@ -38,7 +38,7 @@ def look_up(*, token: str | None = None, session: str | None = None) -> User | N
             people = Newcomers(get)
             if token is not None:
                 holder = await people.of_token(token_digest(token))
-                return holder and holder.user
+                return holder.user if holder else None
             return await people.of_session(session)
 
     return asyncio.run(run())

@@ -3,13 +3,16 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from typing import Final
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.apps import apps
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db.models import F
+from django.db.models.functions import Now
 from django.test import Client
 from pytest_django import Settings
 from stock import make_user
@@ -129,6 +132,20 @@ def test_one_session_is_ended_or_all_others_and_nobody_elses(person: User) -> No
     key = second.session.session_key
     assert end(others="") == [True, False, False, False, True]
     assert not Session.objects.filter(session_key=key).exists()
+
+
+def test_an_upgrade_lists_the_sessions_that_there_are(person: User) -> None:
+    here, expired = browser_of(person), browser_of(person)
+    Session.objects.filter(pk=expired.session.session_key).update(expire_date=Now())
+    nobody = Client()
+    nobody.get("/accounts/login/")
+    nobody.session.save()
+    UserSession.objects.all().delete()
+    upgrade = import_module("annotator_site.accounts.migrations.0003_sessions_and_attempts")
+    upgrade.list_sessions(apps, None)
+    assert [(row.user, row.session_key) for row in UserSession.objects.all()] == [
+        (person, here.session.session_key)
+    ]
 
 
 def test_sessions_and_tokens_are_ended_by_a_form_alone(person: User) -> None:

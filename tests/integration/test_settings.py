@@ -158,6 +158,17 @@ def test_a_site_that_connects_as_a_superuser_is_warned_of() -> None:
     assert "superuser postgres" in warning.msg
 
 
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "an hour", "100001", "²"])
+def test_a_count_that_cannot_be_is_refused_in_one_line(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="is no number from 1 to 100,000"):
+        environment.count({"STAFF_IDLE_MINUTES": value}, "STAFF_IDLE_MINUTES", default=60)
+
+
+@pytest.mark.parametrize(("value", "meant"), [("", 60), (" 5 ", 5), ("100000", 100_000)])
+def test_a_count_is_read_and_has_a_default(value: str, meant: int) -> None:
+    assert environment.count({"X": value}, "X", default=60) == meant
+
+
 @pytest.mark.django_db
 def test_pages_run_no_inline_scripts_except_the_admin(client: Client) -> None:
     page = client.get("/accounts/login/").headers["Content-Security-Policy"]
