@@ -50,6 +50,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Pages alone; whoever asks for JSON gets the same."""
         return False
 
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """By a code where there is a second factor: else the password would turn it off."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        by_code = [each for each in methods if each["id"] == "mfa_reauthenticate"]
+        return by_code or methods
+
     def get_client_ip(self, request: HttpRequest) -> str:
         """From where a session is begun; over a local socket there is no address."""
         try:

@@ -117,6 +117,7 @@ def test_every_page_of_the_account_fits_and_keeps_to_the_rules(
     look("/accounts/tokens/new/")
     look("/accounts/second-factor/on/")
     give_second_factor(person.user)
-    for path in ("off/", "recovery/", "recovery/new/"):
-        look(f"/accounts/second-factor/{path}")
     look("/accounts/")
+    if shape is SHAPES[-1]:
+        for path in ("off/", "recovery/", "recovery/new/"):
+            look(f"/accounts/second-factor/{path}")

@@ -48,10 +48,13 @@ def logged_in(client: Client) -> bool:
     return "_auth_user_id" in client.session
 
 
-def confirmed(client: Client, user: User) -> Client:
-    """Logged in, and asked for the password once more just now."""
+def confirmed(client: Client, user: User, *, code: str = "") -> Client:
+    """Logged in, and asked for the password or a code once more just now."""
     client.force_login(user, "django.contrib.auth.backends.ModelBackend")
-    client.post("/accounts/confirm/", {"password": PASSWORD})
+    if code:
+        client.post("/accounts/confirm/code/", {"code": code})
+    else:
+        client.post("/accounts/confirm/", {"password": PASSWORD})
     return client
 
 
@@ -140,22 +143,29 @@ def test_the_administrations_own_log_in_goes_around_nothing(owner: User, who: st
 
 
 @pytest.mark.parametrize(
-    "path",
-    [SET_UP, "/accounts/second-factor/off/", "/accounts/second-factor/recovery/",
-     "/accounts/second-factor/recovery/new/", "/accounts/tokens/new/"],
-)  # fmt: skip
-def test_what_could_be_used_against_somebody_asks_for_the_password_again(
-    client: Client, owner: User, path: str
+    ("has_one", "path"),
+    [
+        (False, SET_UP),
+        *((True, f"/accounts/second-factor/{path}") for path in ("off/", "recovery/")),
+        *((has_one, "/accounts/second-factor/recovery/new/") for has_one in (False, True)),
+        *((has_one, "/accounts/tokens/new/") for has_one in (False, True)),
+    ],
+)
+def test_what_could_be_used_against_somebody_asks_who_they_are_again(
+    client: Client, owner: User, has_one: bool, path: str
 ) -> None:
     client.force_login(owner, "django.contrib.auth.backends.ModelBackend")
-    if path != SET_UP:
-        give_second_factor(owner)
-    confirm = client.get(path)["Location"]
-    assert confirm == f"/accounts/confirm/?next={quote(path, safe='')}"
-    wrong = client.post(confirm, {"password": "guess"})
-    assert wrong.status_code == 200
-    right = client.post(confirm, {"password": PASSWORD})
-    assert right["Location"] == path
+    page, right = "/accounts/confirm/", {"password": PASSWORD}
+    wrong = [{"password": "guess"}]
+    if has_one:  # a password that was found out would else turn it off
+        page, right = f"{page}code/", {"code": code_of(give_second_factor(owner))}
+        wrong = [{"code": "000000"}, {"password": PASSWORD}]
+    confirm = f"{page}?next={quote(path, safe='')}"
+    for form in wrong:
+        assert client.get(path)["Location"] == confirm
+        assert client.post(confirm, form).status_code == 200
+    assert client.get(path)["Location"] == confirm
+    assert client.post(confirm, right)["Location"] == path
     assert client.get(path).status_code == 200
 
 
@@ -178,8 +188,10 @@ def test_setting_it_up_ends_other_sessions_and_shows_recovery_codes_once(owner: 
 
 
 def test_turning_it_off_leaves_nothing_of_it(client: Client, owner: User) -> None:
-    give_second_factor(owner)
+    secret = give_second_factor(owner)
     confirmed(client, owner).post("/accounts/second-factor/off/")
+    assert Authenticator.objects.count() == 2
+    confirmed(client, owner, code=code_of(secret)).post("/accounts/second-factor/off/")
     assert not Authenticator.objects.exists()
     client.logout()
     assert client.post(LOG_IN, credentials(owner))["Location"] == "/"
