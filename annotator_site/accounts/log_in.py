@@ -18,6 +18,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from annotator_site.accounts.own_sessions import make_room
+
 _UNKNOWN_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - no address is bound
 # What allauth says by these names; of the rest the next page says as much.
 _SAID: Final = {
@@ -41,6 +43,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
         """Deactivated between the password and the code."""
         return redirect("login")
+
+    def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
+        """Logged in: on to where they wanted to go."""
+        make_room(user)
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        return response
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         """Back to where it was chosen."""

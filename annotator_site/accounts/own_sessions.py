@@ -8,6 +8,9 @@ from typing import Any, Final
 from allauth.usersessions.models import UserSession
 from django.http import HttpRequest
 
+MOST_SESSIONS: Final = 50
+"""Of one person at a time; each log-in looks through them."""
+
 # As browsers write of themselves; each says what the later ones say, too.
 _BROWSERS: Final = (
     ("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"),
@@ -48,6 +51,11 @@ def sessions_of(request: HttpRequest) -> list[OwnSession]:
         for row in UserSession.objects.purge_and_list(request.user)
     ]
     return sorted(found, key=lambda each: (each.here, each.since), reverse=True)
+
+
+def make_room(user: Any) -> None:
+    """End the oldest sessions of who logs in once more than is meant."""
+    _end(UserSession.objects.filter(user=user).order_by("-created_at")[MOST_SESSIONS - 1 :])
 
 
 def end_others(request: HttpRequest) -> None:

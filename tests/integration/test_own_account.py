@@ -17,6 +17,7 @@ from django.test import Client
 from pytest_django import Settings
 from stock import make_user
 
+from annotator_site.accounts import own_sessions
 from annotator_site.accounts.forms import MOST_TOKENS
 from annotator_site.accounts.models import Token, User, token_digest
 from annotator_site.accounts.tokens import create_token
@@ -132,6 +133,16 @@ def test_one_session_is_ended_or_all_others_and_nobody_elses(person: User) -> No
     key = second.session.session_key
     assert end(others="") == [True, False, False, False, True]
     assert not Session.objects.filter(session_key=key).exists()
+
+
+def test_who_has_too_many_sessions_loses_the_oldest(
+    person: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_sessions, "MOST_SESSIONS", 3)
+    stranger = browser_of(make_user(password=PASSWORD))
+    browsers = [browser_of(person) for _ in range(5)]
+    assert [inside(each) for each in browsers] == [False, False, True, True, True]
+    assert inside(stranger)
 
 
 def test_an_upgrade_lists_the_sessions_that_there_are(person: User) -> None:
