@@ -21,7 +21,8 @@ from annotator_site.labeling.routing import websocket_urlpatterns as labeling_ur
 from annotator_site.monitor.routing import websocket_urlpatterns as monitor_urls  # noqa: E402
 from annotator_site.network import descriptors  # noqa: E402
 from annotator_site.network.bodies import Bodies  # noqa: E402
-from annotator_site.pages import Handler, Pages  # noqa: E402
+from annotator_site.network.proxies import Proxied  # noqa: E402
+from annotator_site.pages import PROBES, Handler, Pages  # noqa: E402
 
 pages = Pages(Handler())
 
@@ -50,7 +51,9 @@ async def websocket(scope: Any, receive: Any, send: Any) -> None:
     await (sockets if known else no_such_socket)(scope, receive, send)
 
 
-application = ProtocolTypeRouter({"http": Bodies(http), "websocket": websocket})
+application = Proxied(
+    ProtocolTypeRouter({"http": Bodies(http), "websocket": websocket}), spared=(*PROBES, PREFIX)
+)
 
 # Where daphne serves this, it is loaded and has built nothing yet.
 if "daphne.server" in sys.modules:

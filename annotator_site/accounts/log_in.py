@@ -3,7 +3,6 @@
 This is the only way in for people; the administration's own form would not ask for the code.
 """
 
-import ipaddress
 from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -19,6 +18,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from annotator_site.accounts.own_sessions import make_room
+from annotator_site.network.addresses import client_address
 
 _UNKNOWN_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - no address is bound
 # What allauth says by these names; of the rest the next page says as much.
@@ -66,10 +66,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """From where a session is begun; over a local socket there is no address."""
-        try:
-            return str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")))
-        except ValueError:
-            return _UNKNOWN_ADDRESS
+        peer = (request.META.get("REMOTE_ADDR", ""), 0)
+        return client_address({"client": peer, "headers": []}) or _UNKNOWN_ADDRESS
 
     def add_message(
         self,

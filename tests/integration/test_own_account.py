@@ -135,6 +135,22 @@ def test_one_session_is_ended_or_all_others_and_nobody_elses(person: User) -> No
     assert not Session.objects.filter(session_key=key).exists()
 
 
+@pytest.mark.parametrize(
+    ("peer", "listed"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:DB8::1", "2001:db8::1"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("", "0.0.0.0"),  # noqa: S104 - over a local socket
+    ],
+)
+def test_from_wherever_somebody_comes_they_get_in(person: User, peer: str, listed: str) -> None:
+    browser = Client(REMOTE_ADDR=peer)
+    browser.post("/accounts/login/", {"username": person.username, "password": PASSWORD})
+    assert f"from {listed}<" in page_of(browser)
+
+
 def test_who_has_too_many_sessions_loses_the_oldest(
     person: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
