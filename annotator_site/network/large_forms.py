@@ -48,7 +48,7 @@ class LargeFormsMiddleware:
             response.set_cookie(
                 settings.LARGE_FORMS_COOKIE_NAME,
                 ticket(request.session.session_key),
-                max_age=settings.SESSION_COOKIE_AGE,
+                max_age=settings.STAFF_SESSION_AGE,
                 secure=settings.SESSION_COOKIE_SECURE,
                 httponly=True,
                 samesite="Lax",
@@ -63,7 +63,7 @@ def _has_ticket(header: bytes) -> bool:
     if not session or not shown:
         return False
     try:
-        _signer.unsign(f"{session}{_signer.sep}{shown}", max_age=settings.SESSION_COOKIE_AGE)
+        _signer.unsign(f"{session}{_signer.sep}{shown}", max_age=settings.STAFF_SESSION_AGE)
     except BadSignature:
         return False
     return True
