@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from al_engine.standard_streams import standard_streams
+
 # The only commands that do without a database; `check` asks it when told to by --database.
 WITHOUT_DATABASE = {"help", "version", "check", "collectstatic", "findstatic", "diffsettings"} | {
     "experiment"
@@ -34,7 +36,13 @@ def end_on_sigterm(*_: object) -> NoReturn:
 
 
 def main() -> None:
-    """Runs the command of the command line; expected troubles end in one line, not a traceback."""
+    """Runs the command of the command line."""
+    with standard_streams():
+        run()
+
+
+def run() -> None:
+    """Runs the command; expected troubles end in one line, not a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotator_site.settings")
     signal.signal(signal.SIGTERM, end_on_sigterm)
     try:

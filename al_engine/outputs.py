@@ -1,4 +1,4 @@
-"""Where an export goes: a file that appears whole or not at all, or a pipe, device or descriptor.
+"""Where commands write to: a file that appears whole or not at all, a pipe, device or descriptor.
 
 Pure Python, for the commands of the engine and of the site.
 """
@@ -52,7 +52,7 @@ def open_output(target: str) -> Iterator[BinaryIO]:
     Raises OutputError, and ReaderGone where it is a pipe that nobody reads any more. A failure of
     the system while the block runs counts as one of the target.
     """
-    try:
+    with failures_of(target):
         if target == STDOUT:
             opened = _copy_of(1)
         elif is_plain_file(target):
@@ -63,6 +63,13 @@ def open_output(target: str) -> Iterator[BinaryIO]:
             opened = _open_as_it_is(_behind_links(target))
         with opened as file:
             yield file
+
+
+@contextmanager
+def failures_of(target: str) -> Iterator[None]:
+    """A failure of the system counts as one of the target."""
+    try:
+        yield
     except BrokenPipeError as error:
         raise ReaderGone(f"{_name(target)}: nobody reads it any more; it is cut short.") from error
     except OSError as error:
@@ -145,10 +152,10 @@ def _error(number: int) -> OSError:
 def _refusal(target: str, error: OSError) -> OutputError:
     if isinstance(error, IsADirectoryError):
         return OutputError(f"{_name(target)} is a folder: name a file.")
-    return OutputError(
-        f"{_name(target)} cannot be written ({error.strerror}): is the folder there, "
-        "is there room, may you write there?"
-    )
+    words = f"{_name(target)} cannot be written ({error.strerror})"
+    if target == STDOUT:
+        return OutputError(f"{words}.")
+    return OutputError(f"{words}: is the folder there, is there room, may you write there?")
 
 
 def _name(target: str) -> str:

@@ -89,6 +89,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "annotator_site.network.large_forms.LargeFormsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "annotator_site.accounts.staff_door.StaffDoorMiddleware",
@@ -240,6 +241,7 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 # Scripts take the token from the form.
 CSRF_COOKIE_HTTPONLY = True
+LARGE_FORMS_COOKIE_NAME = "__Host-large-forms" if HTTPS else "large-forms"
 if HTTPS:
     # Browsers take cookies of these names from this very host alone, and over TLS: no neighbor on
     # the domain can plant a session of its own.

@@ -5,6 +5,7 @@ import sys
 from typing import Final
 
 from al_engine.experiments.command_line import DESCRIPTION, add_arguments, run
+from al_engine.standard_streams import standard_streams
 
 PROGRAM: Final = "python -m al_engine.experiments"
 
@@ -17,4 +18,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with standard_streams():
+        sys.exit(main())

@@ -89,6 +89,13 @@ def adding(*, campaign_id: int) -> Iterator[None]:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
+def newest_id(*, campaign_id: int) -> int:
+    """The id of the campaign's last image, smaller than of all that come later; 0 without any."""
+    # Positions grow as ids do, and have an index.
+    rows = Image.objects.filter(campaign_id=campaign_id).order_by("-position")
+    return rows.values_list("id", flat=True).first() or 0
+
+
 def known_images(*, campaign_id: int, sha256s: Collection[str]) -> dict[str, KnownImage]:
     """Which of these files the campaign has, by SHA-256."""
     rows = Image.objects.filter(campaign_id=campaign_id, sha256__in=sha256s).values_list(

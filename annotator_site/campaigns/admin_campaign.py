@@ -138,7 +138,7 @@ class CampaignAdmin(SiteModelAdmin):
     @admin.display(description="live page")
     def live(self, campaign: Campaign) -> SafeString:
         return format_html(
-            '<a class="nw-link" href="{}" aria-label="Live page of {}">Watch it live</a>',
+            '<a class="nw-link" href="{}" aria-label="Watch it live: {}">Watch it live</a>',
             reverse("admin:pools_campaign_live", args=[campaign.pk]),
             campaign.title,
         )

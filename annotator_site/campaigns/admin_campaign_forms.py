@@ -95,6 +95,13 @@ class CampaignForm(CampaignModelForm):
         model = Campaign
         exclude = ["state", "gold_rate"]
         help_texts = HELP
+        error_messages = {
+            "title": {"required": "Write what people read on top of the page."},
+            "slug": {
+                "required": "Write a short name, for example cats-and-dogs.",
+                "unique": "There is a campaign with this short name already: take another one.",
+            },
+        }
 
     def clean_strategies(self) -> list[str]:
         names = [name.strip() for name in self.cleaned_data["strategies"] if name.strip()]

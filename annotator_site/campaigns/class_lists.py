@@ -1,12 +1,12 @@
 """Lists of classes as they are typed in the shell or kept in a file: read as CSV."""
 
-import codecs
 import csv
 import io
 from pathlib import Path
 from typing import Final
 
 from al_engine.pools.class_names import shown
+from annotator_site.campaigns.text_files import encoding_of
 
 MAX_FILE_BYTES: Final = 4 * 1024 * 1024
 _QUOTING: Final = (
@@ -58,8 +58,7 @@ def _text(path: Path) -> str:
                 f"--classes-file {path} is larger than {MAX_FILE_BYTES // 1024**2} MiB: it should "
                 "hold names of classes, one a line."
             )
-        utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        return data.decode("utf-16" if utf16 else "utf-8-sig")
+        return data.decode(encoding_of(data))
     except OSError as error:
         raise ClassListError(
             f"--classes-file {path} cannot be read ({error.strerror}): give a file with one class "

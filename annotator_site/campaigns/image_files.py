@@ -7,10 +7,9 @@ the whole picture is decoded.
 
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
-from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -33,7 +32,7 @@ MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MAX_PIXELS: Final = 25_000_000
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 # MPO is a JPEG with further pictures behind it (previews, the other eye), as many phones write.
-_EXTENSIONS: Final = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
+EXTENSIONS: Final = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
 _TOO_LARGE: Final = f"more than {MAX_PIXELS // 1_000_000} megapixels"
 _HEAD_BYTES: Final = 16
 _CHUNK_BYTES: Final = 256 * 1024
@@ -43,9 +42,8 @@ _TURNED: Final = (5, 6, 7, 8)
 # Pillow gives the upper 8 of 16 bits a colour: of 14 bits or fewer stored in them little is left.
 _DARKEST_COLOURS: Final = 1 << (14 - 8)
 
-# Large pictures are decoded one at a time, so that memory does not grow with the threads.
 _LARGE_PIXELS: Final = 6_000_000
-_one_large = Lock()
+_FREE: Final = nullcontext()
 
 # Pillow warns of damaged notes beside a picture (EXIF), which is nothing to a person here. Of too
 # many pixels it shall not warn: that is caught below like any other refusal.
@@ -91,17 +89,19 @@ def is_image(read: Callable[[int], bytes]) -> bool:
     return _begins_like_image(bytes(_head(read)))
 
 
-def inspect_image(data: bytes) -> ImageFacts:
+def inspect_image(data: bytes, *, while_large: AbstractContextManager[None] = _FREE) -> ImageFacts:
     """Decode a picture completely, say what it is and make the copy that people are shown.
 
-    Raises BrokenImageError.
+    Whatever comes from strangers is to be decoded by `Decoders`, which call this in a process
+    that may die. `while_large` is entered while a picture is decoded that takes much memory.
+    Raises BrokenImageError, and MemoryError, which may be the machine's fault.
     """
     try:
         # Before Pillow, which reads all parts up to the pixels when it opens a file.
         refuse_much_work(data)
         with Image.open(BytesIO(data), formats=FORMATS) as image:
-            return _facts(image, data)
-    except BrokenImageError:
+            return _facts(image, data, while_large)
+    except (BrokenImageError, MemoryError):
         raise
     except TooMuchWork as error:
         raise BrokenImageError(str(error)) from error
@@ -115,20 +115,22 @@ def inspect_image(data: bytes) -> ImageFacts:
         raise BrokenImageError(f"damaged: {reason[:200]}") from error
 
 
-def _facts(image: Image.Image, data: bytes) -> ImageFacts:
+def _facts(
+    image: Image.Image, data: bytes, while_large: AbstractContextManager[None]
+) -> ImageFacts:
     # Known from the header: nothing has been decoded yet.
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise BrokenImageError(_TOO_LARGE)
     refuse_long_side(width, height)
-    extension = _EXTENSIONS[image.format or ""]
+    extension = EXTENSIONS[image.format or ""]
     if extension != "jpg" and getattr(image, "is_animated", False):
         raise BrokenImageError("an animation: save one picture of it")
     if extension == "png":
         # Browsers refuse a wrong checksum, decoding alone does not notice it.
         with Image.open(BytesIO(data), formats=("PNG",)) as again:
             again.verify()
-    with _one_large if width * height > _LARGE_PIXELS else nullcontext():
+    with while_large if width * height > _LARGE_PIXELS else _FREE:
         # A JPEG is decoded to a half, a quarter or an eighth where that is enough for the copy:
         # all of the file is read and checked all the same.
         image.draft(None, shown_size(width, height))

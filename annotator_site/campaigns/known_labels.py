@@ -1,6 +1,5 @@
 """Labels that are known beforehand: by the folder that an image lies in, or from a CSV."""
 
-import codecs
 import csv
 import re
 from collections import Counter
@@ -13,6 +12,7 @@ from al_engine.pools.class_names import as_compared
 from annotator_site.campaigns.layout import Survey, hint_at_parts, not_taken
 from annotator_site.campaigns.names import clean_name, display_name
 from annotator_site.campaigns.sources import SourceError
+from annotator_site.campaigns.text_files import open_text
 
 PROBLEMS_KEPT: Final = 1_000
 _SEPARATORS: Final = ",;\t"
@@ -179,7 +179,7 @@ def read_csv(path: Path, classes: Classes, wrappers: Sequence[str] = ()) -> CsvL
     rows: dict[str, _Row] = {}
     wrong: list[str] = []
     try:
-        with path.open(encoding=_encoding(path), newline="") as file:
+        with open_text(path, newline="") as file:
             reader, skipped = _reader(file, path)
             for row in reader:
                 line = reader.line_num + skipped
@@ -193,13 +193,6 @@ def read_csv(path: Path, classes: Classes, wrappers: Sequence[str] = ()) -> CsvL
             f"{path} is not a CSV in UTF-8 ({error}): save it as CSV UTF-8, or as Unicode text."
         ) from error
     return CsvLabels(rows, wrong, wrappers)
-
-
-def _encoding(path: Path) -> str:
-    """What the byte order mark tells, else UTF-8."""
-    with path.open("rb") as file:
-        mark = file.read(2)
-    return "utf-16" if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
 
 def _reader(file: TextIO, path: Path) -> tuple["csv.DictReader[str]", int]:

@@ -1,8 +1,9 @@
-"""One image on its way into the storage: verified, with the copy that people are shown."""
+"""One image on its way into the storage, with the copy that people are shown."""
 
 import hashlib
 import os
-from threading import BoundedSemaphore, Lock
+from collections.abc import Callable
+from threading import Lock
 from typing import Final
 
 from django.core.files.base import ContentFile
@@ -10,27 +11,26 @@ from django.core.files.storage import default_storage
 
 from al_engine.pools.images import DisplayFile, KnownImage, NewImage
 from annotator_site.campaigns.display_copies import DisplayCopy
-from annotator_site.campaigns.image_files import BrokenImageError, ImageFacts, inspect_image
+from annotator_site.campaigns.image_files import BrokenImageError, ImageFacts
 from annotator_site.campaigns.sources import SourceError
 
 _NAME_LENGTH: Final = 500
-# Decoding takes memory and a processor; waiting for the disk takes neither.
-_decoders = BoundedSemaphore(max(2, min(4, os.cpu_count() or 2)))
 # Two files whose pictures are the same have one copy, and may be taken in the same moment.
 _storing: Final = tuple(Lock() for _ in range(64))
 
+Inspect = Callable[[bytes], ImageFacts]
+"""What says what a file is, or raises BrokenImageError: `Decoders.inspect`."""
 
-def take_image(
-    campaign_id: int, sha256: str, name: str, data: bytes, choice_id: int | None
-) -> NewImage | str:
-    """Verify and store a file and its copy; the reason where it is no usable picture.
 
-    Raises SourceError where the storage takes another name for it.
-    """
-    try:
-        facts = _inspect(data)
-    except BrokenImageError as error:
-        return str(error)
+def store_image(
+    campaign_id: int,
+    sha256: str,
+    name: str,
+    data: bytes,
+    facts: ImageFacts,
+    choice_id: int | None,
+) -> NewImage:
+    """Store a file and its copy. Raises SourceError where the storage takes another name for it."""
     key = _key(campaign_id, sha256, facts.extension)
     _store(key, data)
     return NewImage(
@@ -50,7 +50,9 @@ def stored_name(name: str) -> str:
     return name if len(name) <= _NAME_LENGTH else f"…{name[1 - _NAME_LENGTH :]}"
 
 
-def mend_image(campaign_id: int, image: KnownImage, data: bytes) -> DisplayFile | None:
+def mend_image(
+    campaign_id: int, image: KnownImage, data: bytes, inspect: Inspect
+) -> DisplayFile | None:
     """Have again what is stored of an image that the campaign has: the file and its copy.
 
     Of one whose files were found to be faulty all is stored anew. Returns the copy where it has
@@ -63,15 +65,10 @@ def mend_image(campaign_id: int, image: KnownImage, data: bytes) -> DisplayFile 
     ):
         return None
     try:
-        display = _store_copy(campaign_id, _inspect(data).copy, anew=image.faulty)
+        display = _store_copy(campaign_id, inspect(data).copy, anew=image.faulty)
     except BrokenImageError:
         return None  # it came in under an earlier version that took it
     return None if display is None or display.key == image.display_key else display
-
-
-def _inspect(data: bytes) -> ImageFacts:
-    with _decoders:
-        return inspect_image(data)
 
 
 def _store_copy(

@@ -7,7 +7,8 @@ Under uvicorn this is the limit. daphne asks the application only once it has th
 import asyncio
 from typing import Any
 
-from annotator_site.network.limits import body_limit, body_seconds, too_large, too_slow
+from annotator_site.network.large_forms import limit_at
+from annotator_site.network.limits import body_seconds, too_large, too_slow
 
 
 class _RefusedError(Exception):
@@ -31,11 +32,12 @@ class Bodies:
         if not length and not chunked:
             await self.inner(scope, receive, send)
             return
-        limit = body_limit(scope["path"])
+        path = scope["path"]
+        limit = limit_at(path, _cookies(scope["headers"]))
         if length is None or length > limit:
-            await _refuse(send, _RefusedError(413, too_large(limit)))
+            await _refuse(send, _RefusedError(413, too_large(path, limit)))
             return
-        counted = _Counted(receive, limit)
+        counted = _Counted(receive, path, limit)
         answering = False
 
         async def answer(event: Any) -> None:
@@ -54,8 +56,9 @@ class Bodies:
 class _Counted:
     """A body on its way in."""
 
-    def __init__(self, receive: Any, limit: int) -> None:
+    def __init__(self, receive: Any, path: str, limit: int) -> None:
         self._receive = receive
+        self._path = path
         self._limit = limit
         self._seconds = body_seconds(limit)
         self._until = asyncio.get_running_loop().time() + self._seconds
@@ -73,7 +76,7 @@ class _Counted:
             raise _RefusedError(408, too_slow(self._seconds)) from None
         self._bytes += len(event.get("body", b""))
         if self._bytes > self._limit:
-            raise _RefusedError(413, too_large(self._limit))
+            raise _RefusedError(413, too_large(self._path, self._limit))
         self._whole = not event.get("more_body", False)
         return event
 
@@ -88,6 +91,10 @@ def _announced(headers: list[tuple[bytes, bytes]]) -> tuple[int | None, bool]:
         elif name == b"transfer-encoding":
             chunked = True
     return length, chunked
+
+
+def _cookies(headers: list[tuple[bytes, bytes]]) -> bytes:
+    return b"; ".join(value for name, value in headers if name == b"cookie")
 
 
 async def _refuse(send: Any, refused: _RefusedError) -> None:

@@ -7,7 +7,8 @@ FORM_BYTES: Final = 16 * 1024
 ADMIN_BYTES: Final = 2_621_440
 """Forms of the administration with long instructions or thousands of rows; Django takes no more."""
 BODY_LIMITS: Final = (("/admin/login/", FORM_BYTES), ("/admin/", ADMIN_BYTES))
-"""By the beginning of the address, the first that fits; `FORM_BYTES` for everything else."""
+"""By the beginning of the address, the first that fits; `FORM_BYTES` for everything else, and
+for strangers everywhere (`large_forms`)."""
 
 HEADERS_S: Final = 20.0
 """From the first byte of a request, or from the connection, to the end of its headers."""
@@ -34,9 +35,12 @@ def body_seconds(limit: int) -> float:
     return FORM_S if limit <= FORM_BYTES else ADMIN_S
 
 
-def too_large(limit: int) -> bytes:
+def too_large(path: str, limit: int) -> bytes:
     """What is said with a 413."""
-    return f"This request is too large: at most {limit:,} bytes are taken here.\n".encode()
+    words = f"This request is too large: at most {limit:,} bytes are taken here"
+    if limit < body_limit(path):
+        words += " from strangers: log in, open any page of the administration, and send it again"
+    return f"{words}.\n".encode()
 
 
 def too_slow(seconds: float) -> bytes:

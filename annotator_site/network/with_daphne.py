@@ -13,12 +13,12 @@ from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet import reactor
 from twisted.web.http import HTTPChannel, _GenericHTTPChannelProtocol
 
+from annotator_site.network.large_forms import limit_at
 from annotator_site.network.limits import (
     FORM_BYTES,
     HEADERS_S,
     LINGER_BYTES,
     LINGER_S,
-    body_limit,
     body_seconds,
     too_large,
     too_slow,
@@ -58,6 +58,7 @@ class Channel(_Untyped):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._deadline: Any = None
+        self._address = ""
         self._limit = FORM_BYTES
         self._received = 0
         self._in_body = False
@@ -87,12 +88,14 @@ class Channel(_Untyped):  # type: ignore[misc]
 
     def allHeadersReceived(self) -> None:  # noqa: N802 - the base class's name
         """Refuse a body that says that it is too long before it is asked for."""
-        path = self._path.partition(b"?")[0].decode("latin-1")
-        self._limit, self._received = body_limit(path), 0
-        if self.requests[-1].requestHeaders.hasHeader(b"Upgrade"):
+        headers = self.requests[-1].requestHeaders
+        self._address = self._path.partition(b"?")[0].decode("latin-1")
+        self._limit = limit_at(self._address, b"; ".join(headers.getRawHeaders(b"Cookie", [])))
+        self._received = 0
+        if headers.hasHeader(b"Upgrade"):
             self._limit = 0
         if self.length is not None and self.length > self._limit:
-            self._refuse(413, too_large(self._limit))
+            self._refuse(413, too_large(self._address, self._limit))
             return
         super().allHeadersReceived()
         if self.length != 0:
@@ -103,7 +106,7 @@ class Channel(_Untyped):  # type: ignore[misc]
         """Whether so many bytes more of the body are within its limit."""
         self._received += size
         if self._received > self._limit and self._lingering is None:
-            self._refuse(413, too_large(self._limit))
+            self._refuse(413, too_large(self._address, self._limit))
         return self._lingering is None
 
     def allContentReceived(self) -> None:  # noqa: N802 - the base class's name

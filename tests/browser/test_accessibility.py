@@ -154,3 +154,25 @@ def test_every_state_without_an_image(start: Start, look: dict[str, Any]) -> Non
     for page in states(ann):
         page.evaluate("Promise.all(document.getAnimations().map((each) => each.finished))")
         assert violations(page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS[1:3], ids=["dark", "phone"])
+def test_the_administration_of_a_campaign_without_images_and_its_refusals(
+    open_page: OpenPage, console: Console, transactional_db: None, look: dict[str, Any]
+) -> None:
+    campaign = make_campaign(title="Cats of Lisbon")
+    owner = Person(make_user(is_staff=True, is_superuser=True), 0, "")
+    page = open_page(owner, **look)
+    page.goto("/admin/pools/campaign/")
+    assert violations(page) == []
+    page.goto(f"/admin/pools/campaign/{campaign.pk}/change/")
+    assert violations(page) == []
+    page.goto("/admin/pools/campaign/add/")
+    for number in range(2):
+        page.locator(f"#id_choices-{number}-name").fill("cat")
+    page.locator("[name=_save]").click()
+    expect(page.get_by_text("Write a short name")).to_be_visible()
+    expect(page.locator(".nw-refused")).to_contain_text("Two classes are called “cat”")
+    page.get_by_role("link", name="To the classes").click()
+    expect(page.locator("#choices-group")).to_be_in_viewport()
+    assert violations(page) == []

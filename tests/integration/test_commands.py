@@ -53,6 +53,14 @@ def test_a_campaign_is_made_with_its_classes_and_settings(tmp_path: Path) -> Non
     }
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_instructions_are_read_however_an_editor_saved_them(encoding: str, tmp_path: Path) -> None:
+    instructions = tmp_path / "how.md"
+    instructions.write_bytes("Blick auf die\r\n**Öhrchen**".encode(encoding))
+    run("create_campaign", "x", "--classes", "a,b", "--instructions", str(instructions))
+    assert Campaign.objects.get().instructions == "Blick auf die\n**Öhrchen**"
+
+
 def test_a_preset_sets_what_belongs_together_and_a_setting_goes_over_it(db: None) -> None:
     made = ("create_campaign", "cifar", "--classes", "cat,dog", "--preset", "paper")
     run(*made, "--set", "batch_size=2500")

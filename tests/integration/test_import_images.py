@@ -20,7 +20,8 @@ from al_engine.pools import images as pool_images
 from al_engine.pools.images import AddingElsewhereError, adding
 from al_engine.pools.models import Campaign, Image
 from al_engine.pools.storage import StorageAway
-from annotator_site.campaigns.importing import ImportReport, import_images
+from annotator_site.campaigns.import_report import ImportReport
+from annotator_site.campaigns.importing import import_images
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db(transaction=True)

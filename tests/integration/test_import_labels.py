@@ -1,5 +1,6 @@
 """Known labels can be mended by a table, and a picture in two classes counts for neither."""
 
+import random
 from itertools import permutations
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from al_engine.pools import campaigns, gold
 from al_engine.pools.models import Campaign, Image
 from al_engine.roles.labeled_set import holdout
 from annotator_site.campaigns import importing
-from annotator_site.campaigns.importing import ImportReport, import_images
+from annotator_site.campaigns.import_report import ImportReport
+from annotator_site.campaigns.importing import import_images
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,13 +71,13 @@ def test_a_picture_in_two_classes_counts_for_neither_until_a_table_decides(
     files = {**dict.fromkeys(PLACES, same), "dog/other.png": picture(shade=2)}
     folder = write_folder(tmp_path / "in", files)
     table = [f"{name},{name.partition('/')[0]}" for name in files]
-    for _ in range(2):
+    for number in range(2):
         if by == "table":
             report = by_table(campaign, folder, *table, split=split)
         else:
             report = import_images(campaign=campaign, source=folder, split=split)
 
-        assert report.disputed == 1
+        assert (report.disputed, report.with_known_label) == (1, number == 0)
         assert known() == {"cat/a.png": (None, True), "dog/other.png": ("dog", False)}
         measured = holdout(campaign.pk, list(campaign.choices.values_list("id", flat=True)))
         assert len(measured.positions) == (split == "holdout")
@@ -119,3 +121,29 @@ def test_folders_do_not_take_back_what_a_table_decided_without_a_word(
     assert report.disputed == 1
     assert known() == {"cat/1.png": (None, True)}
     assert "--known-labels" in report.label_problems[0]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_counts_are_the_difference_that_an_import_made(
+    seed: int, campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a later file of an import takes back of an earlier one's label is not counted."""
+    chance = random.Random(seed)
+    monkeypatch.setattr(importing, "BATCH_IMAGES", chance.choice([1, 2, 3, 200]))
+    shades = [picture(shade=shade) for shade in range(1, 5)]
+    classes = ["cat", "dog", "ox"]
+    for number in range(4):
+        names = [f"{chance.choice(classes)}/{place}.png" for place in range(9)]
+        files = {name: chance.choice(shades) for name in names}
+        folder = write_folder(tmp_path / str(number) / "in", files)
+        before = {image.pk: image.known_choice_id for image in Image.objects.all()}
+        if chance.random() < 0.5:
+            report = import_images(campaign=campaign, source=folder)
+        else:
+            rows = [f"{name},{chance.choice(classes)}" for name in chance.sample(names, 5)]
+            report = by_table(campaign, folder, *rows)
+
+        after = Image.objects.exclude(known_choice=None).values_list("pk", "known_choice")
+        was = [before.get(pk) for pk, choice in after if before.get(pk) != choice]
+        assert report.with_known_label == was.count(None)
+        assert report.labels_changed == len(was) - was.count(None)

@@ -225,6 +225,8 @@ print(settings.SECURE_HSTS_SECONDS, settings.SECURE_HSTS_INCLUDE_SUBDOMAINS)
 for kind in ("SESSION", "CSRF", "LANGUAGE"):
     what = ("NAME", "SECURE", "PATH", "DOMAIN", "HTTPONLY", "SAMESITE")
     print(*(getattr(settings, f"{kind}_COOKIE_{each}") for each in what))
+# The middleware sets it with the flags of the session's.
+print(settings.LARGE_FORMS_COOKIE_NAME)
 print(settings.MESSAGE_STORAGE.rpartition(".")[2])  # never a cookie
 """
 
@@ -232,7 +234,7 @@ print(settings.MESSAGE_STORAGE.rpartition(".")[2])  # never a cookie
 def cookies(prefix: str, secure: bool) -> str:
     names = ("sessionid", "csrftoken", "language")
     lines = [f"{prefix}{name} {secure} / None True Lax\n" for name in names]
-    return "".join([*lines, "SessionStorage\n"])
+    return "".join([*lines, f"{prefix}large-forms\n", "SessionStorage\n"])
 
 
 @pytest.mark.parametrize(

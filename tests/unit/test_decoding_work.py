@@ -1,57 +1,18 @@
 """A file that would keep a decoder busy for seconds is refused before, with a reason."""
 
-import io
 import random
-import struct
 import time
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from pictures import picture
-from PIL import Image
+from hostile_pictures import chunk, jpeg, png, riff, scanned
 
 from annotator_site.campaigns.decoding_work import MAX_PARTS, MAX_SCANS
 from annotator_site.campaigns.image_files import BrokenImageError, inspect_image
 
 SECONDS = 3.0
 """For all of a hostile file, on a busy machine; decoding these would take 5 to 60."""
-
-
-def jpeg(size: tuple[int, int], mode: str = "RGB", **options: bool) -> bytes:
-    out = io.BytesIO()
-    Image.new(mode, size, 90).save(out, "JPEG", **options)
-    return out.getvalue()
-
-
-def last_scan(data: bytes) -> bytes:
-    return data[data.rindex(b"\xff\xda") : -2]
-
-
-def scanned(size: tuple[int, int], scans: int, *, mode: str = "RGB", between: bytes = b"") -> bytes:
-    """A progressive JPEG whose last scan comes so many times more."""
-    data = jpeg(size, mode, progressive=True)
-    return data[:-2] + (between + last_scan(data)) * scans + data[-2:]
-
-
-def chunk(name: bytes, data: bytes = b"") -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def png(width: int, height: int, *, behind_header: bytes = b"") -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    pack = zlib.compressobj(1)
-    rows = [pack.compress((b"\0" + bytes(width)) * min(1000, height - at))
-            for at in range(0, height, 1000)]  # fmt: skip
-    pixels = chunk(b"IDAT", b"".join(rows) + pack.flush())
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + behind_header + pixels + chunk(b"IEND")
-
-
-def riff(*, chunks: int) -> bytes:
-    data = picture("WEBP")
-    body = data[12:] + b"JUNK\0\0\0\0" * chunks
-    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
 
 
 COMMENT = b"\xff\xfe\0\x02"

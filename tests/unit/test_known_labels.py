@@ -3,7 +3,9 @@
 import codecs
 import csv
 import io
+import os
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -154,6 +156,15 @@ def test_a_table_is_read_however_a_spreadsheet_wrote_it(
         CHOICES[label] for _, label in rows
     ]
     assert labels.problems() == []
+
+
+def test_a_table_may_come_through_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "labels"
+    os.mkfifo(pipe)
+    table = "path,label\n1.png,dog\n".encode("utf-16")
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(pipe.write_bytes, table)
+        assert found(["1.png"], pipe) == [2]
 
 
 def test_a_path_with_two_classes_has_neither(tmp_path: Path) -> None:

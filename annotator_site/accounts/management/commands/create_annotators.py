@@ -7,7 +7,9 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from django.core.management.base import CommandError
+from django.db import transaction
 
+from al_engine.outputs import OutputError
 from annotator_site.accounts.models import TOKEN_DAYS
 from annotator_site.campaigns.people import create_annotators
 from annotator_site.command_output import CampaignCommand
@@ -45,11 +47,20 @@ class Command(CampaignCommand):
                 f"--prefix “{prefix}” cannot begin a user name: use up to 100 letters, digits "
                 "and @ . + - _."
             )
-        made = create_annotators(
-            campaign_id=campaign.pk, count=count, prefix=prefix, days=_days(options["expires"])
-        )
-        for annotator in made:
-            self.stdout.write(json.dumps(asdict(annotator)))
+        days = _days(options["expires"])
+        try:
+            # A token that nobody could read is lost, and its annotator of no use.
+            with transaction.atomic():
+                made = create_annotators(
+                    campaign_id=campaign.pk, count=count, prefix=prefix, days=days
+                )
+                for annotator in made:
+                    self.stdout.write(json.dumps(asdict(annotator)))
+                self.stdout.flush()
+        except OutputError as error:
+            raise CommandError(
+                f"No annotators were made, because their tokens could not be told. {error}"
+            ) from error
         self.say(f"{count:,} annotators of {campaign.slug}: {made[0].username} and following.")
         self.conclude(options, {"campaign": campaign.slug, "created": count})
 

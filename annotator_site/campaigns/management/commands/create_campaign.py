@@ -16,6 +16,7 @@ from al_engine.pools.campaigns import (
 )
 from al_engine.pools.models import Campaign
 from annotator_site.campaigns.class_lists import ClassListError, read_file, read_option
+from annotator_site.campaigns.text_files import open_text
 from annotator_site.command_output import CampaignCommand
 
 
@@ -76,7 +77,10 @@ class Command(CampaignCommand):
 
 
 def _read(path: Path | None) -> str:
+    if path is None:
+        return ""
     try:
-        return path.read_text(encoding="utf-8") if path else ""
+        with open_text(path) as file:
+            return file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"--instructions {path} cannot be read ({error}).") from error

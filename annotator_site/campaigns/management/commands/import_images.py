@@ -10,7 +10,8 @@ from django.core.management.base import CommandError
 from al_engine.pools.images import AddingElsewhereError
 from al_engine.pools.models import Image
 from al_engine.pools.storage import StorageAway
-from annotator_site.campaigns.importing import ImportReport, Progress, import_images
+from annotator_site.campaigns.import_report import ImportReport
+from annotator_site.campaigns.importing import Progress, import_images
 from annotator_site.campaigns.same_pictures import HOW_TO_DECIDE
 from annotator_site.campaigns.sources import SourceError
 from annotator_site.command_output import CampaignCommand, ProgressLine
