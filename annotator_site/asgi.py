@@ -3,7 +3,7 @@
 import gc
 import os
 import sys
-from typing import Any
+from typing import Any, Final
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django import setup
@@ -21,36 +21,41 @@ from annotator_site.labeling.routing import websocket_urlpatterns as labeling_ur
 from annotator_site.monitor.routing import websocket_urlpatterns as monitor_urls  # noqa: E402
 from annotator_site.network import descriptors  # noqa: E402
 from annotator_site.network.bodies import Bodies  # noqa: E402
+from annotator_site.network.refusals import RefusedError, refuse  # noqa: E402
+from annotator_site.network.strangers import Handshakes  # noqa: E402
 from annotator_site.pages import Handler, Pages  # noqa: E402
 
 pages = Pages(Handler())
 
 
-async def http(scope: Any, receive: Any, send: Any) -> None:
-    """Images go past Django; everything else is a page."""
-    if scope["path"].startswith(PREFIX):
-        await serve_image(scope, receive, send)
-    else:
-        await pages(scope, receive, send)
-
-
-async def no_such_socket(_scope: Any, receive: Any, send: Any) -> None:
-    """Refuse a WebSocket at an address that has none (the browser sees HTTP 403)."""
-    await receive()
-    await send({"type": "websocket.close"})
-
-
+SOCKETS: Final = "/ws/"
 _urls = [*labeling_urls, *monitor_urls]
 sockets = TokenOrSession(URLRouter(_urls), Newcomers(desks.pool))
 
 
+async def http(scope: Any, receive: Any, send: Any) -> None:
+    """Images go past Django, as does who asks why a WebSocket did not open; all else is a page."""
+    if scope["path"].startswith(PREFIX):
+        await serve_image(scope, receive, send)
+    elif _has_socket(scope["path"]):
+        await sockets(scope, receive, send)
+    else:
+        await pages(scope, receive, send)
+
+
 async def websocket(scope: Any, receive: Any, send: Any) -> None:
     """An address without a socket takes no place at the door."""
-    known = any(url.resolve(scope["path"].removeprefix("/")) for url in _urls)
-    await (sockets if known else no_such_socket)(scope, receive, send)
+    if _has_socket(scope["path"]):
+        await sockets(scope, receive, send)
+    else:
+        await refuse(scope, send, RefusedError(404, "There is no WebSocket at this address."))
 
 
-application = ProtocolTypeRouter({"http": Bodies(http), "websocket": websocket})
+def _has_socket(path: str) -> bool:
+    return path.startswith(SOCKETS) and any(url.resolve(path.removeprefix("/")) for url in _urls)
+
+
+application = ProtocolTypeRouter({"http": Bodies(http), "websocket": Handshakes(websocket)})
 
 # Where daphne serves this, it is loaded and has built nothing yet.
 if "daphne.server" in sys.modules:

@@ -14,7 +14,7 @@ from annotator_site.running import ASGI_SERVERS, listen, web_argv
 APPLICATION = "tests.integration.network.hasty_site:application"
 
 
-@pytest.fixture(scope="module", params=ASGI_SERVERS)
+@pytest.fixture(scope="package", params=ASGI_SERVERS)
 def port(request: pytest.FixtureRequest, test_environment: dict[str, str]) -> Iterator[int]:
     """Where a web process answers on this machine, under each server."""
     with closing(listen(0)) as listener:
@@ -36,9 +36,9 @@ def port(request: pytest.FixtureRequest, test_environment: dict[str, str]) -> It
             process.wait(WEB_START_TIMEOUT_S)
 
 
-def call(port: int, timeout: float = 20.0) -> socket.socket:
+def call(port: int, timeout: float = 20.0, source: str = "127.0.0.1") -> socket.socket:
     """A connection that nothing was sent over."""
-    return socket.create_connection(("127.0.0.1", port), timeout)
+    return socket.create_connection(("127.0.0.1", port), timeout, (source, 0))
 
 
 def answer(connection: socket.socket) -> bytes:
