@@ -158,6 +158,8 @@ class Socket(WebSocketsSansIOProtocol):
         """What the application says; after a close, nothing more is heard."""
         closing = message["type"] == "websocket.close" and self.handshake_complete
         await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # refused; else the base class logs an error
         if message["type"] == "websocket.accept":
             self.trickle.release()
             if self.stranger is not None:

@@ -1,7 +1,7 @@
-"""Who asks, by the address that the connection or the nearest proxy tells, and with whom counted."""
+"""Whose address counts, the connection’s or what the nearest proxy tells, and its network."""
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from annotator_site.network.addresses import (
     THIS_MACHINE,
@@ -55,7 +55,7 @@ NOBODY = [b"", b",", b"unknown", b"\xff", b"192.0.2.1,", b"1" * 10_000, b"[", b"
 
 @pytest.mark.parametrize(("values", "address"), FORWARDED.items())
 def test_behind_a_proxy_the_last_address_counts(
-    settings: SettingsWrapper, values: tuple[bytes, ...], address: str
+    settings: Settings, values: tuple[bytes, ...], address: str
 ) -> None:
     headers = [(b"host", b"x"), *((b"x-forwarded-for", value) for value in values)]
     scope = {"headers": headers, "client": ("10.0.0.9", 50_000)}
@@ -66,13 +66,13 @@ def test_behind_a_proxy_the_last_address_counts(
 
 
 @pytest.mark.parametrize("value", NOBODY)
-def test_what_is_no_address_is_nobodys(settings: SettingsWrapper, value: bytes) -> None:
+def test_what_is_no_address_is_nobodys(settings: Settings, value: bytes) -> None:
     settings.BEHIND_PROXY = True
     scope = {"headers": [(b"x-forwarded-for", value)], "client": ("10.0.0.9", 50_000)}
     assert network_of(client_address(scope)) == UNKNOWN
 
 
-def test_over_a_unix_socket_nobody_has_an_address(settings: SettingsWrapper) -> None:
+def test_over_a_unix_socket_nobody_has_an_address(settings: Settings) -> None:
     settings.BEHIND_PROXY = False
     assert client_address({"headers": [], "client": None}) == ""
     assert network_of(peer_address(None)) in THIS_MACHINE

@@ -1,10 +1,11 @@
 """Connections that were granted nothing are limited by network, and honest crowds are not."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from annotator_site.network import strangers as module
 from annotator_site.network.strangers import Handshakes, Strangers
@@ -19,16 +20,24 @@ def never() -> None:
 
 @pytest.mark.parametrize("address", ELSEWHERE)
 async def test_a_burst_comes_in_then_some_wait_and_the_rest_is_sent_away(address: str) -> None:
-    strangers, turns = Strangers(most=5, per_s=50.0, waiting=3), list[int]()
+    strangers, turns, all_in = (
+        Strangers(most=5, per_s=50.0, waiting=3),
+        list[int](),
+        asyncio.Event(),
+    )
+
+    def go_on(number: int) -> None:
+        turns.append(number)
+        if number == 2:
+            all_in.set()
+
     came = [strangers.come(address, never) for _ in range(5)]
     assert [each is not None and each.waits for each in came] == [False] * 5
-    line = [strangers.come(address, lambda n=n: turns.append(n)) for n in range(3)]  # type: ignore[misc]
+    line = [strangers.come(address, partial(go_on, number)) for number in range(3)]
     assert [each is not None and each.waits for each in line] == [True] * 3
     assert strangers.come(address, never) is None
     assert strangers.come("198.51.100.1", never) is not None
-    async with asyncio.timeout(5):
-        while len(turns) < 3:
-            await asyncio.sleep(0.005)
+    await asyncio.wait_for(all_in.wait(), timeout=5)
     assert turns == [0, 1, 2]
 
 
@@ -42,8 +51,8 @@ async def test_what_is_granted_lets_the_next_in(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "monotonic", lambda: 0.0)
     strangers, turns = Strangers(most=2, per_s=0.001, waiting=9), list[int]()
     first = [strangers.come("192.0.2.1", never) for _ in range(2)]
-    for n in range(3):
-        strangers.come("192.0.2.1", lambda n=n: turns.append(n))  # type: ignore[misc]
+    for number in range(3):
+        strangers.come("192.0.2.1", partial(turns.append, number))
     assert turns == []
     for each in first:
         assert each is not None
@@ -79,7 +88,7 @@ async def shake(sender: str) -> list[Any]:
 
 
 async def test_behind_a_proxy_handshakes_are_counted_by_who_is_behind_it(
-    settings: SettingsWrapper, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "strangers", Strangers(most=3, per_s=0.001, waiting=0))
     for is_behind, last in ((False, "websocket.close"), (True, "websocket.http.response.body")):

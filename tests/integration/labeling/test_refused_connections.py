@@ -182,7 +182,7 @@ def test_the_address_asked_for_as_a_page_says_what_a_handshake_hears(
     """A browser tells a page nothing of a handshake that failed."""
     person = ann if asking.person == "ann" else make_annotator(make_campaign(), stem="eve")
     headers = {
-        "nothing": dict[str, str],
+        "nothing": dict,
         "session": lambda: {"Cookie": session_cookie(person)},
         "token": lambda: {"Authorization": f"Token {person.token}"},
         "a lost session": lambda: {"Cookie": "sessionid=0123456789abcdef0123456789abcdef"},
