@@ -81,7 +81,7 @@ async def _close_at_once(scope: Any, send: Any, code: int) -> None:
     # A browser ends a connection of which no subprotocol that it offered is accepted.
     offered = next(iter(scope.get("subprotocols", [])), None)
     await send({"type": "websocket.accept", "subprotocol": offered})
-    await send({"type": "websocket.close", "code": code})
+    await send({"type": "websocket.close", "code": int(code)})
 
 
 _told_at = -_TOLD_EVERY_S
