@@ -39,7 +39,7 @@ THINK_S: Final = 0.25
 REST_S: Final = 2.0
 COME_EVERY_S: Final = 0.5
 QUIET: Final = "quiet"
-ELSEWHERE: Final = "127.0.0.66"
+ELSEWHERE: Final = "127.0.1.{}"
 EVERYWHERE: Final = ", each from another address"
 SPREAD: Final = ("150 handshakes a second", "frames of strangers on 20 connections")
 AIM_RATIO: Final = 2.0
@@ -51,7 +51,7 @@ at {ratio:g} at most. Newcomers come every {every:g} s, in turn programs with a 
 with a session, which load the labeling page first; in is who has the first query, and the longest
 of them is aimed at {aim:g} s. Answers: how often the flood was given which HTTP status.
 
-A flood comes from one address that is not this machine's own ({elsewhere}), or where it says so
+A flood comes from one address that counts as another machine's ({elsewhere}), or where it says so
 from ever other ones. Its process has the lowest priority, but runs on the same cores, as do
 PostgreSQL and those who label: who floods from elsewhere takes the server's network and its web
 process's time, not its cores. So a part of each ratio is the flood's own work here."""
@@ -117,13 +117,14 @@ class Course:
 
     def run(self, floods: Sequence[str], web: Sequence[psutil.Process]) -> None:
         """Quiet, each flood, and quiet again."""
-        for flood in [QUIET, *floods, QUIET]:
+        for number, flood in enumerate([QUIET, *floods, QUIET], 1):
             phase = Phase(self.server, flood)
             if flood == QUIET:
                 self._measure(phase, web)
             else:
                 kind, spread, _ = flood.partition(EVERYWHERE)
-                with flooding(kind, self.target, "" if spread else ELSEWHERE) as told:
+                source = "" if spread else ELSEWHERE.format(number)
+                with flooding(kind, self.target, source) as told:
                     self._measure(phase, web)
                 phase.told = told
             self.phases.append(phase)
@@ -205,7 +206,7 @@ def main() -> None:
     head = f"`{command}` on {machine()}; all on the same cores; load of the machine {load:.1f}."
     words = WORDS.format(
         labeling=LABELING, think=THINK_S, seconds=options.seconds, ratio=AIM_RATIO, aim=AIM_S,
-        every=COME_EVERY_S, elsewhere=ELSEWHERE,
+        every=COME_EVERY_S, elsewhere=ELSEWHERE.format("x"),
     )  # fmt: skip
     rule = "|" + "---|" * (COLUMNS.count("|") - 1)
     report = "\n".join(["# Strangers", "", head, "", words, "", COLUMNS, rule, *rows, ""])

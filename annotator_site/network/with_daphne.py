@@ -252,7 +252,8 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]
 
     def onFrameBegin(self) -> None:  # noqa: N802 - the base class's name
         """A frame of any kind."""
-        self.trickle.frames += 1
+        frame = self.current_frame
+        self.trickle.count(opcode=frame.opcode, size=frame.length, is_whole=frame.fin)
         super().onFrameBegin()
 
     def handle_reply(self, message: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
 from annotator_site.network.addresses import peer_address
 from annotator_site.network.limits import HEADERS_S, LINGER_S, too_slow
@@ -126,7 +127,10 @@ class Socket(WebSocketsSansIOProtocol):
 
         def counted() -> Any:
             came = events()
-            self.trickle.frames += len(came)
+            for frame in came:
+                if isinstance(frame, Frame):
+                    size = len(frame.data)
+                    self.trickle.count(opcode=frame.opcode, size=size, is_whole=frame.fin)
             return came
 
         self.conn.events_received = counted  # type: ignore[method-assign]

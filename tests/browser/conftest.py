@@ -56,7 +56,7 @@ class Console:
 
     def allow_refusals(self) -> None:
         """A WebSocket is refused, in the handshake and to the page that asks why."""
-        self.allow("Unexpected response code: 40", "status of 40")
+        self.allow("Unexpected response code: 40", "HTTP Authentication failed", "status of 40")
 
     @property
     def complaints(self) -> list[str]:

@@ -181,13 +181,13 @@ def test_the_address_asked_for_as_a_page_says_what_a_handshake_hears(
 ) -> None:
     """A browser tells a page nothing of a handshake that failed."""
     person = ann if asking.person == "ann" else make_annotator(make_campaign(), stem="eve")
-    headers = {
-        "nothing": dict,
-        "session": lambda: {"Cookie": session_cookie(person)},
-        "token": lambda: {"Authorization": f"Token {person.token}"},
-        "a lost session": lambda: {"Cookie": "sessionid=0123456789abcdef0123456789abcdef"},
-        "a lost token": lambda: {"Authorization": "Token nobody's"},
-    }[asking.by]()
+    headers: dict[str, str] = {
+        "nothing": {},
+        "session": {"Cookie": session_cookie(person)},
+        "token": {"Authorization": f"Token {person.token}"},
+        "a lost session": {"Cookie": "sessionid=0123456789abcdef0123456789abcdef"},
+        "a lost token": {"Authorization": "Token nobody's"},
+    }[asking.by]
     slug = campaign.slug if asking.slug == "there" else asking.slug
     with closing(http.client.HTTPConnection(urlsplit(live_site).netloc, timeout=15)) as site:
         site.request("GET", f"/ws/campaigns/{slug}/label/", headers=headers)
