@@ -67,10 +67,11 @@ descriptors.raise_limit()
 load()
 
 # With thousands of connections the collector's defaults make full collections eat the
-# process: what start-up left is never looked at again, and the rest seldom.
+# process: what start-up left is never looked at again, and all else together hardly ever. What is
+# young is, a little at a time: refused connections leave much, 50 ms of it for each 600 of them.
 gc.collect()
 gc.freeze()
-gc.set_threshold(50_000, 50, 50)
+gc.set_threshold(2_000, 4, 15_000)
 
 # A thread with a page or an arrival in it gives the interpreter back after half a millisecond, not
 # after five: labels are served by one thread, which would wait so long at every turn of its loop.

@@ -24,8 +24,10 @@ UNGRANTED: Final = 200
 """Connections of one network that were granted nothing yet, in a burst, and how many more a second.
 A page that is loaded has some six, for a moment each."""
 UNGRANTED_PER_S: Final = 10.0
+ONE_EACH_S: Final = 0.003
+"""Begins to be read in so much time of a turn of the event loop; a handshake costs 0.6 ms of it."""
 WAITING: Final = 500
-"""More of them wait for their turn, unread; what comes then is sent away."""
+"""Of one network wait for their turn, unread; what comes then is sent away."""
 
 LINGER_BYTES: Final = 256 * 1024
 LINGER_S: Final = 2.0

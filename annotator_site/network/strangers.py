@@ -1,4 +1,7 @@
-"""Connections that were granted nothing yet: each network has only so many at a time.
+"""Connections that were granted nothing yet: a few at a time, and of each network only so many.
+
+However many come at once, they are read one in a turn of the event loop, or one for each three
+milliseconds of it: between them whoever labels is served, and they take a fifth of the process.
 
 Many honest people share an office's address, or that of a mobile carrier. So nobody is counted for
 what is granted to them: an opened WebSocket, an answer that is no refusal. What is refused, or asks
@@ -14,7 +17,7 @@ from typing import Any, Final
 from django.conf import settings
 
 from annotator_site.network.addresses import THIS_MACHINE, client_address, network_of
-from annotator_site.network.limits import UNGRANTED, UNGRANTED_PER_S, WAITING
+from annotator_site.network.limits import ONE_EACH_S, UNGRANTED, UNGRANTED_PER_S, WAITING
 from annotator_site.network.refusals import RefusedError, refuse
 
 _MANY: Final = 1_000
@@ -22,13 +25,12 @@ _MANY: Final = 1_000
 
 
 class Stranger:
-    """A connection that has asked, or will; `waits`: not yet, its turn comes."""
+    """A connection that has asked, or will."""
 
-    __slots__ = ("_network", "waits")
+    __slots__ = ("_network",)
 
-    def __init__(self, network: "_Network | None" = None, *, waits: bool = False) -> None:
+    def __init__(self, network: "_Network | None" = None) -> None:
         self._network = network
-        self.waits = waits
 
     def granted(self) -> None:
         """It was given what it asked for: it is no stranger any more."""
@@ -49,17 +51,36 @@ class Strangers:
         self._limits = most, per_s, waiting
         self._networks: dict[str, _Network] = {}
         self._forget_at = _MANY
+        self._ready: deque[Callable[[], None]] = deque()
+        self._turn_at = 0.0
 
     def come(self, address: str, go_on: Callable[[], None]) -> Stranger | None:
-        """A newcomer; `go_on` is called at the turn of one that waits. None: send it away."""
+        """A newcomer, which is read when `go_on` is called. None: send it away."""
         name = network_of(address)
         if name in THIS_MACHINE:
+            self._admit(go_on)
             return Stranger()
         network = self._networks.get(name)
         if network is None:
             self._forget()
-            network = self._networks[name] = _Network(*self._limits)
-        return network.come(go_on)
+            network = self._networks[name] = _Network(*self._limits, self._admit)
+        return Stranger(network) if network.come(go_on) else None
+
+    def _admit(self, go_on: Callable[[], None]) -> None:
+        if not self._ready:
+            self._next_turn()
+        self._ready.append(go_on)
+
+    def _next_turn(self) -> None:
+        self._turn_at = monotonic()
+        asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        places = 1 + int((monotonic() - self._turn_at) / ONE_EACH_S)
+        for _ in range(min(places, len(self._ready))):
+            self._ready.popleft()()
+        if self._ready:
+            self._next_turn()
 
     def _forget(self) -> None:
         if len(self._networks) < self._forget_at:
@@ -73,25 +94,29 @@ class Strangers:
 class _Network:
     """A bucket of tokens, and who waits for one."""
 
-    def __init__(self, most: int, per_s: float, waiting: int) -> None:
+    def __init__(
+        self, most: int, per_s: float, waiting: int, admit: Callable[[Callable[[], None]], None]
+    ) -> None:
         self._most = most
         self._per_s = per_s
         self._may_wait = waiting
+        self._admit = admit
         self._tokens = float(most)
         self._at = monotonic()
         self._line: deque[Callable[[], None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    def come(self, go_on: Callable[[], None]) -> Stranger | None:
+    def come(self, go_on: Callable[[], None]) -> bool:
         self._fill(monotonic())
         if self._tokens >= 1 and not self._line:
             self._tokens -= 1
-            return Stranger(self)
-        if len(self._line) >= self._may_wait:
-            return None
-        self._line.append(go_on)
-        self._await_token()
-        return Stranger(self, waits=True)
+            self._admit(go_on)
+        elif len(self._line) < self._may_wait:
+            self._line.append(go_on)
+            self._await_token()
+        else:
+            return False
+        return True
 
     def give_back(self) -> None:
         self._tokens = min(self._tokens + 1, self._most)
@@ -109,7 +134,7 @@ class _Network:
         self._fill(monotonic())
         while self._line and self._tokens >= 1:
             self._tokens -= 1
-            self._line.popleft()()
+            self._admit(self._line.popleft())
         if self._line:
             self._await_token()
 
@@ -148,8 +173,7 @@ class Handshakes:
             )
             await refuse(scope, send, RefusedError(429, words, retry_after_s=5))
             return
-        if stranger.waits:
-            await turn.wait()
+        await turn.wait()
 
         async def answer(event: Any) -> None:
             if event["type"] == "websocket.accept":

@@ -97,8 +97,7 @@ class Channel(_Untyped):  # type: ignore[misc]
             self._abort()
             return
         self.stranger = stranger
-        if stranger.waits:
-            self.transport.pauseProducing()
+        self.transport.pauseProducing()
         unfinished.begin(self, self._address, self._abort)
         self._expect(HEADERS_S)
 

@@ -37,8 +37,7 @@ class Http(H11Protocol):
         if self._stranger is None:
             transport.abort()
             return
-        if self._stranger.waits:
-            transport.pause_reading()
+        transport.pause_reading()
         self.app = self._answer
         self._watch(begun=True)
 

@@ -1,6 +1,8 @@
 """Connections that were granted nothing are limited by network, and honest crowds are not."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -8,57 +10,85 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from annotator_site.network import strangers as module
+from annotator_site.network.limits import ONE_EACH_S
 from annotator_site.network.strangers import Handshakes, Strangers
 
 HERE = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 ELSEWHERE = ("192.0.2.1", "::ffff:192.0.2.2", "2001:db8::1", "127.0.0.2", "", "rubbish")
 
 
-def never() -> None:
-    raise AssertionError("its turn had come")
+class Turns:
+    """Whose turn came, in its order."""
+
+    def __init__(self) -> None:
+        self.came: list[int] = []
+        self._more = asyncio.Event()
+
+    def of(self, number: int) -> Callable[[], None]:
+        return partial(self._come, number)
+
+    def _come(self, number: int) -> None:
+        self.came.append(number)
+        self._more.set()
+
+    async def until(self, count: int) -> None:
+        """Wait until so many had theirs."""
+        while len(self.came) < count:
+            self._more.clear()
+            await asyncio.wait_for(self._more.wait(), timeout=5)
 
 
 @pytest.mark.parametrize("address", ELSEWHERE)
 async def test_a_burst_comes_in_then_some_wait_and_the_rest_is_sent_away(address: str) -> None:
-    strangers, turns, all_in = (
-        Strangers(most=5, per_s=50.0, waiting=3),
-        list[int](),
-        asyncio.Event(),
-    )
-
-    def go_on(number: int) -> None:
-        turns.append(number)
-        if number == 2:
-            all_in.set()
-
-    came = [strangers.come(address, never) for _ in range(5)]
-    assert [each is not None and each.waits for each in came] == [False] * 5
-    line = [strangers.come(address, partial(go_on, number)) for number in range(3)]
-    assert [each is not None and each.waits for each in line] == [True] * 3
-    assert strangers.come(address, never) is None
-    assert strangers.come("198.51.100.1", never) is not None
-    await asyncio.wait_for(all_in.wait(), timeout=5)
-    assert turns == [0, 1, 2]
+    strangers, turns = Strangers(most=5, per_s=50.0, waiting=3), Turns()
+    assert all(strangers.come(address, turns.of(number)) for number in range(8))
+    assert strangers.come(address, turns.of(8)) is None
+    assert strangers.come("198.51.100.1", turns.of(9)) is not None
+    began = time.monotonic()
+    await turns.until(6)
+    assert turns.came == [0, 1, 2, 3, 4, 9]
+    await turns.until(9)
+    assert turns.came == [0, 1, 2, 3, 4, 9, 5, 6, 7]
+    assert time.monotonic() - began > 2 / 50
 
 
 @pytest.mark.parametrize("address", HERE)
-def test_this_machine_has_no_limit(address: str) -> None:
-    strangers = Strangers(most=1, per_s=1.0, waiting=0)
-    assert all(strangers.come(address, never) for _ in range(10_000))
+async def test_this_machine_has_no_limit(address: str) -> None:
+    strangers, turns = Strangers(most=1, per_s=1.0, waiting=0), Turns()
+    assert all(strangers.come(address, turns.of(number)) for number in range(1_000))
+    await turns.until(1_000)
+
+
+async def test_who_comes_at_once_is_read_one_in_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of whatever network, or for each three milliseconds of a turn that takes long."""
+    now = [0.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    strangers, turns = Strangers(), Turns()
+    for number in range(40):
+        strangers.come((*HERE, *ELSEWHERE)[number % 9], turns.of(number))
+    for number in range(10):
+        assert len(turns.came) == number
+        await asyncio.sleep(0)
+    while len(turns.came) < 38:
+        now[0] += 3.5 * ONE_EACH_S
+        before = len(turns.came)
+        await asyncio.sleep(0)
+        assert len(turns.came) - before == 4
+    assert turns.came == list(range(len(turns.came)))
 
 
 async def test_what_is_granted_lets_the_next_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "monotonic", lambda: 0.0)
-    strangers, turns = Strangers(most=2, per_s=0.001, waiting=9), list[int]()
-    first = [strangers.come("192.0.2.1", never) for _ in range(2)]
-    for number in range(3):
-        strangers.come("192.0.2.1", partial(turns.append, number))
-    assert turns == []
-    for each in first:
+    strangers, turns = Strangers(most=2, per_s=0.001, waiting=9), Turns()
+    came = [strangers.come("192.0.2.1", turns.of(number)) for number in range(5)]
+    await turns.until(2)
+    assert turns.came == [0, 1]
+    for each in came[:2]:
         assert each is not None
         each.granted()
         each.granted()  # once is all that it paid
-    assert turns == [0, 1]
+    await turns.until(4)
+    assert turns.came == [0, 1, 2, 3]
 
 
 async def test_networks_that_owe_nothing_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +97,7 @@ async def test_networks_that_owe_nothing_are_forgotten(monkeypatch: pytest.Monke
     strangers = Strangers(most=2, per_s=1.0, waiting=1)
     for number in range(20_000):
         now[0] += 0.01
-        strangers.come(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", never)
+        strangers.come(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", Turns().of(0))
     assert len(strangers._networks) < 2_500
 
 
