@@ -16,7 +16,9 @@ import pytest
 from stock import make_annotator, make_campaign, stock
 from websockets.sync.client import ClientConnection, connect
 
+from al_engine.pools.models import Annotator
 from annotator_site.network.limits import UNGRANTED, UNGRANTED_PER_S
+from annotator_site.network.trickle import FIRST_BYTES, FRAMES_PER_S, IDLE_FRAMES
 
 from .conftest import answer, call, status
 from .frames import FLOODS, handshake
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ACKS = 3
 PATIENCE_S = 2.0
 """A person's receipt takes some milliseconds; beside the floods of old it took six seconds."""
+PONG = b"\x8a\x00"
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="has one address of its own only")
 
 
@@ -117,6 +120,24 @@ def test_honest_people_go_on_beside_each_flood(port: int) -> None:
     slow = {case: seconds for case, seconds in took.items() if seconds > PATIENCE_S}
     assert slow == {}
     assert len(took) == 2 * len(FLOODS)
+
+
+def test_pings_are_answered_no_faster_than_the_budget(port: int) -> None:
+    """What the server takes in of what says nothing shows in its pongs."""
+    ann = make_annotator(make_campaign())
+    path = f"/ws/campaigns/{Annotator.objects.get(pk=ann.annotator_id).campaign.slug}/label/"
+    with closing(call(port)) as connection:
+        connection.sendall(handshake(port, path, ann.token))
+        assert status(connection.recv(4096)) == 101
+        began, pongs = time.monotonic(), 0
+        connection.sendall(FLOODS["pings"] * 5_000)
+        connection.settimeout(0.1)
+        while time.monotonic() - began < 0.5:
+            with suppress(TimeoutError):
+                pongs += connection.recv(65_536).count(PONG)
+        seconds = time.monotonic() - began
+    each_s = FRAMES_PER_S / IDLE_FRAMES
+    assert each_s < pongs <= each_s * (seconds + 2) + FIRST_BYTES / len(FLOODS["pings"])
 
 
 REFUSED = [handshake(0), b"\x16\x03\x01\r\n\r\n", b"GET /i/2/no.png HTTP/1.1\r\nHost: x\r\n\r\n"]
