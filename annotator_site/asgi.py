@@ -3,7 +3,7 @@
 import gc
 import os
 import sys
-from typing import Any
+from typing import Any, Final
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django import setup
@@ -22,39 +22,45 @@ from annotator_site.monitor.routing import websocket_urlpatterns as monitor_urls
 from annotator_site.network import descriptors  # noqa: E402
 from annotator_site.network.bodies import Bodies  # noqa: E402
 from annotator_site.network.proxies import Proxied  # noqa: E402
+from annotator_site.network.refusals import RefusedError, refuse  # noqa: E402
+from annotator_site.network.strangers import Handshakes  # noqa: E402
 from annotator_site.pages import PROBES, Handler, Pages  # noqa: E402
 from annotator_site.response_headers import ResponseHeaders  # noqa: E402
 
 pages = Pages(Handler())
 
 
-async def http(scope: Any, receive: Any, send: Any) -> None:
-    """Images go past Django; everything else is a page."""
-    if scope["path"].startswith(PREFIX):
-        await serve_image(scope, receive, send)
-    else:
-        await pages(scope, receive, send)
-
-
-async def no_such_socket(_scope: Any, receive: Any, send: Any) -> None:
-    """Refuse a WebSocket at an address that has none (the browser sees HTTP 403)."""
-    await receive()
-    await send({"type": "websocket.close"})
-
-
+SOCKETS: Final = "/ws/"
 _urls = [*labeling_urls, *monitor_urls]
 sockets = TokenOrSession(URLRouter(_urls), Newcomers(desks.pool))
 
 
+async def http(scope: Any, receive: Any, send: Any) -> None:
+    """Images go past Django, as does who asks why a WebSocket did not open; all else is a page."""
+    if scope["path"].startswith(PREFIX):
+        await serve_image(scope, receive, send)
+    elif _has_socket(scope["path"]):
+        await sockets(scope, receive, send)
+    else:
+        await pages(scope, receive, send)
+
+
 async def websocket(scope: Any, receive: Any, send: Any) -> None:
     """An address without a socket takes no place at the door."""
-    known = any(url.resolve(scope["path"].removeprefix("/")) for url in _urls)
-    await (sockets if known else no_such_socket)(scope, receive, send)
+    if _has_socket(scope["path"]):
+        await sockets(scope, receive, send)
+    else:
+        await refuse(scope, send, RefusedError(404, "There is no WebSocket at this address."))
+
+
+def _has_socket(path: str) -> bool:
+    return path.startswith(SOCKETS) and any(url.resolve(path.removeprefix("/")) for url in _urls)
 
 
 application = ResponseHeaders(
     Proxied(
-        ProtocolTypeRouter({"http": Bodies(http), "websocket": websocket}), spared=(*PROBES, PREFIX)
+        ProtocolTypeRouter({"http": Bodies(http), "websocket": Handshakes(websocket)}),
+        spared=(*PROBES, PREFIX),
     )
 )
 
@@ -68,10 +74,11 @@ descriptors.raise_limit()
 load()
 
 # With thousands of connections the collector's defaults make full collections eat the
-# process: what start-up left is never looked at again, and the rest seldom.
+# process: what start-up left is never looked at again, and all else together hardly ever. What is
+# young is, a little at a time: refused connections leave much, 50 ms of it for each 600 of them.
 gc.collect()
 gc.freeze()
-gc.set_threshold(50_000, 50, 50)
+gc.set_threshold(2_000, 4, 15_000)
 
 # A thread with a page or an arrival in it gives the interpreter back after half a millisecond, not
 # after five: labels are served by one thread, which would wait so long at every turn of its loop.

@@ -4,25 +4,22 @@ A plain ASGI callable: Channels' consumers close old database connections in a t
 every message, which costs a third of an echo's time.
 """
 
-import logging
 import time
 from functools import partial
 from typing import Any, Final
 
-import psycopg
 from asgiref.typing import ASGIReceiveCallable
-from django.db import Error as DatabaseError
-from psycopg_pool import PoolTimeout
 
+from al_engine.pools.labeled import Progress, Standing
 from annotator_site.accounts.guard import guard, pass_of
 from annotator_site.accounts.models import Scope
 from annotator_site.labeling import protocol
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.desks import Desks
+from annotator_site.labeling.entrance import let_in, looking_up, too_many
 from annotator_site.labeling.protocol import BadMessage, CloseCode
 from annotator_site.labeling.session import Session
-
-log = logging.getLogger(__name__)
+from annotator_site.network.refusals import RefusedError
 
 MAX_CONNECTIONS: Final = 5
 """Connections of one annotator to one campaign through one web process."""
@@ -37,33 +34,20 @@ desks = Desks()
 
 
 async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
-    """Serve `ws/campaigns/<slug>/label/` until the connection ends."""
+    """Serve `ws/campaigns/<slug>/label/` until the connection ends.
+
+    Raises RefusedError before anything is accepted.
+    """
+    slug = scope["url_route"]["kwargs"]["slug"]
+    with looking_up():
+        desk, person, progress = await _admit(scope, slug)
+    let_in(scope)
     await receive()  # websocket.connect
+    if desk.people.connections[person.annotator_id] >= MAX_CONNECTIONS:
+        raise too_many(scope["user"], f"{MAX_CONNECTIONS} connections to one campaign")
     offered = scope.get("subprotocols", [])
     accepted = protocol.SUBPROTOCOL if protocol.SUBPROTOCOL in offered else None
-    # A refusal is a close code, which a browser sees only on an accepted connection.
     await send({"type": "websocket.accept", "subprotocol": accepted})
-    slug = scope["url_route"]["kwargs"]["slug"]
-    try:
-        desk, refusal = await _admit(scope, slug)
-        if desk is None:
-            await _refuse(send, slug, refusal)
-            return
-        received = await desk.reception.receive(scope["user"].pk)
-    except (psycopg.Error, PoolTimeout, DatabaseError) as error:
-        log.warning("The database is away: %s", " ".join(str(error).split()))
-        await send({"type": "websocket.close", "code": int(CloseCode.TRY_AGAIN_LATER)})
-        return
-    if received is None:
-        # Somebody else may have logged in since this page was loaded.
-        name = protocol.refused(scope["user"].get_username())
-        await send({"type": "websocket.send", "text": name})
-        await _refuse(send, slug, CloseCode.NOT_AN_ANNOTATOR)
-        return
-    person, progress = received
-    if desk.people.connections[person.annotator_id] >= MAX_CONNECTIONS:
-        await _refuse(send, slug, CloseCode.TOO_MANY_CONNECTIONS)
-        return
     now = time.monotonic()
     session = Session(
         session_id=desks.new_session_id(),
@@ -141,15 +125,15 @@ def _send_away(desk: Desk, session: Session, code: int) -> None:
     session.close(code)
 
 
-async def _admit(scope: Any, slug: str) -> tuple[Desk | None, CloseCode]:
-    user = scope.get("user")
-    if user is None or not user.is_authenticated:
-        return None, CloseCode.NOT_LOGGED_IN
+async def _admit(scope: Any, slug: str) -> tuple[Desk, Standing, Progress]:
+    user = scope["user"]
+    name = user.get_username()
     if Scope.LABEL not in scope.get("token_scopes", {Scope.LABEL}):
-        return None, CloseCode.NOT_AN_ANNOTATOR
-    return await desks.desk(slug), CloseCode.NO_SUCH_CAMPAIGN
-
-
-async def _refuse(send: Any, slug: str, code: CloseCode) -> None:
-    log.info("Refused a connection to %s: %s", slug, code.name)
-    await send({"type": "websocket.close", "code": int(code)})
+        raise RefusedError(403, "This token is not for labeling.", name=name)
+    desk = await desks.desk(slug)
+    if desk is None:
+        raise RefusedError(404, "There is no such campaign.", name=name)
+    received = await desk.reception.receive(user.pk)
+    if received is None:
+        raise RefusedError(403, f"{name} is no annotator of this campaign.", name=name)
+    return desk, *received

@@ -1,12 +1,27 @@
-"""How a WebSocket comes in through the door, and what is said to one that cannot."""
+"""How a WebSocket comes in through the door."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
+import psycopg
+from django.db import Error as DatabaseError
+from psycopg_pool import PoolTimeout
+
+from annotator_site.accounts.models import User
 from annotator_site.door import Door
-from annotator_site.labeling.protocol import SUBPROTOCOL, CloseCode
+from annotator_site.labeling.protocol import CloseCode
+from annotator_site.network.refusals import RefusedError
+
+log = logging.getLogger(__name__)
 
 Send = Callable[[Any], Awaitable[None]]
+
+AWAY_RETRY_S: Final = 1
+"""While the database is away."""
+FULL_RETRY_S: Final = 5
+"""Of a program with too many connections."""
 
 
 class Arrival:
@@ -38,15 +53,30 @@ class Arrival:
             self.leave()
 
 
-async def send_away(scope: Any, receive: Any, send: Send, retry_after_s: int) -> None:
-    """Say that there is no place now: by HTTP 503 where the server can, else by a close code."""
-    await receive()  # websocket.connect
-    if "websocket.http.response" in scope.get("extensions", {}):
-        headers = [(b"retry-after", str(retry_after_s).encode()), (b"content-length", b"0")]
-        await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
-        await send({"type": "websocket.http.response.body", "body": b""})
-        return
-    # A browser ends a connection of which its subprotocol is not accepted.
-    offered = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", []) else None
-    await send({"type": "websocket.accept", "subprotocol": offered})
-    await send({"type": "websocket.close", "code": int(CloseCode.TRY_AGAIN_LATER)})
+@contextmanager
+def looking_up() -> Iterator[None]:
+    """While somebody is looked up: a database that is away is a reason to come again (503)."""
+    try:
+        yield
+    except (psycopg.Error, PoolTimeout, DatabaseError, OSError) as error:
+        log.warning("The database is away: %s", " ".join(str(error).split()))
+        words = "The database is away: try again in a moment."
+        raise RefusedError(503, words, retry_after_s=AWAY_RETRY_S) from error
+
+
+def too_many(user: User, limit: str) -> RefusedError:
+    """Somebody has as many connections as `limit` says; another web process may have fewer."""
+    words = f"At most {limit}: close another one first."
+    return RefusedError(
+        429,
+        words,
+        name=user.get_username(),
+        retry_after_s=FULL_RETRY_S,
+        close_code=CloseCode.TOO_MANY_CONNECTIONS,
+    )
+
+
+def let_in(scope: Any) -> None:
+    """Somebody may open a WebSocket here. Raises RefusedError where a page only asks (426)."""
+    if scope["type"] != "websocket":
+        raise RefusedError(426, "You may come in here: open a WebSocket.")

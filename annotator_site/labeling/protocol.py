@@ -50,7 +50,10 @@ _NOTICES: Final[dict[NoticeCode, tuple[str, str]]] = {
 
 
 class CloseCode(IntEnum):
-    """Why the server closes a connection; daphne refuses the registered codes but 1000."""
+    """Why the server closes a connection; daphne refuses the registered codes but 1000.
+
+    4000 and the HTTP status that means the same in a handshake.
+    """
 
     NOT_LOGGED_IN = 4401
     NOT_AN_ANNOTATOR = 4403
@@ -58,7 +61,6 @@ class CloseCode(IntEnum):
     TOO_MANY_CONNECTIONS = 4409
     RESUMED_ELSEWHERE = 4410
     TOO_FAST = 4429
-    TRY_AGAIN_LATER = 4503
 
 
 class BadMessage(ValueError):
@@ -212,11 +214,6 @@ def welcome(
             "progress": _progress(progress, mine),
         }
     )
-
-
-def refused(name: str) -> str:
-    """Before a connection is closed because this person is no annotator of the campaign."""
-    return _frame({"type": "refused", "name": name})
 
 
 def choices(version: int, choices: Sequence[Mapping[str, Any]]) -> str:

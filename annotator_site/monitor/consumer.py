@@ -10,13 +10,14 @@ import logging
 from enum import IntEnum
 from typing import Any, Final
 
-import psycopg
 from asgiref.typing import ASGIReceiveCallable
-from django.db import DatabaseError
 
 from al_engine.pools.models import Campaign
 from annotator_site.accounts.guard import Pass, guard, pass_of
+from annotator_site.accounts.models import User
+from annotator_site.labeling.entrance import let_in, looking_up
 from annotator_site.monitor.hub import Hub, Watcher
+from annotator_site.network.refusals import RefusedError
 from annotator_site.off_loop import off_loop
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ hub = Hub()
 
 
 class CloseCode(IntEnum):
-    """Why a connection is refused or ended."""
+    """Why a connection is ended."""
 
     NOT_LOGGED_IN = 4401
     NOT_ALLOWED = 4403
@@ -62,29 +63,30 @@ class Credit:
 
 
 async def monitor(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
-    """Serve `ws/campaigns/<slug>/monitor/` until the connection ends."""
+    """Serve `ws/campaigns/<slug>/monitor/` until the connection ends.
+
+    Raises RefusedError before anything is accepted.
+    """
+    held = pass_of(scope, annotator_id=None)
+    with looking_up():
+        campaign_id = await _admit(scope["user"], held, scope["url_route"]["kwargs"]["slug"])
+    let_in(scope)
     await receive()  # websocket.connect
-    # A refusal is a close code, which a browser sees only on an accepted connection.
     await send({"type": "websocket.accept"})
-    try:
-        code = await _refusal(scope)
-        campaign_id = None if code else await _campaign(scope["url_route"]["kwargs"]["slug"])
-    except (DatabaseError, psycopg.Error, OSError):
-        code = CloseCode.TRY_LATER
-    if code is None:
-        code = CloseCode.NO_SUCH_CAMPAIGN
-        if campaign_id is not None:
-            code = await _serve(campaign_id, pass_of(scope, annotator_id=None), receive, send)
+    code = await _serve(campaign_id, held, receive, send)
     if code is not None:
         await send({"type": "websocket.close", "code": int(code)})
 
 
-async def _refusal(scope: Any) -> int | None:
-    """Why this person may not watch, as a close code; None where they may."""
-    user = scope.get("user")
-    if user is None or not user.is_authenticated:
-        return CloseCode.NOT_LOGGED_IN
-    return await guard.refusal(pass_of(scope, annotator_id=None))
+async def _admit(user: User, held: Pass, slug: str) -> int:
+    """The campaign that this person watches."""
+    name = user.get_username()
+    if await guard.refusal(held):
+        raise RefusedError(403, f"{name} may not watch campaigns.", name=name)
+    campaign_id = await _campaign(slug)
+    if campaign_id is None:
+        raise RefusedError(404, "There is no such campaign.", name=name)
+    return campaign_id
 
 
 async def _serve(

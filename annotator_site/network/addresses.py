@@ -10,6 +10,12 @@ from typing import Any, Final
 
 from django.conf import settings
 
+UNKNOWN: Final = "unknown"
+"""The network of what is no address: all of these together."""
+_HERE: Final = "127.0.0.1"
+THIS_MACHINE: Final = frozenset({_HERE, "::/64"})
+"""The networks of programs here (`::1` is in the second)."""
+
 # An IPv6 address in brackets, or anything with one colon at most: both may have a port.
 _WITH_PORT: Final = re.compile(r"\[([^\[\]]+)\](?::\d{1,5})?|([^:]+)(?::\d{1,5})?", re.ASCII)
 
@@ -30,12 +36,26 @@ def client_address(scope: Any) -> str:
     return _plain(hops[-proxies] if len(hops) >= proxies else hops[0]) or peer
 
 
+def peer_address(host: str | None) -> str:
+    """The address by which a connection is counted before anything was read of it.
+
+    Behind a proxy all come from there, and over a Unix socket from nowhere: as from this machine.
+    """
+    return _HERE if host is None or settings.BEHIND_PROXY else host
+
+
 def network_of(address: str) -> str:
-    """What one subscriber has for themselves: an IPv4 address, or the /64 of an IPv6 one."""
-    found = ip_address(address) if address else None
+    """What one subscriber has for themselves: an IPv4 address, or the /64 of an IPv6 one.
+
+    `UNKNOWN` for what is no address.
+    """
+    plain = _plain(address)
+    if not plain:
+        return UNKNOWN
+    found = ip_address(plain)
     if isinstance(found, IPv6Address):
         return str(IPv6Network((found, 64), strict=False))
-    return address
+    return plain
 
 
 def _plain(text: str) -> str:

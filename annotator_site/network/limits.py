@@ -16,6 +16,20 @@ FORM_S: Final = 20.0
 ADMIN_S: Final = 60.0
 """From the headers to the end of the body, at a 20th of the slowest phone network's speed."""
 
+UNFINISHED: Final = 1_000
+"""Connections to a web process that have not asked anything whole. Honest requests are whole within
+moments, and a browser opens anew what it had kept open in vain."""
+UNFINISHED_OF_NETWORK: Final = 250
+"""Of these."""
+UNGRANTED: Final = 200
+"""Connections of one network that were granted nothing yet, in a burst, and how many more a second.
+A page that is loaded has some six, for a moment each."""
+UNGRANTED_PER_S: Final = 10.0
+ONE_EACH_S: Final = 0.003
+"""Begins to be read in so much time of a turn of the event loop; a handshake costs 0.6 ms of it."""
+WAITING: Final = 500
+"""Of one network wait for their turn, unread; what comes then is sent away."""
+
 LINGER_BYTES: Final = 256 * 1024
 LINGER_S: Final = 2.0
 """What is read of a connection that was refused, unparsed, so that its answer arrives at all: a

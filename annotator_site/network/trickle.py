@@ -14,14 +14,19 @@ from annotator_site.network.limits import LINGER_BYTES
 PIECE_FRAMES: Final = 160
 """About so many of them at a time, going by the piece before: ten milliseconds at most. Enough that
 who sends a hundred too many has them refused in a row, and is sent away."""
-SMALLEST_BYTES: Final = 1024
-LARGEST_BYTES: Final = 32 * 1024
-"""Of a piece. The smallest has a hundred and seventy of the smallest frames."""
+IDLE_FRAMES: Final = 10
+"""What says nothing (pings, pongs, fragments, binary and empty frames) counts as so many: it is not
+refused, and clients send none but answers to our pings."""
+FIRST_BYTES: Final = 1024
+"""Of the first piece: a hundred and seventy of the smallest frames."""
+SMALLEST_BYTES, LARGEST_BYTES = 96, 32 * 1024
+"""Of the others."""
 FRAMES_PER_S: Final = 1_000
 BYTES_PER_S: Final = 512 * 1024
 """Far more than a campaign lets one person send; twice as much in a burst."""
 HELD_BYTES: Final = 64 * 1024
 SHORTEST_WAIT_S: Final = 0.001
+_TEXT: Final = 1
 
 
 class Trickle:
@@ -29,7 +34,7 @@ class Trickle:
 
     `feed` takes bytes; `pause` and `resume` stop and start the transport's reading, `abort` ends
     it; `later` calls after so many seconds and returns something with `cancel()`. Whoever parses
-    adds to `frames`.
+    tells by `count` of each frame.
     """
 
     def __init__(
@@ -41,7 +46,7 @@ class Trickle:
         abort: Callable[[], None],
         later: Callable[[float, Callable[[], None]], Any],
     ) -> None:
-        self.frames = 0
+        self._frames = 0
         self._feed = feed
         self._pause = pause
         self._resume = resume
@@ -53,7 +58,7 @@ class Trickle:
         self._timer: Any = None
         # Bytes that are still taken unread of a connection that was told good-bye.
         self._lingering: int | None = None
-        self._piece = SMALLEST_BYTES
+        self._piece = FIRST_BYTES
         self._frames_left = 2.0 * FRAMES_PER_S
         self._bytes_left = 2.0 * BYTES_PER_S
         self._at = monotonic()
@@ -75,6 +80,11 @@ class Trickle:
         else:
             self._backlog += data
             self._go_on()
+
+    def count(self, *, opcode: int, size: int, is_whole: bool) -> None:
+        """A frame was parsed, or its head, with so many bytes to come."""
+        says_something = opcode == _TEXT and size and is_whole
+        self._frames += 1 if says_something else IDLE_FRAMES
 
     def hold(self, *, reading: bool) -> None:
         """Feed nothing until `release`; `reading`: take in a little, to learn that a peer left."""
@@ -112,7 +122,7 @@ class Trickle:
     def _take(self, piece: bytes) -> None:
         if piece:
             self._feed(piece)
-            usual = PIECE_FRAMES * len(piece) // max(self.frames, 1)
+            usual = PIECE_FRAMES * len(piece) // max(self._frames, 1)
             self._piece = min(max(usual, SMALLEST_BYTES), LARGEST_BYTES)
         wait = self._charge(len(piece))
         if self._lingering is not None:
@@ -127,9 +137,9 @@ class Trickle:
         """Pay for what was fed; returns the seconds until the budget is there again."""
         now = monotonic()
         passed, self._at = now - self._at, now
-        frames = min(self._frames_left + passed * FRAMES_PER_S, 2.0 * FRAMES_PER_S) - self.frames
+        frames = min(self._frames_left + passed * FRAMES_PER_S, 2.0 * FRAMES_PER_S) - self._frames
         octets = min(self._bytes_left + passed * BYTES_PER_S, 2.0 * BYTES_PER_S) - size
-        self.frames, self._frames_left, self._bytes_left = 0, frames, octets
+        self._frames, self._frames_left, self._bytes_left = 0, frames, octets
         owed = max(-frames / FRAMES_PER_S, -octets / BYTES_PER_S)
         return max(owed, SHORTEST_WAIT_S) if owed > 0 else 0.0
 

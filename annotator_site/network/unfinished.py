@@ -1,12 +1,12 @@
 """Connections that have not asked anything whole yet: there are only so many of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Final
 
-MAX_UNFINISHED: Final = 1_000
-"""Of a web process. Honest requests are whole within moments, and a browser opens anew what it
-had kept open in vain."""
+from annotator_site.network.addresses import THIS_MACHINE, network_of
+from annotator_site.network.limits import UNFINISHED, UNFINISHED_OF_NETWORK
+
 YOUNG_S: Final = 2.0
 """Who came less long ago is let be: a crowd that comes at once is not read at once."""
 
@@ -14,32 +14,58 @@ YOUNG_S: Final = 2.0
 class Unfinished:
     """Makes room for newcomers by ending the connections that have asked nothing for longest.
 
-    So half-sent requests can take neither all descriptors nor any newcomer's place.
+    So half-sent requests can take neither all descriptors nor any newcomer's place; those of one
+    network make room for one another first.
     """
 
-    def __init__(self, most: int = MAX_UNFINISHED, young_s: float = YOUNG_S) -> None:
+    def __init__(
+        self,
+        most: int = UNFINISHED,
+        of_network: int = UNFINISHED_OF_NETWORK,
+        young_s: float = YOUNG_S,
+    ) -> None:
         self._most = most
+        self._of_network = of_network
         self._young_s = young_s
-        # In the order of their coming: since when, and what ends them.
-        self._waiting: dict[object, tuple[float, Callable[[], None]]] = {}
+        # In the order of their coming: since when, of which network, and what ends them.
+        self._waiting: dict[object, tuple[float, str, Callable[[], None]]] = {}
+        # Those of each network, in the same order.
+        self._networks: dict[str, dict[object, None]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def begin(self, connection: object, end: Callable[[], None]) -> None:
+    def begin(self, connection: object, address: str, end: Callable[[], None]) -> None:
         """This connection owes a request from now on; `end` aborts it."""
-        now = monotonic()
-        if len(self._waiting) >= self._most:
-            oldest = next(iter(self._waiting))
-            since, end_oldest = self._waiting[oldest]
-            if now - since > self._young_s:
-                del self._waiting[oldest]
-                end_oldest()
-        self._waiting.setdefault(connection, (now, end))
+        if connection in self._waiting:
+            return
+        network = network_of(address)
+        if network not in THIS_MACHINE and len(self._of(network)) >= self._of_network:
+            self._make_room(self._of(network))
+        elif len(self._waiting) >= self._most:
+            self._make_room(self._waiting)
+        self._waiting[connection] = monotonic(), network, end
+        self._networks.setdefault(network, {})[connection] = None
 
     def done(self, connection: object) -> None:
         """It has asked, or is gone."""
-        self._waiting.pop(connection, None)
+        if connection not in self._waiting:
+            return
+        _, network, _ = self._waiting.pop(connection)
+        ours = self._networks[network]
+        del ours[connection]
+        if not ours:
+            del self._networks[network]
+
+    def _of(self, network: str) -> Mapping[object, object]:
+        return self._networks.get(network, {})
+
+    def _make_room(self, among: Mapping[object, object]) -> None:
+        oldest = next(iter(among))
+        since, _, end = self._waiting[oldest]
+        if monotonic() - since > self._young_s:
+            self.done(oldest)
+            end()
 
 
 unfinished: Final = Unfinished()

@@ -4,6 +4,7 @@
 however it is started.
 """
 
+from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet import reactor
 from twisted.web.http import HTTPChannel, _GenericHTTPChannelProtocol
 
+from annotator_site.network.addresses import peer_address
 from annotator_site.network.large_forms import limit_at
 from annotator_site.network.limits import (
     FORM_BYTES,
@@ -23,12 +25,12 @@ from annotator_site.network.limits import (
     too_large,
     too_slow,
 )
+from annotator_site.network.strangers import Stranger, strangers
 from annotator_site.network.trickle import Trickle
 from annotator_site.network.unfinished import unfinished
 
 IN_MEMORY_BYTES: Final = 64 * 1024
 """What a body takes of the memory; the rest of one that may be longer is on the disk."""
-_REASONS: Final = {408: b"Request Timeout", 413: b"Content Too Large"}
 _reactor: Any = reactor
 _Untyped: Any = HTTPChannel  # its annotations are of a few methods only
 
@@ -37,6 +39,17 @@ def install() -> None:
     """Have daphne use these from now on."""
     daphne.server.HTTPFactory = Factory
     daphne.server.WebSocketFactory = SocketFactory
+    daphne.server.Server.create_application = _create_application
+
+
+_create = daphne.server.Server.create_application
+
+
+def _create_application(server: Any, protocol: Any, scope: Any) -> Any:
+    """Tell the application that it may answer a handshake by HTTP: `Socket` does it."""
+    if scope["type"] == "websocket":
+        scope["extensions"] = {"websocket.http.response": {}}
+    return _create(server, protocol, scope)
 
 
 class Request(WebRequest):  # type: ignore[misc]
@@ -51,9 +64,20 @@ class Request(WebRequest):  # type: ignore[misc]
         if self.channel.count(len(data)):
             super().handleContentChunk(data)
 
+    def process(self) -> Any:
+        """It is whole; it may make a WebSocket of its connection."""
+        channel, transport = self.channel, self.transport
+        processing = super().process()
+        if isinstance(transport.protocol, Socket):
+            transport.protocol.stranger = channel.stranger
+        return processing
+
 
 class Channel(_Untyped):  # type: ignore[misc]
     """A connection over which requests come: each has its time, and its body a limit."""
+
+    stranger: Stranger
+    _address: str
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +92,14 @@ class Channel(_Untyped):  # type: ignore[misc]
     def connectionMade(self) -> None:  # noqa: N802 - the base class's name
         """Somebody connected."""
         super().connectionMade()
-        unfinished.begin(self, self._abort)
+        self._address = peer_address(getattr(self.transport.getPeer(), "host", None))
+        stranger = strangers.come(self._address, self.transport.resumeProducing)
+        if stranger is None:
+            self._abort()
+            return
+        self.stranger = stranger
+        self.transport.pauseProducing()
+        unfinished.begin(self, self._address, self._abort)
         self._expect(HEADERS_S)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - the base class's name
@@ -121,8 +152,10 @@ class Channel(_Untyped):  # type: ignore[misc]
     def requestDone(self, request: Any) -> None:  # noqa: N802 - the base class's name
         """It is answered; a part of the next may have come already."""
         super().requestDone(request)
+        if request.code < HTTPStatus.BAD_REQUEST:
+            self.stranger.granted()
         if self.transport is not None and not self._handlingRequest and self.persistent:
-            unfinished.begin(self, self._abort)
+            unfinished.begin(self, self._address, self._abort)
             self._await_request(begun=bool(self._buffer))
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802 - the base class's name
@@ -158,7 +191,8 @@ class Channel(_Untyped):  # type: ignore[misc]
             b"HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
             b"Content-Length: %d\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
         )
-        self.transport.write(head % (status, _REASONS[status], len(words)) + words)
+        phrase = HTTPStatus(status).phrase.encode()
+        self.transport.write(head % (status, phrase, len(words)) + words)
         self.transport.loseWriteConnection()
         for request in self.requests:
             if request.content is not None:
@@ -193,7 +227,10 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]
     """A WebSocket that is read within a budget, and not at all once it was sent away."""
 
     trickle: Trickle
+    stranger: Stranger
     _greeted = False
+    # The status line and the headers of the answer to a handshake that is refused.
+    _head = b""
 
     def connectionMade(self) -> None:  # noqa: N802 - the base class's name
         """The handshake follows."""
@@ -218,12 +255,33 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]
     def onOpen(self) -> None:  # noqa: N802 - the base class's name
         """The handshake is over."""
         super().onOpen()
+        self.stranger.granted()
         self.trickle.release()
 
     def onFrameBegin(self) -> None:  # noqa: N802 - the base class's name
         """A frame of any kind."""
-        self.trickle.frames += 1
+        frame = self.current_frame
+        self.trickle.count(opcode=frame.opcode, size=frame.length, is_whole=frame.fin)
         super().onFrameBegin()
+
+    def handle_reply(self, message: Any) -> None:
+        """What the application says; before it accepts, that may be an answer by HTTP."""
+        if message["type"] == "websocket.http.response.start":
+            status = HTTPStatus(message["status"])
+            lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode())]
+            lines += [b"%s: %s" % header for header in message["headers"]]
+            self._head = b"\r\n".join([*lines, b"connection: close", b"", b""])
+        elif message["type"] == "websocket.http.response.body":
+            self._refuse(self._head + message["body"])
+        else:
+            super().handle_reply(message)
+
+    def _refuse(self, answer: bytes) -> None:
+        """Answer as `serverReject` does, in words of our own, and end the connection."""
+        del self.handshake_deferred
+        self.server.protocol_disconnected(self)
+        self.transport.write(answer)
+        self.dropConnection(abort=False)
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802 - the base class's name
         """Say why, and no more: the library ends what the peer does not end within a second."""

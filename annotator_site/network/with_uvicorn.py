@@ -1,13 +1,17 @@
 """The limits where uvicorn takes bytes in; it hands bodies on as they come, to `Bodies`."""
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
+from annotator_site.network.addresses import peer_address
 from annotator_site.network.limits import HEADERS_S, LINGER_S, too_slow
+from annotator_site.network.strangers import Stranger, strangers
 from annotator_site.network.trickle import Trickle
 from annotator_site.network.unfinished import unfinished
 
@@ -22,10 +26,19 @@ class Http(H11Protocol):
     """A connection over which requests come: the headers of each have their time."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _stranger: Stranger | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Somebody connected."""
         super().connection_made(transport)
+        self._inner = self.app
+        self._address = peer_address(self.client[0] if self.client else None)
+        self._stranger = strangers.come(self._address, self._go_on)
+        if self._stranger is None:
+            transport.abort()
+            return
+        transport.pause_reading()
+        self.app = self._answer
         self._watch(begun=True)
 
     def data_received(self, data: bytes) -> None:
@@ -38,14 +51,38 @@ class Http(H11Protocol):
         super().on_response_complete()
         self._watch(begun=bool(self.conn.trailing_data[0]))
 
+    def _go_on(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        """As the application; what grants something is noticed."""
+
+        async def notice(event: Any) -> None:
+            if event["type"] == "http.response.start" and event["status"] < HTTPStatus.BAD_REQUEST:
+                self._grant()
+            await send(event)
+
+        await self._inner(scope, receive, notice)
+
+    def _grant(self) -> None:
+        if self._stranger is not None:
+            self._stranger.granted()
+        self.app = self._inner  # once is enough
+
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """It becomes a WebSocket."""
         self._forget()
+        self.app = self._inner
         super().handle_websocket_upgrade(event)
+        socket = self.transport.get_protocol()
+        if isinstance(socket, Socket):
+            socket.stranger = self._stranger
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
         self._forget()
+        self.app = self._inner
         super().connection_lost(exc)
 
     def _watch(self, *, begun: bool) -> None:
@@ -53,7 +90,7 @@ class Http(H11Protocol):
         if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
             self._forget()
         elif self.transport.get_protocol() is self:
-            unfinished.begin(self, self.transport.abort)
+            unfinished.begin(self, self._address, self.transport.abort)
             if begun and self._deadline is None:
                 self._deadline = self.loop.call_later(HEADERS_S, self._too_late)
 
@@ -72,6 +109,9 @@ class Http(H11Protocol):
 class Socket(WebSocketsSansIOProtocol):
     """A WebSocket that is read within a budget, and not at all once it was sent away."""
 
+    stranger: Stranger | None = None
+    _greeted = False
+
     def connection_made(self, transport: Any) -> None:
         """The handshake follows."""
         super().connection_made(transport)
@@ -86,14 +126,22 @@ class Socket(WebSocketsSansIOProtocol):
 
         def counted() -> Any:
             came = events()
-            self.trickle.frames += len(came)
+            for frame in came:
+                if isinstance(frame, Frame):
+                    size = len(frame.data)
+                    self.trickle.count(opcode=frame.opcode, size=size, is_whole=frame.fin)
             return came
 
         self.conn.events_received = counted  # type: ignore[method-assign]
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the network."""
-        self.trickle.put(data)
+        """Bytes of the network; the first are the handshake, after which it is held."""
+        if self._greeted:
+            self.trickle.put(data)
+            return
+        self._greeted = True
+        self.trickle.hold(reading=True)
+        super().data_received(data)
 
     def _parse(self, data: bytes) -> None:
         super().data_received(data)
@@ -121,6 +169,12 @@ class Socket(WebSocketsSansIOProtocol):
         """What the application says; after a close, nothing more is heard."""
         closing = message["type"] == "websocket.close" and self.handshake_complete
         await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # refused; else the base class logs an error
+        if message["type"] == "websocket.accept":
+            self.trickle.release()
+            if self.stranger is not None:
+                self.stranger.granted()
         if closing and not self.transport.is_closing():
             self.trickle.say_good_bye()
             self.transport.write_eof()

@@ -23,12 +23,13 @@ from annotator_site.simulation.ahead import Ahead
 from annotator_site.simulation.crew import Acknowledged, Identity, Manner, Permits, Said
 from annotator_site.simulation.summary import Tally
 
-# Trying again cannot help against these; too many connections or messages pass by themselves.
-SLOW_DOWN: Final = frozenset({CloseCode.TOO_MANY_CONNECTIONS, CloseCode.TOO_FAST})
+# Trying again cannot help against these; too many connections or messages pass by themselves. A
+# handshake is refused by an HTTP status, a connection that was open ends with 4000 and that status.
+SLOW_DOWN: Final = frozenset({CloseCode.TOO_MANY_CONNECTIONS, CloseCode.TOO_FAST, 429})
 FATAL: Final = {
-    CloseCode.NOT_LOGGED_IN: "is not logged in (4401)",
-    CloseCode.NOT_AN_ANNOTATOR: "is not an annotator of this campaign (4403)",
-    CloseCode.NO_SUCH_CAMPAIGN: "was told that there is no such campaign (4404)",
+    401: "is not logged in (401)",
+    403: "is not an annotator of this campaign (403)",
+    404: "was told that there is no such campaign (404)",
 }
 # The message had no effect for now, and may have it later.
 LATER: Final = frozenset({"rate_limited", "paused"})
@@ -106,11 +107,13 @@ class Bot:
                     await self._attend(connection)
             except ConnectionClosed as closed:
                 code = closed.rcvd.code if closed.rcvd else None
-                if code in FATAL:
-                    raise Refused(f"{self.identity.username} {FATAL[CloseCode(code)]}") from closed
+                if code is not None and code - 4000 in FATAL:
+                    raise Refused(f"{self.identity.username} {FATAL[code - 4000]}") from closed
             except InvalidStatus as refusal:
-                if refusal.response.status_code < 500:
-                    raise Refused(f"{self.identity.username}: {refusal}") from refusal
+                code = refusal.response.status_code
+                if code not in SLOW_DOWN and code < 500:
+                    words = FATAL.get(code, str(refusal))
+                    raise Refused(f"{self.identity.username} {words}") from refusal
             except (OSError, TimeoutError, InvalidHandshake):
                 pass  # nobody answers: the site is starting, or starting again
             if self._session != session:

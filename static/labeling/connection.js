@@ -1,6 +1,8 @@
 // The WebSocket: opens it, opens it again when it is lost, and finds out when it is half dead or
 // somebody else's. It knows nothing of images or answers.
 
+import { whyRefused } from "../js/handshake.js";
+
 const PROTOCOL = "nowait.v1";
 const REFUSALS = new Set([4401, 4403, 4404, 4409, 4429]);
 // Who is logged in, and what they may, can change in another tab at any time.
@@ -10,6 +12,7 @@ const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5000;
 const STEADY_MS = 1000; // a link that lived so long starts the back-off afresh
 const PATIENCE_MS = 10000; // for the handshake and the welcome together
+const SOON_MS = 5000; // who has to wait longer for no is not refused: there is no place
 const DONE = 1000; // the close code of who goes on purpose
 
 export class Connection {
@@ -21,7 +24,6 @@ export class Connection {
   #status = "connecting"; // connecting → live → reconnecting → live …, or refused, or resting
   #annotator;
   #refusal = null; // the last code
-  #name = null; // who is logged in, where the server refused them
 
   // annotator: whose page this is, by number; on: {hello() → the first message of each connection,
   // message(object), status(word), refused(code, name of who is logged in)}, where the code is
@@ -75,17 +77,31 @@ export class Connection {
 
   #open() {
     const socket = new WebSocket(this.#url, PROTOCOL);
+    const began = performance.now();
+    let opened = false;
     this.#socket = socket;
     this.#timer = setTimeout(() => this.#lost(0), PATIENCE_MS);
     // After a refusal nothing is asked for before it is known for whom.
-    socket.onopen = () => this.#status !== "refused" && this.send(this.#on.hello());
-    socket.onclose = (event) => this.#lost(event.code);
+    socket.onopen = () => {
+      opened = true;
+      if (this.#status !== "refused") this.send(this.#on.hello());
+    };
+    socket.onclose = (event) => {
+      const soon = performance.now() - began < SOON_MS;
+      if (opened || !soon || !navigator.onLine) this.#lost(event.code);
+      else this.#ask(socket);
+    };
     socket.onmessage = (event) => this.#receive(event.data);
+  }
+
+  // It did not open: the server may have said why.
+  async #ask(socket) {
+    const { code, name } = await whyRefused(this.#url);
+    if (this.#socket === socket) this.#lost(code, name); // else another one was opened meanwhile
   }
 
   #receive(text) {
     const message = JSON.parse(text);
-    if (message.type === "refused") this.#name = message.name;
     if (message.type === "welcome") {
       const { id, name } = message.annotator;
       if (id !== this.#annotator) {
@@ -101,7 +117,8 @@ export class Connection {
     this.#on.message(message);
   }
 
-  #lost(code) {
+  // name: who is logged in, where the server refused them.
+  #lost(code, name = null) {
     this.#drop();
     if (this.live && PERSONAL.has(code)) {
       // Asked anew: they may have logged in again, or another one has.
@@ -110,7 +127,7 @@ export class Connection {
       return;
     }
     if (REFUSALS.has(code)) {
-      this.#refuse(code, this.#name);
+      this.#refuse(code, name);
       return;
     }
     if (this.#status === "live") this.#setStatus("reconnecting");
@@ -122,7 +139,6 @@ export class Connection {
 
   #refuse(code, name) {
     this.#refusal = code;
-    this.#name = null;
     this.#setStatus("refused");
     this.#on.refused(code, name);
   }

@@ -1,10 +1,13 @@
 // The WebSocket of the live page: opens it, answers each state, opens it again when it is lost.
 
+import { whyRefused } from "../js/handshake.js";
+
 // What a person may can change at any time: an open connection that is refused is asked about anew.
 const REFUSALS = {
   4401: "You are logged out. Reload the page to log in.",
   4403: "Your account may not watch this campaign any more.",
   4404: "This campaign does not exist any more.",
+  4409: "You have too many pages open. Close some, then reload this one.",
 };
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15000;
@@ -32,9 +35,17 @@ export class Connection {
     const socket = new WebSocket(this.#url);
     this.#socket = socket;
     this.#admitted = false;
+    let opened = false;
+    socket.onopen = () => (opened = true);
     socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
-    socket.onclose = (event) => this.#lost(event.code);
+    socket.onclose = (event) => (opened ? this.#lost(event.code) : this.#ask(socket));
     this.#expect();
+  }
+
+  // It did not open: the server may have said why.
+  async #ask(socket) {
+    const { code } = await whyRefused(this.#url);
+    if (this.#socket === socket) this.#lost(code); // else it was given up meanwhile
   }
 
   #receive(message) {

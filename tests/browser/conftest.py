@@ -54,6 +54,10 @@ class Console:
         self.allow("ERR_INTERNET_DISCONNECTED", "closed before the connection is established")
         self.allow("already in CLOSING or CLOSED state")
 
+    def allow_refusals(self) -> None:
+        """A WebSocket is refused, in the handshake and to the page that asks why."""
+        self.allow("Unexpected response code: 40", "HTTP Authentication failed", "status of 40")
+
     @property
     def complaints(self) -> list[str]:
         """What nobody expected."""

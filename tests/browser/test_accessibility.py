@@ -149,7 +149,8 @@ def states(ann: Labeler) -> Iterator[Page]:
     yield ann.page
 
 
-def test_every_state_without_an_image(start: Start, look: dict[str, Any]) -> None:
+def test_every_state_without_an_image(start: Start, look: dict[str, Any], console: Console) -> None:
+    console.allow_refusals()
     ann = start(look, images=4, asked=2)
     for page in states(ann):
         page.evaluate("Promise.all(document.getAnimations().map((each) => each.finished))")

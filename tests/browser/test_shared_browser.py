@@ -85,6 +85,7 @@ def test_what_one_person_said_is_neither_sent_nor_lost_while_another_is_logged_i
     back: Callable[[Labeler], Labeler],
 ) -> None:
     console.allow_lost_links()
+    console.allow_refusals()
     ann, ben = join(campaign, "ann"), join(campaign, "ben")
     anns = sit_down(open_page(ann), ann)
     link = HeldLink(anns)
@@ -129,7 +130,7 @@ def test_what_one_person_said_is_neither_sent_nor_lost_while_another_is_logged_i
 def test_who_is_logged_in_now_need_not_be_in_the_campaign(
     campaign: Campaign, open_page: OpenPage, live_site: str, console: Console
 ) -> None:
-    console.allow("status of 403")
+    console.allow_refusals()
     anns = sit_down(open_page(ann := join(campaign, "ann")), ann).open()
     stranger = make_annotator(make_campaign(), stem="eve")
     log_in(anns.page.context, live_site, stranger)
@@ -145,6 +146,7 @@ def test_who_logs_out_elsewhere_is_told_within_seconds_and_goes_on_when_back(
     campaign: Campaign, open_page: OpenPage, live_site: str, console: Console
 ) -> None:
     console.allow_lost_links()
+    console.allow_refusals()
     anns = sit_down(open_page(ann := join(campaign, "ann")), ann)
     link = HeldLink(anns)
     anns.open()
@@ -250,8 +252,9 @@ def test_an_answer_that_an_older_page_kept_is_asked_again(
 
 
 def test_a_live_page_ends_with_the_log_in_and_says_so(
-    campaign: Campaign, open_page: OpenPage, live_site: str
+    campaign: Campaign, open_page: OpenPage, live_site: str, console: Console
 ) -> None:
+    console.allow_refusals()
     owner = Person(make_user(is_staff=True, is_superuser=True), 0, "")
     page = open_page(owner)
     page.goto(f"/admin/pools/campaign/{campaign.pk}/live/")

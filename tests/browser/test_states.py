@@ -83,7 +83,8 @@ def test_who_was_away_goes_on_with_any_key_and_that_key_is_no_answer(
     assert ann.stored() == []
 
 
-def test_who_is_shut_out_is_told_so(start: Start) -> None:
+def test_who_is_shut_out_is_told_so(start: Start, console: Console) -> None:
+    console.allow_refusals()
     ann = start()
     Annotator.objects.filter(pk=ann.annotator_id).update(active=False)
     ann.await_state("closed", "4403")
@@ -97,6 +98,7 @@ def test_who_is_shut_out_is_told_so(start: Start) -> None:
 
 def test_who_logged_out_elsewhere_is_led_back_to_this_page(start: Start, console: Console) -> None:
     console.allow_lost_links()
+    console.allow_refusals()
     ann = start()
     other = ann.beside()
     other.page.goto("/")

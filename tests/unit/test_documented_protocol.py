@@ -68,7 +68,6 @@ def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
         protocol.revoke(1),
         protocol.idle("paused", None),
         protocol.notice("saving_again"),
-        protocol.refused(""),
         protocol.choices(1, []),
         protocol.campaign({}, 1),
     ]

@@ -7,7 +7,28 @@ import pytest
 
 from annotator_site.network import trickle
 from annotator_site.network.limits import LINGER_BYTES
-from annotator_site.network.trickle import BYTES_PER_S, FRAMES_PER_S, LARGEST_BYTES, Trickle
+from annotator_site.network.trickle import (
+    BYTES_PER_S,
+    FIRST_BYTES,
+    FRAMES_PER_S,
+    IDLE_FRAMES,
+    LARGEST_BYTES,
+    SMALLEST_BYTES,
+    Trickle,
+)
+
+Frame = tuple[int, int, bool]
+"""Its opcode, its size, and whether it is a whole message."""
+TEXT: Frame = (1, 5, True)
+IDLE: dict[str, Frame] = {
+    "empty": (1, 0, True),
+    "binary": (2, 5, True),
+    "beginning": (1, 5, False),
+    "continuation": (0, 5, True),
+    "close": (8, 0, True),
+    "ping": (9, 125, True),
+    "pong": (10, 0, True),
+}
 
 
 class Calls:
@@ -25,9 +46,11 @@ class Calls:
 class Connection:
     """A transport, its parser and their clock, all played."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, frame_bytes: int = 6) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, frame_bytes: int = 6, frame: Frame = TEXT
+    ) -> None:
         self.now, self.fed, self.reading, self.aborted = 0.0, bytearray(), True, False
-        self.largest, self.frame_bytes = 0, frame_bytes
+        self.largest, self.frame_bytes, self.frame = 0, frame_bytes, frame
         self.timers: list[Calls] = []
         monkeypatch.setattr(trickle, "monotonic", lambda: self.now)
         self.trickle = Trickle(
@@ -37,7 +60,9 @@ class Connection:
     def feed(self, piece: bytes) -> None:
         self.fed += piece
         self.largest = max(self.largest, len(piece))
-        self.trickle.frames += len(piece) // self.frame_bytes
+        opcode, size, is_whole = self.frame
+        for _ in range(len(piece) // self.frame_bytes):
+            self.trickle.count(opcode=opcode, size=size, is_whole=is_whole)
 
     def pause(self) -> None:
         self.reading = False
@@ -100,6 +125,21 @@ def test_a_flood_is_read_no_faster_than_the_budget(
         if not connection.turn():
             connection.now += 0.01
     assert len(connection.fed) <= (60 + 2) * per_s * 1.1 + 65_536
+
+
+@pytest.mark.parametrize("frame", IDLE.values(), ids=list(IDLE))
+def test_what_says_nothing_is_read_ten_times_as_slowly_and_little_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, frame: Frame
+) -> None:
+    connection = Connection(monkeypatch, frame_bytes=6, frame=frame)
+    while connection.now < 60:
+        if connection.reading:
+            connection.trickle.put(b"x" * 65_536)
+        if not connection.turn():
+            connection.now += 0.01
+        connection.largest = 0 if connection.now < 1 else connection.largest
+    assert len(connection.fed) <= 6 * (60 + 2) * FRAMES_PER_S / IDLE_FRAMES * 1.1 + FIRST_BYTES
+    assert connection.largest <= SMALLEST_BYTES
 
 
 def test_who_labels_as_fast_as_nobody_can_is_never_paused(monkeypatch: pytest.MonkeyPatch) -> None:

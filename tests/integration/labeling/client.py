@@ -6,7 +6,8 @@ from typing import Any, Final
 from uuid import uuid4
 
 import orjson
-from websockets.exceptions import ConnectionClosed
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.connection import Connection
 
 PATIENCE_S: Final = 15.0
@@ -122,3 +123,14 @@ class Client:
         self.raw.append(text)
         frame: Frame = orjson.loads(text)
         return frame
+
+
+def refusal(opening: Callable[[], object]) -> Frame:
+    """What a handshake is refused with: `status`, `message` and `name`."""
+    with pytest.raises(InvalidStatus) as refused:
+        opening()
+    answer = refused.value.response
+    assert answer.body
+    said: Frame = orjson.loads(answer.body)
+    assert said["status"] == answer.status_code
+    return said

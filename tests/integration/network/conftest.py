@@ -22,7 +22,7 @@ PROXIES = ("nginx", "caddy")
 BEHIND_PROXY = {"ALLOWED_HOSTS": "localhost", "BEHIND_PROXY": "1"}
 
 
-@pytest.fixture(scope="module", params=ASGI_SERVERS)
+@pytest.fixture(scope="package", params=ASGI_SERVERS)
 def port(request: pytest.FixtureRequest, test_environment: dict[str, str]) -> Iterator[int]:
     """Where a web process answers on this machine, under each server."""
     with web_process(request.param, APPLICATION, test_environment) as port:
@@ -106,9 +106,9 @@ def ask(port: int, path: str, headers: dict[str, str], body: str | None = None) 
         return answer.status, answer.read().decode()
 
 
-def call(port: int, timeout: float = 20.0) -> socket.socket:
+def call(port: int, timeout: float = 20.0, source: str = "127.0.0.1") -> socket.socket:
     """A connection that nothing was sent over."""
-    return socket.create_connection(("127.0.0.1", port), timeout)
+    return socket.create_connection(("127.0.0.1", port), timeout, (source, 0))
 
 
 def answer(connection: socket.socket) -> bytes:
