@@ -5,7 +5,7 @@ in front the N-th value from the right is the last that one of them wrote; the r
 """
 
 import re
-from ipaddress import IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 
 from django.conf import settings
@@ -47,15 +47,15 @@ def peer_address(host: str | None) -> str:
 def network_of(address: str) -> str:
     """What one subscriber has for themselves: an IPv4 address, or the /64 of an IPv6 one.
 
-    `UNKNOWN` for what is no address.
+    `::ffff:192.0.2.1` is IPv4. `UNKNOWN` for what is no address.
     """
-    plain = _plain(address)
-    if not plain:
+    try:
+        found = ip_address(address)
+    except ValueError:
         return UNKNOWN
-    found = ip_address(plain)
-    if isinstance(found, IPv6Address):
-        return str(IPv6Network((found, 64), strict=False))
-    return plain
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is None:
+        return str(IPv6Network((int(found), 64), strict=False))
+    return _usual(found)
 
 
 def _plain(text: str) -> str:
@@ -67,5 +67,9 @@ def _plain(text: str) -> str:
         address = ip_address(bare.partition("%")[0])
     except ValueError:
         return ""
+    return _usual(address)
+
+
+def _usual(address: IPv4Address | IPv6Address) -> str:
     # What a socket for both kinds says of an IPv4 visitor.
     return str(getattr(address, "ipv4_mapped", None) or address)

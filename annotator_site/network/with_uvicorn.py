@@ -141,7 +141,7 @@ class Socket(WebSocketsSansIOProtocol):
             return
         self._greeted = True
         self.trickle.hold(reading=True)
-        super().data_received(data)
+        self._parse(data)
 
     def _parse(self, data: bytes) -> None:
         super().data_received(data)

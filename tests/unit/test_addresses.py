@@ -38,40 +38,6 @@ def test_this_machine_is_two_addresses() -> None:
         assert network_of(address) not in THIS_MACHINE
 
 
-FORWARDED: dict[tuple[bytes, ...], str] = {
-    (): "10.0.0.9",
-    (b"192.0.2.1",): "192.0.2.1",
-    (b"203.0.113.1, 192.0.2.1",): "192.0.2.1",
-    (b"203.0.113.1,192.0.2.1 ",): "192.0.2.1",
-    (b"203.0.113.1", b"192.0.2.1"): "192.0.2.1",
-    (b"192.0.2.1:50000",): "192.0.2.1",
-    (b"[2001:db8::1]:50000",): "2001:db8::1",
-    (b"[2001:db8::1]",): "2001:db8::1",
-    (b"2001:db8::1",): "2001:db8::1",
-}
-"""Headers of the name, in the order of their coming, and whom they tell."""
-NOBODY = [b"", b",", b"unknown", b"\xff", b"192.0.2.1,", b"1" * 10_000, b"[", b":", b"]"]
-
-
-@pytest.mark.parametrize(("values", "address"), FORWARDED.items())
-def test_behind_a_proxy_the_last_address_counts(
-    settings: Settings, values: tuple[bytes, ...], address: str
-) -> None:
-    headers = [(b"host", b"x"), *((b"x-forwarded-for", value) for value in values)]
-    scope = {"headers": headers, "client": ("10.0.0.9", 50_000)}
-    settings.BEHIND_PROXY = True
-    assert client_address(scope) == address
-    settings.BEHIND_PROXY = False
-    assert client_address(scope) == "10.0.0.9"
-
-
-@pytest.mark.parametrize("value", NOBODY)
-def test_what_is_no_address_is_nobodys(settings: Settings, value: bytes) -> None:
-    settings.BEHIND_PROXY = True
-    scope = {"headers": [(b"x-forwarded-for", value)], "client": ("10.0.0.9", 50_000)}
-    assert network_of(client_address(scope)) == UNKNOWN
-
-
 def test_over_a_unix_socket_nobody_has_an_address(settings: Settings) -> None:
     settings.BEHIND_PROXY = False
     assert client_address({"headers": [], "client": None}) == ""

@@ -50,7 +50,6 @@ def test_who_has_no_address_has_none(peer: Any, proxies: int, settings: Settings
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:db8::7", "2001:db8::/64"),
         ("::1", "::/64"),
-        ("", ""),
     ],
 )
 def test_what_one_subscriber_has_is_one_network(address: str, network: str) -> None:
