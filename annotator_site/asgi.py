@@ -17,11 +17,10 @@ from annotator_site.labeling.authentication import TokenOrSession  # noqa: E402
 from annotator_site.labeling.consumer import desks  # noqa: E402
 from annotator_site.labeling.image_route import serve_image  # noqa: E402
 from annotator_site.labeling.image_urls import PREFIX, load  # noqa: E402
-from annotator_site.labeling.routing import websocket_urlpatterns as labeling_urls  # noqa: E402
-from annotator_site.monitor.routing import websocket_urlpatterns as monitor_urls  # noqa: E402
 from annotator_site.network import descriptors  # noqa: E402
 from annotator_site.network.bodies import Bodies  # noqa: E402
 from annotator_site.pages import Handler, Pages  # noqa: E402
+from annotator_site.routing import websocket_urlpatterns  # noqa: E402
 
 pages = Pages(Handler())
 
@@ -40,13 +39,13 @@ async def no_such_socket(_scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "websocket.close"})
 
 
-_urls = [*labeling_urls, *monitor_urls]
-sockets = TokenOrSession(URLRouter(_urls), Newcomers(desks.pool))
+sockets = TokenOrSession(URLRouter(websocket_urlpatterns), Newcomers(desks.pool))
 
 
 async def websocket(scope: Any, receive: Any, send: Any) -> None:
     """An address without a socket takes no place at the door."""
-    known = any(url.resolve(scope["path"].removeprefix("/")) for url in _urls)
+    path = scope["path"].removeprefix("/")
+    known = any(url.resolve(path) for url in websocket_urlpatterns)
     await (sockets if known else no_such_socket)(scope, receive, send)
 
 

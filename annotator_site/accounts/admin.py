@@ -1,6 +1,6 @@
 """People, groups and tokens in the admin."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from al_engine.pools.models import Annotator
+from annotator_site.accounts.campaign_rights import WithinCampaigns, actor
 from annotator_site.accounts.models import Token, User, new_token_text, token_digest
 from annotator_site.accounts.power import groups_within, is_among, people_within, permissions_of
 
@@ -51,7 +52,7 @@ class WithinReach(BaseAdmin):
         return _limited(field, db_field.name, actor(request))
 
 
-class MembershipInline(SiteTabularInline):
+class MembershipInline(WithinCampaigns, SiteTabularInline):
     """Where a person may label. Switched off, never deleted: answers refer to it."""
 
     model = Annotator
@@ -147,11 +148,6 @@ class TokenAdmin(SiteModelAdmin):
     @admin.display(description="beginning of its hash")
     def fingerprint(self, token: Token) -> str:
         return token.digest[:8]
-
-
-def actor(request: HttpRequest) -> User:
-    """Who does this; the administration lets nobody in who is not logged in."""
-    return cast("User", request.user)
 
 
 def _limited(

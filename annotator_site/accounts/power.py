@@ -1,7 +1,7 @@
 """Who is more powerful than whom: nobody makes themselves or others more than they are.
 
-An owner may do everything. Other staff who look after people do so for those alone who may do
-nothing that they themselves may not, and give away nothing that they have not.
+A superuser may do everything. Other staff who look after people do so for those alone who may do
+nothing that they themselves may not, anywhere, and give away nothing that they have not.
 """
 
 from typing import TypeVar
@@ -9,6 +9,8 @@ from typing import TypeVar
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Model, Q, QuerySet
 
+from al_engine.pools.models import Campaign
+from annotator_site.accounts.campaign_rights import campaigns_within
 from annotator_site.accounts.models import User
 
 M = TypeVar("M", bound=Model)
@@ -27,8 +29,12 @@ def people_within(actor: User) -> QuerySet[User]:
     if actor.is_superuser:
         return User.objects.all()
     beyond = _beyond(actor)
+    elsewhere = Campaign.objects.exclude(pk__in=campaigns_within(actor).values("pk"))
     stronger = User.objects.filter(
-        Q(is_superuser=True) | Q(user_permissions__in=beyond) | Q(groups__permissions__in=beyond)
+        Q(is_superuser=True)
+        | Q(user_permissions__in=beyond)
+        | Q(groups__permissions__in=beyond)
+        | Q(owned_campaigns__in=elsewhere)
     )
     return User.objects.exclude(pk__in=stronger.values("pk"))
 

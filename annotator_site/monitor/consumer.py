@@ -7,6 +7,7 @@ more than two, so that nobody's slow network fills this process's memory.
 
 import asyncio
 import logging
+from dataclasses import replace
 from enum import IntEnum
 from typing import Any, Final
 
@@ -67,31 +68,36 @@ async def monitor(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
     # A refusal is a close code, which a browser sees only on an accepted connection.
     await send({"type": "websocket.accept"})
     try:
-        code = await _refusal(scope)
-        campaign_id = None if code else await _campaign(scope["url_route"]["kwargs"]["slug"])
+        admitted = await _admit(scope)
     except (DatabaseError, psycopg.Error, OSError):
-        code = CloseCode.TRY_LATER
-    if code is None:
-        code = CloseCode.NO_SUCH_CAMPAIGN
-        if campaign_id is not None:
-            code = await _serve(campaign_id, pass_of(scope, annotator_id=None), receive, send)
+        admitted = CloseCode.TRY_LATER
+    code = await _serve(admitted, receive, send) if isinstance(admitted, Pass) else admitted
     if code is not None:
         await send({"type": "websocket.close", "code": int(code)})
 
 
-async def _refusal(scope: Any) -> int | None:
-    """Why this person may not watch, as a close code; None where they may."""
+async def _admit(scope: Any) -> Pass | int:
+    """What this person's watching rests on, the right to see images with it where they have it.
+
+    A close code where they may not watch.
+    """
     user = scope.get("user")
     if user is None or not user.is_authenticated:
         return CloseCode.NOT_LOGGED_IN
-    return await guard.refusal(pass_of(scope, annotator_id=None))
+    campaign_id = await _campaign(scope["url_route"]["kwargs"]["slug"])
+    held = pass_of(scope, campaign_id=campaign_id)
+    if (code := await guard.refusal(held)) is not None:
+        return code
+    if campaign_id is None:
+        return CloseCode.NO_SUCH_CAMPAIGN
+    with_pictures = replace(held, pictures=True)
+    return held if await guard.refusal(with_pictures) else with_pictures
 
 
-async def _serve(
-    campaign_id: int, held: Pass, receive: ASGIReceiveCallable, send: Any
-) -> int | None:
+async def _serve(held: Pass, receive: ASGIReceiveCallable, send: Any) -> int | None:
     """Push until the page goes, or the server ends it: why it did, as a close code."""
-    watcher, credit = hub.join(campaign_id), Credit()
+    assert held.campaign_id is not None  # noqa: S101 - see `_admit`
+    watcher, credit = hub.join(held.campaign_id, pictures=held.pictures), Credit()
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     tasks: list[asyncio.Future[Any]] = [
         asyncio.create_task(_listen(receive, credit)),
