@@ -1,5 +1,6 @@
 """The site as an ASGI application: pages by Django, images and WebSockets beside it."""
 
+import atexit
 import gc
 import os
 import sys
@@ -21,14 +22,17 @@ from annotator_site.network import descriptors  # noqa: E402
 from annotator_site.network.bodies import Bodies  # noqa: E402
 from annotator_site.pages import Handler, Pages  # noqa: E402
 from annotator_site.routing import websocket_urlpatterns  # noqa: E402
+from annotator_site.security.log import tell_counts  # noqa: E402
+from annotator_site.security.refusals import NotedRefusals  # noqa: E402
 
 pages = Pages(Handler())
+pictures = NotedRefusals(serve_image)
 
 
 async def http(scope: Any, receive: Any, send: Any) -> None:
     """Images go past Django; everything else is a page."""
     if scope["path"].startswith(PREFIX):
-        await serve_image(scope, receive, send)
+        await pictures(scope, receive, send)
     else:
         await pages(scope, receive, send)
 
@@ -40,13 +44,14 @@ async def no_such_socket(_scope: Any, receive: Any, send: Any) -> None:
 
 
 sockets = TokenOrSession(URLRouter(websocket_urlpatterns), Newcomers(desks.pool))
+noted_sockets = NotedRefusals(sockets)
 
 
 async def websocket(scope: Any, receive: Any, send: Any) -> None:
     """An address without a socket takes no place at the door."""
     path = scope["path"].removeprefix("/")
     known = any(url.resolve(path) for url in websocket_urlpatterns)
-    await (sockets if known else no_such_socket)(scope, receive, send)
+    await (noted_sockets if known else no_such_socket)(scope, receive, send)
 
 
 application = ProtocolTypeRouter({"http": Bodies(http), "websocket": websocket})
@@ -59,6 +64,7 @@ if "daphne.server" in sys.modules:
 
 descriptors.raise_limit()
 load()
+atexit.register(tell_counts)
 
 # With thousands of connections the collector's defaults make full collections eat the
 # process: what start-up left is never looked at again, and the rest seldom.

@@ -51,6 +51,7 @@ __all__ = [
     "as_id",
     "label_column",
     "link",
+    "lists_some_campaigns",
     "value_filter",
 ]
 
@@ -141,20 +142,10 @@ class PoolAdmin(WithinCampaigns, SiteModelAdmin):
     def oldest_row(self, request: HttpRequest) -> int | None:
         """The id after which this list begins, where a filter looks at the newest rows only."""
         filtered = any(request.GET.get(name) for name in self.unindexed_filters)
-        if not (filtered or self._is_list_of_several_campaigns(request)):
+        if not (filtered or lists_some_campaigns(request)):
             return None
         newest = self.model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
         return None if newest is None or newest <= WINDOW else newest - WINDOW
-
-    def _is_list_of_several_campaigns(self, request: HttpRequest) -> bool:
-        """Whether this is a list of some people's campaigns together, in an order of all rows."""
-        match = request.resolver_match
-        return (
-            match is not None
-            and match.view_name.endswith("_changelist")
-            and not request.GET.get("campaign")
-            and own_campaigns(actor(request)) is not None
-        )
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -244,6 +235,20 @@ def value_filter(field: str, choices: Sequence[tuple[Any, Any]]) -> type[ValueFi
             "parameter_name": field,
             "choices_of": listed,
         },
+    )
+
+
+def lists_some_campaigns(request: HttpRequest) -> bool:
+    """Whether this is a list of some campaigns together, which is in the order of all rows.
+
+    It looks at the newest WINDOW rows, along the ids, and so do its filters.
+    """
+    match = request.resolver_match
+    return (
+        match is not None
+        and match.view_name.endswith("_changelist")
+        and not request.GET.get("campaign")
+        and own_campaigns(actor(request)) is not None
     )
 
 

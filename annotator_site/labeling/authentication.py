@@ -68,6 +68,8 @@ class TokenOrSession:
             log.warning("The database is away: %s", " ".join(str(error).split()))
             await send_away(scope, receive, arrival.send, AWAY_RETRY_S)
         else:
+            # For the security log, which sees refusals from outside.
+            scope.get("known", {}).update(known)
             await self.inner({**scope, **known}, receive, arrival.send)
         finally:
             arrival.leave()
