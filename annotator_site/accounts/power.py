@@ -25,18 +25,25 @@ def permissions_of(user: User) -> QuerySet[Permission]:
 
 
 def people_within(actor: User) -> QuerySet[User]:
-    """People who may do nothing that `actor` may not."""
+    """People who may do nothing that `actor` may not, in no campaign that is not theirs.
+
+    Whoever has somebody's password or token is that person, and sees what they are asked.
+    """
     if actor.is_superuser:
         return User.objects.all()
     beyond = _beyond(actor)
     elsewhere = Campaign.objects.exclude(pk__in=campaigns_within(actor).values("pk"))
-    stronger = User.objects.filter(
-        Q(is_superuser=True)
-        | Q(user_permissions__in=beyond)
-        | Q(groups__permissions__in=beyond)
-        | Q(owned_campaigns__in=elsewhere)
-    )
-    return User.objects.exclude(pk__in=stronger.values("pk"))
+    others = User.objects.exclude(pk=actor.pk)
+    people = User.objects.all()
+    for stronger in (
+        others.filter(is_superuser=True),
+        others.filter(user_permissions__in=beyond),
+        others.filter(groups__permissions__in=beyond),
+        others.filter(owned_campaigns__in=elsewhere),
+        others.filter(memberships__campaign__in=elsewhere),
+    ):
+        people = people.exclude(pk__in=stronger.values("pk"))
+    return people
 
 
 def groups_within(actor: User) -> QuerySet[Group]:

@@ -10,8 +10,8 @@ NAME = "Permissions hold in all campaigns, not only own ones"
 
 
 def keep_all_campaigns(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Give `all_campaigns` to people and groups that have any permission of the pools."""
-    given = Q(content_type__app_label="pools")
+    """Give `all_campaigns` to people and groups with any permission of the pools or on people."""
+    given = Q(content_type__app_label__in=["pools", "accounts", "auth"])
     permissions = apps.get_model("auth", "Permission").objects
     app, model = settings.AUTH_USER_MODEL.split(".")
     people = apps.get_model(app, model).objects.filter(

@@ -29,6 +29,8 @@ SECRET: Final = "quokka"
 """In all texts of campaign A."""
 NAMES: Final = "wombat"
 """In the user names of its people."""
+EVERYWHERE: Final = Q(codename="all_campaigns")
+IN_POOLS: Final = Q(content_type__app_label="pools") & ~EVERYWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +78,16 @@ def make_world() -> World:
         "other_annotator": make_annotator(b).user,
         "annotator": make_annotator(a, stem=NAMES).user,
         "plain_staff": make_user(is_staff=True),
-        "neighbor": _staff(Q(content_type__app_label="pools"), b),
-        "officer": _staff(Q(content_type__app_label__in=["accounts", "auth"])),
-        "viewer": _staff(Q(content_type__app_label="pools", codename__startswith="view_")),
-        "owner": _staff(Q(content_type__app_label="pools"), a, stem=NAMES),
+        "neighbor": _staff(IN_POOLS, b),
+        "officer": _staff(Q(content_type__app_label__in=["accounts", "auth"]) | EVERYWHERE),
+        "viewer": _staff(
+            Q(content_type__app_label="pools", codename__startswith="view_") | EVERYWHERE
+        ),
+        "owner": _staff(IN_POOLS, a, stem=NAMES),
         "superuser": make_user(is_staff=True, is_superuser=True),
     }
-    viewer, annotator = people["viewer"], people["annotator"]
-    assert viewer is not None
+    annotator = people["annotator"]
     assert annotator is not None
-    viewer.user_permissions.add(Permission.objects.get(codename="all_campaigns"))
     rows = _one_of_each(a, SECRET)
     _one_of_each(b, "beta")
     rows["accounts_user"] = annotator.pk
@@ -100,10 +102,9 @@ def _texts(word: str) -> dict[str, Any]:
 
 
 def _staff(permissions: Q, *own: Campaign, stem: str = "staff") -> User:
-    """Staff with these permissions, but `all_campaigns`, who own these campaigns."""
+    """Staff with these permissions, who own these campaigns."""
     user = make_user(is_staff=True, stem=stem)
-    rows = Permission.objects.filter(permissions).exclude(codename="all_campaigns")
-    user.user_permissions.set(rows)
+    user.user_permissions.set(Permission.objects.filter(permissions))
     for campaign in own:
         campaigns.add_owners(campaign_id=campaign.pk, user_ids=[user.pk])
     return user

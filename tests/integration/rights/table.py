@@ -9,7 +9,7 @@ from typing import Final
 PEOPLE: Final = (
     # Nobody in particular; somebody who labels campaign B; somebody who labels campaign A.
     *("stranger", "other_annotator", "annotator"),
-    # Staff who may do nothing; an owner of campaign B; somebody who looks after people.
+    # Staff who may do nothing; an owner of campaign B; somebody who looks after all people.
     *("plain_staff", "neighbor", "officer"),
     # Staff who may view everything in all campaigns; an owner of campaign A; a superuser.
     *("viewer", "owner", "superuser"),
@@ -74,7 +74,7 @@ _READ_ONLY: Final[dict[str, Row]] = {
     "add": ("lll fff fff",) * 2,
     "change": ("lll faf ...", "lll fff fff"),
     "delete": ("lll fff fff",) * 2,
-    "history": ("lll aaa ...",) * 2,
+    "history": ("lll aaf ...",) * 2,
     "": (STAFF, STAFF),
 }
 _ABOUT_PEOPLE: Final[dict[str, Row]] = {

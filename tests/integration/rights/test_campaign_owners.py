@@ -147,6 +147,23 @@ ATTEMPTS: dict[str, Callable[[Border], object]] = {
     ),
     "a token of its owner": lambda b: b.post("accounts_token_add", {"user": b.owner.pk}),
     "its owner deleted": lambda b: b.post("accounts_user_delete", {"post": "yes"}, b.owner.pk),
+    "the password of somebody who labels in it": lambda b: b.post(
+        "auth_user_password_change",
+        {"password1": "another long one", "password2": "another long one",
+         "usable_password": "true"},
+        b.annotator.user_id,
+    ),
+    "a token of somebody who labels in it": lambda b: b.post(
+        "accounts_token_add", {"user": b.annotator.user_id}
+    ),
+    "another name for somebody who labels in it": lambda b: b.post(
+        "accounts_user_change",
+        {**membership(b.mine, b.person), "username": "mine"},
+        b.annotator.user_id,
+    ),
+    "somebody who labels in it deleted": lambda b: b.post(
+        "accounts_user_delete", {"post": "yes"}, b.annotator.user_id
+    ),
     "all campaigns for oneself": lambda b: b.post(
         "accounts_user_change",
         {**membership(b.mine, b.actor), "is_staff": "on",
@@ -159,14 +176,15 @@ ATTEMPTS: dict[str, Callable[[Border], object]] = {
 def of_others(border: Border) -> dict[str, Any]:
     """All of the other campaign that an attempt could change, and what its owner logs in by."""
     mine = {"campaign": border.other}
+    theirs = Q(pk=border.owner.pk) | Q(memberships__campaign=border.other)
     return {
         "campaign": Campaign.objects.filter(pk=border.other.pk).values().get(),
         "owners": list(border.other.owners.values_list("pk", flat=True)),
         "choices": list(border.other.choices.values()),
         "people": list(Annotator.objects.filter(**mine).order_by("pk").values()),
         "images": list(Image.objects.filter(**mine).order_by("pk").values()),
-        "owner": list(User.objects.filter(pk=border.owner.pk).values()),
-        "tokens": Token.objects.filter(user=border.owner).count(),
+        "users": list(User.objects.filter(theirs).order_by("pk").values()),
+        "tokens": Token.objects.filter(user__in=User.objects.filter(theirs)).count(),
         "everywhere": User.objects.get(pk=border.actor.pk).has_perm(IN_ALL),
     }
 
@@ -254,13 +272,15 @@ def test_the_shell_names_owners() -> None:
 
 
 @pytest.mark.django_db
-def test_who_looks_after_people_does_not_look_after_owners_of_other_campaigns() -> None:
+def test_who_looks_after_people_does_not_look_after_those_of_other_campaigns() -> None:
     mine, other = make_campaign(), make_campaign()
     officer, helper, peer = staff(own=mine), staff("view_image"), staff("view_image", own=mine)
-    stranger = staff("view_image", own=other)
-    within = people_within(officer)
-    assert {officer, helper, peer} <= set(within)
-    assert stranger not in within
+    strangers = {staff("view_image", own=other), make_annotator(other).user}
+    campaigns.join(campaign_id=other.pk, user_id=officer.pk)
+    near = {officer, helper, peer, make_annotator(mine).user}
+    assert set(people_within(officer)) == near
+    officer.user_permissions.add(Permission.objects.get(codename="all_campaigns"))
+    assert set(people_within(User.objects.get(pk=officer.pk))) == near | strangers
 
 
 HELD_BEFORE = {
@@ -268,8 +288,10 @@ HELD_BEFORE = {
     "changing campaigns": ("change_campaign", True),
     "images alone": ("view_image", True),
     "a model of the engine": ("view_modelversion", True),
-    "people": ("change_user", False),
-    "groups": ("view_group", False),
+    "people": ("change_user", True),
+    "tokens": ("add_token", True),
+    "groups": ("view_group", True),
+    "sessions": ("view_session", False),
 }
 
 
