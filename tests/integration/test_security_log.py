@@ -1,11 +1,13 @@
 """The security log: who did what from where, one line each, whatever strangers send."""
 
+import http.client
 import json
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
@@ -318,12 +320,20 @@ def test_refused_sockets_and_pictures_are_in_the_file_of_a_web_process(live_site
         ):
             while True:
                 socket.recv(timeout=15)
+    site = http.client.HTTPConnection(
+        urlsplit(live_site).netloc, timeout=15, source_address=("127.9.8.7", 0)
+    )
+    with closing(site):
+        site.request("GET", f"/i/{campaign.slug}.png")
+        assert site.getresponse().status == 403
     path = settings.VAR / "logs" / "strangers.log"
     told = [
         line for each in path.read_text().splitlines()
         if campaign.slug in (line := json.loads(each)).get("path", "")
     ]  # fmt: skip
     assert [(line["who"], line["status"], line["kind"]) for line in told] == [
-        (user.username, 403, "socket")
-    ] * 2
+        *[(user.username, 403, "socket")] * 2,
+        (None, 403, "picture"),
+    ]
+    assert {line["from"] for line in told} == {"127.9.8.7"}
     assert path.stat().st_mode & 0o777 == 0o600
