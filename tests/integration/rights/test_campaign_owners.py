@@ -1,11 +1,9 @@
-"""Rights on one campaign open nothing of another."""
+"""Who owns a campaign, and what that gives."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
-from typing import Any
 from uuid import uuid4
 
 import orjson
@@ -14,7 +12,6 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.db.models import Q
 from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
@@ -23,204 +20,15 @@ from stock import committing, make_annotator, make_campaign, make_user, stock
 from websockets.sync.client import connect
 
 from al_engine.pools import campaigns
-from al_engine.pools.models import Annotator, Assignment, Campaign, Image
-from annotator_site.accounts.models import Token, User
+from al_engine.pools.models import Assignment, Campaign
+from annotator_site.accounts.models import User
 from annotator_site.accounts.power import people_within
 from annotator_site.accounts.tokens import create_token
 
+from .staff import settings_of, staff
+
 MIGRATION = import_module("al_engine.pools.migrations.0008_owners")
 IN_ALL = "pools.all_campaigns"
-
-
-def staff(*codenames: str, own: Campaign | None = None) -> User:
-    """Staff with these permissions; all of the pools and of people but `all_campaigns` if none."""
-    user = make_user(is_staff=True)
-    chosen = Q(codename__in=codenames) if codenames else ~Q(codename="all_campaigns")
-    user.user_permissions.set(Permission.objects.filter(chosen))
-    if own:
-        campaigns.add_owners(campaign_id=own.pk, user_ids=[user.pk])
-    return user
-
-
-@dataclass(frozen=True, slots=True)
-class Border:
-    """Somebody with every right in their campaign, and the campaign of somebody else."""
-
-    browser: Client
-    actor: User
-    mine: Campaign
-    other: Campaign
-    owner: User
-    """The owner of the other one, with the same permissions."""
-    person: User
-
-    def post(self, page: str, values: dict[str, Any], *args: Any) -> Any:
-        return self.browser.post(reverse(f"admin:{page}", args=args), values)
-
-    def act(self, model: str, action: str, row: int) -> None:
-        self.post(f"pools_{model}_changelist", {"action": action, "_selected_action": row})
-
-    @property
-    def image(self) -> Image:
-        return self.other.images.order_by("pk")[0]
-
-    @property
-    def annotator(self) -> Annotator:
-        return self.other.annotators.get()
-
-
-@pytest.fixture
-def border(client: Client, db: None) -> Border:
-    mine, other = make_campaign(), make_campaign()
-    for campaign in (mine, other):
-        stock(campaign, 2)
-        make_annotator(campaign)
-    Image.objects.filter(campaign=other).update(state="excluded", excluded_for="verdict")
-    actor, owner = staff(own=mine), staff(own=other)
-    create_token(user=owner)
-    client.force_login(actor)
-    return Border(client, actor, mine, other, owner, make_user())
-
-
-def membership(campaign: Campaign, user: User) -> dict[str, Any]:
-    """The form of a user with a campaign more."""
-    return {
-        "username": user.username, "first_name": "", "last_name": "", "email": "",
-        "is_active": "on", "date_joined_0": "2026-01-01", "date_joined_1": "12:00:00",
-        "memberships-TOTAL_FORMS": 1, "memberships-INITIAL_FORMS": 0,
-        "memberships-0-campaign": campaign.pk, "memberships-0-active": "on",
-        "memberships-0-user": user.pk,
-    }  # fmt: skip
-
-
-def settings_of(campaign: Campaign, **fields: Any) -> dict[str, Any]:
-    """The form of a campaign as it is, with these fields."""
-    values = {
-        "title": campaign.title, "instructions": "", "answers_per_image": 1, "max_answers": "",
-        "confidence": 0.5, "lease_seconds": 120, "resume_seconds": 30, "messages_per_second": 20,
-        "strategies": "entropy", "architecture": "small_cnn", "image_size": 32, "servers": 1,
-        "workers": 2, "batch_size": 0, "refresh": "on", "model_choice": "latest",
-        "warm_start": "scratch", "min_new_labels": 1, "partition": "random", "audit_rate": 0.05,
-        "budget": 0, "examples_per_class": 4, "practice_images": 0,
-        "owners": list(campaign.owners.values_list("pk", flat=True)), **fields,
-        "choices-TOTAL_FORMS": 2, "choices-INITIAL_FORMS": 2,
-    }  # fmt: skip
-    for place, choice in enumerate(campaign.choices.all()):
-        for name in ("id", "name", "hotkey", "color", "campaign_id"):
-            values[f"choices-{place}-{name.removesuffix('_id')}"] = getattr(choice, name)
-    return values
-
-
-ATTEMPTS: dict[str, Callable[[Border], object]] = {
-    "its settings": lambda b: b.post(
-        "pools_campaign_change", settings_of(b.other, title="Mine now"), b.other.pk
-    ),
-    "its ownership": lambda b: b.post(
-        "pools_campaign_change", settings_of(b.other, owners=[b.actor.pk]), b.other.pk
-    ),
-    "its state by the button": lambda b: b.post(
-        "pools_campaign_state", {"state": "paused"}, b.other.pk
-    ),
-    "its state by the list": lambda b: b.act("campaign", "pause", b.other.pk),
-    "its end by the list": lambda b: b.act("campaign", "finish", b.other.pk),
-    "its images put back": lambda b: b.act("image", "put_back", b.image.pk),
-    "its people switched off": lambda b: b.act("annotator", "switch_off", b.annotator.pk),
-    "its people one by one": lambda b: b.post(
-        "pools_annotator_change", {"active": ""}, b.annotator.pk
-    ),
-    "a part in it": lambda b: b.post(
-        "pools_annotator_add", {"campaign": b.other.pk, "user": b.actor.pk, "active": "on"}
-    ),
-    "a part in it for another": lambda b: b.post(
-        "accounts_user_change", membership(b.other, b.person), b.person.pk
-    ),
-    "a part moved into it": lambda b: b.post(
-        "pools_annotator_change",
-        {"campaign": b.other.pk, "active": "on"},
-        b.mine.annotators.get().pk,
-    ),
-    "its owner's password": lambda b: b.post(
-        "auth_user_password_change",
-        {"password1": "another long one", "password2": "another long one",
-         "usable_password": "true"},
-        b.owner.pk,
-    ),
-    "a token of its owner": lambda b: b.post("accounts_token_add", {"user": b.owner.pk}),
-    "its owner deleted": lambda b: b.post("accounts_user_delete", {"post": "yes"}, b.owner.pk),
-    "the password of somebody who labels in it": lambda b: b.post(
-        "auth_user_password_change",
-        {"password1": "another long one", "password2": "another long one",
-         "usable_password": "true"},
-        b.annotator.user_id,
-    ),
-    "a token of somebody who labels in it": lambda b: b.post(
-        "accounts_token_add", {"user": b.annotator.user_id}
-    ),
-    "another name for somebody who labels in it": lambda b: b.post(
-        "accounts_user_change",
-        {**membership(b.mine, b.person), "username": "mine"},
-        b.annotator.user_id,
-    ),
-    "somebody who labels in it deleted": lambda b: b.post(
-        "accounts_user_delete", {"post": "yes"}, b.annotator.user_id
-    ),
-    "all campaigns for oneself": lambda b: b.post(
-        "accounts_user_change",
-        {**membership(b.mine, b.actor), "is_staff": "on",
-         "user_permissions": [Permission.objects.get(codename="all_campaigns").pk]},
-        b.actor.pk,
-    ),
-}  # fmt: skip
-
-
-def of_others(border: Border) -> dict[str, Any]:
-    """All of the other campaign that an attempt could change, and what its owner logs in by."""
-    mine = {"campaign": border.other}
-    theirs = Q(pk=border.owner.pk) | Q(memberships__campaign=border.other)
-    return {
-        "campaign": Campaign.objects.filter(pk=border.other.pk).values().get(),
-        "owners": list(border.other.owners.values_list("pk", flat=True)),
-        "choices": list(border.other.choices.values()),
-        "people": list(Annotator.objects.filter(**mine).order_by("pk").values()),
-        "images": list(Image.objects.filter(**mine).order_by("pk").values()),
-        "users": list(User.objects.filter(theirs).order_by("pk").values()),
-        "tokens": Token.objects.filter(user__in=User.objects.filter(theirs)).count(),
-        "everywhere": User.objects.get(pk=border.actor.pk).has_perm(IN_ALL),
-    }
-
-
-@pytest.mark.parametrize("what", ATTEMPTS)
-def test_nobody_reaches_over_the_border(border: Border, what: str) -> None:
-    before = of_others(border)
-    ATTEMPTS[what](border)
-    assert of_others(border) == before
-
-
-def test_an_owner_does_all_of_it_at_home(border: Border) -> None:
-    """The same attempts, so that none is refused for another reason."""
-    home = Border(
-        border.browser, border.actor, border.mine, border.mine, border.actor, border.person
-    )
-    Image.objects.filter(campaign=border.mine).update(state="excluded", excluded_for="verdict")
-    colleague = make_user(is_staff=True)
-    owners = [border.actor.pk, colleague.pk]
-    home.post(
-        "pools_campaign_change",
-        settings_of(home.mine, title="Mine now", owners=owners),
-        home.mine.pk,
-    )
-    home.act("campaign", "pause", home.mine.pk)
-    home.act("image", "put_back", home.image.pk)
-    home.act("annotator", "switch_off", home.annotator.pk)
-    home.post("pools_annotator_add", {"campaign": home.mine.pk, "user": home.actor.pk})
-    home.post("accounts_user_change", membership(home.mine, home.person), home.person.pk)
-    home.mine.refresh_from_db()
-    assert (home.mine.title, home.mine.state) == ("Mine now", "paused")
-    assert set(home.mine.owners.all()) == {border.actor, colleague}
-    assert home.mine.images.filter(put_back_at=None).count() == 1
-    users = set(home.mine.annotators.values_list("user", flat=True))
-    assert {home.actor.pk, home.person.pk} < users
-    assert home.mine.annotators.filter(active=False).count() == 2
 
 
 @pytest.mark.django_db
