@@ -14,7 +14,7 @@ TORCH ?=
 # A lock names all that is needed: pip looks for nothing beside it.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: setup setup-dev browser demo words upgrade test lint clean
+.PHONY: setup setup-dev browser proxies demo words upgrade test lint clean
 
 setup: .venv/installed
 
@@ -45,6 +45,14 @@ browser: setup-dev
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; \
 	else $(BIN)/playwright install chromium; fi
 
+# nginx and Caddy, in front of which the documented configurations are tried, where Debian's package
+# manager can be used; tests run their own, so the services that come with the packages are not.
+proxies:
+	@missing=; for each in nginx caddy; do command -v $$each >/dev/null || missing="$$missing $$each"; done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; \
+		if [ -d /run/systemd/system ]; then systemctl disable --now $$missing; fi; fi
+
 demo: setup
 	$(BIN)/python manage.py demo $(ARGS)
 
@@ -62,7 +70,7 @@ lint: setup-dev
 # Two processes, each with a database of its own: most tests wait for something now and then. In
 # the order of tests/conftest.py, which begins with the files that take longest. A thread of torch's
 # for each: threads of two processes on the same cores wait for one another.
-test: lint browser
+test: lint browser proxies
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What people read: gathers what the code says into locale/ and compiles the translations.

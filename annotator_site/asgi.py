@@ -20,7 +20,8 @@ from annotator_site.labeling.image_route import serve_image  # noqa: E402
 from annotator_site.labeling.image_urls import PREFIX, load  # noqa: E402
 from annotator_site.network import descriptors  # noqa: E402
 from annotator_site.network.bodies import Bodies  # noqa: E402
-from annotator_site.pages import Handler, Pages  # noqa: E402
+from annotator_site.network.proxies import Proxied  # noqa: E402
+from annotator_site.pages import PROBES, Handler, Pages  # noqa: E402
 from annotator_site.routing import websocket_urlpatterns  # noqa: E402
 from annotator_site.security.log import tell_counts  # noqa: E402
 from annotator_site.security.refusals import NotedRefusals  # noqa: E402
@@ -54,7 +55,9 @@ async def websocket(scope: Any, receive: Any, send: Any) -> None:
     await (noted_sockets if known else no_such_socket)(scope, receive, send)
 
 
-application = ProtocolTypeRouter({"http": Bodies(http), "websocket": websocket})
+application = Proxied(
+    ProtocolTypeRouter({"http": Bodies(http), "websocket": websocket}), spared=(*PROBES, PREFIX)
+)
 
 # Where daphne serves this, it is loaded and has built nothing yet.
 if "daphne.server" in sys.modules:

@@ -6,7 +6,8 @@ would be served by a thousandth of it, and all would give up before the first wa
 
 import asyncio
 import random
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Hashable
 from contextlib import suppress
 from typing import Final
 
@@ -25,6 +26,8 @@ class FullError(Exception):
 class Door:
     """At most `places` inside; the others wait in order, nobody longer than `patience_s` seconds.
 
+    Where it is said whose they are, one of each comes in by turns: who sends many waits for itself.
+
     A place that was left rests for `rest_s`, so that no more than `places` in that time take from
     the rest of the process. Nobody is sent away sooner: who waits costs nothing, and who is sent
     away comes again, which costs as much as letting them in.
@@ -34,28 +37,28 @@ class Door:
         self.patience_s = patience_s
         self.rest_s = rest_s
         self._free = places
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queues: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
 
     @property
     def waiting(self) -> int:
         """How many wait."""
-        return len(self._queue)
+        return sum(map(len, self._queues.values()))
 
-    async def enter(self) -> None:
+    async def enter(self, whose: Hashable = None) -> None:
         """Come in; one `leave` must follow. Raises FullError."""
         if self._free:
             self._free -= 1
             return
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()
-        self._queue.append(turn)
-        patience = loop.call_later(self.patience_s, self._give_up, turn)
+        self._queues.setdefault(whose, deque()).append(turn)
+        patience = loop.call_later(self.patience_s, self._give_up, whose, turn)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                with suppress(ValueError):  # passed over already
-                    self._queue.remove(turn)
+                with suppress(KeyError, ValueError):  # passed over already
+                    self._remove(whose, turn)
             elif turn.exception() is None:  # called in the same moment
                 self.leave()
             raise
@@ -70,14 +73,23 @@ class Door:
             self._call()
 
     def _call(self) -> None:
-        while self._queue:
-            turn = self._queue.popleft()
+        while self._queues:
+            whose, queue = next(iter(self._queues.items()))
+            turn = queue[0]
+            self._remove(whose, turn)
+            if whose in self._queues:
+                self._queues.move_to_end(whose)
             if not turn.done():
                 turn.set_result(None)
                 return
         self._free += 1
 
-    def _give_up(self, turn: asyncio.Future[None]) -> None:
+    def _remove(self, whose: Hashable, turn: asyncio.Future[None]) -> None:
+        self._queues[whose].remove(turn)
+        if not self._queues[whose]:
+            del self._queues[whose]
+
+    def _give_up(self, whose: Hashable, turn: asyncio.Future[None]) -> None:
         if not turn.done():
-            self._queue.remove(turn)
+            self._remove(whose, turn)
             turn.set_exception(FullError(random.randint(*RETRY_S)))  # noqa: S311 - no secret

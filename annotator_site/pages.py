@@ -15,13 +15,17 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils import translation
 
+from annotator_site.accounts import hashing
 from annotator_site.door import Door, FullError
+from annotator_site.network.addresses import client_address, network_of
 
 PROBES: Final = ("/healthz", "/readyz")
 """Never kept waiting: a crowd is no reason to start this process again."""
 STATIC: Final = "/static/"
 SLOW: Final = ("/admin/", "/accounts/")
-"""Passwords are hashed there, and pictures imported: short pages do not wait for them."""
+"""Pictures are imported there: short pages do not wait for them."""
+PASSWORDS: Final = ("/accounts/", "/admin/login/", "/admin/password_change/")
+"""What is sent there is hashed, and no other page waits for it."""
 PATIENCE_S: Final = 30.0
 """Browsers wait for minutes, people for less."""
 STATIC_PATIENCE_S: Final = 60.0
@@ -56,13 +60,16 @@ class Pages:
         self.static = Door(places=2, patience_s=STATIC_PATIENCE_S)
         self.short = Door(places=2, patience_s=PATIENCE_S)
         self.slow = Door(places=4, patience_s=PATIENCE_S)
+        # While all turns at hashing are taken, the next attempt is looked up.
+        self.passwords = Door(places=hashing.AT_ONCE + 1, patience_s=PATIENCE_S)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer when there is a place, or with 503 and Retry-After."""
         if scope["path"] in PROBES:
             await self.inner(scope, receive, send)
             return
-        door, inside = self._door(scope["path"]), False
+        door, inside = self._door(scope["method"], scope["path"]), False
+        network = network_of(client_address(scope))
 
         def leave() -> None:
             nonlocal inside
@@ -74,7 +81,7 @@ class Pages:
             nonlocal inside
             event = await receive()
             if event["type"] == "http.request" and not event.get("more_body"):
-                await door.enter()
+                await door.enter(network)
                 inside = True
             return event
 
@@ -89,9 +96,11 @@ class Pages:
         finally:
             leave()
 
-    def _door(self, path: str) -> Door:
+    def _door(self, method: str, path: str) -> Door:
         if path.startswith(STATIC):
             return self.static
+        if method == "POST" and path.startswith(PASSWORDS):
+            return self.passwords
         return self.slow if path.startswith(SLOW) else self.short
 
 

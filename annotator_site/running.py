@@ -4,6 +4,7 @@ The listening socket belongs to this process: web processes share it, and while 
 started again connection attempts wait in it instead of being refused.
 """
 
+import errno
 import fcntl
 import http.client
 import socket
@@ -12,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
@@ -26,6 +28,8 @@ from annotator_site import embedded_postgres
 ASGI_APPLICATION = "annotator_site.asgi:application"
 UVICORN = "annotator_site.network.with_uvicorn"  # its protocols with the limits of this site
 ASGI_SERVERS = ("daphne", "uvicorn")
+THIS_MACHINE = "127.0.0.1"
+EVERY_NETWORK = "0.0.0.0"  # noqa: S104 - meant, and said so in the documents
 MAX_MESSAGE_BYTES = 131_072  # of a WebSocket; the largest message of the protocol is far smaller
 PING_INTERVAL_S = 20
 # Connections that wait to be taken up, like those of a crowd whose web process starts again.
@@ -41,9 +45,13 @@ MIGRATION_LOCK = 0x4E6F7761_69740001
 
 @dataclass(frozen=True)
 class SiteOptions:
-    """What a person may choose; `servers` and `workers`: None leaves them to the campaign."""
+    """What a person may choose; `servers` and `workers`: None leaves them to the campaign.
+
+    `bind` is an IPv4 address of this machine; None: the one that `listen` takes.
+    """
 
     port: int = 8000
+    bind: str | None = None
     web: int = 1
     asgi_server: str = "daphne"
     servers: int | None = None
@@ -52,9 +60,13 @@ class SiteOptions:
 
 @dataclass(frozen=True)
 class RunningSite:
-    """A site whose web answers; `supervisor` takes more children, and ends it all by `stop`."""
+    """A site whose web answers; `supervisor` takes more children, and ends it all by `stop`.
+
+    `address` is for people, `host` and `port` for programs of this machine.
+    """
 
     address: str
+    host: str
     port: int
     supervisor: Supervisor
 
@@ -74,22 +86,28 @@ def prepare_database() -> None:
         connection.close()  # gives the lock back, and the lock_timeout with it
 
 
-def listen(port: int) -> socket.socket:
-    """A socket that listens on `port` (0: any free one): of this machine only, or of all networks.
+def listen(port: int, bind: str | None = None) -> socket.socket:
+    """A socket that listens on `port` (0: any free one) of the address `bind`.
 
-    Raises CommandError when the port cannot be had.
+    Without one, of this machine only where it is reached from here (`THIS_MACHINE_ONLY`) or by a
+    proxy, past which nobody should come; else of all networks. Raises CommandError when the port
+    cannot be had.
     """
-    host = "127.0.0.1" if settings.THIS_MACHINE_ONLY else ""  # "": every network
+    if bind is None:
+        from_here = settings.THIS_MACHINE_ONLY or settings.BEHIND_PROXY
+        bind = THIS_MACHINE if from_here else EVERY_NETWORK
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Connections inherit it. Without it the second of two frames waits for the client's delayed
         # acknowledgement of the first, 40 ms; uvicorn does not set it on an inherited socket.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener.bind((host, port))
+        listener.bind((bind, port))
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise CommandError(f"{bind} is no address of this machine: see `ip addr`.") from error
         raise CommandError(
             f"Port {port} cannot be had ({error.strerror}): end the program that uses it, or "
             f"choose another one, like --port {port + 1 if port >= 1024 else 8000}."
@@ -109,7 +127,7 @@ def run_site(
     its own once the web answers. Raises CommandError when the port cannot be had, and when
     another site runs on the same folder of state.
     """
-    with _only_one(), closing(listen(options.port)) as listener:
+    with _only_one(), closing(listen(options.port, options.bind)) as listener:
         say("Preparing the database …")
         prepare_database()
         supervisor = Supervisor(
@@ -117,10 +135,10 @@ def run_site(
             watches=_watches(),
             log_dir=settings.VAR / "logs",
         )
-        port = listener.getsockname()[1]
+        host, port = listener.getsockname()
         threads = [
             threading.Thread(target=follow_campaigns, args=(supervisor, options)),
-            threading.Thread(target=_await_web, args=(supervisor, port, on_ready)),
+            threading.Thread(target=_await_web, args=(supervisor, host, port, on_ready)),
         ]
         for thread in threads:
             thread.daemon = True
@@ -203,18 +221,13 @@ def web_argv(asgi_server: str, descriptor: int) -> list[str]:
         argv += [f"--websocket-max-message-size={MAX_MESSAGE_BYTES}"]
         argv += [f"--websocket-max-frame-size={MAX_MESSAGE_BYTES}"]
         argv += [f"--websocket_connect_timeout={HANDSHAKE_TIMEOUT_S}"]
-        argv += ["--proxy-headers"] if settings.BEHIND_PROXY else []
     else:
         argv += [f"--http={UVICORN}:Http", f"--ws={UVICORN}:Socket"]
         argv += ["--log-level=warning", "--no-access-log", "--no-server-header", "--lifespan=off"]
         argv += [f"--backlog={BACKLOG}"]
         argv += [f"--ws-ping-interval={PING_INTERVAL_S}", f"--ws-max-size={MAX_MESSAGE_BYTES}"]
         argv += [f"--timeout-graceful-shutdown={int(WEB_STOP_TIMEOUT_S) - 2}"]
-        argv += (
-            ["--proxy-headers", "--forwarded-allow-ips=*"]
-            if settings.BEHIND_PROXY
-            else ["--no-proxy-headers"]
-        )
+        argv += ["--no-proxy-headers"]  # `network/proxies.py` reads them
     return [*argv, ASGI_APPLICATION]
 
 
@@ -235,9 +248,10 @@ def _engine_child(slug: str, options: SiteOptions) -> Child:
 
 
 def _await_web(
-    supervisor: Supervisor, port: int, on_ready: Callable[[RunningSite], None] | None
+    supervisor: Supervisor, bound: str, port: int, on_ready: Callable[[RunningSite], None] | None
 ) -> None:
-    while not _answers(port):
+    host = THIS_MACHINE if bound == EVERY_NETWORK else bound
+    while not _answers(host, port):
         if supervisor.stopping.wait(0.1):
             return
     address = _address(port)
@@ -247,13 +261,18 @@ def _await_web(
             "HTTPS is on, so every page sends browsers to https://. Set BEHIND_PROXY=1 once a "
             "proxy in front does that part, or HTTPS=0 for plain http."
         )
+    if settings.BEHIND_PROXY and not ip_address(bound).is_loopback:
+        say(
+            f"Whoever reaches port {port} past the proxy can name any address as theirs: let a "
+            "firewall close it to all but the proxy."
+        )
     if on_ready is not None:
-        on_ready(RunningSite(address, port, supervisor))
+        on_ready(RunningSite(address, host, port, supervisor))
 
 
-def _answers(port: int) -> bool:
+def _answers(host: str, port: int) -> bool:
     """Whether a web process answers at all; what it answers (a redirect, say) does not matter."""
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=2.0)
+    client = http.client.HTTPConnection(host, port, timeout=2.0)
     with suppress(OSError, http.client.HTTPException), closing(client):
         client.request("GET", "/healthz", headers={"Host": _host()})
         return client.getresponse().status < 500

@@ -9,14 +9,14 @@ STORAGE_URL    s3://bucket/prefix?region=…&endpoint=… for images and weights
                AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; unset: files under var/media
 REDIS_URL      unset: not used
 HTTPS          0 or 1; unset: on exactly when ALLOWED_HOSTS is set
-BEHIND_PROXY   1 when a proxy in front ends TLS and sets X-Forwarded-Proto and X-Forwarded-For
+BEHIND_PROXY   1 when a proxy in front ends TLS and sets X-Forwarded-Proto and X-Forwarded-For; 2 or
+               more when so many are there one behind the other
 NOWAIT_ROLE    which process this is, set by the command that starts it: names it in logs and in
                pg_stat_activity; `web` gets a pool of connections
 """
 
 import os
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from annotator_site import environment, object_addresses
+from annotator_site.accounts import pauses
+from annotator_site.network import reach
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("NOWAIT_VAR") or BASE_DIR / "var").resolve()
@@ -160,13 +162,19 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
-# Ten wrong passwords for one name from one address: a quarter of an hour's pause for that pair
-# only, so that nobody can shut an owner out by guessing from elsewhere, and no guess during the
-# pause makes it longer. `manage.py axes_reset_username NAME` ends a pause at once.
-AXES_FAILURE_LIMIT = 10
-AXES_COOLOFF_TIME = timedelta(minutes=15)
+PASSWORD_HASHERS = ["annotator_site.accounts.hashing.Hasher"]
+
+# Wrong passwords make a name rest for the network that they came from, or that network, never a
+# name for everybody, so that nobody can shut an owner out by guessing from elsewhere; and no guess
+# during the pause makes it longer. `manage.py axes_reset_username NAME` ends a pause at once, and
+# `axes_reset_ip` that of a network.
+AXES_HANDLER = "annotator_site.accounts.attempts.Attempts"
+AXES_CLIENT_IP_CALLABLE = "annotator_site.accounts.attempts.network_of_request"
+AXES_USERNAME_CALLABLE = "annotator_site.accounts.attempts.name_of_attempt"
+AXES_FAILURE_LIMIT = pauses.CALM.of_pair
+AXES_COOLOFF_TIME = pauses.WINDOW
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_LOCKOUT_CALLABLE = "annotator_site.content_security.locked_out"
+AXES_LOCKOUT_CALLABLE = "annotator_site.accounts.attempts.locked_out"
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_ENABLE_ADMIN = False
@@ -175,16 +183,18 @@ AXES_VERBOSE = False
 # --- the network ---------------------------------------------------------------------------------
 
 THIS_MACHINE = ["localhost", "127.0.0.1", "[::1]"]
-ALLOWED_HOSTS = environment.names(os.environ, "ALLOWED_HOSTS")
+ALLOWED_HOSTS = reach.host_names(os.environ, "ALLOWED_HOSTS")
 THIS_MACHINE_ONLY = not ALLOWED_HOSTS
 if THIS_MACHINE_ONLY:
     ALLOWED_HOSTS = THIS_MACHINE
 HTTPS = environment.flag(os.environ, "HTTPS", default=not THIS_MACHINE_ONLY)
 # Only on the installation's word: without a proxy that overwrites these headers, anybody could
 # send them and pass for a secure connection or for another address.
-BEHIND_PROXY = environment.flag(os.environ, "BEHIND_PROXY", default=False)
+BEHIND_PROXY = reach.proxies(os.environ, "BEHIND_PROXY")
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+reach.refuse_sub_path(os.environ, sys.argv)
 
 SECURE_SSL_REDIRECT = HTTPS
 # A load balancer asks these from inside, without TLS.
@@ -289,10 +299,11 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True, "level": "INFO"},
         "django.server": {"handlers": [], "propagate": True},
         "daphne": {"level": "WARNING"},
-        "axes": {"level": "WARNING"},
         "nowait.security": {"handlers": ["stderr", "security"], "propagate": False},
         # In a file of its own: no flood moves what people did out of theirs.
         "nowait.security.strangers": {"handlers": ["stderr", "strangers"], "propagate": False},
+        # It names nobody; `accounts/attempts.py` tells who and where, and of what matters.
+        "axes": {"level": "ERROR"},
         # Whoever needs a connection says what is wrong, once; the pools say it for each attempt.
         "psycopg.pool": {"level": "ERROR"},
     },

@@ -168,6 +168,12 @@ class Channel(_Untyped):  # type: ignore[misc]
 class Factory(HTTPFactory):  # type: ignore[misc]
     """Builds channels with limits."""
 
+    def __init__(self, server: Any) -> None:
+        # `--proxy-headers`, where somebody gives it: daphne takes the visitor's own word for their
+        # address, and ends with 500 what it cannot decode. `proxies.py` reads these headers.
+        server.proxy_forwarded_address_header = None
+        super().__init__(server)
+
     def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 - the base class's name
         """A new connection's."""
         protocol = super().buildProtocol(addr)

@@ -76,7 +76,7 @@ class Socket(WebSocketsSansIOProtocol):
         """The handshake follows."""
         super().connection_made(transport)
         self.trickle = Trickle(
-            super().data_received,
+            self._parse,
             pause=self.transport.pause_reading,
             resume=self.transport.resume_reading,
             abort=self.transport.abort,
@@ -94,6 +94,14 @@ class Socket(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of the network."""
         self.trickle.put(data)
+
+    def _parse(self, data: bytes) -> None:
+        super().data_received(data)
+        # A handshake that the library does not take (a line of 8 KiB, 128 headers): it has its
+        # answer ready, which uvicorn neither sends nor follows by an end of the connection.
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
 
     def send_receive_event_to_app(self) -> None:
         """A message: nothing more is parsed until the application has taken it."""

@@ -10,17 +10,15 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
+from annotator_site.network.addresses import network_of
 from annotator_site.security.floods import Tally
 
 PEOPLE: Final = logging.getLogger("nowait.security")
 STRANGERS: Final = logging.getLogger("nowait.security.strangers")
 LONGEST: Final = 300
 """Characters of a text that are kept; a request's address may have thousands."""
-
-_NETWORK_BITS: Final = {4: 24, 6: 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +44,16 @@ def note_if_rare(event: str, actor: Actor, **details: object) -> None:
 
 
 def note_stranger(event: str, actor: Actor, **details: object) -> None:
-    """Write down what anybody can cause; of one network ten a minute, and then their number."""
-    if _floods.take(STRANGERS, event, network_of(actor.address)):
+    """Write down what anybody can cause; of one origin ten a minute, and then their number."""
+    if _floods.take(STRANGERS, event, _origin(actor.address)):
         STRANGERS.info("%s", _line(event, actor, details))
 
 
-def network_of(address: str) -> str:
-    """The network that an address is one of: its first 24 bits, of IPv6 its first 64."""
+def _origin(address: str) -> str:
     try:
-        found = ip_address(address.partition("%")[0])
+        return network_of(address)
     except ValueError:
         return "unknown"
-    if isinstance(found, IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
-    return str(ip_network(f"{found}/{_NETWORK_BITS[found.version]}", strict=False))
 
 
 def _line(event: str, actor: Actor, details: dict[str, object]) -> str:

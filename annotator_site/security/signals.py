@@ -66,11 +66,18 @@ def _log_in_failed(
     credentials: Mapping[str, Any], request: HttpRequest | None = None, **_: Any
 ) -> None:
     actor = Actor(None, actor_of(request).address)
-    note_stranger("log_in_failed", actor, name=credentials.get("username"))
+    note_stranger("log_in_failed", actor, name=_known(credentials.get("username")))
 
 
 def _locked_out(request: HttpRequest | None, username: str | None, **_: Any) -> None:
-    note_stranger("locked_out", Actor(None, actor_of(request).address), name=username)
+    actor = Actor(None, actor_of(request).address)
+    note_stranger("locked_out", actor, name=_known(username))
+
+
+def _known(name: object) -> str | None:
+    """The name if somebody has it: what nobody has may be a password in the wrong field."""
+    found = User.objects.filter(username=str(name).replace("\0", ""))
+    return found.values_list("username", flat=True).first()
 
 
 def _remember(

@@ -8,6 +8,7 @@ from django.test import Client
 from stock import Person, add_images, make_annotator, make_campaign, make_user
 
 from al_engine.pools.models import Campaign, Image
+from annotator_site.accounts.hashing import Hasher
 
 pytestmark = pytest.mark.django_db
 
@@ -98,8 +99,9 @@ def test_one_is_written_as_one(campaign: Campaign, person: Person) -> None:
 
 
 def test_who_is_locked_out_or_refused_reads_why_in_their_language(
-    campaign: Campaign, person: Person
+    campaign: Campaign, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Hasher, "iterations", 1)
     person.user.password = make_password("a long enough one")
     person.user.save()
     browser = browser_of(None)

@@ -30,7 +30,8 @@ PAGES = [*DOCS, *sorted(ROOT.glob("*.md"))]
 OURS = ("al_engine", "annotator_site")
 # Commands of Django and its packages that the documents may name.
 OTHERS = {"migrate", "createsuperuser", "changepassword", "clearsessions", "dbshell", "shell"} | {
-    "axes_reset_username"
+    "axes_reset_ip",
+    "axes_reset_username",
 }
 
 

@@ -52,6 +52,27 @@ def test_who_comes_together_comes_in_a_few_at_a_time_and_in_order() -> None:
     run(play)
 
 
+def test_who_comes_with_many_waits_for_itself_and_not_the_others_for_it() -> None:
+    async def play() -> None:
+        door, came = Door(places=1, patience_s=60.0), []
+
+        async def one(whose: str) -> None:
+            await door.enter(whose)
+            came.append(whose)
+            await asyncio.sleep(0)
+            door.leave()
+
+        crowd = [asyncio.create_task(one("crowd")) for _ in range(100)]
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(one(whose)) for whose in ("ann", "bob", "ann")]
+        await asyncio.gather(*crowd, *others)
+        assert came[:8] == [*["crowd"] * 3, "ann", "bob", "crowd", "ann", "crowd"]
+        assert len(came) == 103
+        assert door.waiting == 0
+
+    run(play)
+
+
 def test_a_place_rests_before_the_next_takes_it() -> None:
     async def play() -> None:
         door = Door(places=2, patience_s=60.0, rest_s=0.05)
@@ -96,7 +117,7 @@ def test_no_place_is_lost_whoever_gives_up_and_whenever(seed: int) -> None:
         waiting: list[asyncio.Task[None]] = []
 
         async def one() -> None:
-            await door.enter()
+            await door.enter(dice.choice("abc"))
             inside.append(None)
             assert len(inside) <= places
 

@@ -10,7 +10,6 @@ import pytest
 
 from annotator_site.security.files import SharedFileHandler
 from annotator_site.security.floods import ELSEWHERE, FIRST, MINUTE_S, MOST, ORIGINS, Tally
-from annotator_site.security.log import network_of
 
 FLOODS = {
     # (kind, origin) of each event; how many are told.
@@ -50,23 +49,6 @@ def test_beyond_a_number_of_origins_the_others_are_counted_together() -> None:
     for number in range(ORIGINS + 100):
         tally.take("failed", str(number), 0.0)
     assert (ELSEWHERE, 100) in [(each.origin, each.count) for each in tally.close()]
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.77", "192.0.2.0/24"),
-        ("::ffff:192.0.2.77", "192.0.2.0/24"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", "unknown"),
-        ("a name", "unknown"),
-        ("1.2.3.4.5", "unknown"),
-    ],
-)
-def test_neighbors_count_as_one(address: str, network: str) -> None:
-    assert network_of(address) == network
 
 
 WRITER = """

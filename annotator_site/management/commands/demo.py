@@ -155,7 +155,7 @@ class Bots:
     def label(self, site: RunningSite) -> None:
         """Label until there is enough or the site stops; with enough labels, stop the site."""
         self.ended.clear()
-        argv = [*self.argv, f"--url=ws://127.0.0.1:{site.port}"]
+        argv = [*self.argv, f"--url=ws://{site.host}:{site.port}"]
         # They end with this thread, even when the demo is killed; Ctrl-C reaches the demo alone.
         become = [sys.executable, "-I", "-S", "-c", BECOME, str(os.getpid()), "0"]
         try:

@@ -1,6 +1,7 @@
 """`manage.py up`: everything on one machine."""
 
 import argparse
+from ipaddress import IPv4Address
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -32,9 +33,26 @@ def port(text: str) -> int:
     return number
 
 
+def address(text: str) -> str:
+    """An IPv4 address, for argparse."""
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no IPv4 address: 127.0.0.1 is this machine alone, 0.0.0.0 every network"
+        ) from None
+
+
 def add_site_arguments(parser: CommandParser) -> None:
     """The options of `up`, which `demo` shares."""
     parser.add_argument("--port", type=port, default=8000, help="where the web listens (8000)")
+    parser.add_argument(
+        "--bind",
+        type=address,
+        metavar="ADDRESS",
+        help="the address of this machine on which the web listens (127.0.0.1 without "
+        "ALLOWED_HOSTS and behind a proxy, else 0.0.0.0: every network)",
+    )
     parser.add_argument("--web", type=count, default=1, metavar="N", help="web processes (1)")
     parser.add_argument("--asgi-server", choices=ASGI_SERVERS, default="daphne", help="(daphne)")
     parser.add_argument(
@@ -55,6 +73,7 @@ def site_options(options: dict[str, Any]) -> SiteOptions:
     """The parsed options of `add_site_arguments`."""
     return SiteOptions(
         port=options["port"],
+        bind=options["bind"],
         web=options["web"],
         asgi_server=options["asgi_server"],
         servers=options["servers"],

@@ -6,4 +6,4 @@ from annotator_site.door import Door
 application = asgi.application
 
 _pages, _sockets = asgi.pages, asgi.sockets
-_pages.short = _pages.slow = _sockets.door = Door(places=0, patience_s=0.0)
+_pages.short = _pages.slow = _pages.passwords = _sockets.door = Door(places=0, patience_s=0.0)

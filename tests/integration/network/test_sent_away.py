@@ -55,6 +55,20 @@ def test_strangers_are_told_so_and_cut_off_whatever_they_send(port: int) -> None
 
 
 @pytest.mark.parametrize(
+    "long",
+    [b"X: " + b"y" * 9_000, b"\r\n".join([b"X: y"] * 200), b"X: " + b"y" * 15_000],
+    ids=["line", "headers", "longer line"],
+)
+@pytest.mark.parametrize("path", ["/ws/campaigns/x/label/", "/", "/" + "x" * 9_000])
+def test_a_long_handshake_is_answered_and_ended(port: int, long: bytes, path: str) -> None:
+    """Whatever the library that reads it makes of it, the connection does not stay."""
+    with closing(call(port)) as connection:
+        connection.sendall(handshake(port, path)[:-2] + long + b"\r\n\r\n")
+        said = answer(connection)
+    assert said.startswith((b"HTTP/1.1 4", b"HTTP/1.1 101"))
+
+
+@pytest.mark.parametrize(
     "path", ["/ws/", "/ws/campaigns/x/", "/", "/admin/", "/ws/campaigns/x/label", "/i/x.png"]
 )
 def test_an_address_without_a_socket_is_refused_in_the_handshake(port: int, path: str) -> None:

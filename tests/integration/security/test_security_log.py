@@ -11,6 +11,7 @@ from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from annotator_site.accounts.models import User
+from annotator_site.accounts.pauses import CALM
 
 from .scene import FROM, PASSWORD, Lines, Scene, found
 
@@ -107,13 +108,13 @@ PEOPLE: dict[str, tuple[Callable[[Scene], object], Event]] = {
 STRANGERS: dict[str, tuple[Callable[[Scene], object], Event]] = {
     "a wrong password": (lambda s: s.guess(1), ("log_in_failed", None, {})),
     "a name that nobody has": (
-        lambda s: s.log_in(username="nobody"), ("log_in_failed", None, {"name": "nobody"})
+        lambda s: s.log_in(username="hunter2"), ("log_in_failed", None, {"name": None})
     ),
     "the administration's log-in": (
         lambda s: s.log_in("/admin/login/", password="wrong"), ("log_in_failed", None, {})
     ),
-    "a guesser who is locked out": (lambda s: s.guess(3), ("locked_out", None, {})),
-    "and is refused": (lambda s: s.guess(3), ("refused", None, {"status": 429})),
+    "a guesser who is locked out": (lambda s: s.guess(CALM.of_pair + 1), ("locked_out", None, {})),
+    "and is refused": (lambda s: s.guess(CALM.of_pair + 1), ("refused", None, {"status": 429})),
     "another campaign's page": (
         lambda s: s.log_in().get(f"/c/{s.campaign.slug}/"), ("refused", ANN, {"status": 403})
     ),
@@ -140,7 +141,6 @@ def test_every_event_is_a_line_that_says_who_where_and_what(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.AXES_FAILURE_LIMIT = 2
     act, (event, who, says) = {**PEOPLE, **STRANGERS}[what]
     with django_capture_on_commit_callbacks(execute=True):
         scene = Scene()

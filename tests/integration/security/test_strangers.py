@@ -39,14 +39,14 @@ def test_no_input_forges_a_line(lines: Lines, text: str) -> None:
 def test_a_flood_of_strangers_hides_no_log_in(lines: Lines) -> None:
     scene = Scene()
     for number in range(3_000):
-        log.note_stranger("refused", log.Actor(None, f"203.0.113.{number % 200}"), path="/")
+        log.note_stranger("refused", log.Actor(None, f"2001:db8::{number:x}"), path="/")
     scene.log_in()
     log.tell_counts()
     assert [line["who"] for line in found(lines.security, "log_in")][-1] == scene.ann.username
     told = found(lines.strangers, "refused")
     assert len(told) == 11
     assert told[-1]["more"] == 2_990
-    assert told[-1]["of"] == "203.0.113.0/24"
+    assert told[-1]["of"] == "2001:db8::/64"
 
 
 def test_somebody_who_logs_in_all_the_time_hides_nobody_else(lines: Lines) -> None:

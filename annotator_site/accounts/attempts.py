@@ -1,0 +1,173 @@
+"""Log-ins that fail are counted by name and network, and refused before a password is hashed.
+
+It is axes that asks before and tells after each attempt, by whatever page it comes, and that keeps
+the failures; `pauses.py` has the rules.
+"""
+
+import logging
+import math
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any, Final
+
+from axes.handlers.database import AxesDatabaseHandler
+from axes.models import AccessAttempt, AccessLog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from annotator_site.accounts.models import User
+from annotator_site.accounts.pauses import (
+    CALM,
+    WHILE_SPRAYED,
+    WINDOW,
+    Failures,
+    Pause,
+    is_spraying,
+    pause_of,
+)
+from annotator_site.network.addresses import client_address, network_of
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+log = logging.getLogger(__name__)
+
+TOLD_EVERY_S: Final = 60.0
+"""Spraying is told of so often, or it would push everything else out of the log."""
+NAMED: Final = 10
+"""So many names and networks stand in a line of the log."""
+
+_PAIR: Final = ("username", "ip_address")
+
+
+def network_of_request(request: HttpRequest) -> str | None:
+    """Where an attempt comes from, of a /64 the first address; None: it cannot be told.
+
+    All of which it cannot be told count as one network.
+    """
+    peer = (request.META.get("REMOTE_ADDR", ""), 0)
+    try:
+        network = ip_network(network_of(client_address({"client": peer, "headers": []})))
+    except ValueError:
+        return None
+    return str(network.network_address)
+
+
+def name_of_attempt(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
+    """The name that is tried, as it can be stored."""
+    name = (credentials or request.POST).get("username") or ""
+    return name.replace("\0", "")[: User._meta.get_field("username").max_length]
+
+
+class Attempts(AxesDatabaseHandler):  # type: ignore[misc]
+    """Axes' own, with our rules.
+
+    Attempts that are under way at the same moment all count the same failures before them: the
+    door of `pages.py` lets few in, so a limit is passed by as many at most.
+    """
+
+    def __init__(self) -> None:
+        self._told_at = -TOLD_EVERY_S
+
+    def get_failures(
+        self, request: HttpRequest, credentials: Mapping[str, Any] | None = None
+    ) -> int:
+        """As axes asks it: its limit while the name or the network rests, else 0."""
+        pause = find_pause(network_of_request(request), name_of_attempt(request, credentials))
+        request.log_in_pause = pause  # type: ignore[attr-defined]
+        return settings.AXES_FAILURE_LIMIT if pause else 0
+
+    def user_login_failed(
+        self,
+        sender: object,
+        credentials: Mapping[str, Any],
+        request: HttpRequest | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Count a failure, and tell who looks after the site of what is no mistyping."""
+        refused = getattr(request, "axes_locked_out", False)
+        super().user_login_failed(sender, credentials, request, **kwargs)
+        if request is None or refused:
+            return
+        if pause := getattr(request, "log_in_pause", None):
+            names = [] if pause.of_network else [name_of_attempt(request, credentials)]
+            log.warning(
+                "Too many wrong passwords: %s from the network %s must wait until %s.",
+                _known(names) if names else "all who log in",
+                network_of_request(request),
+                pause.until.isoformat(timespec="seconds"),
+            )
+        if time.monotonic() - self._told_at >= TOLD_EVERY_S and is_sprayed():
+            self._told_at = time.monotonic()
+            _tell_of_spraying()
+
+
+def locked_out(
+    request: HttpRequest,
+    original_response: HttpResponse | None = None,
+    credentials: Mapping[str, Any] | None = None,
+) -> HttpResponse:
+    """Says in place of a log-in page who must wait and how long, with 429 and Retry-After.
+
+    The context: `of_network` (all from there must wait) and `minutes`, rounded up.
+    """
+    pause: Pause = request.log_in_pause  # type: ignore[attr-defined]
+    seconds = max(1, math.ceil((pause.until - timezone.now()).total_seconds()))
+    context = {"of_network": pause.of_network, "minutes": math.ceil(seconds / 60)}
+    answer = render(request, "accounts/locked_out.html", context, status=429)
+    answer["Retry-After"] = str(seconds)
+    return answer
+
+
+def find_pause(network: str | None, name: str) -> Pause | None:
+    """What keeps this name from being tried from this network now."""
+    here = {"ip_address": network, "attempt_time__gt": timezone.now() - WINDOW}
+    rows = AccessAttempt.objects.filter(**here)
+    failures = [
+        Failures(*row)
+        for row in rows.values_list("username", "failures_since_start", "attempt_time")
+    ]
+    if sum(failed.times for failed in failures) < min(WHILE_SPRAYED):
+        return None
+    limits = WHILE_SPRAYED if is_sprayed() else CALM
+    got_in = AccessLog.objects.filter(**here).values("username").distinct().count()
+    return pause_of(name, failures, limits=limits, got_in=got_in)
+
+
+def is_sprayed() -> bool:
+    """Whether more pairs of a name and a network fail now than people mistype."""
+    got_in = User.objects.filter(last_login__gt=timezone.now() - WINDOW).count()
+    return is_spraying(_failing().values(*_PAIR).distinct().count(), got_in)
+
+
+def _failing() -> "QuerySet[Any]":
+    failing: QuerySet[Any] = AccessAttempt.objects.filter(attempt_time__gt=timezone.now() - WINDOW)
+    return failing
+
+
+def _tell_of_spraying() -> None:
+    pairs = set(_failing().values_list(*_PAIR))
+    names, networks = {name for name, _ in pairs}, Counter(network for _, network in pairs)
+    log.warning(
+        "Somebody tries many passwords: in %d minutes names: %d, networks: %d, most from %s. "
+        "The names: %s.",
+        WINDOW.total_seconds() // 60,
+        len(names),
+        len(networks),
+        ", ".join(f"{network} ({count})" for network, count in networks.most_common(NAMED)),
+        _known(names),
+    )
+
+
+def _known(names: Collection[str]) -> str:
+    """Those that somebody has: what nobody has may be a password in the wrong field."""
+    known = sorted(User.objects.filter(username__in=names).values_list("username", flat=True))
+    others = len(names) - len(known)
+    told = [*known[:NAMED], *(["…"] if len(known) > NAMED else [])]
+    if others:
+        told.append("a name that nobody has" if others == 1 else f"{others} that nobody has")
+    return ", ".join(told)
