@@ -22,6 +22,7 @@ from annotator_site.network import descriptors  # noqa: E402
 from annotator_site.network.bodies import Bodies  # noqa: E402
 from annotator_site.network.proxies import Proxied  # noqa: E402
 from annotator_site.pages import PROBES, Handler, Pages  # noqa: E402
+from annotator_site.response_headers import ResponseHeaders  # noqa: E402
 from annotator_site.routing import websocket_urlpatterns  # noqa: E402
 from annotator_site.security.log import tell_counts  # noqa: E402
 from annotator_site.security.refusals import NotedRefusals  # noqa: E402
@@ -55,8 +56,10 @@ async def websocket(scope: Any, receive: Any, send: Any) -> None:
     await (noted_sockets if known else no_such_socket)(scope, receive, send)
 
 
-application = Proxied(
-    ProtocolTypeRouter({"http": Bodies(http), "websocket": websocket}), spared=(*PROBES, PREFIX)
+application = ResponseHeaders(
+    Proxied(
+        ProtocolTypeRouter({"http": Bodies(http), "websocket": websocket}), spared=(*PROBES, PREFIX)
+    )
 )
 
 # Where daphne serves this, it is loaded and has built nothing yet.

@@ -1,9 +1,12 @@
 """System checks of an installation: promises that rest on somebody else's configuration."""
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
@@ -58,3 +61,45 @@ def check_privileges(
                     )
                 )
     return warnings
+
+
+@register(Tags.database)
+def check_ways_to_other_machines(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """Warns of a database or a storage over a network where somebody could listen or step in."""
+    warnings: list[CheckMessage] = []
+    for alias in databases or ():
+        given = connections[alias].settings_dict
+        mode = given["OPTIONS"].get("sslmode", "prefer")
+        if not _is_here(given["HOST"]) and mode != "verify-full":
+            warnings.append(
+                checks.Warning(
+                    f"The database on {given['HOST']} is asked with sslmode={mode}: on the way to "
+                    "it somebody could pass for it.",
+                    hint="Add ?sslmode=verify-full&sslrootcert=/path/of/its/ca.pem to "
+                    "DATABASE_URL, or put an encrypted network between and silence this.",
+                    id="nowait.W002",
+                )
+            )
+    endpoint = settings.STORAGES["default"].get("OPTIONS", {}).get("endpoint_url") or ""
+    parts = urlsplit(endpoint)
+    if databases and parts.scheme == "http" and not _is_here(parts.hostname or ""):
+        warnings.append(
+            checks.Warning(
+                f"Images and weights go to {endpoint} without TLS.",
+                hint="Give STORAGE_URL an endpoint that begins with https://.",
+                id="nowait.W003",
+            )
+        )
+    return warnings
+
+
+def _is_here(host: str) -> bool:
+    """Whether this machine itself is meant: by a socket, a name or an address."""
+    if not host or host.startswith("/") or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

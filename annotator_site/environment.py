@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 EXAMPLE_DATABASE_URL = "postgresql://user:password@host:5432/nowait"
 EXAMPLE_STORAGE_URL = "s3://bucket/prefix?region=eu-central-1&endpoint=https://s3.example.org"
+_CONTACT: Final = re.compile(r"(mailto:[^\s@]+@|https://|tel:)[!-~]+")
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION: Final = re.compile(r"[a-z0-9-]+")
 _ENDPOINT: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?/?")
@@ -51,6 +52,20 @@ def flag(env: Mapping[str, str], name: str, *, default: bool) -> bool:
 def names(env: Mapping[str, str], name: str) -> list[str]:
     """The comma-separated values of a variable, without blanks; [] when unset."""
     return [part.strip() for part in env.get(name, "").split(",") if part.strip()]
+
+
+def contact(env: Mapping[str, str], name: str) -> str:
+    """An address by which people can be reached (mailto:, https: or tel:); "" when unset.
+
+    Raises ImproperlyConfigured for anything else, before it is published.
+    """
+    value = env.get(name, "").strip()
+    if value and not _CONTACT.fullmatch(value):
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is no address: write it like mailto:security@example.org or "
+            "https://example.org/security."
+        )
+    return value
 
 
 def role(env: Mapping[str, str], argv: Sequence[str]) -> str:

@@ -8,23 +8,24 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from annotator_site.background import background
+from annotator_site.background import Health, background
 
 
 def healthz(_request: HttpRequest) -> HttpResponse:
     """The process answers."""
-    return HttpResponse("ok\n", content_type="text/plain")
+    return HttpResponse("ok\n", content_type="text/plain; charset=utf-8")
 
 
 def readyz(_request: HttpRequest) -> HttpResponse:
     """The database answers, its tables are those of this version, and what must run does.
 
-    JSON: `ready`, `problems` (sentences), and `tasks`, those that ever failed.
+    JSON: `ready`, `problems` (sentences), and `tasks`, those that ever failed. Strangers may read
+    it, so it names no campaign; the log does.
     """
     tasks = [health for health in background.report() if health.failures]
     problems = _problems_of_the_database()
     problems += [
-        f"the task “{health.name}” failed with {health.last_error} and is started again"
+        f"the task “{_kind(health)}” failed with {health.last_error} and is started again"
         for health in tasks
         if health.is_down and health.essential
     ]
@@ -33,7 +34,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
         "problems": problems,
         "tasks": [
             {
-                "name": health.name,
+                "name": _kind(health),
                 "essential": health.essential,
                 "down": health.is_down,
                 "failures": health.failures,
@@ -43,6 +44,11 @@ def readyz(_request: HttpRequest) -> HttpResponse:
         ],
     }
     return JsonResponse(answer, status=503 if problems else 200)
+
+
+def _kind(health: Health) -> str:
+    """A task's name without the campaign that it is for."""
+    return health.name.partition(" of ")[0]
 
 
 def _problems_of_the_database() -> list[str]:

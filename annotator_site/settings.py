@@ -9,8 +9,11 @@ STORAGE_URL    s3://bucket/prefix?region=…&endpoint=… for images and weights
                AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; unset: files under var/media
 REDIS_URL      unset: not used
 HTTPS          0 or 1; unset: on exactly when ALLOWED_HOSTS is set
+HSTS_SUBDOMAINS   1 when every name below this site's is on HTTPS for good; unset: off
 BEHIND_PROXY   1 when a proxy in front ends TLS and sets X-Forwarded-Proto and X-Forwarded-For; 2 or
                more when so many are there one behind the other
+SECURITY_CONTACT  where strangers report a fault, like mailto:… or https://…, for
+               /.well-known/security.txt; unset: there is none
 NOWAIT_ROLE    which process this is, set by the command that starts it: names it in logs and in
                pg_stat_activity; `web` gets a pool of connections
 """
@@ -149,15 +152,15 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
+# Of any kinds of characters, and as long as one likes: rules about those make passwords worse.
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
         "UserAttributeSimilarityValidator",
         "MinimumLengthValidator",
         "CommonPasswordValidator",
-        "NumericPasswordValidator",
     )
-]
+] + [{"NAME": "annotator_site.accounts.passwords.SiteWordsValidator"}]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -200,19 +203,25 @@ SECURE_SSL_REDIRECT = HTTPS
 # A load balancer asks these from inside, without TLS.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.flag(os.environ, "HSTS_SUBDOMAINS", default=False)
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
+# Scripts take the token from the form.
+CSRF_COOKIE_HTTPONLY = True
 if HTTPS:
     # Browsers take cookies of these names from this very host alone, and over TLS: no neighbor on
     # the domain can plant a session of its own.
     SESSION_COOKIE_NAME = "__Host-sessionid"
     CSRF_COOKIE_NAME = "__Host-csrftoken"
+# Words for the next page, a new token among them, stay on the server.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+SECURITY_CONTACT = environment.contact(os.environ, "SECURITY_CONTACT")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 if HTTPS:
-    # This site speaks for its own name only: whether the rest of the domain is on HTTPS (W005)
-    # and may go on the browsers' lists (W021) is for the domain's owner to say.
+    # This site speaks for its own name only: whether the rest of the domain is on HTTPS (W005,
+    # HSTS_SUBDOMAINS) and may go on the browsers' lists (W021) is for the domain's owner to say.
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 elif THIS_MACHINE_ONLY:
     # No wire carries plain http to this machine itself, and browsers treat localhost as secure:
@@ -241,7 +250,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 13_000
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-LANGUAGE_COOKIE_NAME = "language"
+LANGUAGE_COOKIE_NAME = "__Host-language" if HTTPS else "language"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"

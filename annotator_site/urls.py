@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
+from annotator_site import security_contact
 from annotator_site.health import healthz, readyz
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -12,5 +13,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("language/", set_language, name="set_language"),
     path("healthz", healthz),
     path("readyz", readyz),
+    path(security_contact.PATH, security_contact.security_txt, name="security_txt"),
     path("", include("annotator_site.labeling.urls")),
 ]

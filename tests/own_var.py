@@ -15,7 +15,10 @@ VAR.chmod(0o711)  # under root PostgreSQL runs as another user, who must pass th
 
 os.environ["NOWAIT_VAR"] = str(VAR)
 os.environ["NOWAIT_ROLE"] = "test"
-for name in ("ALLOWED_HOSTS", "HTTPS", "BEHIND_PROXY", "DEBUG", "STORAGE_URL", "REDIS_URL"):
+for name in (
+    *("ALLOWED_HOSTS", "HTTPS", "HSTS_SUBDOMAINS", "BEHIND_PROXY", "SECURITY_CONTACT"),
+    *("DEBUG", "STORAGE_URL", "REDIS_URL"),
+):
     os.environ.pop(name, None)
 
 # An ordinary end of the run, like Ctrl-C, so that no server is left behind.

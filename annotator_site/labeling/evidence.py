@@ -13,7 +13,7 @@ from typing import Final
 
 from django.conf import settings
 
-_SIGNATURE_BYTES: Final = 15
+_SIGNATURE_BYTES: Final = 18
 _MAX_DIGITS: Final = 19
 
 

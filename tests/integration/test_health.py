@@ -22,12 +22,17 @@ def test_a_site_whose_essential_task_is_down_is_not_ready(
 ) -> None:
     tasks = [Health("disk", essential=True, failures=3, last_error="ValueError")]
     tasks += [Health("news", essential=False, failures=1, last_error="KeyError")]
-    tasks += [Health("desk", essential=True, began=0.0)]
+    tasks += [Health("desk of secret-pets", essential=True, failures=1, last_error="OSError")]
+    tasks += [Health("leases of secret-pets", essential=True, began=0.0)]
     monkeypatch.setattr(background, "report", lambda: tasks)
     answer = client.get("/readyz")
     assert answer.status_code == 503
     told = answer.json()
-    assert told["problems"] == ["the task “disk” failed with ValueError and is started again"]
+    assert "secret-pets" not in answer.content.decode()
+    assert told["problems"] == [
+        "the task “disk” failed with ValueError and is started again",
+        "the task “desk” failed with OSError and is started again",
+    ]
     assert told["tasks"] == [
         {
             "name": "disk",
@@ -37,8 +42,9 @@ def test_a_site_whose_essential_task_is_down_is_not_ready(
             "last_error": "ValueError",
         },
         {"name": "news", "essential": False, "down": True, "failures": 1, "last_error": "KeyError"},
+        {"name": "desk", "essential": True, "down": True, "failures": 1, "last_error": "OSError"},
     ]
-    tasks[0].began = 0.0  # long ago
+    tasks[0].began = tasks[2].began = 0.0  # long ago
     assert client.get("/readyz").status_code == 200, "one that is not essential keeps nobody away"
 
 

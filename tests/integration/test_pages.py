@@ -48,6 +48,7 @@ PAGES: dict[str, tuple[int | str, ...]] = {
     "/language/": ("/", "/", "/", "/"),
     "/healthz": (200, 200, 200, 200),
     "/readyz": (200, 200, 200, 200),
+    "/.well-known/security.txt": (404, 404, 404, 404),
     "/nowhere": (404, 404, 404, 404),
     "/media/images/1.png": (404, 404, 404, 404),
 }

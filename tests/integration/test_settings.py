@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections
 from django.test import Client
+from pytest_django import Settings
 
 from annotator_site import environment
-from annotator_site.checks import check_privileges
+from annotator_site.checks import check_privileges, check_ways_to_other_machines
 from annotator_site.log_lines import LineFormatter
 from annotator_site.postgres_cluster import SUPERUSER
 
@@ -64,6 +66,7 @@ def test_plain_http_over_a_network_is_not_passed_over_in_silence(tmp_path: Path)
         ({"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/x"}, "Connection refused"),
         ({"DATABASE_URL": "mysql://u:secret@host/x"}, "is not PostgreSQL"),
         ({"DEBUG": "perhaps"}, "neither on nor off"),
+        ({"SECURITY_CONTACT": "security@example.org"}, "mailto:security@example.org"),
         ({"ALLOWED_HOSTS": "label.example.org/labels"}, "does not work below a path"),
         ({"NOWAIT_VAR": "/proc/nowhere"}, "make its parent writable"),
     ],
@@ -158,6 +161,30 @@ def test_a_site_that_connects_as_a_superuser_is_warned_of() -> None:
     assert "superuser postgres" in warning.msg
 
 
+HERE = ["", "/run/postgresql", "localhost", "127.0.0.1", "::1"]
+ELSEWHERE = ["db.example.org", "10.1.2.3", "2001:db8::1"]
+
+
+@pytest.mark.parametrize("endpoint", ["", "https://s3.example.org", "http://s3.example.org"])
+def test_a_way_to_another_machine_that_is_open_is_warned_of(
+    endpoint: str, settings: Settings
+) -> None:
+    settings.STORAGES = {"default": {"OPTIONS": {"endpoint_url": endpoint or None}}}
+    modes = (None, "disable", "require", "verify-ca", "verify-full")
+    for host, mode in product([*HERE, *ELSEWHERE], modes):
+        other = connection.copy()
+        options = {**other.settings_dict["OPTIONS"], **({"sslmode": mode} if mode else {})}
+        other.settings_dict.update(HOST=host, OPTIONS=options)
+        connections["other"] = other
+        try:
+            warned = check_ways_to_other_machines(None, ["other"])
+        finally:
+            del connections["other"]
+        expected = ["nowait.W002"] if host in ELSEWHERE and mode != "verify-full" else []
+        expected += ["nowait.W003"] if endpoint.startswith("http:") else []
+        assert [each.id for each in warned] == expected, (host, mode)
+
+
 @pytest.mark.django_db
 def test_pages_run_no_inline_scripts_except_the_admin(client: Client) -> None:
     page = client.get("/accounts/login/").headers["Content-Security-Policy"]
@@ -181,23 +208,35 @@ def test_a_log_record_is_one_line_whatever_a_visitor_sends() -> None:
 
 COOKIES = """
 from django.conf import settings
-print(settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, settings.SECURE_HSTS_SECONDS)
-for kind in ("SESSION", "CSRF"):
-    print(*(getattr(settings, f"{kind}_COOKIE_{what}") for what in ("SECURE", "PATH", "DOMAIN")))
+print(settings.SECURE_HSTS_SECONDS, settings.SECURE_HSTS_INCLUDE_SUBDOMAINS)
+for kind in ("SESSION", "CSRF", "LANGUAGE"):
+    what = ("NAME", "SECURE", "PATH", "DOMAIN", "HTTPONLY", "SAMESITE")
+    print(*(getattr(settings, f"{kind}_COOKIE_{each}") for each in what))
+print(settings.MESSAGE_STORAGE.rpartition(".")[2])  # never a cookie
 """
+
+
+def cookies(prefix: str, secure: bool) -> str:
+    names = ("sessionid", "csrftoken", "language")
+    lines = [f"{prefix}{name} {secure} / None True Lax\n" for name in names]
+    return "".join([*lines, "SessionStorage\n"])
 
 
 @pytest.mark.parametrize(
     ("env", "said"),
     [
-        ({}, "sessionid csrftoken 0\nFalse / None\nFalse / None\n"),
+        ({}, "0 False\n" + cookies("", False)),
         (
             {"ALLOWED_HOSTS": "label.example.org"},
-            "__Host-sessionid __Host-csrftoken 31536000\nTrue / None\nTrue / None\n",
+            "31536000 False\n" + cookies("__Host-", True),
+        ),
+        (
+            {"ALLOWED_HOSTS": "label.example.org", "HSTS_SUBDOMAINS": "1"},
+            "31536000 True\n" + cookies("__Host-", True),
         ),
         (
             {"ALLOWED_HOSTS": "label.example.org", "HTTPS": "0"},
-            "sessionid csrftoken 0\nFalse / None\nFalse / None\n",
+            "0 False\n" + cookies("", False),
         ),
     ],
 )

@@ -16,7 +16,7 @@ from annotator_site.network.proxies import Proxied  # noqa: E402
 async def telling(scope: Any, receive: Any, send: Any) -> None:
     """What the site sees is told; everything else is the site's."""
     if scope["path"] != "/who":
-        await site.inner(scope, receive, send)
+        await site.inner.inner(scope, receive, send)
         return
     who = scope["client"][0].encode()
     if scope["type"] == "http":
@@ -30,4 +30,4 @@ async def telling(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.close"})
 
 
-application = Proxied(telling, site.spared)
+application = Proxied(telling, site.inner.spared)

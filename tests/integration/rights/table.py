@@ -42,6 +42,8 @@ EVERYBODY: Final[dict[str, Row]] = {
     "set_language": (ALL, ALL),
     "healthz": (ALL, ALL),
     "readyz": (ALL, ALL),
+    # There is one only where the installation names a contact.
+    "security_txt": ("nnn nnn nnn", NO_METHOD),
 }
 
 ADMINISTRATION: Final[dict[str, Row]] = {
