@@ -20,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 EXAMPLE_DATABASE_URL = "postgresql://user:password@host:5432/nowait"
 EXAMPLE_STORAGE_URL = "s3://bucket/prefix?region=eu-central-1&endpoint=https://s3.example.org"
 _CONTACT: Final = re.compile(r"(mailto:[^\s@]+@|https://|tel:)[!-~]+")
+_MOST: Final = 100_000
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION: Final = re.compile(r"[a-z0-9-]+")
 _ENDPOINT: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?/?")
@@ -47,6 +48,16 @@ def flag(env: Mapping[str, str], name: str, *, default: bool) -> bool:
     if value in {"0", "false", "no", "off"}:
         return False
     raise ImproperlyConfigured(f"{name}={value!r} is neither on nor off: set it to 1 or 0.")
+
+
+def count(env: Mapping[str, str], name: str, *, default: int) -> int:
+    """A whole number from 1 on; `default` when unset or empty. Raises ImproperlyConfigured."""
+    value = env.get(name, "").strip()
+    if not value:
+        return default
+    if value.isascii() and value.isdigit() and 1 <= int(value) <= _MOST:
+        return int(value)
+    raise ImproperlyConfigured(f"{name}={value!r} is no number from 1 to {_MOST:,}: set it to one.")
 
 
 def names(env: Mapping[str, str], name: str) -> list[str]:

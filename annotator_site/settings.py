@@ -10,6 +10,10 @@ STORAGE_URL    s3://bucket/prefix?region=…&endpoint=… for images and weights
 REDIS_URL      unset: not used
 HTTPS          0 or 1; unset: on exactly when ALLOWED_HOSTS is set
 HSTS_SUBDOMAINS   1 when every name below this site's is on HTTPS for good; unset: off
+STAFF_SECOND_FACTOR  1: staff need a second factor for the administration; unset: whoever wants to
+               sets one up
+STAFF_IDLE_MINUTES   after so long without a request sessions of staff end; unset: 60
+STAFF_SESSION_HOURS  so long after their log-in they end in any case; unset: 12
 BEHIND_PROXY   1 when a proxy in front ends TLS and sets X-Forwarded-Proto and X-Forwarded-For; 2 or
                more when so many are there one behind the other
 SECURITY_CONTACT  where strangers report a fault, like mailto:… or https://…, for
@@ -20,15 +24,15 @@ NOWAIT_ROLE    which process this is, set by the command that starts it: names i
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
 
 from annotator_site import environment, object_addresses
 from annotator_site.accounts import pauses
+from annotator_site.admin_look import UNFOLD as UNFOLD
 from annotator_site.network import reach
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -46,6 +50,11 @@ ROOT_URLCONF = "annotator_site.urls"
 ASGI_APPLICATION = "annotator_site.asgi.application"
 
 INSTALLED_APPS = [
+    # Before ours, which takes its tables out of the administration.
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "al_engine.apps.AlEngineConfig",
     "al_engine.pools.apps.PoolsConfig",
     "annotator_site.apps.AnnotatorSiteConfig",
@@ -83,6 +92,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "annotator_site.accounts.staff_door.StaffDoorMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "annotator_site.content_security.ContentSecurityMiddleware",
     # Last, as its documentation asks: it turns a refused login into the lockout page.
@@ -143,6 +154,14 @@ STORAGES = {
 
 IMAGE_ORIGINS = object_addresses.origins(STORAGES["default"])
 
+# Seldom asked, and by all web processes: wrong codes are counted in it, and right ones used up.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "accounts_attempt",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 CHANNEL_LAYERS = {"default": environment.channel_layer(os.environ.get("REDIS_URL"))}
 
 # --- people --------------------------------------------------------------------------------------
@@ -164,6 +183,21 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
+
+# Accounts are made by staff and no mail is sent: of allauth there are the second factor, the list
+# of sessions and the change of one's password.
+ACCOUNT_ADAPTER = "annotator_site.accounts.log_in.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa")
+MFA_ADAPTER = "annotator_site.accounts.second_factor.SecondFactorAdapter"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+# Clocks of phones differ: one code before and one after, each taken once.
+MFA_TOTP_TOLERANCE = 1
+STAFF_SECOND_FACTOR = environment.flag(os.environ, "STAFF_SECOND_FACTOR", default=False)
+STAFF_IDLE = timedelta(minutes=environment.count(os.environ, "STAFF_IDLE_MINUTES", default=60))
+STAFF_SESSION_AGE = timedelta(
+    hours=environment.count(os.environ, "STAFF_SESSION_HOURS", default=12)
+)
 
 PASSWORD_HASHERS = ["annotator_site.accounts.hashing.Hasher"]
 
@@ -257,30 +291,6 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_SECURE = HTTPS
 TIME_ZONE = "UTC"
 USE_TZ = True
-
-UNFOLD: dict[str, Any] = {
-    "SITE_TITLE": "Nowait",
-    "SITE_HEADER": "Nowait",
-    "SITE_URL": "/",
-    "SITE_ICON": lambda request: static("favicon.svg"),
-    "SITE_FAVICONS": [{"rel": "icon", "href": lambda request: static("favicon.svg")}],
-    "STYLES": [lambda request: static("monitor/admin.css")],
-    "SHOW_BACK_BUTTON": True,
-    "SIDEBAR": {"navigation": "annotator_site.campaigns.admin_sidebar.navigation"},
-    # The greys and the accent of static/css/tokens.css.
-    "COLORS": {
-        "base": {
-            "50": "#fafafa", "100": "#f4f4f4", "200": "#e4e4e4", "300": "#d0d0d0",
-            "400": "#adadad", "500": "#6b6b6b", "600": "#565656", "700": "#404040",
-            "800": "#2a2a2a", "900": "#1c1c1c", "950": "#0b0b0b",
-        },
-        "primary": {
-            "50": "#eef1fd", "100": "#e0e6fc", "200": "#c5cffa", "300": "#9fb2ff",
-            "400": "#8296f4", "500": "#6f86ee", "600": "#2b49c9", "700": "#243da8",
-            "800": "#1f3386", "900": "#1b2c6c", "950": "#121c45",
-        },
-    },
-}  # fmt: skip
 
 LOGGING = {
     "version": 1,

@@ -5,7 +5,12 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
 from annotator_site import security_contact
+from annotator_site.accounts.log_in import admin_log_in, admin_password_change
 from annotator_site.health import healthz, readyz
+
+# One way in, and one page to change one's password on: the administration's would go around them.
+admin.site.login = admin_log_in  # type: ignore[method-assign, assignment]
+admin.site.password_change = admin_password_change  # type: ignore[method-assign, assignment]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),

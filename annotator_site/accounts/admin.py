@@ -1,7 +1,10 @@
 """People, groups and tokens in the admin."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
@@ -12,8 +15,11 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from al_engine.pools.models import Annotator
 from annotator_site.accounts.campaign_rights import WithinCampaigns, actor
-from annotator_site.accounts.models import Token, User, new_token_text, token_digest
+from annotator_site.accounts.forms import TokenForm
+from annotator_site.accounts.models import Scope, Token, User, new_token_text, token_digest
 from annotator_site.accounts.power import groups_within, is_among, people_within, permissions_of
+from annotator_site.accounts.second_factor import remove_second_factor
+from annotator_site.accounts.tokens import expiry
 
 if TYPE_CHECKING:
     SiteModelAdmin = admin.ModelAdmin[Any]
@@ -79,6 +85,19 @@ class PersonAdmin(WithinReach, PlainUserAdmin, SiteModelAdmin):
     list_fullwidth = True
     show_full_result_count = False
     inlines = [MembershipInline]
+    actions = ["take_second_factor"]
+
+    @admin.action(description="Take away the second factor", permissions=["change"])
+    def take_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """For who has lost their phone and their recovery codes."""
+        within = self.within(actor(request))
+        taken = [
+            user.get_username()
+            for user in queryset.filter(pk__in=within.values("pk"))
+            if remove_second_factor(user)
+        ]
+        words = f"No second factor any more: {', '.join(taken)}." if taken else "None was taken."
+        messages.info(request, words)
 
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[Any]:
         return list(self.inlines) if obj else []
@@ -92,7 +111,8 @@ class PersonAdmin(WithinReach, PlainUserAdmin, SiteModelAdmin):
         return fields if actor(request).is_superuser else [*fields, "is_superuser"]
 
 
-admin.site.unregister(Group)
+# People look after these on their own page; the administration would show the secrets.
+admin.site.unregister([Authenticator, EmailAddress, Group, UserSession])
 
 
 @admin.register(Group)
@@ -108,14 +128,18 @@ class StaffGroupAdmin(WithinReach, GroupAdmin, SiteModelAdmin):
 class TokenAdmin(SiteModelAdmin):
     """The log-ins of programs. A token is shown once, when it is made; deleting it ends it."""
 
-    list_display = ["user", "created_at", "fingerprint"]
+    form = TokenForm
+    list_display = ["user", "name", "used_for", "expires_at", "created_at", "fingerprint"]
     list_select_related = ["user"]
     list_fullwidth = True
     show_full_result_count = False
     search_fields = ["user__username"]
     search_help_text = "User name"
     autocomplete_fields = ["user"]
-    fields = ["user"]
+    fields = ["user", "name", "scopes", "lifetime"]
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return ["user", "name", "used_for", "expires_at"] if obj else self.fields
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -138,12 +162,18 @@ class TokenAdmin(SiteModelAdmin):
     ) -> None:
         text = new_token_text()
         obj.digest = token_digest(text)
+        obj.scopes = form.cleaned_data["scopes"]
+        obj.expires_at = expiry(cast("TokenForm", form).days)
         super().save_model(request, obj, form, change)
         messages.warning(
             request,
             f"The token of {obj.user}: {text} – copy it now, it cannot be shown again. Programs "
             f"send the header “Authorization: Token {text[:4]}…”.",
         )
+
+    @admin.display(description="for")
+    def used_for(self, token: Token) -> str:
+        return ", ".join(str(Scope(scope).label) for scope in token.scopes)
 
     @admin.display(description="beginning of its hash")
     def fingerprint(self, token: Token) -> str:

@@ -10,13 +10,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import md5
+from itertools import count
 from typing import Any, Final
 
 import psycopg
+from django.conf import settings
 
 from al_engine.pools import signals
 from al_engine.pools.query import Connection
 from al_engine.pools.sql import integers
+from annotator_site.accounts.models import Scope
+from annotator_site.accounts.staff_sessions import (
+    NOTE_USE,
+    SEEN_STEP,
+    staff_limits,
+    staff_session_holds,
+)
 from annotator_site.background import background
 
 log = logging.getLogger(__name__)
@@ -25,15 +34,17 @@ TICK_SECONDS: Final = 1.0
 NOT_LOGGED_IN: Final = 4401
 NOT_ALLOWED: Final = 4403
 
+_NOTE_TICKS: Final = round(SEEN_STEP.total_seconds() / TICK_SECONDS)
 _OPTIONS: Final = (
     "-c synchronous_commit=off -c statement_timeout=5s"
     # A few rows by index for each connection, however many sessions have piled up.
     " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
 )
 
-# A session holds as long as its row, and for one password. Whoever watches may see the campaign in
-# the administration (campaign_rights.py). For 10,000 connections it takes 60 ms.
-_LOST: Final = """
+# A session holds as long as its row, for one password, and of staff while it is used; a token until
+# it expires, for what it is for. Whoever watches may see the campaign in the administration
+# (campaign_rights.py). For 10,000 connections it takes 60 ms.
+_LOST: Final = f"""
 SELECT given.place - 1, u.id IS NOT NULL AND (s.session_key IS NOT NULL OR t.id IS NOT NULL)
 FROM unnest(%(users)s::bigint[], %(sessions)s::text[], %(passwords)s::text[], %(tokens)s::text[],
             %(annotators)s::bigint[], %(campaigns)s::bigint[], %(pictures)s::boolean[])
@@ -42,7 +53,9 @@ FROM unnest(%(users)s::bigint[], %(sessions)s::text[], %(passwords)s::text[], %(
 LEFT JOIN accounts_user u ON u.id = given.user_id AND u.is_active
 LEFT JOIN django_session s ON s.session_key = given.session AND s.expire_date > clock_timestamp()
     AND given.password = md5(u.password)
+    AND CASE WHEN u.is_staff THEN {staff_session_holds("given.session")} ELSE true END
 LEFT JOIN accounts_token t ON t.digest = given.token AND t.user_id = u.id
+    AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())
 LEFT JOIN pools_annotator a ON a.id = given.annotator_id AND a.user_id = u.id AND a.active
 LEFT JOIN LATERAL (
     SELECT bool_or(p.codename IN ('view_campaign', 'change_campaign')) AS campaigns,
@@ -58,13 +71,18 @@ LEFT JOIN LATERAL (
                       JOIN auth_group_permissions granted USING (group_id)
                       WHERE member.user_id = u.id AND granted.permission_id = p.id))) held ON true
 WHERE u.id IS NULL OR (s.session_key IS NULL AND t.id IS NULL) OR NOT CASE
-    WHEN given.annotator_id IS NOT NULL THEN a.id IS NOT NULL
+    WHEN given.annotator_id IS NOT NULL
+    THEN a.id IS NOT NULL AND (t.id IS NULL OR '{Scope.LABEL.value}' = ANY(t.scopes))
+    WHEN t.id IS NOT NULL AND '{Scope.WATCH.value}' <> ALL(t.scopes) THEN false
+    -- A program has no second factor: who made its token had.
+    WHEN %(second_factor)s AND t.id IS NULL AND NOT EXISTS (
+        SELECT 1 FROM mfa_authenticator f WHERE f.user_id = u.id AND f.type = 'totp') THEN false
     ELSE u.is_staff AND (u.is_superuser OR
         (coalesce(held.campaigns, false) AND (coalesce(held.images, false) OR NOT given.pictures)
          AND (held.everywhere OR EXISTS (
              SELECT 1 FROM pools_campaign_owners owner
              WHERE owner.campaign_id = given.campaign_id AND owner.user_id = u.id)))) END
-"""
+"""  # noqa: S608 - written here
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +91,15 @@ class Pass:
 
     Either a session's key, with the MD5 of the stored password that it is for, or the hash of a
     token; and a part in a campaign, or the campaign that somebody may watch, with its pictures or
-    without.
+    without. Sessions of staff end where they are not used.
     """
 
     user_id: int
     session: str | None
     password: str | None
     token: str | None
-    annotator_id: int | None = None
+    annotator_id: int | None
+    staff: bool
     campaign_id: int | None = None
     pictures: bool = False
 
@@ -98,7 +117,7 @@ def pass_of(
         session = scope["session"].session_key
         # Only whether it is still the same is asked.
         password = md5(user.password.encode(), usedforsecurity=False).hexdigest()
-    return Pass(user.pk, session, password, token, annotator_id, campaign_id)
+    return Pass(user.pk, session, password, token, annotator_id, user.is_staff, campaign_id)
 
 
 class Guard:
@@ -133,10 +152,12 @@ class Guard:
 
     async def _run(self) -> None:
         """Ask for ever; while the database is away nobody is sent away."""
-        while True:
+        for tick in count(1):
             await asyncio.sleep(TICK_SECONDS)
             try:
                 await self._ask()
+                if tick % _NOTE_TICKS == 0:
+                    await self._note_use()
             except (psycopg.Error, OSError) as error:
                 log.warning("Log-ins are not checked now: %s", " ".join(str(error).split()))
 
@@ -151,14 +172,23 @@ class Guard:
             if self._open.pop(number, None) is not None:
                 close(code)
 
-    async def _lost(self, passes: list[Pass]) -> dict[int, int]:
-        """Which of these passes do not hold, by their place, and the close code of each."""
+    async def _note_use(self) -> None:
+        """Staff who label or watch are there, though they ask for no page."""
+        held = {each.session for each, _ in self._open.values() if each.staff and each.session}
+        if held:
+            await (await self._connection()).execute(NOTE_USE, [list(held)])
+
+    async def _connection(self) -> Connection:
         async with self._connecting:
             if self._conn is None or self._conn.closed:
                 self._conn = await psycopg.AsyncConnection.connect(
                     **signals.connection_info(_OPTIONS), autocommit=True
                 )
-        cursor = await self._conn.execute(
+        return self._conn
+
+    async def _lost(self, passes: list[Pass]) -> dict[int, int]:
+        """Which of these passes do not hold, by their place, and the close code of each."""
+        cursor = await (await self._connection()).execute(
             _LOST,
             {
                 "users": integers([each.user_id for each in passes]),
@@ -168,6 +198,8 @@ class Guard:
                 "annotators": integers([each.annotator_id for each in passes]),
                 "campaigns": integers([each.campaign_id for each in passes]),
                 "pictures": _texts(["t" if each.pictures else "f" for each in passes]),
+                "second_factor": settings.STAFF_SECOND_FACTOR,
+                **staff_limits(),
             },
         )
         rows = await cursor.fetchall()

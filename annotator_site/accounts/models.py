@@ -2,22 +2,53 @@
 
 import hashlib
 import secrets
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+TOKEN_DAYS: Final = 90
+"""How long a token is good for unless somebody says otherwise."""
 
 
 class User(AbstractUser):
     """A person, or a program that stands for one."""
 
 
+class Scope(models.TextChoices):
+    """What a token may be used for; never for more than its person may do."""
+
+    LABEL = "label", _("Label images")
+    WATCH = "watch", _("Watch the live page of campaigns")
+
+
+def every_scope() -> list[str]:
+    """All that a token can be for."""
+    return list(Scope.values)
+
+
+def usual_expiry() -> datetime:
+    """When a token ends of which nobody says how long it is for."""
+    return timezone.now() + timedelta(days=TOKEN_DAYS)
+
+
 class Token(models.Model):
     """A program's log-in (`Authorization: Token …`). Only its hash is kept."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    name = models.CharField(
+        max_length=100, blank=True, help_text="Which program this is for, so that it can be told."
+    )
     digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=16, choices=Scope), default=every_scope)
+    # Null: never, which somebody has to say.
+    expires_at = models.DateTimeField("expires", null=True, blank=True, default=usual_expiry)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

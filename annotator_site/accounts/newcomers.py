@@ -5,6 +5,7 @@ rest of an arrival. Who comes at the same time is looked up in one statement.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from annotator_site.accounts.models import User
+from annotator_site.accounts.staff_sessions import staff_limits, staff_session_holds
 from annotator_site.pooled import read
 from annotator_site.together import Together
 
@@ -25,17 +27,27 @@ Pool = AsyncConnectionPool[Connection]
 _USER: Final = ("id", "password", "is_superuser", "username", "is_staff", "is_active")
 _COLUMNS: Final = ", ".join(f"person.{name}" for name in _USER)
 _OF_TOKENS: Final = f"""
-    SELECT token.digest, {_COLUMNS}
+    SELECT token.digest, token.scopes, {_COLUMNS}
     FROM accounts_token token JOIN accounts_user person ON person.id = token.user_id
-    WHERE token.digest = ANY(%s) AND person.is_active
+    WHERE token.digest = ANY(%(values)s) AND person.is_active
+      AND (token.expires_at IS NULL OR token.expires_at > now())
 """  # noqa: S608 - names of columns
-_SESSIONS: Final = """
-    SELECT session_key, session_data FROM django_session
-    WHERE session_key = ANY(%s) AND expire_date > now()
-"""
+_SESSIONS: Final = f"""
+    SELECT s.session_key, s.session_data, {staff_session_holds("s.session_key")}
+    FROM django_session s WHERE s.session_key = ANY(%(values)s) AND s.expire_date > now()
+"""  # noqa: S608 - written above
 _USERS: Final = f"""
-    SELECT {_COLUMNS} FROM accounts_user person WHERE person.id = ANY(%s) AND person.is_active
+    SELECT {_COLUMNS} FROM accounts_user person
+    WHERE person.id = ANY(%(values)s) AND person.is_active
 """  # noqa: S608 - names of columns
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose token it is, and what it is for (`Scope`)."""
+
+    user: User
+    scopes: frozenset[str]
 
 
 class Newcomers:
@@ -43,11 +55,11 @@ class Newcomers:
 
     def __init__(self, pool: Callable[[], Awaitable[Pool]]) -> None:
         self._pool = pool
-        self._tokens: Together[str, User] = Together(self._read_tokens)
+        self._tokens: Together[str, Holder] = Together(self._read_tokens)
         self._sessions: Together[str, User] = Together(self._read_sessions)
 
-    async def of_token(self, digest: str) -> User | None:
-        """Whose token has this hash, or None where it is nobody's or the person was deactivated.
+    async def of_token(self, digest: str) -> Holder | None:
+        """Whose token has this hash; None: nobody's, it has expired, or they were deactivated.
 
         Raises psycopg.Error and PoolTimeout while the database is away.
         """
@@ -60,17 +72,17 @@ class Newcomers:
             return None
         return await self._sessions.get(key)
 
-    async def _read_tokens(self, digests: Sequence[str]) -> Mapping[str, User]:
+    async def _read_tokens(self, digests: Sequence[str]) -> Mapping[str, Holder]:
         return {
-            digest: _user(columns)
-            for digest, *columns in await self._rows(_OF_TOKENS, list(digests))
+            digest: Holder(_user(columns), frozenset(scopes))
+            for digest, scopes, *columns in await self._rows(_OF_TOKENS, list(digests))
         }
 
     async def _read_sessions(self, keys: Sequence[str]) -> Mapping[str, User]:
         store = SessionStore()
-        sessions = {
-            key: store.decode(data) for key, data in await self._rows(_SESSIONS, list(keys))
-        }
+        rows = await self._rows(_SESSIONS, list(keys))
+        sessions = {key: store.decode(data) for key, data, _ in rows}
+        for_staff = {key for key, _, holds in rows if holds}
         ids = {key: int(said[SESSION_KEY]) for key, said in sessions.items() if _says_who(said)}
         users = {
             user.pk: user for user in map(_user, await self._rows(_USERS, list(set(ids.values()))))
@@ -78,12 +90,15 @@ class Newcomers:
         return {
             key: users[user_id]
             for key, user_id in ids.items()
-            if user_id in users and _password_is_that_of(sessions[key], users[user_id])
+            if user_id in users
+            and _password_is_that_of(sessions[key], users[user_id])
+            and (key in for_staff or not users[user_id].is_staff)
         }
 
     async def _rows(self, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
         async def from_database(conn: Connection) -> list[tuple[Any, ...]]:
-            return await (await conn.execute(statement, [values])).fetchall()
+            parameters = {"values": values, **staff_limits()}
+            return await (await conn.execute(statement, parameters)).fetchall()
 
         return await read(await self._pool(), from_database)
 

@@ -1,10 +1,42 @@
 """Making the tokens by which programs log in; `newcomers.py` looks them up."""
 
-from annotator_site.accounts.models import Token, User, new_token_text, token_digest
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from annotator_site.accounts.models import (
+    TOKEN_DAYS,
+    Token,
+    User,
+    every_scope,
+    new_token_text,
+    token_digest,
+)
 
 
-def create_token(*, user: User) -> str:
-    """Make a token for `user` and return it; it cannot be shown a second time."""
+def create_token(
+    *,
+    user: User,
+    name: str = "",
+    scopes: Sequence[str] | None = None,
+    days: int | None = TOKEN_DAYS,
+) -> str:
+    """Make a token for `user` and return it; it cannot be shown a second time.
+
+    It is good for these scopes (None: all) and so many days (None: it never ends).
+    """
     token = new_token_text()
-    Token.objects.create(user=user, digest=token_digest(token))
+    Token.objects.create(
+        user=user,
+        name=name,
+        digest=token_digest(token),
+        scopes=every_scope() if scopes is None else list(scopes),
+        expires_at=expiry(days),
+    )
     return token
+
+
+def expiry(days: int | None) -> datetime | None:
+    """When a token ends that is made now for so many days; None: never."""
+    return None if days is None else timezone.now() + timedelta(days=days)

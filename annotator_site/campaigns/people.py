@@ -7,7 +7,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 
 from al_engine.pools import campaigns
-from annotator_site.accounts.models import User
+from annotator_site.accounts.models import TOKEN_DAYS, User
 from annotator_site.accounts.tokens import create_token
 
 
@@ -21,11 +21,12 @@ class NewAnnotator:
 
 @transaction.atomic
 def create_annotators(
-    *, campaign_id: int, count: int, prefix: str = "annotator"
+    *, campaign_id: int, count: int, prefix: str = "annotator", days: int | None = TOKEN_DAYS
 ) -> list[NewAnnotator]:
     """Make users `prefix`-1, -2, … (going on from the last), annotators of a campaign.
 
-    They log in by token alone: they have no password until somebody gives them one.
+    They log in by token alone, for so many days (None: for ever): they have no password until
+    somebody gives them one.
     """
     with connection.cursor() as cursor:
         # One at a time, so that no two runs take the same number.
@@ -40,7 +41,7 @@ def create_annotators(
     for number in range(last + 1, last + count + 1):
         user = User.objects.create(username=f"{prefix}-{number}", password=make_password(None))
         campaigns.join(campaign_id=campaign_id, user_id=user.pk)
-        made.append(NewAnnotator(user.username, create_token(user=user)))
+        made.append(NewAnnotator(user.username, create_token(user=user, days=days)))
     return made
 
 

@@ -47,7 +47,8 @@ class TokenOrSession:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Hand the connection on, once there is a place for it, with `scope["user"]` set.
 
-        Beside the user is what they are known by: `scope["session"]` or `scope["token"]`, its hash.
+        Beside the user is what they are known by: `scope["session"]`, or `scope["token"]`, its
+        hash, and `scope["token_scopes"]`, what it is for.
         """
         headers = dict(scope["headers"])
         if headers.get(b"authorization"):
@@ -79,8 +80,10 @@ class TokenOrSession:
         if header:
             kind, _, text = header.partition(" ")
             digest = token_digest(text.strip())
-            user = await self.newcomers.of_token(digest) if kind.lower() == "token" else None
-            return {"user": user, "token": digest}
+            holder = await self.newcomers.of_token(digest) if kind.lower() == "token" else None
+            if holder is None:
+                return {"user": None, "token": digest}
+            return {"user": holder.user, "token": digest, "token_scopes": holder.scopes}
         cookies = parse_cookie(headers.get(b"cookie", b"").decode("latin-1"))
         session = SessionStore(cookies.get(settings.SESSION_COOKIE_NAME))
         user = await self.newcomers.of_session(session.session_key)

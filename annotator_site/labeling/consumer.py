@@ -15,6 +15,7 @@ from django.db import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
 from annotator_site.accounts.guard import guard, pass_of
+from annotator_site.accounts.models import Scope
 from annotator_site.labeling import protocol
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.desks import Desks
@@ -44,7 +45,7 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
     await send({"type": "websocket.accept", "subprotocol": accepted})
     slug = scope["url_route"]["kwargs"]["slug"]
     try:
-        desk, refusal = await _admit(scope.get("user"), slug)
+        desk, refusal = await _admit(scope, slug)
         if desk is None:
             await _refuse(send, slug, refusal)
             return
@@ -140,9 +141,12 @@ def _send_away(desk: Desk, session: Session, code: int) -> None:
     session.close(code)
 
 
-async def _admit(user: Any, slug: str) -> tuple[Desk | None, CloseCode]:
+async def _admit(scope: Any, slug: str) -> tuple[Desk | None, CloseCode]:
+    user = scope.get("user")
     if user is None or not user.is_authenticated:
         return None, CloseCode.NOT_LOGGED_IN
+    if Scope.LABEL not in scope.get("token_scopes", {Scope.LABEL}):
+        return None, CloseCode.NOT_AN_ANNOTATOR
     return await desks.desk(slug), CloseCode.NO_SUCH_CAMPAIGN
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
+from allauth.mfa.models import Authenticator
 from axes.signals import user_locked_out
 from django.contrib.auth import signals as auth
 from django.contrib.auth.models import Group
@@ -25,7 +26,9 @@ from annotator_site.security.refusals import actor_of, asking
 WATCHED: Final[Mapping[type[Model], tuple[str, ...]]] = {
     User: ("username", "email", "is_active", "is_staff", "is_superuser", "password"),
     Group: ("name",),
-    Token: ("user_id",),
+    Token: ("user_id", "scopes", "expires_at"),
+    # A second factor; its codes are used up in other columns.
+    Authenticator: ("user_id", "type"),
 }
 """Rows whose making, deletion and change of these columns is noted."""
 SECRET: Final = frozenset({"password"})
@@ -168,6 +171,8 @@ def _name(row: Any) -> str:
             return row.get_username()
         case Token():
             return f"{row.digest[:8]} of {row.user.get_username()}"
+        case Authenticator():
+            return f"{row.type} of {row.user.get_username()}"
         case Campaign():
             return row.slug
         case Group():

@@ -265,4 +265,4 @@ def test_a_live_page_ends_with_the_log_in_and_says_so(
     log_out(page.context.new_page())
     expect(page.locator("#alert")).to_have_text("You are logged out. Reload the page to log in.")
     page.reload()
-    expect(page).to_have_title("Log in | Nowait")
+    expect(page).to_have_title("Log in · Nowait")

@@ -1,5 +1,6 @@
 """The admin: who may see and change what, and campaigns made and run in it."""
 
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
@@ -280,10 +281,14 @@ def test_a_page_of_somebody_else_cannot_pause_a_campaign() -> None:
 
 def test_a_token_is_shown_once_and_works(owner: Client) -> None:
     user = make_user()
-    answer = owner.post(reverse("admin:accounts_token_add"), {"user": user.pk}, follow=True)
+    form = {"user": user.pk, "name": "a robot", "scopes": ["label"], "lifetime": "7"}
+    answer = owner.post(reverse("admin:accounts_token_add"), form, follow=True)
     text = next(str(each) for each in answer.context["messages"] if "copy it now" in str(each))
     token = text.split(": ")[1].split(" ")[0]
-    assert Token.objects.get(digest=token_digest(token)).user == user
+    made = Token.objects.get(digest=token_digest(token))
+    assert (made.user, made.name, made.scopes) == (user, "a robot", ["label"])
+    assert made.expires_at is not None
+    assert made.expires_at - made.created_at < timedelta(days=7, minutes=1)
     again = owner.get(reverse("admin:accounts_token_changelist")).content.decode()
     assert token not in again
     assert Token.objects.get(user=user).digest[:8] in again

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -114,12 +115,29 @@ def test_annotators_get_names_of_their_own_and_tokens_that_work(campaign: Campai
     assert Token.objects.count() == 5
 
 
+@pytest.mark.parametrize(("arguments", "days"), [([], 90), (["--expires", "7"], 7)])
+def test_annotators_tokens_expire(campaign: Campaign, arguments: list[str], days: int) -> None:
+    run("create_annotators", "pets", "--count", "1", *arguments)
+    token = Token.objects.get()
+    assert token.expires_at is not None
+    assert round((token.expires_at - token.created_at) / timedelta(days=1)) == days
+
+
+def test_annotators_tokens_never_expire_where_somebody_says_so(campaign: Campaign) -> None:
+    run("create_annotators", "pets", "--count", "1", "--expires", "never")
+    assert Token.objects.get().expires_at is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["pets", "--count", "0"], "--count is 0: it must be 1 to 10,000"),
         (["pets", "--count", "10001"], "it must be 1 to 10,000"),
         (["pets", "--count", "1", "--prefix", "a b"], "cannot begin a user name"),
+        *(
+            (["pets", "--count", "1", "--expires", days], f"--expires is {days}: it must be 1 to")
+            for days in ("0", "-1", "soon", "1.5", "3651", "")
+        ),
         (["dogs", "--count", "1"], "There is no campaign “dogs”. Campaigns: pets."),
     ],
 )

@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
 import orjson
 import psycopg
 import pytest
+from allauth.usersessions.models import UserSession
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.models import Session
@@ -28,6 +30,7 @@ from al_engine.pools import campaigns, signals
 from al_engine.pools.models import Annotator, Campaign, Label
 from annotator_site.accounts.models import Token, User
 
+BACKEND: Final = "django.contrib.auth.backends.ModelBackend"
 LABEL: Final = ("label",)
 WATCH: Final = ("monitor",)
 BOTH: Final = (*LABEL, *WATCH)
@@ -104,7 +107,7 @@ class Visitor:
         self.group = Group.objects.create(name=self.user.username)
         self.group.permissions.add(permission("view_campaign"), permission("all_campaigns"))
         self.browser = Browser()
-        self.browser.force_login(self.user, "django.contrib.auth.backends.ModelBackend")
+        self.browser.force_login(self.user, BACKEND)
 
     def own_right(self) -> None:
         self.user.user_permissions.add(permission("change_campaign"), permission("all_campaigns"))
@@ -136,6 +139,12 @@ class Visitor:
         self.user.set_password("another one")
         self.user.save()
         update_session_auth_hash(request, self.user)
+
+    def with_password(self) -> None:
+        self.groups_right()
+        self.user.set_password("a long enough one")
+        self.user.save()
+        self.browser.force_login(self.user, BACKEND)
 
     def take_password(self) -> None:
         self.user.set_password("set by an owner")
@@ -189,8 +198,25 @@ def let_time_pass(visitor: Visitor) -> None:
     )
 
 
+def leave_session(visitor: Visitor, **ago: timedelta) -> None:
+    """The session was last used, or begun, so long ago."""
+    key = visitor.session.pk
+    UserSession.objects.get_or_create(user=visitor.user, session_key=key, ip="127.0.0.1")
+    past = {column: Now() - time for column, time in ago.items()}
+    UserSession.objects.filter(session_key=key).update(**past)
+
+
+def elsewhere(visitor: Visitor) -> Browser:
+    """Another browser of this person; what is open in the first one is in the list."""
+    key = visitor.session.pk
+    UserSession.objects.create(user=visitor.user, session_key=key, ip="127.0.0.1")
+    browser = Browser()
+    browser.force_login(visitor.user, BACKEND)
+    return browser
+
+
 def log_in_as_another(visitor: Visitor) -> None:
-    visitor.browser.force_login(make_user(), "django.contrib.auth.backends.ModelBackend")
+    visitor.browser.force_login(make_user(), BACKEND)
 
 
 def change(**fields: Any) -> Callable[[Visitor], Any]:
@@ -208,6 +234,27 @@ WAYS = [
     Way("clearsessions", "session", 4401, clear),
     Way("a password that an owner set", "session", 4401, Visitor.take_password),
     Way("a password of one’s own", "session", 4401, Visitor.change_own_password),
+    Way("a session of staff left alone", "session", 4401,
+        lambda v: leave_session(v, last_seen_at=timedelta(minutes=61))),
+    Way("a session of staff too old", "session", 4401,
+        lambda v: leave_session(v, created_at=timedelta(hours=13))),
+    Way("a session ended from elsewhere", "session", 4401,
+        lambda v: elsewhere(v).post("/accounts/sessions/end/", {"others": ""})),
+    Way("a password changed elsewhere", "session", 4401,
+        lambda v: elsewhere(v).post("/accounts/password/", {
+            "oldpassword": "a long enough one", "password1": "quite another one",
+            "password2": "quite another one"}),
+        prepare=Visitor.with_password),
+    Way("a token ended by its person", "token", 4401,
+        lambda v: elsewhere(v).post(
+            f"/accounts/tokens/{Token.objects.get(user=v.user).pk}/end/")),
+    Way("a token that expires by itself", "token", 4401,
+        lambda v: sql("UPDATE accounts_token SET expires_at = clock_timestamp() + "
+                      "interval '300 ms' WHERE user_id = %s", v.user.pk)),
+    Way("a token not for labeling any more", "token", 4403,
+        lambda v: Token.objects.filter(user=v.user).update(scopes=["watch"]), LABEL),
+    Way("a token not for watching any more", "token", 4403,
+        lambda v: Token.objects.filter(user=v.user).update(scopes=["label"]), WATCH),
     Way("a token deleted", "token", 4401, lambda v: Token.objects.filter(user=v.user).delete()),
     Way("a token renewed", "token", 4401,
         lambda v: Token.objects.filter(user=v.user).update(digest="0" * 56 + f"{v.user.pk:08}")),

@@ -2,14 +2,17 @@
 
 import asyncio
 import itertools
+from datetime import timedelta
 
 import pytest
+from allauth.usersessions.models import UserSession
+from django.db.models.functions import Now
 from django.test import Client
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from al_engine.pools.signals import connection_info
-from annotator_site.accounts.models import User, token_digest
+from annotator_site.accounts.models import Token, User, token_digest
 from annotator_site.accounts.newcomers import Newcomers, Pool
 from annotator_site.accounts.tokens import create_token
 
@@ -34,7 +37,8 @@ def look_up(*, token: str | None = None, session: str | None = None) -> User | N
 
             people = Newcomers(get)
             if token is not None:
-                return await people.of_token(token_digest(token))
+                holder = await people.of_token(token_digest(token))
+                return holder.user if holder else None
             return await people.of_session(session)
 
     return asyncio.run(run())
@@ -74,3 +78,26 @@ def test_who_was_deactivated_or_logged_out_is_nobody() -> None:
     assert look_up(token=token)
     client.logout()
     assert look_up(session=key) is None
+
+
+def test_a_token_is_nobodys_once_it_has_expired() -> None:
+    user = User.objects.create_user("ann")
+    token = create_token(user=user, days=1)
+    assert look_up(token=token)
+    Token.objects.update(expires_at=Now())
+    assert look_up(token=token) is None
+    Token.objects.update(expires_at=None)
+    assert look_up(token=token)
+
+
+@pytest.mark.parametrize("column", ["last_seen_at", "created_at"])
+@pytest.mark.parametrize(("staff", "gone"), [(True, True), (False, False)])
+def test_a_session_that_staff_left_alone_is_nobodys(column: str, staff: bool, gone: bool) -> None:
+    user = User.objects.create_user("ann", is_staff=staff)
+    client = Client()
+    client.force_login(user)
+    key = client.session.session_key
+    row = UserSession.objects.create(user=user, session_key=key, ip="127.0.0.1")
+    assert look_up(session=key)
+    UserSession.objects.filter(pk=row.pk).update(**{column: Now() - timedelta(hours=13)})
+    assert (look_up(session=key) is None) == gone

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize(
     "page",
     [
-        "/", "/c/{slug}/", "/c/{slug}/examples.json", "/accounts/login/", "/admin/",
+        "/", "/c/{slug}/", "/c/{slug}/examples.json", "/accounts/login/", "/accounts/", "/admin/",
         "/admin/pools/campaign/", "/nowhere", "/c/nowhere/", "/language/",
     ],
 )  # fmt: skip

@@ -16,6 +16,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from annotator_site import environment
+from annotator_site.accounts.models import User
 from annotator_site.checks import check_privileges, check_ways_to_other_machines
 from annotator_site.log_lines import LineFormatter
 from annotator_site.postgres_cluster import SUPERUSER
@@ -185,6 +186,17 @@ def test_a_way_to_another_machine_that_is_open_is_warned_of(
         assert [each.id for each in warned] == expected, (host, mode)
 
 
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "an hour", "100001", "²"])
+def test_a_count_that_cannot_be_is_refused_in_one_line(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="is no number from 1 to 100,000"):
+        environment.count({"STAFF_IDLE_MINUTES": value}, "STAFF_IDLE_MINUTES", default=60)
+
+
+@pytest.mark.parametrize(("value", "meant"), [("", 60), (" 5 ", 5), ("100000", 100_000)])
+def test_a_count_is_read_and_has_a_default(value: str, meant: int) -> None:
+    assert environment.count({"X": value}, "X", default=60) == meant
+
+
 @pytest.mark.django_db
 def test_pages_run_no_inline_scripts_except_the_admin(client: Client) -> None:
     page = client.get("/accounts/login/").headers["Content-Security-Policy"]
@@ -192,7 +204,8 @@ def test_pages_run_no_inline_scripts_except_the_admin(client: Client) -> None:
     assert "unsafe" not in page
     for part in ("object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"):
         assert part in page
-    admin = client.get("/admin/login/").headers["Content-Security-Policy"]
+    client.force_login(User.objects.create_user("owner", is_staff=True))
+    admin = client.get("/admin/").headers["Content-Security-Policy"]
     assert "script-src 'self' 'unsafe-inline' 'unsafe-eval'" in admin
     assert "frame-ancestors 'none'" in admin
 

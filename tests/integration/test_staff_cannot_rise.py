@@ -80,6 +80,11 @@ def new_password(office: Office, user: User) -> None:
     office.post("auth_user_password_change", {**values, "usable_password": "true"}, user.pk)
 
 
+def token_of(user: User) -> dict[str, Any]:
+    """The form of a token that could be made, were its person another one."""
+    return {"user": user.pk, "scopes": ["label", "watch"], "lifetime": "never"}
+
+
 def delete_all(office: Office, page: str, rows: list[Any]) -> None:
     office.post(
         f"{page}_changelist",
@@ -112,11 +117,15 @@ ATTEMPTS: dict[str, Callable[[Office], object]] = {
     "an owner's name and address": lambda o: o.change(o.owner, username="x", email="me@here.org"),
     "a manager's password": lambda o: new_password(o, o.manager),
     "a manager switched off": lambda o: o.change(o.manager, is_active=""),
-    "a token of an owner": lambda o: o.post("accounts_token_add", {"user": o.owner.pk}),
+    "a token of an owner": lambda o: o.post("accounts_token_add", token_of(o.owner)),
     "a token of a sleeping owner": lambda o: o.post(
-        "accounts_token_add", {"user": o.sleeping_owner.pk}
+        "accounts_token_add", token_of(o.sleeping_owner)
     ),
-    "a token of a manager": lambda o: o.post("accounts_token_add", {"user": o.manager.pk}),
+    "a token of a manager": lambda o: o.post("accounts_token_add", token_of(o.manager)),
+    "an owner's second factor": lambda o: o.post(
+        "accounts_user_changelist",
+        {"action": "take_second_factor", "_selected_action": [o.owner.pk, o.manager.pk]},
+    ),
     "an owner deleted": lambda o: o.post("accounts_user_delete", {"post": "yes"}, o.owner.pk),
     "a manager deleted": lambda o: o.post("accounts_user_delete", {"post": "yes"}, o.manager.pk),
     "many deleted": lambda o: delete_all(o, "accounts_user", [o.owner, o.manager]),
@@ -188,7 +197,7 @@ def test_an_office_does_its_work(office: Office) -> None:
     office.annotator.refresh_from_db()
     assert office.annotator.first_name == "Ada"
     assert list(office.annotator.groups.all()) == [office.helpers]
-    assert office.post("accounts_token_add", {"user": office.annotator.pk}) == 302
+    assert office.post("accounts_token_add", token_of(office.annotator)) == 302
     assert Token.objects.filter(user=office.annotator).count() == 1
     password = office.annotator.password
     new_password(office, office.annotator)

@@ -14,8 +14,8 @@ from stock import make_annotator, make_campaign
 
 from al_engine.pools import signals
 from al_engine.pools.labeled import Progress, Standing
-from annotator_site.accounts.models import User, token_digest
-from annotator_site.accounts.newcomers import Newcomers
+from annotator_site.accounts.models import token_digest
+from annotator_site.accounts.newcomers import Holder, Newcomers
 from annotator_site.labeling.database import Pool
 from annotator_site.labeling.desks import Desks
 from annotator_site.labeling.reception import Reception
@@ -63,7 +63,7 @@ def test_somebody_who_arrives_after_a_restart_of_the_database_is_received(
     campaign = make_campaign()
     person = make_annotator(campaign)
 
-    async def arrive() -> tuple[User | None, tuple[Standing, Progress] | None]:
+    async def arrive() -> tuple[Holder | None, tuple[Standing, Progress] | None]:
         async with Pool() as pool:
             await pool.wait()
 
@@ -72,13 +72,14 @@ def test_somebody_who_arrives_after_a_restart_of_the_database_is_received(
 
             newcomers = Newcomers(the_pool)
             await _kill_all(pool)
-            user = await newcomers.of_token(token_digest(person.token))
+            holder = await newcomers.of_token(token_digest(person.token))
             await _kill_all(pool)
             received = await Reception(pool, campaign.pk).receive(person.user.pk)
-            return user, received
+            return holder, received
 
-    user, received = asyncio.run(arrive())
-    assert user == person.user
+    holder, received = asyncio.run(arrive())
+    assert holder is not None
+    assert holder.user == person.user
     assert received is not None
     assert received[0].annotator_id == person.annotator_id
 

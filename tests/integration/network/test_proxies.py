@@ -114,7 +114,7 @@ def test_staff_log_in_and_send_forms(front: Front, campaign: Campaign) -> None:
     give_password(staff)
     visitor = Visitor(front)
     named = {"username": staff.username, "password": PASSWORD, "next": "/admin/"}
-    assert visitor.send("/admin/login/?next=/admin/", named).headers["location"] == "/admin/"
+    assert visitor.send("/accounts/login/?next=/admin/", named).headers["location"] == "/admin/"
     page = "/admin/pools/campaign/"
     action = {"action": "pause", "_selected_action": str(campaign.pk)}
     assert visitor.send(page, action).status == 302

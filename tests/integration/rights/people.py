@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, Permission
 from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
@@ -51,6 +52,7 @@ class World:
             "campaign_id": self.campaign.pk,
             "object_id": row,
             "id": row,
+            "pk": self.rows["accounts_token"],
             "content_type_id": 1,
             "app_label": "pools",
             "url": "nowhere",
@@ -65,6 +67,7 @@ class World:
             "choices": list(self.campaign.choices.order_by("pk").values()),
             "annotators": list(Annotator.objects.filter(**mine).order_by("pk").values()),
             "images": list(Image.objects.filter(**mine).order_by("pk").values()),
+            "tokens": list(Token.objects.filter(pk=self.rows["accounts_token"]).values()),
             "turns": list(Assignment.objects.filter(**mine).order_by("pk").values()),
             "labels": list(Label.objects.filter(**mine).order_by("pk").values()),
         }
@@ -93,6 +96,11 @@ def make_world() -> World:
     rows["accounts_user"] = annotator.pk
     rows["accounts_token"] = Token.objects.filter(user=annotator)[0].pk
     rows["auth_group"] = Group.objects.create(name=uuid4().hex).pk
+    # One that can be used, for the pages that ask for it again; nobody knows it.
+    password = make_password(uuid4().hex)
+    for user in filter(None, people.values()):
+        user.password = password
+        user.save()
     tokens = {kind: create_token(user=user) for kind, user in people.items() if user}
     return World(a, people, tokens, rows)
 

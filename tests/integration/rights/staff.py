@@ -21,6 +21,11 @@ def staff(*codenames: str, own: Campaign | None = None) -> User:
     return user
 
 
+def token_of(user_id: int | None) -> dict[str, Any]:
+    """The form of a token that is to be made."""
+    return {"user": user_id, "name": "a robot", "scopes": ["label"], "lifetime": "30"}
+
+
 def membership(campaign: Campaign, user: User) -> dict[str, Any]:
     """The form of a user with a campaign more."""
     return {

@@ -29,6 +29,7 @@ OUTCOMES: Final = {
 Row = tuple[str, str]
 ALL: Final = "... ... ..."
 STAFF: Final = "lll ... ..."
+ACCOUNT: Final = "l.. ... ..."
 NO_METHOD: Final = "mmm mmm mmm"
 
 EVERYBODY: Final[dict[str, Row]] = {
@@ -38,7 +39,23 @@ EVERYBODY: Final[dict[str, Row]] = {
     "practice": ("ln. nnn nnn", "lmm mmm mmm"),
     "passed": ("lmm mmm mmm", "ln. nnn nnn"),
     "login": (ALL, ALL),
+    "account_login": (ALL, ALL),
     "logout": (NO_METHOD, ALL),
+    "account": (ACCOUNT, ACCOUNT),
+    "mfa_authenticate": (ALL, ALL),
+    "account_change_password": (ACCOUNT, ACCOUNT),
+    "account_reauthenticate": (ACCOUNT, ACCOUNT),
+    "mfa_reauthenticate": (ACCOUNT, ACCOUNT),
+    "mfa_index": (ALL, ALL),
+    "mfa_activate_totp": (ACCOUNT, ACCOUNT),
+    # Nobody here has a second factor.
+    "mfa_deactivate_totp": ("lnn nnn nnn",) * 2,
+    "mfa_view_recovery_codes": ("lnn nnn nnn", "lmm mmm mmm"),
+    "mfa_generate_recovery_codes": (ACCOUNT, ACCOUNT),
+    "end_sessions": (NO_METHOD, ACCOUNT),
+    "new_token": (ACCOUNT, ACCOUNT),
+    # Of a token that is not theirs nothing is said, and nothing is done.
+    "end_token": (NO_METHOD, ACCOUNT),
     "set_language": (ALL, ALL),
     "healthz": (ALL, ALL),
     "readyz": (ALL, ALL),
@@ -48,7 +65,8 @@ EVERYBODY: Final[dict[str, Row]] = {
 
 ADMINISTRATION: Final[dict[str, Row]] = {
     "admin:index": (STAFF, STAFF),
-    "admin:login": ("... aaa aaa", ALL),
+    # It leads to the log-in page of all, or past it.
+    "admin:login": ("lff aaa aaa",) * 2,
     "admin:logout": ("aaa mmm mmm", "aaa ... ..."),
     "admin:password_change": (STAFF, STAFF),
     "admin:password_change_done": (STAFF, "lll mmm mmm"),

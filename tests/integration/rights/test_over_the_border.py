@@ -15,7 +15,7 @@ from al_engine.pools.models import Annotator, Campaign, Image
 from annotator_site.accounts.models import Token, User
 from annotator_site.accounts.tokens import create_token
 
-from .staff import membership, settings_of, staff
+from .staff import membership, settings_of, staff, token_of
 
 IN_ALL = "pools.all_campaigns"
 
@@ -94,7 +94,7 @@ ATTEMPTS: dict[str, Callable[[Border], object]] = {
          "usable_password": "true"},
         b.owner.pk,
     ),
-    "a token of its owner": lambda b: b.post("accounts_token_add", {"user": b.owner.pk}),
+    "a token of its owner": lambda b: b.post("accounts_token_add", token_of(b.owner.pk)),
     "its owner deleted": lambda b: b.post("accounts_user_delete", {"post": "yes"}, b.owner.pk),
     "the password of somebody who labels in it": lambda b: b.post(
         "auth_user_password_change",
@@ -103,7 +103,7 @@ ATTEMPTS: dict[str, Callable[[Border], object]] = {
         b.annotator.user_id,
     ),
     "a token of somebody who labels in it": lambda b: b.post(
-        "accounts_token_add", {"user": b.annotator.user_id}
+        "accounts_token_add", token_of(b.annotator.user_id)
     ),
     "another name for somebody who labels in it": lambda b: b.post(
         "accounts_user_change",

@@ -56,9 +56,10 @@ class Scene:
         }  # fmt: skip
         return self.post("accounts_user_change", values, self.ann.pk)
 
-    def log_in(self, page: str = "/accounts/login/", **fields: str) -> Client:
+    def log_in(self, **fields: str) -> Client:
         visitor = Client(REMOTE_ADDR=FROM)
-        visitor.post(page, {"username": self.ann.username, "password": PASSWORD, **fields})
+        said = {"username": self.ann.username, "password": PASSWORD, **fields}
+        visitor.post("/accounts/login/", said)
         return visitor
 
     def take_ownership(self) -> None:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.test import Client
@@ -85,7 +86,10 @@ PEOPLE: dict[str, tuple[Callable[[Scene], object], Event]] = {
         ("group_deleted", BOSS, {"which": "helpers"}),
     ),
     "a token": (
-        lambda s: s.post("accounts_token_add", {"user": s.ann.pk}), ("token_made", BOSS, {})
+        lambda s: s.post(
+            "accounts_token_add",
+            {"user": s.ann.pk, "name": "a robot", "scopes": ["label"], "lifetime": "30"},
+        ), ("token_made", BOSS, {})
     ),
     "a token deleted": (
         lambda s: s.post("accounts_token_delete", {"post": "yes"}, s.token.pk),
@@ -99,6 +103,10 @@ PEOPLE: dict[str, tuple[Callable[[Scene], object], Event]] = {
         Scene.take_ownership,
         ("rights_changed", None, {"what": "owners", "how": "clear", "of": "user"}),
     ),
+    "a second factor": (
+        lambda s: Authenticator.objects.create(user=s.ann, type="totp", data={}),
+        ("authenticator_made", None, {}),
+    ),
     "all permissions taken away": (
         Scene.take_permissions,
         ("rights_changed", None, {"how": "clear", "names": ["pools.view_image"]}),
@@ -109,9 +117,6 @@ STRANGERS: dict[str, tuple[Callable[[Scene], object], Event]] = {
     "a wrong password": (lambda s: s.guess(1), ("log_in_failed", None, {})),
     "a name that nobody has": (
         lambda s: s.log_in(username="hunter2"), ("log_in_failed", None, {"name": None})
-    ),
-    "the administration's log-in": (
-        lambda s: s.log_in("/admin/login/", password="wrong"), ("log_in_failed", None, {})
     ),
     "a guesser who is locked out": (lambda s: s.guess(CALM.of_pair + 1), ("locked_out", None, {})),
     "and is refused": (lambda s: s.guess(CALM.of_pair + 1), ("refused", None, {"status": 429})),

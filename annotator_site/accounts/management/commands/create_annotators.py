@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from django.core.management.base import CommandError
 
+from annotator_site.accounts.models import TOKEN_DAYS
 from annotator_site.campaigns.people import create_annotators
 from annotator_site.command_output import CampaignCommand
 
 MOST: Final = 10_000
+_MOST_DAYS: Final = 3_650
 
 
 class Command(CampaignCommand):
@@ -26,6 +28,12 @@ class Command(CampaignCommand):
         parser.add_argument(
             "--prefix", default="annotator", help="how the user names begin (annotator-1, …)"
         )
+        parser.add_argument(
+            "--expires",
+            default=str(TOKEN_DAYS),
+            metavar="DAYS",
+            help=f"when their tokens expire: in so many days ({TOKEN_DAYS}), or `never`",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         campaign = self.campaign(options)
@@ -37,8 +45,18 @@ class Command(CampaignCommand):
                 f"--prefix “{prefix}” cannot begin a user name: use up to 100 letters, digits "
                 "and @ . + - _."
             )
-        made = create_annotators(campaign_id=campaign.pk, count=count, prefix=prefix)
+        made = create_annotators(
+            campaign_id=campaign.pk, count=count, prefix=prefix, days=_days(options["expires"])
+        )
         for annotator in made:
             self.stdout.write(json.dumps(asdict(annotator)))
         self.say(f"{count:,} annotators of {campaign.slug}: {made[0].username} and following.")
         self.conclude(options, {"campaign": campaign.slug, "created": count})
+
+
+def _days(text: str) -> int | None:
+    if text == "never":
+        return None
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST_DAYS:
+        return int(text)
+    raise CommandError(f"--expires is {text}: it must be 1 to {_MOST_DAYS:,} days, or never.")

@@ -1,0 +1,113 @@
+"""Logging in: a name and a password, then a code of those who have a second factor.
+
+This is the only way in for people; the administration's own form would not ask for the code.
+"""
+
+from typing import Any, Final
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.utils import perform_login
+from django.contrib import admin, messages
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from annotator_site.accounts.own_sessions import make_room
+from annotator_site.network.addresses import client_address
+
+_UNKNOWN_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - no address is bound
+# What allauth says by these names; of the rest the next page says as much.
+_SAID: Final = {
+    "account/messages/password_changed.txt": _(
+        "Your password is changed, and you are logged out everywhere but here."
+    ),
+    "mfa/messages/totp_activated.txt": _(
+        "Your second factor is on, and you are logged out everywhere but here."
+    ),
+    "mfa/messages/totp_deactivated.txt": _("Your second factor is off."),
+}
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """What allauth does otherwise here: accounts are made by staff, and no mail is sent."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Nobody makes themselves an account."""
+        return False
+
+    def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
+        """Deactivated between the password and the code."""
+        return redirect("login")
+
+    def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
+        """Logged in: on to where they wanted to go."""
+        make_room(user)
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        return response
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        """Back to where it was chosen."""
+        return reverse("account")
+
+    def is_ajax(self, request: HttpRequest) -> bool:
+        """Pages alone; whoever asks for JSON gets the same."""
+        return False
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """By a code where there is a second factor: else the password would turn it off."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        by_code = [each for each in methods if each["id"] == "mfa_reauthenticate"]
+        return by_code or methods
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """From where a session is begun; over a local socket there is no address."""
+        peer = (request.META.get("REMOTE_ADDR", ""), 0)
+        return client_address({"client": peer, "headers": []}) or _UNKNOWN_ADDRESS
+
+    def add_message(
+        self,
+        request: HttpRequest,
+        level: int,
+        message_template: str | None = None,
+        *_args: Any,
+        **_kwargs: Any,
+    ) -> None:
+        """Say what was done, in our words."""
+        if said := _SAID.get(message_template or ""):
+            messages.add_message(request, level, said)
+
+
+class LogIn(LoginView):
+    """Django's page; allauth logs in, after the code where there is a second factor."""
+
+    template_name = "accounts/login.html"
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """The password is right."""
+        wanted = self.get_redirect_url() or None
+        response: HttpResponse = perform_login(self.request, form.get_user(), redirect_url=wanted)
+        return response
+
+
+def admin_log_in(
+    request: HttpRequest, extra_context: dict[str, Any] | None = None
+) -> HttpResponseBase:
+    """In the place of the administration's own form: the page for everybody, and then back."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
+    if not admin.site.has_permission(request):
+        raise PermissionDenied
+    return redirect("admin:index")
+
+
+def admin_password_change(
+    request: HttpRequest, extra_context: dict[str, Any] | None = None
+) -> HttpResponseBase:
+    """In the place of the administration's own form."""
+    return redirect("account_change_password")
