@@ -1,5 +1,6 @@
 """The site as an ASGI application: pages by Django, images and WebSockets beside it."""
 
+import atexit
 import gc
 import os
 import sys
@@ -17,8 +18,6 @@ from annotator_site.labeling.authentication import TokenOrSession  # noqa: E402
 from annotator_site.labeling.consumer import desks  # noqa: E402
 from annotator_site.labeling.image_route import serve_image  # noqa: E402
 from annotator_site.labeling.image_urls import PREFIX, load  # noqa: E402
-from annotator_site.labeling.routing import websocket_urlpatterns as labeling_urls  # noqa: E402
-from annotator_site.monitor.routing import websocket_urlpatterns as monitor_urls  # noqa: E402
 from annotator_site.network import descriptors  # noqa: E402
 from annotator_site.network.bodies import Bodies  # noqa: E402
 from annotator_site.network.proxies import Proxied  # noqa: E402
@@ -26,21 +25,24 @@ from annotator_site.network.refusals import RefusedError, refuse  # noqa: E402
 from annotator_site.network.strangers import Handshakes  # noqa: E402
 from annotator_site.pages import PROBES, Handler, Pages  # noqa: E402
 from annotator_site.response_headers import ResponseHeaders  # noqa: E402
-
-pages = Pages(Handler())
-
+from annotator_site.routing import websocket_urlpatterns  # noqa: E402
+from annotator_site.security.log import tell_counts  # noqa: E402
+from annotator_site.security.refusals import NotedRefusals  # noqa: E402
 
 SOCKETS: Final = "/ws/"
-_urls = [*labeling_urls, *monitor_urls]
-sockets = TokenOrSession(URLRouter(_urls), Newcomers(desks.pool))
+
+pages = Pages(Handler())
+pictures = NotedRefusals(serve_image, "picture")
+sockets = TokenOrSession(URLRouter(websocket_urlpatterns), Newcomers(desks.pool))
+asked_sockets = NotedRefusals(sockets, "socket")
 
 
 async def http(scope: Any, receive: Any, send: Any) -> None:
     """Images go past Django, as does who asks why a WebSocket did not open; all else is a page."""
     if scope["path"].startswith(PREFIX):
-        await serve_image(scope, receive, send)
+        await pictures(scope, receive, send)
     elif _has_socket(scope["path"]):
-        await sockets(scope, receive, send)
+        await asked_sockets(scope, receive, send)
     else:
         await pages(scope, receive, send)
 
@@ -54,12 +56,14 @@ async def websocket(scope: Any, receive: Any, send: Any) -> None:
 
 
 def _has_socket(path: str) -> bool:
-    return path.startswith(SOCKETS) and any(url.resolve(path.removeprefix("/")) for url in _urls)
+    rest = path.removeprefix("/")
+    return path.startswith(SOCKETS) and any(url.resolve(rest) for url in websocket_urlpatterns)
 
 
+handshakes = NotedRefusals(Handshakes(websocket), "socket")
 application = ResponseHeaders(
     Proxied(
-        ProtocolTypeRouter({"http": Bodies(http), "websocket": Handshakes(websocket)}),
+        ProtocolTypeRouter({"http": Bodies(http), "websocket": handshakes}),
         spared=(*PROBES, PREFIX),
     )
 )
@@ -72,6 +76,7 @@ if "daphne.server" in sys.modules:
 
 descriptors.raise_limit()
 load()
+atexit.register(tell_counts)
 
 # With thousands of connections the collector's defaults make full collections eat the
 # process: what start-up left is never looked at again, and all else together hardly ever. What is

@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "annotator_site.labeling",
     "annotator_site.monitor",
     "annotator_site.research",
+    "annotator_site.security",
     # unfold restyles the admin's templates, so it comes before it.
     "unfold",
     "unfold.contrib.filters",
@@ -81,6 +82,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "annotator_site.health.HealthMiddleware",
+    "annotator_site.security.refusals.SecurityMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "annotator_site.private_pages.PrivatePagesMiddleware",
@@ -302,13 +304,25 @@ LOGGING = {
             "style": "{",
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        **{
+            name: {
+                "class": "annotator_site.security.files.SharedFileHandler",
+                "path": str(VAR / "logs" / f"{name}.log"),
+            }
+            for name in ("security", "strangers")
+        },
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         # Django's own handlers would print each of these a second time.
         "django": {"handlers": [], "propagate": True, "level": "INFO"},
         "django.server": {"handlers": [], "propagate": True},
         "daphne": {"level": "WARNING"},
+        "nowait.security": {"handlers": ["stderr", "security"], "propagate": False},
+        # In a file of its own: no flood moves what people did out of theirs.
+        "nowait.security.strangers": {"handlers": ["stderr", "strangers"], "propagate": False},
         # It names nobody; `accounts/attempts.py` tells who and where, and of what matters.
         "axes": {"level": "ERROR"},
         # Whoever needs a connection says what is wrong, once; the pools say it for each attempt.

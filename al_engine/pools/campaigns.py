@@ -1,7 +1,7 @@
 """Making campaigns, their people, and starting, pausing and finishing them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -178,6 +178,11 @@ def join(*, campaign_id: int, user_id: int) -> Annotator:
     """Make a person an annotator of a campaign, or find that they are."""
     annotator, _ = Annotator.objects.get_or_create(campaign_id=campaign_id, user_id=user_id)
     return annotator
+
+
+def add_owners(*, campaign_id: int, user_ids: Iterable[int]) -> None:
+    """Make staff owners of a campaign: whatever they may do, they may do in it."""
+    Campaign.objects.get(pk=campaign_id).owners.add(*user_ids)
 
 
 def mark_introduced(*, annotator_id: int) -> None:

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from al_engine.pools.models import Annotator
+from annotator_site.accounts.campaign_rights import WithinCampaigns, actor
 from annotator_site.accounts.forms import TokenForm
 from annotator_site.accounts.models import Scope, Token, User, new_token_text, token_digest
 from annotator_site.accounts.power import groups_within, is_among, people_within, permissions_of
@@ -57,7 +58,7 @@ class WithinReach(BaseAdmin):
         return _limited(field, db_field.name, actor(request))
 
 
-class MembershipInline(SiteTabularInline):
+class MembershipInline(WithinCampaigns, SiteTabularInline):
     """Where a person may label. Switched off, never deleted: answers refer to it."""
 
     model = Annotator
@@ -177,11 +178,6 @@ class TokenAdmin(SiteModelAdmin):
     @admin.display(description="beginning of its hash")
     def fingerprint(self, token: Token) -> str:
         return token.digest[:8]
-
-
-def actor(request: HttpRequest) -> User:
-    """Who does this; the administration lets nobody in who is not logged in."""
-    return cast("User", request.user)
 
 
 def _limited(

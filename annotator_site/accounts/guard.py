@@ -42,13 +42,14 @@ _OPTIONS: Final = (
 )
 
 # A session holds as long as its row, for one password, and of staff while it is used; a token until
-# it expires, for what it is for. Whoever watches may see campaigns in the administration, as
-# Django's own permissions say. For 10,000 connections it takes 60 ms.
+# it expires, for what it is for. Whoever watches may see the campaign in the administration
+# (campaign_rights.py). For 10,000 connections it takes 60 ms.
 _LOST: Final = f"""
 SELECT given.place - 1, u.id IS NOT NULL AND (s.session_key IS NOT NULL OR t.id IS NOT NULL)
 FROM unnest(%(users)s::bigint[], %(sessions)s::text[], %(passwords)s::text[], %(tokens)s::text[],
-            %(annotators)s::bigint[])
-     WITH ORDINALITY AS given(user_id, session, password, token, annotator_id, place)
+            %(annotators)s::bigint[], %(campaigns)s::bigint[], %(pictures)s::boolean[])
+     WITH ORDINALITY
+     AS given(user_id, session, password, token, annotator_id, campaign_id, pictures, place)
 LEFT JOIN accounts_user u ON u.id = given.user_id AND u.is_active
 LEFT JOIN django_session s ON s.session_key = given.session AND s.expire_date > clock_timestamp()
     AND given.password = md5(u.password)
@@ -56,6 +57,19 @@ LEFT JOIN django_session s ON s.session_key = given.session AND s.expire_date > 
 LEFT JOIN accounts_token t ON t.digest = given.token AND t.user_id = u.id
     AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())
 LEFT JOIN pools_annotator a ON a.id = given.annotator_id AND a.user_id = u.id AND a.active
+LEFT JOIN LATERAL (
+    SELECT bool_or(p.codename IN ('view_campaign', 'change_campaign')) AS campaigns,
+           bool_or(p.codename IN ('view_image', 'change_image')) AS images,
+           bool_or(p.codename = 'all_campaigns') AS everywhere
+    FROM auth_permission p
+    JOIN django_content_type type ON type.id = p.content_type_id AND type.app_label = 'pools'
+    WHERE given.annotator_id IS NULL AND p.codename IN
+            ('view_campaign', 'change_campaign', 'view_image', 'change_image', 'all_campaigns')
+      AND (EXISTS (SELECT 1 FROM accounts_user_user_permissions own
+                   WHERE own.user_id = u.id AND own.permission_id = p.id)
+           OR EXISTS (SELECT 1 FROM accounts_user_groups member
+                      JOIN auth_group_permissions granted USING (group_id)
+                      WHERE member.user_id = u.id AND granted.permission_id = p.id))) held ON true
 WHERE u.id IS NULL OR (s.session_key IS NULL AND t.id IS NULL) OR NOT CASE
     WHEN given.annotator_id IS NOT NULL
     THEN a.id IS NOT NULL AND (t.id IS NULL OR '{Scope.LABEL.value}' = ANY(t.scopes))
@@ -63,15 +77,11 @@ WHERE u.id IS NULL OR (s.session_key IS NULL AND t.id IS NULL) OR NOT CASE
     -- A program has no second factor: who made its token had.
     WHEN %(second_factor)s AND t.id IS NULL AND NOT EXISTS (
         SELECT 1 FROM mfa_authenticator f WHERE f.user_id = u.id AND f.type = 'totp') THEN false
-    ELSE u.is_staff AND (u.is_superuser OR EXISTS (
-        SELECT 1 FROM auth_permission p
-        JOIN django_content_type type ON type.id = p.content_type_id AND type.app_label = 'pools'
-        WHERE p.codename IN ('view_campaign', 'change_campaign')
-          AND (EXISTS (SELECT 1 FROM accounts_user_user_permissions own
-                       WHERE own.user_id = u.id AND own.permission_id = p.id)
-               OR EXISTS (SELECT 1 FROM accounts_user_groups member
-                          JOIN auth_group_permissions granted USING (group_id)
-                          WHERE member.user_id = u.id AND granted.permission_id = p.id)))) END
+    ELSE u.is_staff AND (u.is_superuser OR
+        (coalesce(held.campaigns, false) AND (coalesce(held.images, false) OR NOT given.pictures)
+         AND (held.everywhere OR EXISTS (
+             SELECT 1 FROM pools_campaign_owners owner
+             WHERE owner.campaign_id = given.campaign_id AND owner.user_id = u.id)))) END
 """  # noqa: S608 - written here
 
 
@@ -80,8 +90,8 @@ class Pass:
     """What a connection rests on.
 
     Either a session's key, with the MD5 of the stored password that it is for, or the hash of a
-    token; and a part in a campaign, or none for who may watch campaigns. Sessions of staff end
-    where they are not used.
+    token; and a part in a campaign, or the campaign that somebody may watch, with its pictures or
+    without. Sessions of staff end where they are not used.
     """
 
     user_id: int
@@ -90,17 +100,24 @@ class Pass:
     token: str | None
     annotator_id: int | None
     staff: bool
+    campaign_id: int | None = None
+    pictures: bool = False
 
 
-def pass_of(scope: Mapping[str, Any], *, annotator_id: int | None) -> Pass:
+def pass_of(
+    scope: Mapping[str, Any],
+    *,
+    annotator_id: int | None = None,
+    campaign_id: int | None = None,
+) -> Pass:
     """What the connection of this scope rests on, once it is known who opened it."""
     user, token = scope["user"], scope.get("token")
-    if token is not None:
-        return Pass(user.pk, None, None, token, annotator_id, user.is_staff)
-    # Only whether it is still the same is asked.
-    password = md5(user.password.encode(), usedforsecurity=False).hexdigest()
-    session = scope["session"].session_key
-    return Pass(user.pk, session, password, None, annotator_id, user.is_staff)
+    session = password = None
+    if token is None:
+        session = scope["session"].session_key
+        # Only whether it is still the same is asked.
+        password = md5(user.password.encode(), usedforsecurity=False).hexdigest()
+    return Pass(user.pk, session, password, token, annotator_id, user.is_staff, campaign_id)
 
 
 class Guard:
@@ -179,6 +196,8 @@ class Guard:
                 "passwords": _texts([each.password for each in passes]),
                 "tokens": _texts([each.token for each in passes]),
                 "annotators": integers([each.annotator_id for each in passes]),
+                "campaigns": integers([each.campaign_id for each in passes]),
+                "pictures": _texts(["t" if each.pictures else "f" for each in passes]),
                 "second_factor": settings.STAFF_SECOND_FACTOR,
                 **staff_limits(),
             },

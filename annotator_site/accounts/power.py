@@ -1,7 +1,7 @@
 """Who is more powerful than whom: nobody makes themselves or others more than they are.
 
-An owner may do everything. Other staff who look after people do so for those alone who may do
-nothing that they themselves may not, and give away nothing that they have not.
+A superuser may do everything. Other staff who look after people do so for those alone who may do
+nothing that they themselves may not, anywhere, and give away nothing that they have not.
 """
 
 from typing import TypeVar
@@ -9,6 +9,8 @@ from typing import TypeVar
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Model, Q, QuerySet
 
+from al_engine.pools.models import Campaign
+from annotator_site.accounts.campaign_rights import campaigns_within
 from annotator_site.accounts.models import User
 
 M = TypeVar("M", bound=Model)
@@ -23,14 +25,25 @@ def permissions_of(user: User) -> QuerySet[Permission]:
 
 
 def people_within(actor: User) -> QuerySet[User]:
-    """People who may do nothing that `actor` may not."""
+    """People who may do nothing that `actor` may not, in no campaign that is not theirs.
+
+    Whoever has somebody's password or token is that person, and sees what they are asked.
+    """
     if actor.is_superuser:
         return User.objects.all()
     beyond = _beyond(actor)
-    stronger = User.objects.filter(
-        Q(is_superuser=True) | Q(user_permissions__in=beyond) | Q(groups__permissions__in=beyond)
-    )
-    return User.objects.exclude(pk__in=stronger.values("pk"))
+    elsewhere = Campaign.objects.exclude(pk__in=campaigns_within(actor).values("pk"))
+    others = User.objects.exclude(pk=actor.pk)
+    people = User.objects.all()
+    for stronger in (
+        others.filter(is_superuser=True),
+        others.filter(user_permissions__in=beyond),
+        others.filter(groups__permissions__in=beyond),
+        others.filter(owned_campaigns__in=elsewhere),
+        others.filter(memberships__campaign__in=elsewhere),
+    ):
+        people = people.exclude(pk__in=stronger.values("pk"))
+    return people
 
 
 def groups_within(actor: User) -> QuerySet[Group]:

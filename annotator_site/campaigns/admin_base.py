@@ -5,6 +5,7 @@
   the newest WINDOW rows, and the page says so.
 - Addresses cannot smuggle in other filters or orders.
 - What the engine and the labeling path write can be looked at here and not changed.
+- Who has rights in some campaigns only sees theirs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,12 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from al_engine.pools.models import Campaign
+from annotator_site.accounts.campaign_rights import (
+    WithinCampaigns,
+    actor,
+    campaigns_within,
+    own_campaigns,
+)
 
 if TYPE_CHECKING:
     SiteModelAdmin = admin.ModelAdmin[Any]
@@ -45,6 +51,7 @@ __all__ = [
     "as_id",
     "label_column",
     "link",
+    "lists_some_campaigns",
     "value_filter",
 ]
 
@@ -109,7 +116,7 @@ class PoolChangeList(ChangeList):
             self.full_result_count = self.result_count
 
 
-class PoolAdmin(SiteModelAdmin):
+class PoolAdmin(WithinCampaigns, SiteModelAdmin):
     """A list of the pools."""
 
     paginator = BoundedPaginator
@@ -134,7 +141,8 @@ class PoolAdmin(SiteModelAdmin):
 
     def oldest_row(self, request: HttpRequest) -> int | None:
         """The id after which this list begins, where a filter looks at the newest rows only."""
-        if not any(request.GET.get(name) for name in self.unindexed_filters):
+        filtered = any(request.GET.get(name) for name in self.unindexed_filters)
+        if not (filtered or lists_some_campaigns(request)):
             return None
         newest = self.model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
         return None if newest is None or newest <= WINDOW else newest - WINDOW
@@ -186,8 +194,8 @@ class CampaignFilter(admin.SimpleListFilter):
     def lookups(
         self, request: HttpRequest, model_admin: "admin.ModelAdmin[Any]"
     ) -> list[tuple[str, str]]:
-        newest = Campaign.objects.order_by("-id").values_list("pk", "title")[:FILTER_CAMPAIGNS]
-        return [(str(pk), title) for pk, title in newest]
+        newest = campaigns_within(actor(request)).order_by("-id").values_list("pk", "title")
+        return [(str(pk), title) for pk, title in newest[:FILTER_CAMPAIGNS]]
 
     def has_output(self) -> bool:
         # With one campaign, too: a link from elsewhere names it.
@@ -227,6 +235,20 @@ def value_filter(field: str, choices: Sequence[tuple[Any, Any]]) -> type[ValueFi
             "parameter_name": field,
             "choices_of": listed,
         },
+    )
+
+
+def lists_some_campaigns(request: HttpRequest) -> bool:
+    """Whether this is a list of some campaigns together, which is in the order of all rows.
+
+    It looks at the newest WINDOW rows, along the ids, and so do its filters.
+    """
+    match = request.resolver_match
+    return (
+        match is not None
+        and match.view_name.endswith("_changelist")
+        and not request.GET.get("campaign")
+        and own_campaigns(actor(request)) is not None
     )
 
 

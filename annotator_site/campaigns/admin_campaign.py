@@ -16,6 +16,7 @@ from al_engine.pools import campaigns, unlabeled
 from al_engine.pools.class_names import MAX_CLASSES
 from al_engine.pools.models import Campaign, Choice, Counter
 from al_engine.pools.sizes import sizes
+from annotator_site.accounts.campaign_rights import WithinCampaigns, actor, own_campaigns
 from annotator_site.campaigns.admin_base import (
     PoolAdmin,
     SiteModelAdmin,
@@ -53,7 +54,7 @@ class ChoiceInline(SiteTabularInline):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(SiteModelAdmin):
+class CampaignAdmin(WithinCampaigns, SiteModelAdmin):
     """Campaigns, each with its classes and the way to its live page."""
 
     form = CampaignForm
@@ -67,6 +68,7 @@ class CampaignAdmin(SiteModelAdmin):
     sortable_by = ()
     lookup_allowed = PoolAdmin.lookup_allowed
     prepopulated_fields = {"slug": ["title"]}
+    autocomplete_fields = ["owners"]
     actions = ["run", "pause", "finish"]
     warn_unsaved_form = True
     compressed_fields = False
@@ -86,6 +88,7 @@ class CampaignAdmin(SiteModelAdmin):
             "The people",
             {
                 "fields": [
+                    "owners",
                     ("examples_per_class", "practice_images"),
                     ("lease_seconds", "resume_seconds", "messages_per_second"),
                 ]
@@ -189,8 +192,14 @@ class CampaignAdmin(SiteModelAdmin):
         return {} if obj else dict(self.prepopulated_fields)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        # The short name is in people's links and scripts.
-        return ["state_words", "to_look_at", *(["slug"] if obj else [])]
+        # The short name is in people's links and scripts. Whoever may not look at people gets no
+        # names to choose from.
+        may_name = request.user.has_perm("accounts.view_user")
+        return [
+            *("state_words", "to_look_at"),
+            *(["slug"] if obj else []),
+            *([] if may_name else ["owners"]),
+        ]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -214,8 +223,12 @@ class CampaignAdmin(SiteModelAdmin):
         self, request: HttpRequest, form: "ModelForm[Any]", formsets: Any, change: bool
     ) -> None:
         super().save_related(request, form, formsets, change)
+        by, campaign_id = actor(request), form.instance.pk
         if not change:
-            unlabeled.make_cells(campaign_id=form.instance.pk)
+            unlabeled.make_cells(campaign_id=campaign_id)
+        if not change or own_campaigns(by) is not None:
+            # Others may take it from them; by themselves nobody shuts themselves out.
+            campaigns.add_owners(campaign_id=campaign_id, user_ids=[by.pk])
 
     def get_urls(self) -> list[URLPattern]:
         admin_view = self.admin_site.admin_view

@@ -34,6 +34,8 @@ HELP: Final = {
     "audit_rate": "Share of questions drawn at random, 0 to 1. Only these tell honestly how "
     "accurate the models are: 0.05 spends one answer in twenty on it.",
     "budget": "Stop after so many answers, for example 5000. 0: no limit.",
+    "owners": "Staff who run it, each within their permissions. Whoever makes a campaign is one of "
+    "them; superusers, and staff whose permissions hold in all campaigns, need not be.",
     "examples_per_class": "Gold images of each class that the instructions show beside its name; "
     "0: none. Import them with --split gold and known labels.",
     "practice_images": "Gold images that each person labels for practice before the first one that "

@@ -16,6 +16,7 @@ from annotator_site.campaigns.admin_base import (
     ReadOnlyAdmin,
     ValueFilter,
     link,
+    lists_some_campaigns,
     value_filter,
 )
 from annotator_site.campaigns.admin_skips import SkipFilter, skips_of
@@ -49,6 +50,8 @@ class ImageStateFilter(ValueFilter):
         if state is None:
             return queryset
         rows = queryset.filter(state=state)
+        if lists_some_campaigns(request):
+            return rows
         if state in (Image.State.UNLABELED, Image.State.EXCLUDED):
             return rows.filter(resting=state)
         if state == Image.State.QUERIED:

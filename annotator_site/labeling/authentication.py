@@ -54,6 +54,8 @@ class TokenOrSession:
         try:
             self._check_origin(scope)
             known = await self._look_up(arrival, dict(scope["headers"]))
+            # For the security log, which sees refusals from outside.
+            scope.get("known", {}).update(known)
             with self._counted(scope, known["user"]):
                 await self.inner({**scope, **known}, receive, arrival.send)
         except RefusedError as refused:

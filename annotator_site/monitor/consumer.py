@@ -7,6 +7,7 @@ more than two, so that nobody's slow network fills this process's memory.
 
 import asyncio
 import logging
+from dataclasses import replace
 from enum import IntEnum
 from typing import Any, Final
 
@@ -14,10 +15,9 @@ from asgiref.typing import ASGIReceiveCallable
 
 from al_engine.pools.models import Campaign
 from annotator_site.accounts.guard import Pass, guard, pass_of
-from annotator_site.accounts.models import User
 from annotator_site.labeling.entrance import let_in, looking_up
 from annotator_site.monitor.hub import Hub, Watcher
-from annotator_site.network.refusals import RefusedError
+from annotator_site.network.refusals import CLOSE_CODES, RefusedError
 from annotator_site.off_loop import off_loop
 
 log = logging.getLogger(__name__)
@@ -67,33 +67,34 @@ async def monitor(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
 
     Raises RefusedError before anything is accepted.
     """
-    held = pass_of(scope, annotator_id=None)
     with looking_up():
-        campaign_id = await _admit(scope["user"], held, scope["url_route"]["kwargs"]["slug"])
+        held = await _admit(scope)
     let_in(scope)
     await receive()  # websocket.connect
     await send({"type": "websocket.accept"})
-    code = await _serve(campaign_id, held, receive, send)
+    code = await _serve(held, receive, send)
     if code is not None:
         await send({"type": "websocket.close", "code": int(code)})
 
 
-async def _admit(user: User, held: Pass, slug: str) -> int:
-    """The campaign that this person watches."""
-    name = user.get_username()
-    if await guard.refusal(held):
-        raise RefusedError(403, f"{name} may not watch campaigns.", name=name)
-    campaign_id = await _campaign(slug)
+async def _admit(scope: Any) -> Pass:
+    """What this person's watching rests on, the right to see images with it where they have it."""
+    name = scope["user"].get_username()
+    campaign_id = await _campaign(scope["url_route"]["kwargs"]["slug"])
+    held = pass_of(scope, campaign_id=campaign_id)
+    if (code := await guard.refusal(held)) is not None:
+        words = f"{name} may not watch this campaign, or has to log in once more."
+        raise RefusedError(code - CLOSE_CODES, words, name=name)
     if campaign_id is None:
         raise RefusedError(404, "There is no such campaign.", name=name)
-    return campaign_id
+    with_pictures = replace(held, pictures=True)
+    return held if await guard.refusal(with_pictures) else with_pictures
 
 
-async def _serve(
-    campaign_id: int, held: Pass, receive: ASGIReceiveCallable, send: Any
-) -> int | None:
+async def _serve(held: Pass, receive: ASGIReceiveCallable, send: Any) -> int | None:
     """Push until the page goes, or the server ends it: why it did, as a close code."""
-    watcher, credit = hub.join(campaign_id), Credit()
+    assert held.campaign_id is not None  # noqa: S101 - see `_admit`
+    watcher, credit = hub.join(held.campaign_id, pictures=held.pictures), Credit()
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     tasks: list[asyncio.Future[Any]] = [
         asyncio.create_task(_listen(receive, credit)),

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -56,8 +56,9 @@ def look_at(campaign_id: int, since_version: int | None, with_history: bool) -> 
 class Watcher:
     """One open page: what it has still to be sent."""
 
-    def __init__(self, campaign_id: int) -> None:
+    def __init__(self, campaign_id: int, *, pictures: bool = True) -> None:
         self.campaign_id = campaign_id
+        self.pictures = pictures
         self.needs_history = True
         self.gone = False
         self._state: bytes | None = None
@@ -96,9 +97,9 @@ class Hub:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="monitor")
         self._topics: dict[int, Topic] = {}
 
-    def join(self, campaign_id: int) -> Watcher:
-        """Begin to watch a campaign."""
-        watcher = Watcher(campaign_id)
+    def join(self, campaign_id: int, *, pictures: bool = True) -> Watcher:
+        """Begin to watch a campaign, with the pictures that are asked or without."""
+        watcher = Watcher(campaign_id, pictures=pictures)
         topic = self._topics.get(campaign_id)
         if topic is None:
             topic = self._topics[campaign_id] = Topic(campaign_id)
@@ -200,18 +201,28 @@ class Topic:
             if look.history is not None:
                 history = _frame("history", protocol=1, history=look.history)
                 self.version = max(self.version or 0, look.history.versions_published)
-        state = _frame(
-            "state",
-            sent_at=time.time(),
-            unreachable_since=self.unreachable_since,
-            state=self._state,
-        )
+        states = {
+            pictures: self._state_frame(pictures=pictures)
+            for pictures in {watcher.pictures for watcher in self.watchers}
+        }
         for watcher in self.watchers:
+            state = states[watcher.pictures]
             if watcher.needs_history and history is not None:
                 watcher.needs_history = False
                 watcher.put([history], state)
             elif not watcher.needs_history or look is None:
                 watcher.put(others, state)
+
+    def _state_frame(self, *, pictures: bool) -> bytes:
+        state = self._state
+        if state is not None and not pictures:
+            state = replace(state, asking=[each.without_picture() for each in state.asking])
+        return _frame(
+            "state",
+            sent_at=time.time(),
+            unreachable_since=self.unreachable_since,
+            state=state,
+        )
 
 
 def _frame(kind: str, **content: Any) -> bytes:

@@ -3,7 +3,7 @@
 Times are Unix seconds, or seconds since something happened (`…_s`), by the database's clock.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from al_engine.pools.status import Rates, Staleness, Storage, Waits
@@ -96,18 +96,22 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An image that is in somebody's buffer."""
+    """An image that is in somebody's buffer; without `url` for who may not see images."""
 
     turn: int
     image: int
     name: str
-    url: str
+    url: str | None
     width: int
     height: int
     strategy: str
     score: float | None
     purpose: str
     person: str
+
+    def without_picture(self) -> "Asked":
+        """The same, with nothing that leads to the image."""
+        return replace(self, name="", url=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from al_engine.pools import campaigns
 from al_engine.pools.models import Campaign
+from annotator_site.accounts.campaign_rights import actor, may_see_pictures
 
 
 @require_safe
@@ -33,6 +34,7 @@ def live_page(
         "socket_path": f"/ws/campaigns/{campaign.slug}/monitor/",
         "state_path": reverse("admin:pools_campaign_state", args=[campaign.pk]),
         "may_change": model_admin.has_change_permission(request, campaign),
+        "may_see_pictures": may_see_pictures(actor(request)),
     }
     request.current_app = model_admin.admin_site.name
     return TemplateResponse(request, "monitor/live.html", context)

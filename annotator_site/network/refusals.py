@@ -13,6 +13,9 @@ from typing import Any, Final
 
 log = logging.getLogger(__name__)
 
+CLOSE_CODES: Final = 4000
+"""A WebSocket's close code is this and the status that means the same."""
+
 _TOLD_EVERY_S: Final = 1.0
 
 

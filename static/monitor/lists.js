@@ -69,15 +69,23 @@ export function drawGallery(list, asking) {
   if (!asking.length) return nothing(list, "Nobody has an image in front of them now.");
   // A lease that is renewed does not move its image: the order is that of the turns.
   const rows = [...asking].sort((a, b) => b.turn - a.turn);
-  keep(list, rows, (row) => row.turn, (row) => {
-    const image = html("img", { src: row.url, alt: row.name, width: row.width, height: row.height });
-    if (Math.max(row.width, row.height) < 100) image.className = "small";
+  keep(list, rows, (row) => `${row.turn} ${row.url !== null}`, (row) => {
     const why = row.purpose === "active"
       ? row.strategy + (row.score === null ? "" : ` ${row.score.toFixed(2)}`) : row.purpose;
-    return html("li", {}, html("a", { href: `../../../image/${row.image}/change/` },
-      image, html("span", { class: "soft", title: why }, why),
-      html("span", { class: "soft mono", title: `with ${row.person}` }, row.person)));
+    const words = [html("span", { class: "soft", title: why }, why),
+      html("span", { class: "soft mono", title: `with ${row.person}` }, row.person)];
+    // Whoever may not see images is sent no address of one.
+    if (row.url === null) {
+      return html("li", { class: "veiled" }, html("p", { class: "soft" }, "not shown"), ...words);
+    }
+    return html("li", {}, html("a", { href: `../../../image/${row.image}/change/` }, pictureOf(row), ...words));
   });
+}
+
+function pictureOf(row) {
+  const image = html("img", { src: row.url, alt: row.name, width: row.width, height: row.height });
+  if (Math.max(row.width, row.height) < 100) image.className = "small";
+  return image;
 }
 
 export function drawPeople(list, people, extraSeconds) {

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.contrib.auth.models import Permission
+from django.db.models import Q
 from django.test import Client
 from django.urls import reverse
 from stock import make_campaign, make_user, one_file, stock
@@ -38,10 +39,11 @@ def owner(client: Client) -> Client:
 
 @pytest.fixture
 def viewer(client: Client) -> Client:
-    """A browser of staff who may look at the pools and change nothing."""
+    """A browser of staff who may look at the pools of all campaigns and change nothing."""
     user = make_user(is_staff=True)
+    in_pools = Permission.objects.filter(content_type__app_label="pools")
     user.user_permissions.set(
-        Permission.objects.filter(content_type__app_label="pools", codename__startswith="view_")
+        in_pools.filter(Q(codename__startswith="view_") | Q(codename="all_campaigns"))
     )
     client.force_login(user)
     return client

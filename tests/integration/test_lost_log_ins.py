@@ -105,13 +105,17 @@ class Visitor:
         self.person: Person = make_annotator(campaign, is_staff=True)
         self.user = self.person.user
         self.group = Group.objects.create(name=self.user.username)
-        permission = Permission.objects.get(codename="view_campaign")
-        self.group.permissions.add(permission)
+        self.group.permissions.add(permission("view_campaign"), permission("all_campaigns"))
         self.browser = Browser()
         self.browser.force_login(self.user, BACKEND)
 
     def own_right(self) -> None:
-        self.user.user_permissions.add(Permission.objects.get(codename="change_campaign"))
+        self.user.user_permissions.add(permission("change_campaign"), permission("all_campaigns"))
+
+    def own_campaign(self) -> None:
+        """And the right to see its pictures."""
+        self.user.user_permissions.add(permission("view_campaign"), permission("view_image"))
+        self.campaign.owners.add(self.user)
 
     def groups_right(self) -> None:
         self.user.groups.add(self.group)
@@ -165,6 +169,10 @@ class Way:
     act: Callable[[Visitor], Any]
     kinds: Sequence[str] = BOTH
     prepare: Callable[[Visitor], Any] = Visitor.groups_right
+
+
+def permission(codename: str) -> Permission:
+    return Permission.objects.get(codename=codename)
 
 
 def sql(statement: str, *values: Any) -> None:
@@ -278,6 +286,17 @@ WAYS = [
     Way("owner no more", "token", 4403, change(is_superuser=False), WATCH, Visitor.every_right),
     Way("a right taken back", "session", 4403, lambda v: v.user.user_permissions.clear(), WATCH,
         Visitor.own_right),
+    Way("all campaigns no more", "token", 4403,
+        lambda v: v.user.user_permissions.remove(permission("all_campaigns")), WATCH,
+        Visitor.own_right),
+    Way("owner of the campaign no more", "session", 4403,
+        lambda v: v.campaign.owners.remove(v.user), WATCH, Visitor.own_campaign),
+    Way("owner of another campaign instead", "token", 4403,
+        lambda v: sql("UPDATE pools_campaign_owners SET campaign_id = %s WHERE user_id = %s",
+                      make_campaign().pk, v.user.pk), WATCH, Visitor.own_campaign),
+    Way("pictures no more", "token", 4403,
+        lambda v: v.user.user_permissions.remove(permission("view_image")), WATCH,
+        Visitor.own_campaign),
     Way("out of the group", "token", 4403, lambda v: v.user.groups.clear(), WATCH),
     Way("the group’s right taken back", "session", 4403, lambda v: v.group.permissions.clear(),
         WATCH),

@@ -7,7 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, TextChoices
 from django.db.models.functions import Lower, Now
 
 
@@ -24,21 +24,21 @@ def new_pseudonym() -> str:
 class Campaign(models.Model):
     """One labeling job: images, classes, people and settings (the paper's data set)."""
 
-    class State(models.TextChoices):
+    class State(TextChoices):
         RUNNING = "running", "running"
         PAUSED = "paused", "paused"
         FINISHED = "finished", "finished"
 
-    class Partition(models.TextChoices):
+    class Partition(TextChoices):
         RANDOM = "random", "random"
         CLUSTERS = "clusters", "by what images show"
 
-    class ModelChoice(models.TextChoices):
+    class ModelChoice(TextChoices):
         LATEST = "latest", "the latest published"
         MOST_LABELS = "most_labels", "the one that saw most labels"
         BEST_VALIDATION = "best_validation", "the most accurate on the holdout"
 
-    class WarmStart(models.TextChoices):
+    class WarmStart(TextChoices):
         SCRATCH = "scratch", "from scratch"
         SHRINK_PERTURB = "shrink_perturb", "shrink and perturb the newest"
 
@@ -142,9 +142,17 @@ class Campaign(models.Model):
     budget = models.PositiveIntegerField(
         default=0, help_text="The campaign finishes after so many answers; 0: no limit."
     )
+    owners = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        blank=True,
+        related_name="owned_campaigns",
+        limit_choices_to={"is_staff": True},
+        help_text="Staff whose permissions hold in this campaign.",
+    )
 
     class Meta:
         ordering = ["slug"]
+        permissions = [("all_campaigns", "Permissions hold in all campaigns, not only own ones")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(state__in=["running", "paused", "finished"]), name="campaign_state"

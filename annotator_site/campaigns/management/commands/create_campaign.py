@@ -11,10 +11,12 @@ from al_engine.pools.campaigns import (
     SETTINGS,
     BadSetting,
     NewChoice,
+    add_owners,
     create_campaign,
     parse_setting,
 )
 from al_engine.pools.models import Campaign
+from annotator_site.accounts.models import User
 from annotator_site.campaigns.class_lists import ClassListError, read_file, read_option
 from annotator_site.campaigns.text_files import open_text
 from annotator_site.command_output import CampaignCommand
@@ -43,6 +45,13 @@ class Command(CampaignCommand):
             "--preset", choices=PRESETS, help="settings that belong together; --set goes over them"
         )
         parser.add_argument(
+            "--owner",
+            action="append",
+            default=[],
+            metavar="USERNAME",
+            help="staff whose permissions hold in it; repeatable",
+        )
+        parser.add_argument(
             "--set", action="append", default=[], metavar="key=value", help="a setting; repeatable"
         )
 
@@ -54,6 +63,7 @@ class Command(CampaignCommand):
                 f"There is a campaign “{slug}” already: take another slug, or change its settings "
                 "in the admin."
             )
+        owners = _staff(options["owner"])
         file = options["classes_file"]
         try:
             names = read_file(file) if file else read_option(options["classes"])
@@ -69,11 +79,24 @@ class Command(CampaignCommand):
             )
         except (BadSetting, ClassListError) as error:
             raise CommandError(str(error)) from error
+        add_owners(campaign_id=campaign.pk, user_ids=owners)
         self.say(
             f"Campaign “{campaign.title}” with {len(names)} classes. "
             f"Next: manage.py import_images {slug} PATH"
         )
         self.conclude(options, {"slug": slug, "title": campaign.title, "classes": names})
+
+
+def _staff(names: list[str]) -> list[int]:
+    """The ids of these people. Raises CommandError where one is not staff."""
+    found = dict(User.objects.filter(is_staff=True).values_list("username", "pk"))
+    for name in names:
+        if name not in found:
+            raise CommandError(
+                f"--owner {name}: nobody of that name is staff. Make the user in the admin, with "
+                "“Staff status”, and take the name from there."
+            )
+    return [found[name] for name in names]
 
 
 def _read(path: Path | None) -> str:
