@@ -30,6 +30,7 @@ from annotator_site.accounts.pauses import (
     pause_of,
 )
 from annotator_site.network.addresses import client_address, network_of
+from annotator_site.security.log import NOBODY, note
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -152,6 +153,8 @@ def _failing() -> "QuerySet[Any]":
 def _tell_of_spraying() -> None:
     pairs = set(_failing().values_list(*_PAIR))
     names, networks = {name for name, _ in pairs}, Counter(network for _, network in pairs)
+    most = [network for network, _ in networks.most_common(NAMED)]
+    note("spraying", NOBODY, names=len(names), networks=len(networks), most=most)
     log.warning(
         "Somebody tries many passwords: in %d minutes names: %d, networks: %d, most from %s. "
         "The names: %s.",
