@@ -5,7 +5,7 @@ from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("pools", "0007_known_disputed")]
+    dependencies = [("pools", "0008_owners")]
 
     operations = [
         migrations.RemoveIndex(model_name="assignment", name="assignment_expiry"),
