@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from al_engine.pools import signals
 from al_engine.pools.models import Assignment, Image
-from al_engine.pools.sql import statement
+from al_engine.pools.sql import BY_INDEX, statement
 
 UNUSABLE: Final = "Two people called it unusable."
 """The `problem` of an image that two people skipped as a bad image."""
@@ -41,6 +41,7 @@ def set_aside(*, campaign_id: int, faults: Mapping[int, Fault], asked: bool) -> 
     """
     states = [Image.State.UNLABELED, Image.State.RESERVED, *([Image.State.QUERIED] * asked)]
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(BY_INDEX)
         cursor.execute(
             statement("set_aside"),
             {
@@ -64,6 +65,7 @@ def put_back(*, image_ids: Collection[int]) -> list[int]:
     more. Those that wait in S may be asked again of who skipped them or could not see them.
     """
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(BY_INDEX)
         images = {"images": sorted(image_ids)}
         cursor.execute(
             """SELECT id FROM pools_image WHERE id = ANY(%(images)s::bigint[])

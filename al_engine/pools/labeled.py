@@ -8,11 +8,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from al_engine.pools.excluded import UNUSABLE
 from al_engine.pools.query import Connection, Cursor
-from al_engine.pools.sql import integers, statement, uuids
+from al_engine.pools.sql import BY_INDEX, integers, statement, uuids
 from al_engine.pools.turns import Answer, Receipt, Shown, Skip, Undo
 
 
@@ -127,8 +127,8 @@ async def standings(
 ) -> dict[int, Standing]:
     """Who these users are in a campaign, without those who may not label in it."""
     cursor = await conn.execute(
-        """SELECT a.user_id, a.id, (SELECT count(*) FROM pools_label l
-                                    WHERE l.annotator_id = a.id AND l.retracted_at IS NULL)
+        """SELECT a.user_id, a.id, (SELECT count(*) FILTER (WHERE l.retracted_at IS NULL)
+                                    FROM pools_label l WHERE l.annotator_id = a.id)
            FROM pools_annotator a
            WHERE a.campaign_id = %(campaign)s AND a.user_id = ANY(%(users)s) AND a.active""",
         {"campaign": campaign_id, "users": list(user_ids)},
@@ -194,7 +194,8 @@ def follow(*, campaign_id: int, since: int) -> tuple[list[Labeled], int]:
 
     At least once: a row can come again, none is missed.
     """
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(BY_INDEX)
         cursor.execute(statement("follow"), {"campaign": campaign_id, "since": since})
         rows = cursor.fetchall()
     return [Labeled(*row[:5]) for row in rows if row[0] is not None], int(rows[0][5])

@@ -143,7 +143,8 @@ def open_queries(*, campaign_id: int, cells: Sequence[int]) -> list[OpenQuery]:
 
 def supply(*, campaign_id: int, worker_ids: Sequence[int]) -> dict[int, int]:
     """How many of these workers' queries anybody may still take, by worker: the depth of S."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(BY_INDEX)
         cursor.execute(statement("supply"), {"campaign": campaign_id, "workers": list(worker_ids)})
         return dict.fromkeys(worker_ids, 0) | dict(cursor.fetchall())
 
@@ -153,7 +154,7 @@ def people_served(*, campaign_id: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT count(DISTINCT session) FROM pools_assignment
-               WHERE campaign_id = %s AND state = 'leased'""",
+               WHERE campaign_id = %s AND state = 'leased' AND lease_expires IS NOT NULL""",
             [campaign_id],
         )
         return int(cursor.fetchone()[0])
@@ -161,7 +162,8 @@ def people_served(*, campaign_id: int) -> int:
 
 def prune_withdrawn(*, campaign_id: int, older_than_seconds: float, limit: int = 5_000) -> int:
     """Delete withdrawn queries nobody answered; a busy refresh makes thousands an hour."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(BY_INDEX)
         cursor.execute(
             """WITH old AS MATERIALIZED (
                    SELECT q.id, q.image_id FROM pools_query q
@@ -169,12 +171,13 @@ def prune_withdrawn(*, campaign_id: int, older_than_seconds: float, limit: int =
                      AND q.closed_at < now() - make_interval(secs => %(seconds)s)
                      AND NOT EXISTS (SELECT 1 FROM pools_assignment a
                                      WHERE a.image_id = q.image_id AND a.query_id = q.id
-                                       AND (a.annotator_id IS NOT NULL OR a.former <> '{}'))
+                                       AND (a.annotator_id IS NOT NULL OR a.former <> '{}')
+                                     OFFSET 0)
                    ORDER BY q.closed_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
                turns AS (
                    DELETE FROM pools_assignment a USING old
-                   WHERE a.image_id = old.image_id AND a.query_id = old.id)
-               DELETE FROM pools_query q USING old WHERE q.id = old.id""",
+                   WHERE a.image_id = ANY (ARRAY[old.image_id]) AND a.query_id = old.id)
+               DELETE FROM pools_query q USING old WHERE q.id = ANY (ARRAY[old.id])""",
             {"campaign": campaign_id, "seconds": older_than_seconds, "limit": limit},
         )
         return int(cursor.rowcount)
@@ -292,7 +295,6 @@ async def renew(
     return await conn.execute(
         statement("renew"),
         {
-            "campaign": campaign_id,
             "annotators": [annotator_id for annotator_id, _ in holders],
             "sessions": [session for _, session in holders],
             "seconds": seconds,

@@ -207,7 +207,7 @@ def _asking(campaign_id: int) -> list[Asked]:
                       query.strategy, query.score, query.purpose, person.pseudonym
                FROM (SELECT id, image_id, query_id, annotator_id, lease_expires
                      FROM pools_assignment
-                     WHERE campaign_id = %s AND state = 'leased'
+                     WHERE campaign_id = %s AND state = 'leased' AND lease_expires IS NOT NULL
                      ORDER BY lease_expires DESC LIMIT %s) a
                JOIN pools_image image ON image.id = a.image_id
                JOIN pools_query query ON query.id = a.query_id

@@ -159,14 +159,20 @@ class Assignment(models.Model):
             models.Index(
                 fields=["campaign", "key"], condition=Q(state="open"), name="assignment_open"
             ),
-            # The sweep of leases that ran out.
+            # The sweep of leases that ran out. This one and the next hold the same rows: that what
+            # they are sorted by is not null, keeps PostgreSQL from reading all of one where a few
+            # rows of the other are asked for.
             models.Index(
                 fields=["campaign", "lease_expires"],
-                condition=Q(state="leased"),
+                condition=Q(state="leased", lease_expires__isnull=False),
                 name="assignment_expiry",
             ),
-            # What one person holds: resume, renew, give back.
-            models.Index(fields=["annotator"], condition=Q(state="leased"), name="assignment_held"),
+            # What one connection holds: resume, renew, give back.
+            models.Index(
+                fields=["session"],
+                condition=Q(state="leased", session__isnull=False),
+                name="assignment_held",
+            ),
             # What people skip, for those who run the campaign.
             models.Index(
                 fields=["campaign", "image"],

@@ -23,16 +23,22 @@ stored AS (
                 THEN greatest(pool.labeled - version.labels_seen, 0) END,
            clock_timestamp()
     FROM said
-    JOIN pools_assignment a ON a.id = said.turn_id AND a.campaign_id = %(campaign)s
-    JOIN pools_query q ON q.id = a.query_id
+    CROSS JOIN LATERAL (SELECT a.id, a.campaign_id, a.query_id, a.image_id, a.state, a.annotator_id,
+                               a.former
+                        FROM pools_assignment a WHERE a.id = said.turn_id OFFSET 0) a
+    CROSS JOIN LATERAL (SELECT q.model_version_id FROM pools_query q
+                        WHERE q.id = a.query_id OFFSET 0) q
+    CROSS JOIN LATERAL (SELECT choice.campaign_id FROM pools_choice choice
+                        WHERE choice.id = said.choice_id OFFSET 0) choice
+    LEFT JOIN LATERAL (SELECT version.id, version.labels_seen FROM pools_modelversion version
+                       WHERE version.id = q.model_version_id OFFSET 0) version ON true
     JOIN pools_campaign campaign ON campaign.id = %(campaign)s
-    JOIN pools_choice choice ON choice.id = said.choice_id AND choice.campaign_id = campaign.id
-    LEFT JOIN pools_modelversion version ON version.id = q.model_version_id
     CROSS JOIN (
         SELECT coalesce(sum(c.labeled), 0) AS labeled
         FROM pools_counter c WHERE c.campaign_id = %(campaign)s
     ) pool
-    WHERE ((a.state = 'leased' AND a.annotator_id = said.annotator_id)
+    WHERE a.campaign_id = campaign.id AND choice.campaign_id = campaign.id
+      AND ((a.state = 'leased' AND a.annotator_id = said.annotator_id)
            OR said.annotator_id = ANY(a.former))
       AND said.image_id IN (0, a.image_id)
       AND coalesce(said.version, campaign.choices_version) = campaign.choices_version
@@ -45,11 +51,12 @@ turned AS (
     UPDATE pools_assignment a
     SET state = 'answered', annotator_id = stored.annotator_id, session = NULL, lease_expires = NULL
     FROM stored
-    WHERE a.id = stored.assignment_id
+    WHERE a.id = ANY (ARRAY[stored.assignment_id])
       -- A late answer takes the turn if nobody holds it now; else it is an extra one.
       AND ((a.state = 'leased' AND a.annotator_id = stored.annotator_id)
            OR (a.state = 'open' AND NOT EXISTS (
                    SELECT 1 FROM pools_assignment other
-                   WHERE other.image_id = stored.image_id AND other.annotator_id = stored.annotator_id)))
+                   WHERE other.image_id = stored.image_id
+                     AND other.annotator_id = stored.annotator_id OFFSET 0)))
 )
 SELECT annotator_id, client_id FROM stored

@@ -8,10 +8,11 @@ SELECT said.annotator_id, said.client_id,
            WHEN a.id IS NULL THEN 'unknown_query'
            WHEN EXISTS (SELECT 1 FROM pools_assignment mine
                         WHERE mine.image_id = a.image_id AND mine.annotator_id = said.annotator_id
-                          AND mine.state IN ('answered', 'skipped'))
+                          AND mine.state IN ('answered', 'skipped') OFFSET 0)
              OR EXISTS (SELECT 1 FROM pools_label mine
-                        WHERE mine.image_id = a.image_id AND mine.annotator_id = said.annotator_id
-                          AND mine.retracted_at IS NULL)
+                        WHERE mine.image_id = a.image_id
+                          AND mine.annotator_id IS NOT DISTINCT FROM said.annotator_id
+                          AND mine.retracted_at IS NULL OFFSET 0)
                THEN 'too_late'
            WHEN NOT (said.annotator_id = ANY(a.former)
                      OR (a.state = 'leased' AND a.annotator_id = said.annotator_id))
@@ -25,8 +26,12 @@ FROM unnest(%(ids)s::uuid[], %(annotators)s::bigint[], %(turns)s::bigint[], %(ch
             %(images)s::bigint[], %(lists)s::int[])
   AS said(client_id, annotator_id, turn_id, choice_id, image_id, version)
 JOIN pools_campaign campaign ON campaign.id = %(campaign)s
-LEFT JOIN pools_choice choice ON choice.id = said.choice_id AND choice.campaign_id = campaign.id
-LEFT JOIN pools_label label
-  ON label.annotator_id = said.annotator_id AND label.client_id = said.client_id
-LEFT JOIN pools_assignment a
-  ON a.id = said.turn_id AND a.campaign_id = %(campaign)s AND said.image_id IN (0, a.image_id)
+LEFT JOIN LATERAL (SELECT choice.id, choice.campaign_id FROM pools_choice choice
+                   WHERE choice.id = said.choice_id OFFSET 0) choice
+  ON choice.campaign_id = campaign.id
+LEFT JOIN LATERAL (SELECT label.id, label.choice_id, label.assignment_id, label.image_id
+                   FROM pools_label label
+                   WHERE label.annotator_id = said.annotator_id
+                     AND label.client_id = said.client_id OFFSET 0) label ON true
+LEFT JOIN LATERAL (SELECT * FROM pools_assignment a WHERE a.id = said.turn_id OFFSET 0) a
+  ON a.campaign_id = campaign.id AND said.image_id IN (0, a.image_id)

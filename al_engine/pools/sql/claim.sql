@@ -38,12 +38,12 @@ dealt AS MATERIALIZED (
     -- Nobody gets an image a second time; who meets one here is served by claim_for.sql.
     WHERE NOT EXISTS (SELECT 1 FROM pools_assignment mine
                       WHERE mine.image_id = given.image_id
-                        AND mine.annotator_id = given.annotator_id)
+                        AND mine.annotator_id = given.annotator_id OFFSET 0)
       -- A late answer has no turn of its own when somebody else held the turn.
       AND NOT EXISTS (SELECT 1 FROM pools_label said
                       WHERE said.image_id = given.image_id
-                        AND said.annotator_id = given.annotator_id
-                        AND said.retracted_at IS NULL)
+                        AND said.annotator_id IS NOT DISTINCT FROM given.annotator_id
+                        AND said.retracted_at IS NULL OFFSET 0)
     ORDER BY annotator_id, image_id
 ),
 \i lease.sql

@@ -4,10 +4,11 @@ WITH picked AS MATERIALIZED (
     FROM pools_assignment a
     WHERE a.campaign_id = %(campaign)s AND a.state = 'open'
       AND NOT EXISTS (SELECT 1 FROM pools_assignment mine
-                      WHERE mine.image_id = a.image_id AND mine.annotator_id = %(annotator)s)
+                      WHERE mine.image_id = a.image_id AND mine.annotator_id = %(annotator)s OFFSET 0)
       AND NOT EXISTS (SELECT 1 FROM pools_label said
-                      WHERE said.image_id = a.image_id AND said.annotator_id = %(annotator)s
-                        AND said.retracted_at IS NULL)
+                      WHERE said.image_id = a.image_id
+                        AND said.annotator_id IS NOT DISTINCT FROM %(annotator)s
+                        AND said.retracted_at IS NULL OFFSET 0)
       AND EXISTS (SELECT 1 FROM pools_campaign c
                   WHERE c.id = %(campaign)s AND c.state = 'running')
     ORDER BY a.key

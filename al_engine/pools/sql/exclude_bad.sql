@@ -1,13 +1,17 @@
 -- An image that two people called unusable leaves the pools. What a machine says is no verdict, and
 -- what was said before somebody put the image back is not among the skipped turns any more.
 WITH said AS MATERIALIZED (
-    SELECT DISTINCT t.image_id FROM pools_assignment t WHERE t.id = ANY(%(turns)s::bigint[])
+    SELECT DISTINCT t.image_id
+    FROM (SELECT t.image_id FROM pools_assignment t
+          WHERE t.id = ANY(%(turns)s::bigint[]) OFFSET 0) t
 ),
 bad AS MATERIALIZED (
     SELECT a.image_id
     FROM said
-    JOIN pools_image image ON image.id = said.image_id
-    JOIN pools_assignment a ON a.image_id = said.image_id
+    CROSS JOIN LATERAL (SELECT image.state FROM pools_image image
+                        WHERE image.id = said.image_id OFFSET 0) image
+    CROSS JOIN LATERAL (SELECT * FROM pools_assignment a
+                        WHERE a.image_id = said.image_id OFFSET 0) a
     WHERE image.state = 'queried' AND a.state = 'skipped' AND a.skip_reason = 'bad_image'
       AND a.skip_sender = 'person'
     GROUP BY a.image_id
@@ -15,12 +19,12 @@ bad AS MATERIALIZED (
 ),
 closed AS (
     UPDATE pools_query q SET state = 'closed', closed_at = now()
-    FROM bad WHERE q.image_id = bad.image_id AND q.state = 'open'
+    FROM bad WHERE q.image_id = ANY (ARRAY[bad.image_id]) AND q.state LIKE 'open'
 ),
 cancelled AS (
     UPDATE pools_assignment a SET state = 'cancelled'
-    FROM bad WHERE a.image_id = bad.image_id AND a.state = 'open'
+    FROM bad WHERE a.image_id = ANY (ARRAY[bad.image_id]) AND a.state LIKE 'open'
 )
 UPDATE pools_image image
 SET state = 'excluded', excluded_for = 'verdict', problem = %(problem)s
-FROM bad WHERE image.id = bad.image_id AND image.state = 'queried'
+FROM bad WHERE image.id = ANY (ARRAY[bad.image_id]) AND image.state = 'queried'

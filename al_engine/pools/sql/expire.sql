@@ -4,8 +4,8 @@
 WITH gone AS MATERIALIZED (
     SELECT a.id, a.session, a.annotator_id, q.state AS query_state
     FROM pools_assignment a
-    JOIN pools_query q ON q.id = a.query_id
-    JOIN pools_image image ON image.id = a.image_id
+    JOIN pools_query q ON q.id = ANY (ARRAY[a.query_id])
+    JOIN pools_image image ON image.id = ANY (ARRAY[a.image_id])
     WHERE a.campaign_id = %(campaign)s AND a.state = 'leased' AND a.lease_expires < clock_timestamp()
       AND (a.session BETWEEN %(first)s::uuid AND %(last)s::uuid
            OR a.lease_expires < clock_timestamp() - interval '3 seconds')
@@ -20,6 +20,6 @@ freed AS (
     SET state = CASE WHEN gone.query_state = 'open' THEN 'open' ELSE 'cancelled' END,
         annotator_id = NULL, session = NULL, lease_expires = NULL, key = random(),
         former = array_append(array_remove(a.former, gone.annotator_id), gone.annotator_id)
-    FROM gone WHERE a.id = gone.id
+    FROM gone WHERE a.id = ANY (ARRAY[gone.id])
 )
 SELECT session, id FROM gone

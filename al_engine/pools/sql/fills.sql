@@ -4,5 +4,6 @@ SELECT mode() WITHIN GROUP (ORDER BY q.model_version_id), count(*)
 FROM (SELECT a.query_id FROM pools_assignment a
       WHERE a.campaign_id = %(campaign)s AND a.state = 'open'
       ORDER BY a.key LIMIT 500) sample
-JOIN pools_query q ON q.id = sample.query_id
+CROSS JOIN LATERAL (SELECT q.model_version_id, q.purpose FROM pools_query q
+                    WHERE q.id = sample.query_id OFFSET 0) q
 WHERE q.purpose = 'active'

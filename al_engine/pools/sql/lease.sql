@@ -4,8 +4,8 @@ leased AS (
     SET state = 'leased', annotator_id = dealt.annotator_id, session = dealt.session,
         lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
     FROM dealt
-    JOIN pools_image image ON image.id = dealt.image_id
-    WHERE a.id = dealt.id
+    JOIN pools_image image ON image.id = ANY (ARRAY[dealt.image_id])
+    WHERE a.id = ANY (ARRAY[dealt.id])
     RETURNING a.session, a.id, a.image_id, coalesce(image.display_key, image.key) AS key,
               coalesce(image.display_width, image.width) AS width,
               coalesce(image.display_height, image.height) AS height, a.lease_expires,

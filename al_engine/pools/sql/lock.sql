@@ -2,7 +2,11 @@
 -- queries, turns and consensus: two batches that touch one image settle it one after the other,
 -- each seeing what the other stored.
 SELECT image.id
-FROM pools_image image
-WHERE image.id IN (SELECT a.image_id FROM pools_assignment a WHERE a.id = ANY(%(turns)s::bigint[]))
-ORDER BY image.id
-FOR NO KEY UPDATE
+FROM (
+    SELECT DISTINCT a.image_id
+    FROM (SELECT a.image_id FROM pools_assignment a
+          WHERE a.id = ANY(%(turns)s::bigint[]) OFFSET 0) a
+) touched
+JOIN pools_image image ON image.id = ANY (ARRAY[touched.image_id])
+ORDER BY touched.image_id
+FOR NO KEY UPDATE OF image

@@ -1,5 +1,5 @@
 -- How many answers these people have given and not taken back.
-SELECT l.annotator_id, count(*)
-FROM pools_label l
-WHERE l.annotator_id = ANY(%(annotators)s::bigint[]) AND l.retracted_at IS NULL
-GROUP BY l.annotator_id
+SELECT person.id, l.answers
+FROM (SELECT DISTINCT unnest(%(annotators)s::bigint[]) AS id) person
+CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE l.retracted_at IS NULL) AS answers
+                    FROM pools_label l WHERE l.annotator_id = person.id) l

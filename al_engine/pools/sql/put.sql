@@ -1,6 +1,6 @@
 -- Put workers' selections into S: images of cells that they hold now and that are still in D.
--- A worker that slept through the end of its leases changes nothing. LATERAL and LIMIT: one by one
--- by their keys, whatever the planner knows of the tables.
+-- A worker that slept through the end of its leases changes nothing. LATERAL: one by one by
+-- their keys, whatever the planner knows of the tables.
 WITH pick AS MATERIALIZED (
     SELECT *
     FROM unnest(%(images)s::bigint[], %(strategies)s::text[], %(scores)s::float8[],
@@ -11,7 +11,7 @@ held AS MATERIALIZED (
     SELECT pick.*
     FROM pick
     CROSS JOIN LATERAL (SELECT image.campaign_id, image.cell FROM pools_image image
-                        WHERE image.id = pick.image_id LIMIT 1) image
+                        WHERE image.id = pick.image_id OFFSET 0) image
     CROSS JOIN LATERAL (SELECT cell.worker_id, cell.lease_expires FROM pools_cell cell
                         WHERE cell.campaign_id = image.campaign_id AND cell.cell = image.cell
                         LIMIT 1) cell
@@ -21,7 +21,7 @@ held AS MATERIALIZED (
 taken AS (
     UPDATE pools_image image SET state = 'queried'
     FROM held pick
-    WHERE image.id = pick.image_id AND image.state = 'unlabeled'
+    WHERE image.id = ANY (ARRAY[pick.image_id]) AND image.state = 'unlabeled'
     RETURNING image.id, image.cell, pick.strategy, pick.score, pick.purpose, pick.version_id,
               pick.worker_id
 ),

@@ -5,22 +5,22 @@
 -- Of queries with one turn alone, and of which nobody said anything. Who held a turn may still
 -- answer late. What somebody is answering right now is locked and therefore left alone.
 WITH spare AS MATERIALIZED (
-    SELECT given.turn, given.session, given.keep, given.ready, given.place,
+    SELECT given.turn, given.session, given.keep, given.ready, given.place, a.image_id,
            q.purpose = 'active'
            -- What was drawn at random before there was a model gives way as well, but for a
            -- campaign that asks at random all along.
            AND coalesce(q.model_version_id < %(newest)s, %(random)s) AS outdated
     FROM unnest(%(turns)s::bigint[], %(sessions)s::uuid[], %(keep)s::int[], %(ready)s::bool[])
          WITH ORDINALITY AS given (turn, session, keep, ready, place)
-    CROSS JOIN LATERAL (SELECT a.campaign_id, a.state, a.query_id FROM pools_assignment a
-                        WHERE a.id = given.turn LIMIT 1) a
-    JOIN pools_query q ON q.id = a.query_id
+    CROSS JOIN LATERAL (SELECT * FROM pools_assignment a WHERE a.id = given.turn OFFSET 0) a
+    CROSS JOIN LATERAL (SELECT q.purpose, q.model_version_id FROM pools_query q
+                        WHERE q.id = a.query_id OFFSET 0) q
     WHERE a.campaign_id = %(campaign)s AND a.state = 'leased'
 ),
 chosen AS MATERIALIZED (
-    SELECT ranked.turn
+    SELECT ranked.turn, ranked.image_id
     FROM (
-        SELECT turn, place, outdated, ready,
+        SELECT turn, image_id, place, outdated, ready,
                count(*) FILTER (WHERE ready) OVER (PARTITION BY session) - keep AS may_go,
                row_number() OVER (PARTITION BY session, outdated, ready ORDER BY place) AS nth
         FROM spare
@@ -32,31 +32,31 @@ chosen AS MATERIALIZED (
 gone AS MATERIALIZED (
     SELECT a.id, a.session, a.annotator_id, q.id AS query_id, image.id AS image_id
     FROM chosen
-    JOIN pools_assignment a ON a.id = chosen.turn
-    JOIN pools_query q ON q.id = a.query_id
-    JOIN pools_image image ON image.id = a.image_id
-    WHERE a.state = 'leased' AND q.state = 'open'
+    JOIN pools_assignment a ON a.id = ANY (ARRAY[chosen.turn])
+    JOIN pools_query q ON q.id = ANY (ARRAY[a.query_id])
+    JOIN pools_image image ON image.id = ANY (ARRAY[chosen.image_id])
+    WHERE a.state LIKE 'leased' AND q.state LIKE 'open'
       AND NOT EXISTS (SELECT 1 FROM pools_assignment other
                       WHERE other.image_id = a.image_id AND other.query_id = q.id
-                        AND other.id <> a.id)
+                        AND other.id <> a.id OFFSET 0)
       AND NOT EXISTS (SELECT 1 FROM pools_label l
                       WHERE l.image_id = a.image_id AND l.query_id = q.id
-                        AND l.retracted_at IS NULL)
-    ORDER BY image.id
+                        AND l.retracted_at IS NULL OFFSET 0)
+    ORDER BY chosen.image_id
     FOR NO KEY UPDATE OF a, q, image SKIP LOCKED
 ),
 freed AS (
     UPDATE pools_assignment a
     SET state = 'cancelled', annotator_id = NULL, session = NULL, lease_expires = NULL,
         former = array_append(array_remove(a.former, gone.annotator_id), gone.annotator_id)
-    FROM gone WHERE a.id = gone.id
+    FROM gone WHERE a.id = ANY (ARRAY[gone.id])
 ),
 withdrawn AS (
     UPDATE pools_query q SET state = 'withdrawn', closed_at = now()
-    FROM gone WHERE q.id = gone.query_id
+    FROM gone WHERE q.id = ANY (ARRAY[gone.query_id])
 ),
 returned AS (
     UPDATE pools_image image SET state = 'unlabeled'
-    FROM gone WHERE image.id = gone.image_id AND image.state = 'queried'
+    FROM gone WHERE image.id = ANY (ARRAY[gone.image_id]) AND image.state = 'queried'
 )
 SELECT session, id FROM gone

@@ -3,11 +3,15 @@
 -- it needs no lease any more, and two that wait for each other's turns would stand still.
 WITH held AS MATERIALIZED (
     SELECT a.id
-    FROM pools_assignment a
-    WHERE a.campaign_id = %(campaign)s AND a.state = 'leased'
-      AND a.annotator_id = ANY(%(annotators)s::bigint[]) AND a.session = ANY(%(sessions)s::uuid[])
-    FOR NO KEY UPDATE SKIP LOCKED
+    FROM unnest(%(annotators)s::bigint[], %(sessions)s::uuid[]) AS said(annotator_id, session)
+    CROSS JOIN LATERAL (
+        SELECT a.id
+        FROM pools_assignment a
+        WHERE a.state = 'leased' AND a.session = said.session
+          AND a.annotator_id IS NOT DISTINCT FROM said.annotator_id
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) a
 )
 UPDATE pools_assignment a
 SET lease_expires = clock_timestamp() + make_interval(secs => %(seconds)s)
-FROM held WHERE a.id = held.id
+FROM held WHERE a.id = ANY (ARRAY[held.id])

@@ -3,9 +3,9 @@ UPDATE pools_assignment a
 SET session = %(session)s::uuid,
     lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
 FROM pools_image image
--- A person is one campaign's: what they hold is found by who they are.
-WHERE a.state = 'leased' AND a.annotator_id = %(annotator)s AND a.session = %(former)s::uuid
-  AND image.id = a.image_id
+WHERE a.state = 'leased' AND a.session = %(former)s::uuid
+  AND a.annotator_id IS NOT DISTINCT FROM %(annotator)s
+  AND image.id = ANY (ARRAY[a.image_id])
   AND EXISTS (SELECT 1 FROM pools_campaign c
               WHERE c.id = %(campaign)s AND c.state = 'running')
 RETURNING a.session, a.id, a.image_id, coalesce(image.display_key, image.key),

@@ -7,20 +7,20 @@ WITH found AS MATERIALIZED (
 ),
 aside AS MATERIALIZED (
     SELECT image.id, found.kind, found.problem
-    FROM found JOIN pools_image image ON image.id = found.image_id
+    FROM found JOIN pools_image image ON image.id = ANY (ARRAY[found.image_id])
     WHERE image.state = ANY(%(states)s::text[])
-    ORDER BY image.id
+    ORDER BY found.image_id
     FOR NO KEY UPDATE OF image
 ),
 closed AS (
     UPDATE pools_query q SET state = 'closed', closed_at = now()
-    FROM aside WHERE q.image_id = aside.id AND q.state = 'open'
+    FROM aside WHERE q.image_id = ANY (ARRAY[aside.id]) AND q.state LIKE 'open'
 ),
 cancelled AS (
     UPDATE pools_assignment a SET state = 'cancelled'
-    FROM aside WHERE a.image_id = aside.id AND a.state = 'open'
+    FROM aside WHERE a.image_id = ANY (ARRAY[aside.id]) AND a.state LIKE 'open'
 )
 UPDATE pools_image image
 SET state = 'excluded', excluded_for = aside.kind, problem = left(aside.problem, 300)
-FROM aside WHERE image.id = aside.id
+FROM aside WHERE image.id = ANY (ARRAY[aside.id])
 RETURNING image.id

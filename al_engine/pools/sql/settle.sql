@@ -1,8 +1,9 @@
 -- What the answers on the images of these turns add up to now: decide, or ask on.
 WITH touched AS MATERIALIZED (
     SELECT DISTINCT ON (a.image_id) a.image_id, a.query_id
-    FROM pools_assignment a
-    WHERE a.id = ANY(%(turns)s::bigint[]) AND a.campaign_id = %(campaign)s
+    FROM (SELECT a.image_id, a.query_id, a.campaign_id FROM pools_assignment a
+          WHERE a.id = ANY(%(turns)s::bigint[]) OFFSET 0) a
+    WHERE a.campaign_id = %(campaign)s
     ORDER BY a.image_id, a.query_id DESC
 ),
 tally AS (
@@ -10,7 +11,9 @@ tally AS (
     SELECT touched.image_id, touched.query_id, l.choice_id, count(l.id) AS votes,
            min(l.id) AS first_label
     FROM touched
-    LEFT JOIN pools_label l ON l.image_id = touched.image_id AND l.retracted_at IS NULL
+    LEFT JOIN LATERAL (SELECT l.id, l.choice_id FROM pools_label l
+                       WHERE l.image_id = touched.image_id AND l.retracted_at IS NULL
+                       OFFSET 0) l ON true
     GROUP BY touched.image_id, touched.query_id, l.choice_id
 ),
 ahead AS MATERIALIZED (
@@ -28,9 +31,12 @@ judged AS MATERIALIZED (
                 AND (ahead.votes >= campaign.confidence * ahead.answers
                      OR ahead.answers >= coalesce(campaign.max_answers, q.answers_wanted)) AS done
     FROM ahead
-    JOIN pools_query q ON q.id = ahead.query_id
-    JOIN pools_campaign campaign ON campaign.id = q.campaign_id
-    JOIN pools_image image ON image.id = ahead.image_id AND image.state <> 'excluded'
+    CROSS JOIN LATERAL (SELECT q.answers_wanted FROM pools_query q
+                        WHERE q.id = ahead.query_id OFFSET 0) q
+    CROSS JOIN LATERAL (SELECT image.state FROM pools_image image
+                        WHERE image.id = ahead.image_id OFFSET 0) image
+    JOIN pools_campaign campaign ON campaign.id = %(campaign)s
+    WHERE image.state <> 'excluded'
 ),
 decided AS (
     INSERT INTO pools_consensus AS c (image_id, campaign_id, query_id, choice_id, confidence, answers)
@@ -47,25 +53,26 @@ labeled AS (
     UPDATE pools_image image SET state = 'labeled'
     FROM judged
     WHERE judged.done
-      AND image.id = judged.image_id AND image.state IN ('queried', 'unlabeled')
+      AND image.id = ANY (ARRAY[judged.image_id]) AND image.state IN ('queried', 'unlabeled')
 ),
 closed AS (
     UPDATE pools_query q SET state = 'closed', closed_at = now()
     FROM judged
-    WHERE judged.done AND q.image_id = judged.image_id AND q.state = 'open'
+    WHERE judged.done AND q.image_id = ANY (ARRAY[judged.image_id]) AND q.state LIKE 'open'
 ),
 cancelled AS (
     UPDATE pools_assignment a SET state = 'cancelled'
     FROM judged
-    WHERE judged.done AND a.image_id = judged.image_id AND a.state = 'open'
+    WHERE judged.done AND a.image_id = ANY (ARRAY[judged.image_id]) AND a.state LIKE 'open'
 )
 -- One more where the answers disagree, and never fewer turns than answers are missing.
 INSERT INTO pools_assignment (campaign_id, query_id, image_id)
 SELECT %(campaign)s, q.id, q.image_id
 FROM judged
-JOIN pools_query q ON q.image_id = judged.image_id AND q.state = 'open'
+CROSS JOIN LATERAL (SELECT q.id, q.image_id, q.state, q.answers_wanted FROM pools_query q
+                    WHERE q.image_id = judged.image_id OFFSET 0) q
 CROSS JOIN LATERAL generate_series(
     1, greatest(q.answers_wanted - judged.answers, 1)
        - (SELECT count(*) FROM pools_assignment live
           WHERE live.image_id = q.image_id AND live.query_id = q.id AND live.state IN ('open', 'leased')))
-WHERE NOT judged.done
+WHERE NOT judged.done AND q.state = 'open'

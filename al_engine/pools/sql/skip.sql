@@ -12,10 +12,12 @@ skipped AS (
         skip_detail = said.detail, skipped_at = clock_timestamp(), session = NULL,
         lease_expires = NULL
     FROM said
-    WHERE a.id = said.turn_id AND a.id = ANY(%(turns)s::bigint[]) AND a.campaign_id = %(campaign)s
-      AND a.state = 'leased' AND a.annotator_id = said.annotator_id
+    WHERE a.id = ANY (ARRAY[said.turn_id]) AND a.campaign_id = %(campaign)s
+      AND a.state LIKE 'leased' AND a.annotator_id IS NOT DISTINCT FROM said.annotator_id
     RETURNING a.query_id, a.image_id
 )
 INSERT INTO pools_assignment (campaign_id, query_id, image_id)
 SELECT %(campaign)s, skipped.query_id, skipped.image_id
-FROM skipped JOIN pools_query q ON q.id = skipped.query_id AND q.state = 'open'
+FROM skipped
+CROSS JOIN LATERAL (SELECT q.state FROM pools_query q WHERE q.id = skipped.query_id OFFSET 0) q
+WHERE q.state = 'open'

@@ -5,36 +5,39 @@ WITH undone AS MATERIALIZED (
            a.state = 'answered' AND a.annotator_id = said.annotator_id AS theirs
     FROM unnest(%(turns)s::bigint[], %(annotators)s::bigint[], %(sessions)s::uuid[])
       AS said(turn_id, annotator_id, session)
-    JOIN pools_assignment a ON a.id = said.turn_id
-    JOIN pools_image image ON image.id = a.image_id AND image.state IN ('queried', 'labeled')
+    CROSS JOIN LATERAL (SELECT * FROM pools_assignment a WHERE a.id = said.turn_id OFFSET 0) a
+    CROSS JOIN LATERAL (SELECT image.state FROM pools_image image
+                        WHERE image.id = a.image_id OFFSET 0) image
+    WHERE image.state IN ('queried', 'labeled')
 ),
 asking AS MATERIALIZED (
     -- The query that asks the image now, else the newest that was answered.
     SELECT DISTINCT ON (q.image_id) q.image_id, q.id AS query_id
-    FROM pools_query q
-    WHERE q.image_id IN (SELECT image_id FROM undone)
-      AND (q.state = 'open' OR q.id IN (SELECT query_id FROM undone))
+    FROM (SELECT DISTINCT image_id FROM undone) image
+    CROSS JOIN LATERAL (SELECT q.id, q.image_id, q.state FROM pools_query q
+                        WHERE q.image_id = image.image_id OFFSET 0) q
+    WHERE q.state = 'open' OR q.id IN (SELECT query_id FROM undone)
     ORDER BY q.image_id, q.state = 'open' DESC, q.id DESC
 ),
 reopened AS (
     UPDATE pools_query q SET state = 'open', closed_at = NULL
-    FROM asking WHERE q.id = asking.query_id AND q.state <> 'open'
+    FROM asking WHERE q.id = ANY (ARRAY[asking.query_id]) AND q.state <> 'open'
 ),
 back AS (
     UPDATE pools_image image SET state = 'queried'
-    FROM asking WHERE image.id = asking.image_id AND image.state = 'labeled'
+    FROM asking WHERE image.id = ANY (ARRAY[asking.image_id]) AND image.state = 'labeled'
 ),
 undecided AS (
     UPDATE pools_consensus c
     SET choice_id = NULL, confidence = 0, answers = 0, decided_at = now(),
         changed_in = pg_current_xact_id()::text::bigint
-    FROM asking WHERE c.image_id = asking.image_id AND c.choice_id IS NOT NULL
+    FROM asking WHERE c.image_id = ANY (ARRAY[asking.image_id]) AND c.choice_id IS NOT NULL
 ),
 held AS (
     UPDATE pools_assignment a
     SET state = 'leased', session = undone.session,
         lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
-    FROM undone WHERE a.id = undone.turn_id AND undone.theirs
+    FROM undone WHERE a.id = ANY (ARRAY[undone.turn_id]) AND undone.theirs
     RETURNING a.session, a.id, a.image_id, a.lease_expires
 ),
 another AS (
@@ -52,4 +55,4 @@ SELECT turn.session, turn.id, turn.image_id, coalesce(image.display_key, image.k
        coalesce(image.display_width, image.width), coalesce(image.display_height, image.height),
        turn.lease_expires
 FROM (SELECT * FROM held UNION ALL SELECT * FROM another) turn
-JOIN pools_image image ON image.id = turn.image_id
+CROSS JOIN LATERAL (SELECT * FROM pools_image image WHERE image.id = turn.image_id OFFSET 0) image

@@ -10,15 +10,18 @@ WITH found AS MATERIALIZED (
         FROM unnest(%(annotators)s::bigint[], %(turns)s::bigint[], %(images)s::bigint[])
           AS t(annotator_id, turn_id, image_id)
     ) shown
-    JOIN pools_image image ON image.id = shown.image_id AND image.campaign_id = %(campaign)s
-    LEFT JOIN pools_assignment a ON a.id = shown.turn_id AND a.image_id = shown.image_id
+    CROSS JOIN LATERAL (SELECT image.id, image.campaign_id, image.cell FROM pools_image image
+                        WHERE image.id = shown.image_id OFFSET 0) image
+    LEFT JOIN LATERAL (SELECT a.id, a.image_id FROM pools_assignment a
+                       WHERE a.id = shown.turn_id OFFSET 0) a ON a.image_id = shown.image_id
+    WHERE image.campaign_id = %(campaign)s
 ),
 -- One row a turn: an update changes a row once, however many people it is about.
 admitted AS (
     UPDATE pools_assignment a SET former = a.former || people.ids
     FROM (SELECT turn_id, array_agg(annotator_id) AS ids
           FROM found WHERE is_there GROUP BY turn_id) people
-    WHERE a.id = people.turn_id
+    WHERE a.id = ANY (ARRAY[people.turn_id])
 ),
 lost AS MATERIALIZED (
     SELECT image_id, min(cell) AS cell, array_agg(annotator_id) AS ids
@@ -26,9 +29,11 @@ lost AS MATERIALIZED (
 ),
 newest AS MATERIALIZED (
     SELECT q.id, q.image_id
-    FROM lost CROSS JOIN LATERAL (SELECT * FROM pools_query q WHERE q.image_id = lost.image_id
-                                  -- Not pruned before this is committed.
-                                  ORDER BY q.id DESC LIMIT 1 FOR KEY SHARE) q
+    FROM lost
+    CROSS JOIN LATERAL (SELECT q.id, q.image_id
+                        FROM (SELECT * FROM pools_query q WHERE q.image_id = lost.image_id OFFSET 0) q
+                        -- Not pruned before this is committed.
+                        ORDER BY q.id DESC LIMIT 1 FOR KEY SHARE) q
 ),
 again AS (
     INSERT INTO pools_query (campaign_id, image_id, cell, answers_wanted, strategy, state, closed_at)

@@ -4,7 +4,7 @@ WITH theirs AS MATERIALIZED (
     SELECT given.query_id
     FROM unnest(%(queries)s::bigint[]) AS given(query_id)
     CROSS JOIN LATERAL (SELECT q.campaign_id, q.cell FROM pools_query q
-                        WHERE q.id = given.query_id LIMIT 1) q
+                        WHERE q.id = given.query_id OFFSET 0) q
     CROSS JOIN LATERAL (SELECT cell.worker_id, cell.lease_expires FROM pools_cell cell
                         WHERE cell.campaign_id = q.campaign_id AND cell.cell = q.cell LIMIT 1) cell
     WHERE q.campaign_id = %(campaign)s
@@ -13,18 +13,19 @@ WITH theirs AS MATERIALIZED (
 target AS MATERIALIZED (
     SELECT q.id, q.image_id
     FROM theirs
-    JOIN pools_query q ON q.id = theirs.query_id
-    JOIN pools_image image ON image.id = q.image_id
-    WHERE q.state = 'open'
-    ORDER BY q.id
+    JOIN pools_query q ON q.id = ANY (ARRAY[theirs.query_id])
+    JOIN pools_image image ON image.id = ANY (ARRAY[q.image_id])
+    WHERE q.state LIKE 'open'
+    ORDER BY theirs.query_id
     FOR NO KEY UPDATE OF q, image SKIP LOCKED
 ),
 locked AS MATERIALIZED (
     SELECT a.id, a.query_id
-    FROM pools_assignment a
-    WHERE a.image_id IN (SELECT image_id FROM target) AND a.query_id IN (SELECT id FROM target)
-      AND a.state = 'open'
-    FOR NO KEY UPDATE SKIP LOCKED
+    FROM target
+    JOIN pools_assignment a
+      ON a.image_id = ANY (ARRAY[target.image_id]) AND a.query_id = target.id
+    WHERE a.state LIKE 'open'
+    FOR NO KEY UPDATE OF a SKIP LOCKED
 ),
 free AS MATERIALIZED (
     SELECT target.id, target.image_id
@@ -35,15 +36,15 @@ free AS MATERIALIZED (
       -- A late answer may have come while somebody else held the turn.
       AND NOT EXISTS (SELECT 1 FROM pools_label l
                       WHERE l.image_id = target.image_id AND l.query_id = target.id
-                        AND l.retracted_at IS NULL)
+                        AND l.retracted_at IS NULL OFFSET 0)
 ),
 cancelled AS (
     UPDATE pools_assignment a SET state = 'cancelled'
-    FROM free WHERE a.image_id = free.image_id AND a.query_id = free.id
+    FROM free WHERE a.image_id = ANY (ARRAY[free.image_id]) AND a.query_id = free.id
 ),
 withdrawn AS (
     UPDATE pools_query q SET state = 'withdrawn', closed_at = now()
-    FROM free WHERE q.id = free.id
+    FROM free WHERE q.id = ANY (ARRAY[free.id])
 )
 UPDATE pools_image image SET state = 'unlabeled'
-FROM free WHERE image.id = free.image_id AND image.state = 'queried'
+FROM free WHERE image.id = ANY (ARRAY[free.image_id]) AND image.state = 'queried'

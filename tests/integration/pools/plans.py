@@ -43,8 +43,7 @@ DESK = {
         "q": "pools_query_pkey",
         "image": "pools_image_pkey",
     },
-    # By whose they are or, when most of them are renewed, all that are leased.
-    "renew": {"a": "assignment_"},
+    "renew": {"a": "assignment_held"},
     "fills": {"a": "assignment_open", "q": "pools_query_pkey"},
     "recall": {
         "a": "pools_assignment_pkey",
