@@ -12,6 +12,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_ICON": lambda request: static("favicon.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "href": lambda request: static("favicon.svg")}],
     "STYLES": [lambda request: static("monitor/admin.css")],
+    "SCRIPTS": [lambda request: static("monitor/admin.js")],
     "SHOW_BACK_BUTTON": True,
     "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("account")}]},
     "SIDEBAR": {"navigation": "annotator_site.campaigns.admin_sidebar.navigation"},

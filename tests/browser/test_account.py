@@ -13,7 +13,7 @@ from annotator_site.accounts.models import User
 from annotator_site.accounts.tokens import create_token
 
 from .axe import violations
-from .conftest import OpenPage, Start
+from .conftest import Console, OpenPage, Start
 
 PASSWORD: Final = "a long enough one"
 SHAPES: Final[list[dict[str, Any]]] = [
@@ -71,8 +71,9 @@ def test_somebody_sets_up_a_second_factor_and_logs_in_by_it(
 
 
 def test_a_session_that_is_ended_stops_labeling_there(
-    person: Person, start: Start, open_page: OpenPage
+    person: Person, start: Start, open_page: OpenPage, console: Console
 ) -> None:
+    console.allow_refusals()
     ann = start()
     user = User.objects.get(memberships=ann.annotator_id)
     user.set_password(PASSWORD)

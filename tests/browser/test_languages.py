@@ -36,7 +36,8 @@ def assert_german(page: Page) -> None:
     assert [text for text in english() if text in seen] == []
 
 
-def test_the_labeling_page_is_german_in_every_state(start: Start) -> None:
+def test_the_labeling_page_is_german_in_every_state(start: Start, console: Console) -> None:
+    console.allow_refusals()
     ann = start(GERMAN, images=12)
     expect(ann.at("#spoken")).to_have_text("Bild 1. Wählen Sie eine von 10 Klassen.")
     expect(ann.at("#link")).to_have_text("Verbunden")

@@ -97,6 +97,6 @@ def test_the_labeling_page_is_small(person: Person, open_page: OpenPage) -> None
     page.on("response", lambda response: loaded.append(response))
     Labeler(page, campaign_of(person), person.annotator_id).open()
     page.wait_for_load_state()
-    for kind, most in ((".css", 40_000), (".js", 92_000)):
+    for kind, most in ((".css", 40_000), (".js", 93_000)):
         sizes = [len(response.body()) for response in loaded if response.url.endswith(kind)]
         assert 0 < sum(sizes) < most, kind

@@ -1,7 +1,8 @@
 -- Take queries out of S again, those alone of which nobody holds, answered or skipped a turn.
 -- Whatever somebody is claiming right now is locked and therefore left alone.
 WITH theirs AS MATERIALIZED (
-    SELECT given.query_id
+    -- Once each: what is locked is counted below.
+    SELECT DISTINCT given.query_id
     FROM unnest(%(queries)s::bigint[]) AS given(query_id)
     CROSS JOIN LATERAL (SELECT q.campaign_id, q.cell FROM pools_query q
                         WHERE q.id = given.query_id OFFSET 0) q

@@ -9,11 +9,11 @@ from django.db.models.functions import Now
 from stock import add_images, make_campaign
 
 from al_engine.pools import query, unlabeled
-from al_engine.pools.models import Campaign, Cell, EngineProcess, Image, Query
+from al_engine.pools.models import Assignment, Campaign, Cell, EngineProcess, Image, Query
 from al_engine.pools.models.image import CELLS
 from al_engine.pools.query import Pick
 
-from .conftest import MakePools, in_background, new_worker, until_waited_for
+from .conftest import MakePools, OpenDesk, Run, in_background, new_worker, until_waited_for
 
 HOUR = timedelta(hours=1)
 
@@ -196,3 +196,17 @@ def test_a_worker_that_lost_its_cells_changes_nothing(campaign: Campaign, how: s
     done = query.refill(campaign_id=campaign.pk, worker_id=late, picks=picks[10:], withdraw=mine)
     assert (done.put, done.withdrawn) == (0, 0)
     assert Query.objects.filter(state="open").count() == 10
+
+
+def test_a_query_that_is_withdrawn_twice_at_once_is_left_to_who_holds_a_turn_of_it(
+    make_pools: MakePools, open_desk: OpenDesk, run: Run
+) -> None:
+    pools = make_pools(1, answers_per_image=2)
+    desk = open_desk(pools)
+    turn = run(desk.claim_one(pools.people[0])).turn_id
+    worker = EngineProcess.objects.get(campaign=pools.campaign)
+    both = [Query.objects.get().pk] * 2
+    done = query.refill(campaign_id=pools.id, worker_id=worker.pk, picks=[], withdraw=both)
+    assert done.withdrawn == 0
+    assert Assignment.objects.get(pk=turn).state == "leased"
+    pools.check()

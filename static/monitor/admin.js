@@ -1,0 +1,7 @@
+// Select2 leaves the search boxes of the administration without a name: each takes that of its field.
+new MutationObserver(() => {
+  for (const box of document.querySelectorAll(".select2-search__field:not([aria-label])")) {
+    const field = box.closest(".select2-container")?.previousElementSibling;
+    box.setAttribute("aria-label", field?.labels?.[0]?.textContent.trim() ?? "Search");
+  }
+}).observe(document, { childList: true, subtree: true });
