@@ -67,11 +67,11 @@ lint: setup-dev
 		$(BIN)/python manage.py check --deploy --fail-level WARNING; \
 		ALLOWED_HOSTS=example.org $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-# Three processes, each with a database of its own: most tests wait for something now and then. In
+# Two processes, each with a database of its own: most tests wait for something now and then. In
 # the order of tests/conftest.py, which begins with the files that take longest. A thread of torch's
-# for each: threads of several processes on the same cores wait for one another.
+# for each: threads of two processes on the same cores wait for one another.
 test: lint browser proxies
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What people read: gathers what the code says into locale/ and compiles the translations.
 words: setup-dev
