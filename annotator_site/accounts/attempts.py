@@ -29,7 +29,7 @@ from annotator_site.accounts.pauses import (
     is_spraying,
     pause_of,
 )
-from annotator_site.network.addresses import client_address, network_of
+from annotator_site.network.addresses import network_of, request_address
 from annotator_site.security.log import NOBODY, note
 
 if TYPE_CHECKING:
@@ -50,9 +50,8 @@ def network_of_request(request: HttpRequest) -> str | None:
 
     All of which it cannot be told count as one network.
     """
-    peer = (request.META.get("REMOTE_ADDR", ""), 0)
     try:
-        network = ip_network(network_of(client_address({"client": peer, "headers": []})))
+        network = ip_network(network_of(request_address(request)))
     except ValueError:
         return None
     return str(network.network_address)

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from annotator_site.accounts.own_sessions import make_room
-from annotator_site.network.addresses import client_address
+from annotator_site.network.addresses import request_address
 
 _UNKNOWN_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - no address is bound
 # What allauth says by these names; of the rest the next page says as much.
@@ -66,8 +66,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """From where a session is begun; over a local socket there is no address."""
-        peer = (request.META.get("REMOTE_ADDR", ""), 0)
-        return client_address({"client": peer, "headers": []}) or _UNKNOWN_ADDRESS
+        return request_address(request) or _UNKNOWN_ADDRESS
 
     def add_message(
         self,

@@ -32,8 +32,6 @@ hub = Hub()
 class CloseCode(IntEnum):
     """Why a connection is ended."""
 
-    NOT_LOGGED_IN = 4401
-    NOT_ALLOWED = 4403
     NO_SUCH_CAMPAIGN = 4404
     SILENT = 4408
     TRY_LATER = 4503

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 
 from django.conf import settings
+from django.http import HttpRequest
 
 UNKNOWN: Final = "unknown"
 """The network of what is no address: all of these together."""
@@ -34,6 +35,12 @@ def client_address(scope: Any) -> str:
     hops = b",".join(lines).decode("latin-1").rsplit(",", proxies)
     # Fewer values than proxies: it came past the outer ones, and the first heard the visitor.
     return _plain(hops[-proxies] if len(hops) >= proxies else hops[0]) or peer
+
+
+def request_address(request: HttpRequest) -> str:
+    """The same of a request that Django answers, whose peer is the visitor already (`Proxied`)."""
+    peer = (request.META.get("REMOTE_ADDR", ""), 0)
+    return client_address({"client": peer, "headers": []})
 
 
 def peer_address(host: str | None) -> str:

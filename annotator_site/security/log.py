@@ -45,15 +45,8 @@ def note_if_rare(event: str, actor: Actor, **details: object) -> None:
 
 def note_stranger(event: str, actor: Actor, **details: object) -> None:
     """Write down what anybody can cause; of one origin ten a minute, and then their number."""
-    if _floods.take(STRANGERS, event, _origin(actor.address)):
+    if _floods.take(STRANGERS, event, network_of(actor.address)):
         STRANGERS.info("%s", _line(event, actor, details))
-
-
-def _origin(address: str) -> str:
-    try:
-        return network_of(address)
-    except ValueError:
-        return "unknown"
 
 
 def _line(event: str, actor: Actor, details: dict[str, object]) -> str:
