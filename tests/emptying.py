@@ -1,0 +1,62 @@
+"""Empties the database after each test that commits, in a tenth of the time of Django's own way.
+
+Django truncates all tables, which makes a new file for each of them and each of their indexes, and
+then makes all permissions anew. A test fills a dozen tables with some hundred rows: deleting these
+is cheaper. Loaded by `-p` in pyproject.toml.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from django.apps import apps
+from django.db import Error, connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.test import TransactionTestCase
+
+# Migrations fill them, and no test changes them.
+STAY = {"django_migrations", "django_content_type", "auth_permission"}
+# A larger table is truncated: deleted rows stay in its file until a vacuum.
+LARGEST_BYTES = 512 * 1024
+
+
+@pytest.fixture(autouse=True, scope="session")
+def deletes_instead_of_truncating() -> Iterator[None]:
+    """Takes the place of what Django does after each test that may commit."""
+    truncate = vars(TransactionTestCase)["_fixture_teardown"]
+
+    def empty(test: TransactionTestCase) -> None:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                emptied = _delete_all(cursor, _tables())
+        except Error:  # a process of the test still writes: truncating waits for it
+            emptied = False
+        if not emptied:
+            truncate(test)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        yield
+
+
+def _tables() -> list[str]:
+    models = apps.get_models(include_auto_created=True)
+    return sorted({each._meta.db_table for each in models if each._meta.managed} - STAY)
+
+
+def _delete_all(cursor: CursorWrapper, tables: list[str]) -> bool:
+    """Whether all rows of these tables are gone; False, untouched, where one is too large."""
+    sizes = ", ".join(f"pg_relation_size('{each}')" for each in tables)
+    cursor.execute(f"SELECT greatest({sizes})")
+    if cursor.fetchone()[0] > LARGEST_BYTES:
+        return False
+    filled = " UNION ALL ".join(
+        f"SELECT '{each}' WHERE EXISTS (SELECT FROM {each})" for each in tables
+    )
+    # Foreign keys are checked at the end, so the order is free; but triggers count what is deleted.
+    for _ in range(3):
+        cursor.execute(filled)
+        found = cursor.fetchall()
+        if not found:
+            return True
+        cursor.execute("; ".join(f"DELETE FROM {table}" for (table,) in found))
+    return False
