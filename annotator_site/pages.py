@@ -22,12 +22,18 @@ from annotator_site.network.addresses import client_address, network_of
 PROBES: Final = ("/healthz", "/readyz")
 """Never kept waiting: a crowd is no reason to start this process again."""
 STATIC: Final = "/static/"
-SLOW: Final = ("/admin/", "/accounts/")
+SLOW: Final = ("/admin/",)
 """Pictures are imported there: short pages do not wait for them."""
+ACCOUNTS: Final = ("/accounts/",)
+"""Where strangers come who want in, and those who guess: one at a time, with rests."""
 PASSWORDS: Final = ("/accounts/", "/admin/login/", "/admin/password_change/")
 """What is sent there is hashed, and no other page waits for it."""
 PATIENCE_S: Final = 30.0
 """Browsers wait for minutes, people for less."""
+PAGE_REST_S: Final = 0.03
+PASSWORD_REST_S: Final = 0.1
+"""Guesses as fast as they come would keep the interpreter busy, of which each step of a label needs
+a turn. With these rests they take a tenth of it, and more log-ins a second than are hashed."""
 STATIC_PATIENCE_S: Final = 60.0
 """No browser asks again for a style or a script that was refused: the page would stay broken."""
 
@@ -60,8 +66,11 @@ class Pages:
         self.static = Door(places=2, patience_s=STATIC_PATIENCE_S)
         self.short = Door(places=2, patience_s=PATIENCE_S)
         self.slow = Door(places=4, patience_s=PATIENCE_S)
+        self.accounts = Door(places=1, patience_s=PATIENCE_S, rest_s=PAGE_REST_S)
         # While all turns at hashing are taken, the next attempt is looked up.
-        self.passwords = Door(places=hashing.AT_ONCE + 1, patience_s=PATIENCE_S)
+        self.passwords = Door(
+            places=hashing.AT_ONCE + 1, patience_s=PATIENCE_S, rest_s=PASSWORD_REST_S
+        )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer when there is a place, or with 503 and Retry-After."""
@@ -101,6 +110,8 @@ class Pages:
             return self.static
         if method == "POST" and path.startswith(PASSWORDS):
             return self.passwords
+        if path.startswith(ACCOUNTS):
+            return self.accounts
         return self.slow if path.startswith(SLOW) else self.short
 
 

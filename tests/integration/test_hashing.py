@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from conftest import ROOT
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from pytest_django import DjangoDbBlocker
 from stock import committing
 
@@ -87,4 +88,14 @@ def test_who_waits_for_a_turn_holds_no_connection_and_turns_are_few(
     assert seen["queued"] == 24 > pool["max_size"]
     assert seen["connections"] == 0
     assert seen["at_once"] == hashing.AT_ONCE
-    assert seen["nice"] == (hashing.GIVES_WAY if sys.platform == "linux" else 0)
+    assert seen["nice"] == hashing.GIVES_WAY
+
+
+@pytest.mark.parametrize("password", ["correct horse", "pä,ss wörd\n🦉", ""])
+def test_the_hash_is_djangos_own_whether_or_not_a_process_can_be_started(
+    password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = PBKDF2PasswordHasher().encode(password, "salt", 1000)
+    assert hashing.Hasher().encode(password, "salt", 1000) == theirs
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert hashing.Hasher().encode(password, "salt", 1000) == theirs

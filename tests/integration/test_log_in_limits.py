@@ -10,7 +10,6 @@ import pytest
 from axes.handlers.proxy import AxesProxyHandler
 from command_runs import run
 from django.contrib.auth import authenticate
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from stock import make_user
@@ -35,13 +34,13 @@ Guess = Callable[..., int]
 def hashed(monkeypatch: pytest.MonkeyPatch) -> Hashed:
     """Every password that is hashed, each with the least of work."""
     passwords: Hashed = []
-    encode = PBKDF2PasswordHasher.encode
+    encode = Hasher.encode
 
     def counting(self: Hasher, password: str, salt: str, iterations: int | None = None) -> str:
         passwords.append(password)
         return encode(self, password, salt, iterations)
 
-    monkeypatch.setattr(PBKDF2PasswordHasher, "encode", counting)
+    monkeypatch.setattr(Hasher, "encode", counting)
     monkeypatch.setattr(Hasher, "iterations", 1)
     # Nothing was told yet.
     monkeypatch.setattr(AxesProxyHandler.get_implementation(), "_told_at", -TOLD_EVERY_S)

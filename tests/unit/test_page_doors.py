@@ -5,11 +5,19 @@ from typing import Any
 
 import pytest
 
+from annotator_site import pages
 from annotator_site.accounts import hashing
 from annotator_site.pages import Pages
 
 AT, ELSEWHERE = "192.0.2.7", "198.51.100.7"
 PASSWORDS = ["/accounts/login/", "/admin/login/", "/admin/password_change/", "/accounts/password/"]
+
+
+@pytest.fixture(autouse=True)
+def short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many wait as in a flood, and nobody waits for them here."""
+    monkeypatch.setattr(pages, "PAGE_REST_S", 0.001)
+    monkeypatch.setattr(pages, "PASSWORD_REST_S", 0.001)
 
 
 class Site:
@@ -58,3 +66,20 @@ async def test_who_tries_passwords_keeps_only_the_next_password_waiting(path: st
         site.end.set()
     came = [at for at, *asked in site.inside if asked == ["POST", path]]
     assert came.index(ELSEWHERE) <= hashing.AT_ONCE + 2, "after one of those who wait, not all"
+
+
+async def test_strangers_at_the_log_in_come_one_at_a_time_and_keep_no_other_page_waiting() -> None:
+    site = Site()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(64):
+            group.create_task(site.ask("GET", "/accounts/login/"))
+        for other in ("/admin/", "/", "/static/x.css"):
+            group.create_task(site.ask("GET", other))
+        await asyncio.sleep(0.01)
+        assert site.inside.count((AT, "GET", "/accounts/login/")) == 1
+        assert len(site.inside) == 1 + 3
+        group.create_task(site.ask("GET", "/accounts/login/", ELSEWHERE))
+        await asyncio.sleep(0.01)
+        site.end.set()
+    came = [at for at, *asked in site.inside if asked == ["GET", "/accounts/login/"]]
+    assert came.index(ELSEWHERE) <= 2, "after one of those who wait, not all"
