@@ -159,7 +159,7 @@ class Course:
         said = {
             (line["client_id"], line["query"], line["choice"]) for line in map(orjson.loads, lines)
         }
-        there = self.site.rows("SELECT client_id::text, assignment_id, choice_id FROM pools_label")
+        there = self.site.rows("SELECT client_id::text, turn_id, choice_id FROM pools_label")
         return len(said - set(there))
 
     def _faults(self) -> dict[str, Callable[[], None]]:

@@ -79,14 +79,14 @@ def live_site(test_environment: dict[str, str]) -> Iterator[str]:
 
     It sees committed data only: use it with `@pytest.mark.django_db(transaction=True)`.
     """
-    with _web_process(test_environment, "live_site") as address:
+    with web_process(test_environment, "live_site") as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def second_site(test_environment: dict[str, str]) -> Iterator[str]:
     """The base URL of another web process on the same database, for one module."""
-    with _web_process(test_environment, "second_site") as address:
+    with web_process(test_environment, "second_site") as address:
         yield address
 
 
@@ -94,7 +94,7 @@ def second_site(test_environment: dict[str, str]) -> Iterator[str]:
 def attentive_site(test_environment: dict[str, str]) -> Iterator[str]:
     """The base URL of a web process that pings each second, and hangs up after one of silence."""
     pings = ("--ping-interval=1", "--ping-timeout=1")
-    with _web_process(test_environment, "attentive_site", *pings) as address:
+    with web_process(test_environment, "attentive_site", *pings) as address:
         yield address
 
 
@@ -126,7 +126,8 @@ def page(browser: Browser, live_site: str) -> Iterator[Page]:
 
 
 @contextmanager
-def _web_process(environment: dict[str, str], name: str, *options: str) -> Iterator[str]:
+def web_process(environment: dict[str, str], name: str, *options: str) -> Iterator[str]:
+    """The address of a web process on a database, that ends with the block."""
     port = _free_port()
     log = settings.VAR / "logs" / f"{name}.log"
     command = [sys.executable, "-m", "daphne", "--port", str(port), "--verbosity", "0"]

@@ -63,7 +63,7 @@ def _empty_tables() -> None:
                 cursor.execute(
                     # The last three refer to the others without a constraint.
                     "TRUNCATE pools_campaign, accounts_user, django_session, axes_accessattempt, "
-                    "axes_accesslog, pools_assignment, pools_label, pools_consensus CASCADE"
+                    "axes_accesslog, pools_turn, pools_label, pools_consensus CASCADE"
                 )
             return
         except OperationalError as error:

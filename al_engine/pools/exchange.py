@@ -20,7 +20,7 @@ from psycopg.pq import TransactionStatus
 from al_engine.pools.labeled import Progress, answer_arrays
 from al_engine.pools.query import Connection, claim_arrays
 from al_engine.pools.sql import statement
-from al_engine.pools.turns import Answer, Demand, Turn
+from al_engine.pools.turns import Answer, Demand, LeasedTurn
 
 _KNOWN: WeakSet[Connection] = WeakSet()
 """Connections that have the function."""
@@ -39,7 +39,7 @@ class Exchanged:
     """What was stored, as (annotator, message id), and leased, once it is committed."""
 
     stored: set[tuple[int, UUID]]
-    turns: list[Turn]
+    turns: list[LeasedTurn]
     progress: Progress
 
 
@@ -74,7 +74,7 @@ async def exchange(
     return Exchanged(
         stored={(person, UUID(client_id)) for person, client_id in done["answered"] or ()},
         turns=[
-            Turn(
+            LeasedTurn(
                 session=UUID(row["session"]),
                 turn_id=row["id"],
                 image_id=row["image_id"],

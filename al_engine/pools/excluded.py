@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from al_engine.pools import signals
-from al_engine.pools.models import Assignment, Image
+from al_engine.pools.models import Image, Turn
 from al_engine.pools.sql import BY_INDEX, statement
 
 UNUSABLE: Final = "Two people called it unusable."
@@ -77,7 +77,7 @@ def put_back(*, image_ids: Collection[int]) -> list[int]:
         for campaign_id in sorted({campaign_id for campaign_id, _ in rows}):
             mine = [image_id for each, image_id in rows if each == campaign_id]
             cursor.execute(
-                """SELECT assignment_id FROM pools_label
+                """SELECT turn_id FROM pools_label
                    WHERE image_id = ANY(%s::bigint[]) AND retracted_at IS NULL""",
                 [mine],
             )
@@ -89,11 +89,11 @@ def put_back(*, image_ids: Collection[int]) -> list[int]:
     return sorted(image_id for _, image_id in rows)
 
 
-def unshown(*, campaign_id: int) -> QuerySet[Assignment]:
+def unshown(*, campaign_id: int) -> QuerySet[Turn]:
     """The turns whose picture did not show in somebody's browser, of images still in S."""
-    return Assignment.objects.filter(
+    return Turn.objects.filter(
         campaign_id=campaign_id,
-        state=Assignment.State.SKIPPED,
+        state=Turn.State.SKIPPED,
         skip_reason__in=UNSHOWN,
         image__state=Image.State.QUERIED,
     )

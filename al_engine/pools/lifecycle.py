@@ -30,7 +30,7 @@ QUERY: Final[dict[Arrow, str]] = {
     ("withdrawn", "open"): "the same after an answer that came after the withdrawal",
 }
 
-ASSIGNMENT: Final[dict[Arrow, str]] = {
+TURN: Final[dict[Arrow, str]] = {
     ("open", "leased"): "claimed: it is in somebody's buffer",
     ("leased", "open"): "the lease ended or was given back",
     ("leased", "answered"): "answered",

@@ -17,7 +17,7 @@ from psycopg import AsyncConnection, AsyncCursor
 
 from al_engine.pools import processes, signals
 from al_engine.pools.sql import BY_INDEX, integers, statement, uuids
-from al_engine.pools.turns import Demand, Shortage, Spare, Turn
+from al_engine.pools.turns import Demand, LeasedTurn, Shortage, Spare
 
 Row = tuple[Any, ...]
 Cursor = AsyncCursor[Row]
@@ -153,7 +153,7 @@ def people_served(*, campaign_id: int) -> int:
     """How many connections hold something of S now."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT count(DISTINCT session) FROM pools_assignment
+            """SELECT count(DISTINCT session) FROM pools_turn
                WHERE campaign_id = %s AND state = 'leased' AND lease_expires IS NOT NULL""",
             [campaign_id],
         )
@@ -169,13 +169,13 @@ def prune_withdrawn(*, campaign_id: int, older_than_seconds: float, limit: int =
                    SELECT q.id, q.image_id FROM pools_query q
                    WHERE q.campaign_id = %(campaign)s AND q.state = 'withdrawn'
                      AND q.closed_at < now() - make_interval(secs => %(seconds)s)
-                     AND NOT EXISTS (SELECT 1 FROM pools_assignment a
+                     AND NOT EXISTS (SELECT 1 FROM pools_turn a
                                      WHERE a.image_id = q.image_id AND a.query_id = q.id
                                        AND (a.annotator_id IS NOT NULL OR a.former <> '{}')
                                      OFFSET 0)
                    ORDER BY q.closed_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
                turns AS (
-                   DELETE FROM pools_assignment a USING old
+                   DELETE FROM pools_turn a USING old
                    WHERE a.image_id = ANY (ARRAY[old.image_id]) AND a.query_id = old.id)
                DELETE FROM pools_query q USING old WHERE q.id = ANY (ARRAY[old.id])""",
             {"campaign": campaign_id, "seconds": older_than_seconds, "limit": limit},
@@ -270,7 +270,7 @@ async def ask_again(
     campaign_id: int,
     turns: Sequence[tuple[int, int, UUID]],
     lease_seconds: int,
-) -> list[Turn]:
+) -> list[LeasedTurn]:
     """Lease (turn, annotator, session) again to whose answer was not taken.
 
     Left out is what somebody else holds by now, and all of it where the campaign does not run.
@@ -358,6 +358,6 @@ async def recall(
     return [(session, turn_id) for session, turn_id in await cursor.fetchall()]
 
 
-async def read_turns(cursor: Cursor) -> list[Turn]:
+async def read_turns(cursor: Cursor) -> list[LeasedTurn]:
     """The turns that a claim, a resume or an undo leased."""
-    return [Turn(*row) for row in await cursor.fetchall()]
+    return [LeasedTurn(*row) for row in await cursor.fetchall()]

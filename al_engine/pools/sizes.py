@@ -39,7 +39,7 @@ def open_depth(*, campaign_id: int) -> int:
     """Open turns in S: what people can still claim. Walks S alone, never D or L."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pools_assignment WHERE campaign_id = %s AND state = 'open'",
+            "SELECT count(*) FROM pools_turn WHERE campaign_id = %s AND state = 'open'",
             [campaign_id],
         )
         return int(cursor.fetchone()[0])

@@ -27,8 +27,8 @@ Sender = Literal["person", "machine"]
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """A leased assignment: what a person is shown, and until when it is theirs.
+class LeasedTurn:
+    """A turn that is leased: what its person is shown, and until when it is theirs.
 
     `key`, `width` and `height` (pixels) are those of the file that is shown: the display copy
     where the image has one, else the file as it was imported.

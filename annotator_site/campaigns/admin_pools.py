@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from al_engine.pools.models import Annotator, Assignment, Consensus, Label, Query
+from al_engine.pools.models import Annotator, Consensus, Label, Query, Turn
 from annotator_site.campaigns.admin_base import (
     WINDOW,
     CampaignFilter,
@@ -64,8 +64,8 @@ class QueryAdmin(ImageRowsAdmin):
         return str(query.model_version.version) if query.model_version else "none yet"
 
 
-@admin.register(Assignment)
-class AssignmentAdmin(ImageRowsAdmin):
+@admin.register(Turn)
+class TurnAdmin(ImageRowsAdmin):
     """Turns: who holds, answered or skipped what."""
 
     list_display = [
@@ -75,8 +75,8 @@ class AssignmentAdmin(ImageRowsAdmin):
     list_select_related = ["annotator"]
     list_filter = [
         CampaignFilter,
-        value_filter("state", Assignment.State.choices),
-        value_filter("skip_reason", Assignment.SkipReason.choices),
+        value_filter("state", Turn.State.choices),
+        value_filter("skip_reason", Turn.SkipReason.choices),
     ]
     unindexed_filters = ["campaign", "state", "skip_reason"]
     search_help_text = "#number, image:number or query:number"
@@ -93,7 +93,7 @@ class AssignmentAdmin(ImageRowsAdmin):
         return super().search(rows, term)
 
     @admin.display(description="query")
-    def query_number(self, turn: Assignment) -> SafeString | str:
+    def query_number(self, turn: Turn) -> SafeString | str:
         return link("query", turn.query_id, f"#{turn.query_id}")
 
 

@@ -22,7 +22,7 @@ GROUPS = [
         "Pools",
         [
             ("Queries (S)", "help", "pools_query"),
-            ("Turns", "swap_horiz", "pools_assignment"),
+            ("Turns", "swap_horiz", "pools_turn"),
             ("Answers", "edit_note", "pools_label"),
             ("Consensus (L)", "how_to_vote", "pools_consensus"),
         ],

@@ -12,12 +12,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from al_engine.pools.excluded import ASIDE, UNSHOWN
-from al_engine.pools.models import Annotator, Assignment, Campaign, Image, Label, PastSkip
+from al_engine.pools.models import Annotator, Campaign, Image, Label, PastSkip, Turn
 
 COUNTED: Final = 1_000
 """Counts stop here."""
 
-_WORDS: Final = dict(Assignment.SkipReason.choices)
+_WORDS: Final = dict(Turn.SkipReason.choices)
 
 
 def called_unusable(rows: QuerySet[Image]) -> QuerySet[Image]:
@@ -39,14 +39,14 @@ def unshown(rows: QuerySet[Image], *, campaign_id: int | None = None) -> QuerySe
 
 def skipped(rows: QuerySet[Image], *, by: int, campaign_id: int | None = None) -> QuerySet[Image]:
     """Images still in S that so many people skipped."""
-    by_person = Q(skip_sender=Assignment.Sender.PERSON)
+    by_person = Q(skip_sender=Turn.Sender.PERSON)
     return _skipped(rows, by_person, by=by, campaign_id=campaign_id)
 
 
 def _skipped(
     rows: QuerySet[Image], which: Q, *, by: int, campaign_id: int | None
 ) -> QuerySet[Image]:
-    turns = Assignment.objects.filter(which, state=Assignment.State.SKIPPED)
+    turns = Turn.objects.filter(which, state=Turn.State.SKIPPED)
     if campaign_id is not None:
         turns = turns.filter(campaign=campaign_id)
     last = turns.order_by().filter(image=OuterRef("pk"))[by - 1 : by]
@@ -59,8 +59,8 @@ def left_by_everybody(rows: QuerySet[Image], *, campaign_id: int | None = None) 
     """Images in S that were skipped and that nobody is left to ask, until somebody new comes."""
     active = Annotator.objects.filter(campaign=OuterRef("campaign"), active=True)
     image = OuterRef(OuterRef("pk"))
-    had = Assignment.objects.filter(image=image, annotator=OuterRef("pk")).exclude(
-        state=Assignment.State.LEASED
+    had = Turn.objects.filter(image=image, annotator=OuterRef("pk")).exclude(
+        state=Turn.State.LEASED
     )
     said = Label.objects.filter(image=image, annotator=OuterRef("pk"), retracted_at=None)
     return _skipped(rows, Q(), by=1, campaign_id=campaign_id).filter(
@@ -114,7 +114,7 @@ def skips_of(images: Iterable[Image]) -> dict[int, SafeString]:
         .values_list("image", "annotator__pseudonym", "reason", "sender", "detail", "skipped_at")
     )
     now = (
-        Assignment.objects.filter(image__in=chosen, state=Assignment.State.SKIPPED)
+        Turn.objects.filter(image__in=chosen, state=Turn.State.SKIPPED)
         .order_by("skipped_at")
         .values_list(
             "image", "annotator__pseudonym", "skip_reason", "skip_sender", "skip_detail",
@@ -125,7 +125,7 @@ def skips_of(images: Iterable[Image]) -> dict[int, SafeString]:
     for rows, after in ((past, ", before it was put back"), (now, "")):
         for image_id, who, why, sender, detail, at in rows:
             words = _WORDS.get(why, why)
-            if sender == Assignment.Sender.MACHINE:
+            if sender == Turn.Sender.MACHINE:
                 words = f"{words} (said by a machine{detail and f': {detail}'})"
             when = f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "–"
             told.setdefault(image_id, []).append((who, words, when, after))

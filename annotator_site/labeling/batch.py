@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from al_engine.pools.labeled import Progress
-from al_engine.pools.turns import Demand, Receipt, Turn
+from al_engine.pools.turns import Demand, LeasedTurn, Receipt
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
 from annotator_site.labeling.session import Session
 
@@ -83,7 +83,7 @@ class Outcome:
     answers: dict[tuple[int, UUID], Receipt]
     skips: dict[tuple[int, int], Receipt]
     known: set[tuple[int, UUID]]
-    turns: list[Turn]
+    turns: list[LeasedTurn]
     # Labels that this transaction retracted.
     undone: set[UUID]
     progress: Progress

@@ -132,7 +132,7 @@ class Committed:
         session.mine = outcome.mine.get(session.annotator_id, session.mine)
         close(sub, reply(sub, receipt, outcome), now)
         if isinstance(sub.message, LabelMessage) and receipt in ("other_choices", "unknown_choice"):
-            self.to_ask.append((sub.message.query, session))
+            self.to_ask.append((sub.message.turn_id, session))
             self.unasked.set()
 
 

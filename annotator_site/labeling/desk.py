@@ -16,7 +16,7 @@ from uuid import UUID
 
 from al_engine.pools import query
 from al_engine.pools.labeled import Progress
-from al_engine.pools.turns import Shortage, Turn
+from al_engine.pools.turns import LeasedTurn, Shortage
 from annotator_site.labeling import faults, protocol, transaction
 from annotator_site.labeling.aside import Aside
 from annotator_site.labeling.batch import Act, Batch, Outcome, Resume, Submission
@@ -115,9 +115,9 @@ class Desk:
         session.unanswered += 1
         image = 0
         if not isinstance(message, UndoMessage):
-            image = self.people.answers(session, message.query)
+            image = self.people.answers(session, message.turn_id)
             if not image and message.proof:
-                image = image_of(message.proof, session.annotator_id, message.query)
+                image = image_of(message.proof, session.annotator_id, message.turn_id)
         self._pending.add(Submission(session, message, image))
         self._wake.set()
 
@@ -258,7 +258,7 @@ class Desk:
         self.progress = outcome.progress
         for sub in batch.submissions:
             if not isinstance(sub.message, UndoMessage):
-                self.people.let_go(sub.session, sub.message.query)
+                self.people.let_go(sub.session, sub.message.turn_id)
         for resume in batch.resumes:
             if resume.session.id in self.people.sessions:
                 self.people.waiting.add(resume.session)
@@ -279,7 +279,7 @@ class Desk:
         self._committed.enter(batch, outcome, told=hand_out)
         asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, hand_out)
 
-    def _hand_out(self, batch: Batch, turns: Sequence[Turn]) -> None:
+    def _hand_out(self, batch: Batch, turns: Sequence[LeasedTurn]) -> None:
         if not batch.handed_out:
             batch.handed_out = True
             self.people.expect(batch.demands, -1)

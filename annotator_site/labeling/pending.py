@@ -68,7 +68,7 @@ class Pending:
         """Turns that were answered by people set aside whose connections are resumed."""
         people = {each.session.annotator_id for each in resumes} & self.aside.keys()
         return {
-            message.query
+            message.turn_id
             for person in people
             for sub in self.aside[person]
             if not isinstance(message := sub.message, UndoMessage)

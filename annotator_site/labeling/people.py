@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from al_engine.pools.turns import Demand, Turn
+from al_engine.pools.turns import Demand, LeasedTurn
 from annotator_site.labeling import protocol
 from annotator_site.labeling.demand import Waiting
 from annotator_site.labeling.departures import Departures
@@ -100,7 +100,7 @@ class People:
             if session := self.sessions.get(demand.session):
                 session.coming = max(session.coming + sign * demand.want, 0)
 
-    def expect_leased(self, asked: list[Demand], turns: Iterable[Turn]) -> list[Session]:
+    def expect_leased(self, asked: list[Demand], turns: Iterable[LeasedTurn]) -> list[Session]:
         """These turns were leased, and are all that is still expected; `asked` is changed to them.
 
         Returns who got fewer than they wanted.
@@ -129,7 +129,7 @@ class People:
             session.coming = 0
             self.waiting.add(session)
 
-    def hand_out(self, turns: Iterable[Turn]) -> None:
+    def hand_out(self, turns: Iterable[LeasedTurn]) -> None:
         """Give people what was claimed for them."""
         for turn in turns:
             session = self.sessions.get(turn.session)

@@ -1,6 +1,7 @@
 """The labeling protocol `nowait.v1` as values: parsing what comes in, writing what goes out.
 
-Pure: no network, no database. The protocol itself is described in docs/protocol.md.
+Pure: no network, no database. The protocol itself is described in docs/protocol.md. What is a
+`query` to clients is a person's turn at one: its number is `turn_id` from here on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from al_engine.pools.labeled import Progress
-from al_engine.pools.turns import Sender, Shortage, Turn
+from al_engine.pools.turns import LeasedTurn, Sender, Shortage
 from annotator_site.labeling.image_urls import image_url
 
 SUBPROTOCOL: Final = "nowait.v1"
@@ -97,7 +98,7 @@ class LabelMessage:
     """An answer, and the version of the list of classes that was on the screen (None: not said)."""
 
     id: UUID
-    query: int
+    turn_id: int
     choice: int
     shown_ms: int
     choices_version: int | None = None
@@ -109,7 +110,7 @@ class SkipMessage:
     """A query that the person does not want to answer, or whose picture did not show."""
 
     id: UUID
-    query: int
+    turn_id: int
     reason: str
     sender: Sender = "person"
     detail: str = ""
@@ -226,7 +227,7 @@ def campaign(described: Mapping[str, str], lease_seconds: int) -> str:
     return _frame({"type": "campaign", "campaign": described, "lease_seconds": lease_seconds})
 
 
-def query(turn: Turn, proof: str) -> str:
+def query(turn: LeasedTurn, proof: str) -> str:
     """A query for the buffer, and the proof that it was sent (`evidence.py`)."""
     return _frame(
         {

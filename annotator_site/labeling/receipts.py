@@ -46,7 +46,7 @@ def receipt_of(sub: Submission, outcome: Outcome) -> Receipt:
         case LabelMessage():
             return outcome.answers[person, message.id]
         case SkipMessage():
-            receipt = outcome.skips[person, message.query]
+            receipt = outcome.skips[person, message.turn_id]
             # What a crash took from them needs no skipping, as what they held too long.
             return "stored" if receipt in NEVER_HELD and sub.image_id else receipt
         case UndoMessage():

@@ -10,7 +10,7 @@ import psycopg
 from al_engine.pools import labeled, query
 from al_engine.pools.exchange import exchange
 from al_engine.pools.query import Connection
-from al_engine.pools.turns import Answer, Demand, Receipt, Shown, Skip, Turn, Undo
+from al_engine.pools.turns import Answer, Demand, LeasedTurn, Receipt, Shown, Skip, Undo
 from annotator_site.labeling.batch import Batch, Outcome, Resume, Submission
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
 
@@ -143,7 +143,7 @@ async def _exchange(conn: Connection, batch: Batch, terms: _Terms) -> Outcome:
 async def _answer_lost(conn: Connection, batch: Batch, outcome: Outcome, terms: _Terms) -> None:
     """Store what people answered to images that they were shown and a crash took from them."""
     shown = [
-        Shown(person, message.query, sub.image_id)
+        Shown(person, message.turn_id, sub.image_id)
         for sub in batch.submissions
         if sub.image_id
         and isinstance(message := sub.message, LabelMessage)
@@ -164,8 +164,8 @@ async def _answer_lost(conn: Connection, batch: Batch, outcome: Outcome, terms: 
 def _at(turns: dict[tuple[int, int], int], sub: Submission) -> Submission:
     """The same message about the turn at which it can be stored."""
     message, person = sub.message, sub.session.annotator_id
-    if isinstance(message, LabelMessage) and (person, message.query) in turns:
-        message = replace(message, query=turns[person, message.query])
+    if isinstance(message, LabelMessage) and (person, message.turn_id) in turns:
+        message = replace(message, turn_id=turns[person, message.turn_id])
     return Submission(sub.session, message, sub.image_id)
 
 
@@ -206,9 +206,9 @@ async def values_are_at_fault(
 
 async def claim_exactly(
     conn: Connection, demands: Sequence[Demand], *, campaign_id: int, lease_seconds: int
-) -> list[Turn]:
+) -> list[LeasedTurn]:
     """Claim for people whom the common claim left short, each by themselves."""
-    turns: list[Turn] = []
+    turns: list[LeasedTurn] = []
     for demand in demands:
         cursor = await query.claim_for(
             conn, campaign_id=campaign_id, demand=demand, lease_seconds=lease_seconds
@@ -236,7 +236,7 @@ def _answers(batch: Batch) -> list[Answer]:
         Answer(
             client_id=m.id,
             annotator_id=sub.session.annotator_id,
-            turn_id=m.query,
+            turn_id=m.turn_id,
             choice_id=m.choice,
             shown_ms=m.shown_ms,
             image_id=sub.image_id,
@@ -249,7 +249,7 @@ def _answers(batch: Batch) -> list[Answer]:
 
 def _skips(batch: Batch) -> list[Skip]:
     return [
-        Skip(sub.session.annotator_id, m.query, m.reason, m.sender, m.detail)
+        Skip(sub.session.annotator_id, m.turn_id, m.reason, m.sender, m.detail)
         for sub in batch.submissions
         if isinstance(m := sub.message, SkipMessage)
     ]

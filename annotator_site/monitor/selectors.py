@@ -206,7 +206,7 @@ def _asking(campaign_id: int) -> list[Asked]:
                       image.width, image.height,
                       query.strategy, query.score, query.purpose, person.pseudonym
                FROM (SELECT id, image_id, query_id, annotator_id, lease_expires
-                     FROM pools_assignment
+                     FROM pools_turn
                      WHERE campaign_id = %s AND state = 'leased' AND lease_expires IS NOT NULL
                      ORDER BY lease_expires DESC LIMIT %s) a
                JOIN pools_image image ON image.id = a.image_id

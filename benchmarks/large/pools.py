@@ -16,7 +16,7 @@ from benchmarks.load import place
 Info = dict[str, Any]
 
 PEOPLE: Final = 1_000
-TABLES: Final = ("image", "query", "assignment", "label", "consensus", "counter")
+TABLES: Final = ("image", "query", "turn", "label", "consensus", "counter")
 _CHUNK: Final = 250_000
 # Coprime to every size that is no multiple of it: multiplied by it, the positions of the images
 # come in an order that looks like none, as a model's choice does.
@@ -34,7 +34,7 @@ FROM generate_series(%(first)s, %(last)s) n;
 INSERT INTO pools_query (campaign_id, image_id, cell, strategy, worker_id)
 SELECT campaign_id, id, cell, 'entropy', %(worker)s FROM pools_image
 WHERE campaign_id = %(campaign)s AND position BETWEEN %(first)s AND %(last)s AND state = 'queried';
-INSERT INTO pools_assignment (campaign_id, query_id, image_id)
+INSERT INTO pools_turn (campaign_id, query_id, image_id)
 SELECT q.campaign_id, q.id, q.image_id FROM pools_query q JOIN pools_image i ON i.id = q.image_id
 WHERE i.campaign_id = %(campaign)s AND i.position BETWEEN %(first)s AND %(last)s;
 """

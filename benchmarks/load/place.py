@@ -29,7 +29,7 @@ FROM generate_series(%(first)s, %(last)s) n;
 INSERT INTO pools_query (campaign_id, image_id, cell, strategy)
 SELECT campaign_id, id, cell, 'random' FROM pools_image
 WHERE campaign_id = %(campaign)s AND position BETWEEN %(first)s AND %(last)s;
-INSERT INTO pools_assignment (campaign_id, query_id, image_id)
+INSERT INTO pools_turn (campaign_id, query_id, image_id)
 SELECT q.campaign_id, q.id, q.image_id FROM pools_query q JOIN pools_image i ON i.id = q.image_id
 WHERE i.campaign_id = %(campaign)s AND i.position BETWEEN %(first)s AND %(last)s;
 """

@@ -87,9 +87,7 @@ class Labeler:
     def stored(self) -> list[tuple[int, str]]:
         """(query, digit) of this person's standing answers in the database, oldest first."""
         labels = Label.objects.filter(annotator_id=self.annotator_id, retracted_at=None)
-        return [
-            (label.assignment_id, self.digits[label.choice_id]) for label in labels.order_by("id")
-        ]
+        return [(label.turn_id, self.digits[label.choice_id]) for label in labels.order_by("id")]
 
     def stored_ever(self) -> int:
         """How many answers of this person were ever stored, undone ones included."""

@@ -88,10 +88,10 @@ def test_whatever_changes_is_shown_and_what_was_said_before_is_asked_again(start
             ann.page.keyboard.press("2")  # which only says that it was looked at
         ann.await_query(query)
         ann.await_pending(0)
-        assert not Label.objects.filter(assignment_id=query).exists(), name
+        assert not Label.objects.filter(turn_id=query).exists(), name
         ann.page.keyboard.press("1")
         ann.await_pending(0)
-        label = Label.objects.get(assignment_id=query)
+        label = Label.objects.get(turn_id=query)
         assert label.choice.hotkey == "1", name
         strip = ann.at("#strip .past-name").first
         expect(strip).to_have_text(label.choice.name, use_inner_text=True)
@@ -129,7 +129,7 @@ def test_sheets_that_are_open_and_keys_of_ones_own_follow(start: Start) -> None:
     ann.page.keyboard.press("Enter")
     query = ann.press("j")
     ann.await_pending(0)
-    assert Label.objects.get(assignment_id=query).choice.name == "2"
+    assert Label.objects.get(turn_id=query).choice.name == "2"
 
 
 def test_a_class_is_found_by_its_new_name(start: Start) -> None:
@@ -150,7 +150,7 @@ def test_a_class_is_found_by_its_new_name(start: Start) -> None:
     ann.await_query(query)
     ann.at("#search").press("Enter")
     ann.await_pending(0)
-    assert Label.objects.get(assignment_id=query).choice.name == "eagle owl"
+    assert Label.objects.get(turn_id=query).choice.name == "eagle owl"
 
 
 def test_new_words_are_shown_and_the_help_says_so(start: Start) -> None:

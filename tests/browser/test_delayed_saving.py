@@ -50,7 +50,7 @@ def test_what_a_locked_image_keeps_is_kept_and_said_and_saved_in_the_end(start: 
     query = ann.shown()
     with psycopg.connect(**signals.connection_info()) as somebody:
         somebody.execute(
-            "SELECT FROM pools_image WHERE id = (SELECT image_id FROM pools_assignment"
+            "SELECT FROM pools_image WHERE id = (SELECT image_id FROM pools_turn"
             " WHERE id = %s) FOR UPDATE",
             [query],
         )

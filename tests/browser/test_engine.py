@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from django.conf import settings
 from stock import make_annotator
 
-from al_engine.pools.models import Assignment, Campaign, ModelVersion, Query
+from al_engine.pools.models import Campaign, ModelVersion, Query, Turn
 from al_engine.pools.signals import listening
 
 from .conftest import MakeDigits, OpenPage
@@ -53,7 +53,7 @@ def test_images_come_from_the_engine_and_a_model_comes_of_the_answers(
         # Nobody reloads anything: the first image comes by itself.
         ann.page.wait_for_selector("#stage[data-armed]", timeout=ENGINE_START_MS)
         for _ in range(ANSWERS):
-            turn = Assignment.objects.select_related("image").get(pk=ann.shown())
+            turn = Turn.objects.select_related("image").get(pk=ann.shown())
             ann.press(ann.digits[turn.image.known_choice_id or 0])
         ann.await_pending(0)
         assert models.wait("model", seconds=TRAINING_S), "no model came"

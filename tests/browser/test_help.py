@@ -43,4 +43,4 @@ def test_the_time_under_the_sheet_does_not_count_as_looking(start: Start) -> Non
     expect(ann.at("#help")).to_be_hidden()
     query = ann.press("2")
     ann.await_pending(0)
-    assert Label.objects.get(assignment_id=query).shown_ms < 30_000
+    assert Label.objects.get(turn_id=query).shown_ms < 30_000

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Route, WebSocketRoute, expect
 from stock import Person, ask, make_annotator
 
 from al_engine.pools import excluded, faults
-from al_engine.pools.models import Assignment, Campaign, Image
+from al_engine.pools.models import Campaign, Image, Turn
 
 from .conftest import Console, MakeDigits, OpenPage, Start
 from .labeler import PATIENCE_MS, Labeler
@@ -25,7 +25,7 @@ REPORTED = "An image could not be shown here. That was reported."
 
 def skipped(campaign: Campaign) -> dict[int, tuple[str, str]]:
     """Reason and sender by image of what was not answered."""
-    turns = Assignment.objects.filter(campaign=campaign, state="skipped")
+    turns = Turn.objects.filter(campaign=campaign, state="skipped")
     return {
         image_id: (reason, sender)
         for image_id, reason, sender in turns.values_list("image_id", "skip_reason", "skip_sender")
@@ -90,7 +90,7 @@ def test_a_lost_storage_costs_no_image_and_no_word_of_anybody(
             while not waits(each):
                 each.press("2")
             each.await_pending(0)
-        held = Assignment.objects.filter(campaign=campaign, state="leased").count()
+        held = Turn.objects.filter(campaign=campaign, state="leased").count()
     for each in people:
         each.press("3")
         each.await_pending(0)
@@ -148,7 +148,7 @@ def test_a_damaged_and_a_missing_file_are_reported_set_aside_and_put_back_when_w
     assert dict(out.values_list("pk", "excluded_for")) == {
         damaged.pk: "damaged", missing.pk: "gone",
     }  # fmt: skip
-    detail = Assignment.objects.get(image=missing, state="skipped").skip_detail
+    detail = Turn.objects.get(image=missing, state="skipped").skip_detail
     assert detail.startswith("HTTP 404; Chrome ")
     for key, data in whole.items():
         default_storage.delete(key)
@@ -180,7 +180,7 @@ def test_a_picture_that_one_browser_cannot_show_goes_to_another(
     ben.open().press("2")
     ben.await_state("idle", "finished")
     assert Image.objects.filter(campaign=campaign, state="labeled").count() == 2
-    assert Assignment.objects.filter(image=other, state="answered").count() == 1
+    assert Turn.objects.filter(image=other, state="answered").count() == 1
 
 
 def test_a_browser_that_can_show_none_of_them_stops_and_says_so(

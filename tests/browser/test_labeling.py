@@ -4,7 +4,7 @@ from itertools import cycle
 
 from playwright.sync_api import expect
 
-from al_engine.pools.models import Assignment, Label
+from al_engine.pools.models import Label, Turn
 
 from .conftest import Console, Start
 
@@ -36,8 +36,8 @@ def test_thirty_digits_by_keyboard_through_an_undo_a_skip_and_a_lost_network(
     assert ann.stored() == ann.pressed
     assert ann.stored_ever() == 31  # and the one that was undone
     retracted = Label.objects.get(annotator_id=ann.annotator_id, retracted_at__isnull=False)
-    assert retracted.assignment_id == undone
-    turn = Assignment.objects.get(pk=skipped)
+    assert retracted.turn_id == undone
+    turn = Turn.objects.get(pk=skipped)
     assert (turn.state, turn.skip_reason) == ("skipped", "unsure")
     expect(ann.at("body")).to_have_attribute("data-mine", "30")
     expect(ann.at("#progress")).to_have_attribute("aria-valuenow", str(round(100 * 30 / 45)))
@@ -91,7 +91,7 @@ def test_each_way_not_to_answer_has_its_reason(start: Start) -> None:
         by_key[action] = query
         ann.page.wait_for_selector(f'#stage[data-armed]:not([data-query="{query}"])')
     ann.await_pending(0)
-    reasons = {key: Assignment.objects.get(pk=query).skip_reason for key, query in by_key.items()}
+    reasons = {key: Turn.objects.get(pk=query).skip_reason for key, query in by_key.items()}
     assert reasons == {
         "u": "unsure",
         "x": "bad_image",
@@ -145,6 +145,6 @@ def test_the_time_that_an_image_was_in_view_is_stored(start: Start) -> None:
     ann.press("2")
     ann.await_pending(0)
     labels = Label.objects.filter(campaign=ann.campaign)
-    stored = dict(labels.values_list("assignment_id", "shown_ms"))
+    stored = dict(labels.values_list("turn_id", "shown_ms"))
     assert set(stored) == {query, second}
     assert 2_500 <= shown_ms <= stored[second] < shown_ms + 2_000

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from stock import Person, make_annotator, make_user
 
 from al_engine.pools import campaigns
-from al_engine.pools.models import Assignment
+from al_engine.pools.models import Turn
 
 from .conftest import MakeDigits, OpenPage
 
@@ -18,7 +18,7 @@ def test_pictures_go_with_the_right_to_view_images(
     make_digits: MakeDigits, open_page: OpenPage
 ) -> None:
     campaign = make_digits(images=4)
-    Assignment.objects.filter(campaign=campaign).update(
+    Turn.objects.filter(campaign=campaign).update(
         state="leased", annotator=make_annotator(campaign).annotator_id, session=uuid4(),
         lease_expires=Now() + timedelta(hours=1),
     )  # fmt: skip

@@ -88,4 +88,4 @@ def test_the_time_in_a_hidden_tab_does_not_count(start: Start) -> None:
     ann.page.evaluate(hide, False)
     query = ann.press("2")
     ann.await_pending(0)
-    assert Label.objects.get(assignment_id=query).shown_ms < 30_000
+    assert Label.objects.get(turn_id=query).shown_ms < 30_000

@@ -111,4 +111,4 @@ def test_a_pause_is_not_time_in_view(start: Start) -> None:
     ann.page.keyboard.press("Enter")
     query = ann.press("2")
     ann.await_pending(0)
-    assert Label.objects.get(assignment_id=query).shown_ms < 30_000
+    assert Label.objects.get(turn_id=query).shown_ms < 30_000

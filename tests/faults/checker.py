@@ -11,7 +11,7 @@ RULES: Final = {
         LEFT JOIN pools_query q ON q.image_id = i.id AND q.state = 'open'
         GROUP BY i.id HAVING count(q.id) <> (i.state = 'queried')::int""",
     "an image is in the hands of one person at most": """
-        SELECT image_id FROM pools_assignment WHERE state = 'leased'
+        SELECT image_id FROM pools_turn WHERE state = 'leased'
         GROUP BY image_id HAVING count(*) > 1""",
     "an image is in L exactly while it has an answer, and is what the answer says": """
         SELECT i.id FROM pools_image i
@@ -49,7 +49,7 @@ def violations(site: Site, journal: Sequence[dict[str, Any]]) -> list[str]:
         if (found := [number for (number,) in site.rows(statement)])
     ]
     stored = site.rows(
-        """SELECT l.client_id::text, l.assignment_id, l.choice_id, u.username, l.retracted_at
+        """SELECT l.client_id::text, l.turn_id, l.choice_id, u.username, l.retracted_at
            FROM pools_label l
            JOIN pools_annotator a ON a.id = l.annotator_id
            JOIN accounts_user u ON u.id = a.user_id"""

@@ -24,7 +24,7 @@ from annotator_site.labeling.image_urls import image_url
 pytestmark = pytest.mark.django_db
 
 LISTS = [
-    "campaign", "image", "query", "assignment", "label", "consensus", "modelversion",
+    "campaign", "image", "query", "turn", "label", "consensus", "modelversion",
     "engineprocess", "cell", "annotator",
 ]  # fmt: skip
 WRITTEN_BY_THE_ENGINE = [name for name in LISTS if name not in ("campaign", "annotator")]

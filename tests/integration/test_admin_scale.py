@@ -23,7 +23,7 @@ from annotator_site.monitor.history import read_history
 from annotator_site.monitor.selectors import read_state
 
 ROWS = 200_000
-BIG = {"pools_image", "pools_query", "pools_assignment", "pools_label", "pools_consensus"}
+BIG = {"pools_image", "pools_query", "pools_turn", "pools_label", "pools_consensus"}
 SMALL = {"pools_campaign", "pools_annotator", "pools_choice"}
 
 # Two campaigns: one holds nearly all rows, the older one a few. Every 50th image is in holdout,
@@ -45,16 +45,16 @@ SELECT campaign_id, id, cell, CASE state WHEN 'queried' THEN 'open' ELSE 'closed
        now()
 FROM pools_image WHERE state IN ('labeled', 'queried') AND campaign_id = %(campaign)s;
 
-INSERT INTO pools_assignment (campaign_id, query_id, image_id, state, annotator_id)
+INSERT INTO pools_turn (campaign_id, query_id, image_id, state, annotator_id)
 SELECT campaign_id, id, image_id, CASE state WHEN 'open' THEN 'open' ELSE 'answered' END,
        CASE state WHEN 'closed' THEN %(annotator)s END
 FROM pools_query WHERE campaign_id = %(campaign)s;
 
-INSERT INTO pools_label (campaign_id, image_id, query_id, assignment_id, annotator_id, choice_id,
+INSERT INTO pools_label (campaign_id, image_id, query_id, turn_id, annotator_id, choice_id,
                          client_id, shown_ms, retracted_at)
 SELECT campaign_id, image_id, query_id, id, annotator_id, %(choice)s, gen_random_uuid(), 700,
        CASE WHEN id %% 500 = 0 THEN now() END
-FROM pools_assignment WHERE state = 'answered' AND campaign_id = %(campaign)s;
+FROM pools_turn WHERE state = 'answered' AND campaign_id = %(campaign)s;
 
 INSERT INTO pools_consensus (image_id, campaign_id, query_id, choice_id, confidence, answers,
                              changed_in)
@@ -95,7 +95,7 @@ def pages(small: Campaign, big: Campaign) -> Iterator[str]:
         "query": [
             "", "p=100", "state=open", "state=withdrawn", "purpose=audit", f"q=image:{image}",
         ],
-        "assignment": [
+        "turn": [
             "", "state=leased", "state=skipped", "skip_reason=unsure", f"q=image:{image}",
             "q=query:9",
         ],

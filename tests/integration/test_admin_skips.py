@@ -11,7 +11,7 @@ from django.utils import timezone
 from stock import make_annotator, make_campaign, make_user, shut_out, stock
 
 from al_engine.pools.excluded import UNUSABLE
-from al_engine.pools.models import Annotator, Assignment, Campaign, Image, Query
+from al_engine.pools.models import Annotator, Campaign, Image, Query, Turn
 
 pytestmark = pytest.mark.django_db
 IMAGES = "/admin/pools/image/"
@@ -29,9 +29,9 @@ def skip(
 ) -> None:
     """As people do, one after another."""
     for person in people:
-        turn = Assignment.objects.filter(image=image).first()
+        turn = Turn.objects.filter(image=image).first()
         assert turn is not None
-        Assignment.objects.create(
+        Turn.objects.create(
             campaign_id=image.campaign_id, query_id=turn.query_id, image=image, state="skipped",
             annotator_id=person, skip_reason=reason, skip_sender=sender, skip_detail=detail,
             skipped_at=timezone.now(),
@@ -74,7 +74,7 @@ def test_who_left_and_who_holds_an_image_are_told_from_who_skipped_it(owner: Cli
     image = Image.objects.get(campaign=campaign)
     skip(image, ann.annotator_id)
     assert listed(owner, campaign, "everybody") == set(), "Ben may be asked"
-    held = Assignment.objects.filter(image=image, state="open")
+    held = Turn.objects.filter(image=image, state="open")
     assert held.update(
         state="leased", annotator_id=ben.annotator_id, session=uuid4(), lease_expires=timezone.now()
     )
@@ -97,7 +97,7 @@ def test_the_list_and_the_page_say_who_called_it_unusable_and_when(owner: Client
     assert listed(owner, campaign, "aside") == {other.pk}
     html = owner.get(f"{IMAGES}?campaign={campaign.pk}&said=aside").content.decode()
     assert "The storage has no such file." in html
-    at = Assignment.objects.filter(image=image, state="skipped").latest("pk").skipped_at
+    at = Turn.objects.filter(image=image, state="skipped").latest("pk").skipped_at
     for page in (
         f"{IMAGES}?said=unusable", reverse("admin:pools_image_change", args=[image.pk]),
     ):  # fmt: skip

@@ -10,13 +10,13 @@ from pictures import picture, write_folder
 from al_engine.pools import campaigns, processes, waits
 from al_engine.pools.models import (
     Annotator,
-    Assignment,
     Campaign,
     Image,
     Label,
     ModelVersion,
     Query,
     Sample,
+    Turn,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,9 +114,9 @@ def test_staleness_is_that_of_the_newest_labels(
     cat = campaign.choices.get(name="cat")
     for image, staleness in zip(Image.objects.order_by("id"), (999, 1, None, 5), strict=True):
         query = Query.objects.create(campaign=campaign, image=image, cell=image.cell)
-        turn = Assignment.objects.create(campaign=campaign, query=query, image=image)
+        turn = Turn.objects.create(campaign=campaign, query=query, image=image)
         Label.objects.create(
-            campaign=campaign, image=image, query=query, assignment=turn, annotator=annotator,
+            campaign=campaign, image=image, query=query, turn=turn, annotator=annotator,
             choice=cat, client_id=uuid4(), shown_ms=1, staleness=staleness,
         )  # fmt: skip
 

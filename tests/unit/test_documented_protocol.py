@@ -10,7 +10,7 @@ from django.utils import timezone
 from documents import first, names, page, section, source, table
 
 from al_engine.pools.labeled import Progress
-from al_engine.pools.turns import Shortage, Turn
+from al_engine.pools.turns import LeasedTurn, Shortage
 from annotator_site.labeling import consumer, protocol
 
 UUID_TEXT = str(UUID(int=1))
@@ -50,7 +50,7 @@ def test_the_messages_of_a_client_are_those_that_the_server_takes() -> None:
 
 def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
     progress = Progress(labeled=1, total=2, answers=1)
-    turn = Turn(UUID(int=1), 1, 1, "images/1/aa/aa.png", 8, 8, timezone.now())
+    turn = LeasedTurn(UUID(int=1), 1, 1, "images/1/aa/aa.png", 8, 8, timezone.now())
     sent = [
         protocol.welcome(
             session=UUID(int=1),

@@ -4,15 +4,15 @@ import pytest
 
 from al_engine.pools import lifecycle
 from al_engine.pools.lifecycle import Arrow
-from al_engine.pools.models import Assignment, Image, Query
+from al_engine.pools.models import Image, Query, Turn
 
 MACHINES = [
     (lifecycle.IMAGE, {"unlabeled", "reserved"}, set(Image.State.values)),
     (lifecycle.QUERY, {"open"}, set(Query.State.values)),
-    (lifecycle.ASSIGNMENT, {"open"}, set(Assignment.State.values)),
+    (lifecycle.TURN, {"open"}, set(Turn.State.values)),
 ]
 machines = pytest.mark.parametrize(
-    ("arrows", "births", "states"), MACHINES, ids=["image", "query", "assignment"]
+    ("arrows", "births", "states"), MACHINES, ids=["image", "query", "turn"]
 )
 
 
@@ -43,7 +43,7 @@ def test_every_arrow_leads_elsewhere_and_says_why(
 
 
 def test_what_is_cancelled_stays_so_and_what_was_skipped_is_only_ever_put_back() -> None:
-    ends = {start: {end for from_, end in lifecycle.ASSIGNMENT if from_ == start}
+    ends = {start: {end for from_, end in lifecycle.TURN if from_ == start}
             for start in ("skipped", "cancelled")}  # fmt: skip
     assert ends == {"skipped": {"cancelled"}, "cancelled": set()}
 

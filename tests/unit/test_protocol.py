@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from al_engine.pools.labeled import Progress
-from al_engine.pools.turns import Turn
+from al_engine.pools.turns import LeasedTurn
 from annotator_site.labeling import image_urls, protocol
 from annotator_site.labeling.protocol import (
     MAX_FRAME_BYTES,
@@ -316,7 +316,7 @@ def test_the_welcome_says_what_is_labeled_here() -> None:
 
 def test_a_query_says_what_to_show_and_until_when_it_is_held() -> None:
     expires = datetime(2026, 3, 4, 5, 6, 7, 891, tzinfo=UTC)
-    turn = Turn(uuid4(), 7, 11, "images/ab/cd.jpg", 640, 480, expires)
+    turn = LeasedTurn(uuid4(), 7, 11, "images/ab/cd.jpg", 640, 480, expires)
     told = orjson.loads(protocol.query(turn, "11.signed"))
     image = told.pop("image")
     assert told == {

@@ -4,11 +4,10 @@ from al_engine.pools.models.campaign import Annotator, Campaign, Choice
 from al_engine.pools.models.engine import Cell, EngineProcess, ModelVersion, Ranking, Sample
 from al_engine.pools.models.image import Counter, Image
 from al_engine.pools.models.label import Consensus, Label
-from al_engine.pools.models.query import Assignment, PastSkip, Query
+from al_engine.pools.models.query import PastSkip, Query, Turn
 
 __all__ = [
     "Annotator",
-    "Assignment",
     "Campaign",
     "Cell",
     "Choice",
@@ -22,4 +21,5 @@ __all__ = [
     "Query",
     "Ranking",
     "Sample",
+    "Turn",
 ]

@@ -7,14 +7,14 @@ from django.db.models.functions import Now
 
 from al_engine.pools.models.campaign import Annotator, Campaign, Choice
 from al_engine.pools.models.image import Image
-from al_engine.pools.models.query import Assignment, Query
+from al_engine.pools.models.query import Query, Turn
 
 
 class Label(models.Model):
     """One answer of one person: written once, never changed, only retracted."""
 
-    # `image`, `query` and `campaign` are copied from the assignment in the statement that
-    # inserts the label; the assignment's own constraint vouches for them.
+    # `image`, `query` and `campaign` are copied from the turn in the statement that
+    # inserts the label; the turn's own constraint vouches for them.
     campaign = models.ForeignKey(
         Campaign,
         on_delete=models.CASCADE,
@@ -28,8 +28,8 @@ class Label(models.Model):
     query = models.ForeignKey(
         Query, on_delete=models.CASCADE, related_name="labels", db_index=False, db_constraint=False
     )
-    assignment = models.ForeignKey(
-        Assignment,
+    turn = models.ForeignKey(
+        Turn,
         on_delete=models.DO_NOTHING,
         related_name="labels",
         db_index=False,

@@ -69,7 +69,7 @@ class Query(models.Model):
         return f"query {self.pk}"
 
 
-class Assignment(models.Model):
+class Turn(models.Model):
     """One person's turn at a query. Its id is the `query` of the labeling protocol.
 
     `image` and `campaign` repeat the query's, because the hot path's indexes need them.
@@ -101,7 +101,7 @@ class Assignment(models.Model):
     campaign = models.ForeignKey(
         Campaign,
         on_delete=models.CASCADE,
-        related_name="assignments",
+        related_name="turns",
         db_index=False,
         db_constraint=False,
     )
@@ -109,7 +109,7 @@ class Assignment(models.Model):
         Query,
         # Found by their image, which is indexed; with their campaign all of them go.
         on_delete=models.DO_NOTHING,
-        related_name="assignments",
+        related_name="turns",
         db_index=False,
         db_constraint=False,
     )
@@ -123,7 +123,7 @@ class Assignment(models.Model):
         # People are made inactive, not deleted; with their campaign all of this goes.
         on_delete=models.DO_NOTHING,
         null=True,
-        related_name="assignments",
+        related_name="turns",
         db_index=False,
         db_constraint=False,
     )
@@ -141,43 +141,41 @@ class Assignment(models.Model):
         ordering = ["-id"]
         constraints = [
             # One annotator never gets the same image twice.
-            models.UniqueConstraint(fields=["image", "annotator"], name="assignment_once"),
+            models.UniqueConstraint(fields=["image", "annotator"], name="turn_once"),
             models.CheckConstraint(
                 condition=Q(state__in=["open", "leased", "answered", "skipped", "cancelled"]),
-                name="assignment_state",
+                name="turn_state",
             ),
             # An open turn is nobody's; a leased one is somebody's, until a time.
             models.CheckConstraint(
                 condition=Q(state__in=["answered", "skipped", "cancelled"])
                 | Q(state="open", annotator__isnull=True, lease_expires__isnull=True)
                 | Q(state="leased", annotator__isnull=False, lease_expires__isnull=False),
-                name="assignment_lease",
+                name="turn_lease",
             ),
         ]
         indexes = [
             # The claim: S in random order.
-            models.Index(
-                fields=["campaign", "key"], condition=Q(state="open"), name="assignment_open"
-            ),
+            models.Index(fields=["campaign", "key"], condition=Q(state="open"), name="turn_open"),
             # The sweep of leases that ran out. This one and the next hold the same rows: that what
             # they are sorted by is not null, keeps PostgreSQL from reading all of one where a few
             # rows of the other are asked for.
             models.Index(
                 fields=["campaign", "lease_expires"],
                 condition=Q(state="leased", lease_expires__isnull=False),
-                name="assignment_expiry",
+                name="turn_expiry",
             ),
             # What one connection holds: resume, renew, give back.
             models.Index(
                 fields=["session"],
                 condition=Q(state="leased", session__isnull=False),
-                name="assignment_held",
+                name="turn_held",
             ),
             # What people skip, for those who run the campaign.
             models.Index(
                 fields=["campaign", "image"],
                 condition=Q(state="skipped"),
-                name="assignment_skipped",
+                name="turn_skipped",
             ),
             # Pictures that did not show, the newest first.
             models.Index(
@@ -185,7 +183,7 @@ class Assignment(models.Model):
                 condition=Q(
                     state="skipped", skip_reason__in=["not_found", "not_decodable", "not_loaded"]
                 ),
-                name="assignment_unshown",
+                name="turn_unshown",
             ),
         ]
 
@@ -202,8 +200,8 @@ class PastSkip(models.Model):
     annotator = models.ForeignKey(
         Annotator, on_delete=models.CASCADE, related_name="+", db_index=False
     )
-    reason = models.CharField(max_length=13, choices=Assignment.SkipReason)
-    sender = models.CharField(max_length=7, choices=Assignment.Sender, blank=True)
+    reason = models.CharField(max_length=13, choices=Turn.SkipReason)
+    sender = models.CharField(max_length=7, choices=Turn.Sender, blank=True)
     detail = models.CharField(max_length=200, blank=True)
     skipped_at = models.DateTimeField(null=True)
     put_back_at = models.DateTimeField(db_default=Now())

@@ -13,7 +13,7 @@ WITH said AS MATERIALIZED (
                               version, place)
 ),
 stored AS (
-    INSERT INTO pools_label (campaign_id, image_id, query_id, assignment_id, annotator_id,
+    INSERT INTO pools_label (campaign_id, image_id, query_id, turn_id, annotator_id,
                              choice_id, client_id, shown_ms, late, staleness, answered_at)
     SELECT a.campaign_id, a.image_id, a.query_id, a.id, said.annotator_id,
            said.choice_id, said.client_id, said.shown_ms,
@@ -25,7 +25,7 @@ stored AS (
     FROM said
     CROSS JOIN LATERAL (SELECT a.id, a.campaign_id, a.query_id, a.image_id, a.state, a.annotator_id,
                                a.former
-                        FROM pools_assignment a WHERE a.id = said.turn_id OFFSET 0) a
+                        FROM pools_turn a WHERE a.id = said.turn_id OFFSET 0) a
     CROSS JOIN LATERAL (SELECT q.model_version_id FROM pools_query q
                         WHERE q.id = a.query_id OFFSET 0) q
     CROSS JOIN LATERAL (SELECT choice.campaign_id FROM pools_choice choice
@@ -45,17 +45,17 @@ stored AS (
     -- The order of the answers is a fact, too: the first one decides between equals.
     ORDER BY said.place
     ON CONFLICT DO NOTHING
-    RETURNING assignment_id, image_id, annotator_id, client_id
+    RETURNING turn_id, image_id, annotator_id, client_id
 ),
 turned AS (
-    UPDATE pools_assignment a
+    UPDATE pools_turn a
     SET state = 'answered', annotator_id = stored.annotator_id, session = NULL, lease_expires = NULL
     FROM stored
-    WHERE a.id = ANY (ARRAY[stored.assignment_id])
+    WHERE a.id = ANY (ARRAY[stored.turn_id])
       -- A late answer takes the turn if nobody holds it now; else it is an extra one.
       AND ((a.state = 'leased' AND a.annotator_id = stored.annotator_id)
            OR (a.state = 'open' AND NOT EXISTS (
-                   SELECT 1 FROM pools_assignment other
+                   SELECT 1 FROM pools_turn other
                    WHERE other.image_id = stored.image_id
                      AND other.annotator_id = stored.annotator_id OFFSET 0)))
 )

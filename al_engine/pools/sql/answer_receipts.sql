@@ -2,11 +2,11 @@
 SELECT said.annotator_id, said.client_id,
        CASE
            WHEN label.choice_id = said.choice_id
-             AND (label.assignment_id = said.turn_id OR label.image_id = said.image_id)
+             AND (label.turn_id = said.turn_id OR label.image_id = said.image_id)
                THEN 'repeated'
            WHEN label.id IS NOT NULL THEN 'conflict'
            WHEN a.id IS NULL THEN 'unknown_query'
-           WHEN EXISTS (SELECT 1 FROM pools_assignment mine
+           WHEN EXISTS (SELECT 1 FROM pools_turn mine
                         WHERE mine.image_id = a.image_id AND mine.annotator_id = said.annotator_id
                           AND mine.state IN ('answered', 'skipped') OFFSET 0)
              OR EXISTS (SELECT 1 FROM pools_label mine
@@ -29,9 +29,9 @@ JOIN pools_campaign campaign ON campaign.id = %(campaign)s
 LEFT JOIN LATERAL (SELECT choice.id, choice.campaign_id FROM pools_choice choice
                    WHERE choice.id = said.choice_id OFFSET 0) choice
   ON choice.campaign_id = campaign.id
-LEFT JOIN LATERAL (SELECT label.id, label.choice_id, label.assignment_id, label.image_id
+LEFT JOIN LATERAL (SELECT label.id, label.choice_id, label.turn_id, label.image_id
                    FROM pools_label label
                    WHERE label.annotator_id = said.annotator_id
                      AND label.client_id = said.client_id OFFSET 0) label ON true
-LEFT JOIN LATERAL (SELECT * FROM pools_assignment a WHERE a.id = said.turn_id OFFSET 0) a
+LEFT JOIN LATERAL (SELECT * FROM pools_turn a WHERE a.id = said.turn_id OFFSET 0) a
   ON a.campaign_id = campaign.id AND said.image_id IN (0, a.image_id)

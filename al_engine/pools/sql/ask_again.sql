@@ -4,10 +4,10 @@ WITH dealt AS MATERIALIZED (
     SELECT a.id, a.image_id, said.annotator_id, said.session
     FROM unnest(%(turns)s::bigint[], %(annotators)s::bigint[], %(sessions)s::uuid[])
       AS said(turn_id, annotator_id, session)
-    JOIN pools_assignment a ON a.id = ANY (ARRAY[said.turn_id]) AND a.campaign_id = %(campaign)s
+    JOIN pools_turn a ON a.id = ANY (ARRAY[said.turn_id]) AND a.campaign_id = %(campaign)s
     WHERE (a.state = 'leased' AND a.annotator_id = said.annotator_id
            OR a.state = 'open' AND said.annotator_id = ANY(a.former)
-              AND NOT EXISTS (SELECT 1 FROM pools_assignment mine
+              AND NOT EXISTS (SELECT 1 FROM pools_turn mine
                               WHERE mine.image_id = a.image_id
                                 AND mine.annotator_id = said.annotator_id OFFSET 0))
       AND EXISTS (SELECT 1 FROM pools_campaign c

@@ -4,7 +4,7 @@
 -- runs twice would claim more than it was asked.
 WITH onward AS MATERIALIZED (
     SELECT a.id, a.image_id
-    FROM pools_assignment a
+    FROM pools_turn a
     WHERE a.campaign_id = %(campaign)s AND a.state = 'open' AND a.key >= %(start)s
       AND EXISTS (SELECT 1 FROM pools_campaign c
                   WHERE c.id = %(campaign)s AND c.state = 'running')
@@ -14,7 +14,7 @@ WITH onward AS MATERIALIZED (
 ),
 wrapped AS MATERIALIZED (
     SELECT a.id, a.image_id
-    FROM pools_assignment a
+    FROM pools_turn a
     WHERE a.campaign_id = %(campaign)s AND a.state = 'open' AND a.key < %(start)s
       AND EXISTS (SELECT 1 FROM pools_campaign c
                   WHERE c.id = %(campaign)s AND c.state = 'running')
@@ -36,7 +36,7 @@ dealt AS MATERIALIZED (
         FROM picked
     ) given
     -- Nobody gets an image a second time; who meets one here is served by claim_for.sql.
-    WHERE NOT EXISTS (SELECT 1 FROM pools_assignment mine
+    WHERE NOT EXISTS (SELECT 1 FROM pools_turn mine
                       WHERE mine.image_id = given.image_id
                         AND mine.annotator_id = given.annotator_id OFFSET 0)
       -- A late answer has no turn of its own when somebody else held the turn.

@@ -1,9 +1,9 @@
 -- The exact claim for one person, for whom the first try met images that they had before.
 WITH picked AS MATERIALIZED (
     SELECT a.id, a.image_id
-    FROM pools_assignment a
+    FROM pools_turn a
     WHERE a.campaign_id = %(campaign)s AND a.state = 'open'
-      AND NOT EXISTS (SELECT 1 FROM pools_assignment mine
+      AND NOT EXISTS (SELECT 1 FROM pools_turn mine
                       WHERE mine.image_id = a.image_id AND mine.annotator_id = %(annotator)s OFFSET 0)
       AND NOT EXISTS (SELECT 1 FROM pools_label said
                       WHERE said.image_id = a.image_id

@@ -6,7 +6,7 @@ WITH target AS MATERIALIZED (
                 %(scores)s::float8[]) AS given(query_id, version_id, strategy, score)
     JOIN pools_query q ON q.id = ANY (ARRAY[given.query_id])
     WHERE q.campaign_id = %(campaign)s AND q.state LIKE 'open'
-      AND NOT EXISTS (SELECT 1 FROM pools_assignment a
+      AND NOT EXISTS (SELECT 1 FROM pools_turn a
                       WHERE a.image_id = q.image_id AND a.query_id = q.id AND a.state <> 'open'
                       OFFSET 0)
     ORDER BY given.query_id

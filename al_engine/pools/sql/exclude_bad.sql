@@ -2,7 +2,7 @@
 -- what was said before somebody put the image back is not among the skipped turns any more.
 WITH said AS MATERIALIZED (
     SELECT DISTINCT t.image_id
-    FROM (SELECT t.image_id FROM pools_assignment t
+    FROM (SELECT t.image_id FROM pools_turn t
           WHERE t.id = ANY(%(turns)s::bigint[]) OFFSET 0) t
 ),
 bad AS MATERIALIZED (
@@ -10,7 +10,7 @@ bad AS MATERIALIZED (
     FROM said
     CROSS JOIN LATERAL (SELECT image.state FROM pools_image image
                         WHERE image.id = said.image_id OFFSET 0) image
-    CROSS JOIN LATERAL (SELECT * FROM pools_assignment a
+    CROSS JOIN LATERAL (SELECT * FROM pools_turn a
                         WHERE a.image_id = said.image_id OFFSET 0) a
     WHERE image.state = 'queried' AND a.state = 'skipped' AND a.skip_reason = 'bad_image'
       AND a.skip_sender = 'person'
@@ -22,7 +22,7 @@ closed AS (
     FROM bad WHERE q.image_id = ANY (ARRAY[bad.image_id]) AND q.state LIKE 'open'
 ),
 cancelled AS (
-    UPDATE pools_assignment a SET state = 'cancelled'
+    UPDATE pools_turn a SET state = 'cancelled'
     FROM bad WHERE a.image_id = ANY (ARRAY[bad.image_id]) AND a.state LIKE 'open'
 )
 UPDATE pools_image image

@@ -3,7 +3,7 @@
 -- whose people it can tell; the leases of a process that died are anybody's a little later.
 WITH gone AS MATERIALIZED (
     SELECT a.id, a.session, a.annotator_id, q.state AS query_state
-    FROM pools_assignment a
+    FROM pools_turn a
     JOIN pools_query q ON q.id = ANY (ARRAY[a.query_id])
     JOIN pools_image image ON image.id = ANY (ARRAY[a.image_id])
     WHERE a.campaign_id = %(campaign)s AND a.state = 'leased' AND a.lease_expires < clock_timestamp()
@@ -16,7 +16,7 @@ WITH gone AS MATERIALIZED (
     FOR NO KEY UPDATE OF a, q, image SKIP LOCKED
 ),
 freed AS (
-    UPDATE pools_assignment a
+    UPDATE pools_turn a
     SET state = CASE WHEN gone.query_state = 'open' THEN 'open' ELSE 'cancelled' END,
         annotator_id = NULL, session = NULL, lease_expires = NULL, key = random(),
         former = array_append(array_remove(a.former, gone.annotator_id), gone.annotator_id)

@@ -1,6 +1,6 @@
 -- The end of both claims: lease to each what was dealt to them.
 leased AS (
-    UPDATE pools_assignment a
+    UPDATE pools_turn a
     SET state = 'leased', annotator_id = dealt.annotator_id, session = dealt.session,
         lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
     FROM dealt

@@ -4,7 +4,7 @@
 SELECT image.id
 FROM (
     SELECT DISTINCT a.image_id
-    FROM (SELECT a.image_id FROM pools_assignment a
+    FROM (SELECT a.image_id FROM pools_turn a
           WHERE a.id = ANY(%(turns)s::bigint[]) OFFSET 0) a
 ) touched
 JOIN pools_image image ON image.id = ANY (ARRAY[touched.image_id])

@@ -3,7 +3,7 @@ SELECT image.id
 FROM (
     SELECT DISTINCT either.image_id
     FROM (
-        (SELECT a.image_id FROM pools_assignment a WHERE a.id = ANY(%(turns)s::bigint[]) OFFSET 0)
+        (SELECT a.image_id FROM pools_turn a WHERE a.id = ANY(%(turns)s::bigint[]) OFFSET 0)
         UNION ALL
         SELECT l.image_id
         FROM unnest(%(annotators)s::bigint[], %(labels)s::uuid[]) AS said(annotator_id, client_id)

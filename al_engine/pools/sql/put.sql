@@ -34,7 +34,7 @@ asked AS (
     RETURNING id, image_id, answers_wanted
 ),
 turns AS (
-    INSERT INTO pools_assignment (campaign_id, query_id, image_id)
+    INSERT INTO pools_turn (campaign_id, query_id, image_id)
     SELECT %(campaign)s, asked.id, asked.image_id
     FROM asked, generate_series(1, asked.answers_wanted)
 )

@@ -17,18 +17,18 @@ WITH target AS MATERIALIZED (
 ended AS MATERIALIZED (
     SELECT a.*
     FROM target
-    CROSS JOIN LATERAL (SELECT * FROM pools_assignment a WHERE a.image_id = target.id OFFSET 0) a
+    CROSS JOIN LATERAL (SELECT * FROM pools_turn a WHERE a.image_id = target.id OFFSET 0) a
     WHERE a.state = 'skipped'
        OR target.state = 'excluded'
           AND (a.state = 'leased'
                OR a.state = 'answered'
                   AND NOT EXISTS (SELECT 1 FROM pools_label l
-                                  WHERE l.image_id = a.image_id AND l.assignment_id = a.id
+                                  WHERE l.image_id = a.image_id AND l.turn_id = a.id
                                     AND l.annotator_id IS NOT DISTINCT FROM a.annotator_id
                                     AND l.retracted_at IS NULL OFFSET 0))
 ),
 freed AS (
-    UPDATE pools_assignment a
+    UPDATE pools_turn a
     SET state = 'cancelled', annotator_id = NULL, session = NULL, lease_expires = NULL,
         former = array_append(array_remove(a.former, ended.annotator_id), ended.annotator_id)
     FROM ended WHERE a.id = ANY (ARRAY[ended.id])

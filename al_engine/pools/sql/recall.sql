@@ -12,7 +12,7 @@ WITH spare AS MATERIALIZED (
            AND coalesce(q.model_version_id < %(newest)s, %(random)s) AS outdated
     FROM unnest(%(turns)s::bigint[], %(sessions)s::uuid[], %(keep)s::int[], %(ready)s::bool[])
          WITH ORDINALITY AS given (turn, session, keep, ready, place)
-    CROSS JOIN LATERAL (SELECT * FROM pools_assignment a WHERE a.id = given.turn OFFSET 0) a
+    CROSS JOIN LATERAL (SELECT * FROM pools_turn a WHERE a.id = given.turn OFFSET 0) a
     CROSS JOIN LATERAL (SELECT q.purpose, q.model_version_id FROM pools_query q
                         WHERE q.id = a.query_id OFFSET 0) q
     WHERE a.campaign_id = %(campaign)s AND a.state = 'leased'
@@ -32,11 +32,11 @@ chosen AS MATERIALIZED (
 gone AS MATERIALIZED (
     SELECT a.id, a.session, a.annotator_id, q.id AS query_id, image.id AS image_id
     FROM chosen
-    JOIN pools_assignment a ON a.id = ANY (ARRAY[chosen.turn])
+    JOIN pools_turn a ON a.id = ANY (ARRAY[chosen.turn])
     JOIN pools_query q ON q.id = ANY (ARRAY[a.query_id])
     JOIN pools_image image ON image.id = ANY (ARRAY[chosen.image_id])
     WHERE a.state LIKE 'leased' AND q.state LIKE 'open'
-      AND NOT EXISTS (SELECT 1 FROM pools_assignment other
+      AND NOT EXISTS (SELECT 1 FROM pools_turn other
                       WHERE other.image_id = a.image_id AND other.query_id = q.id
                         AND other.id <> a.id OFFSET 0)
       AND NOT EXISTS (SELECT 1 FROM pools_label l
@@ -46,7 +46,7 @@ gone AS MATERIALIZED (
     FOR NO KEY UPDATE OF a, q, image SKIP LOCKED
 ),
 freed AS (
-    UPDATE pools_assignment a
+    UPDATE pools_turn a
     SET state = 'cancelled', annotator_id = NULL, session = NULL, lease_expires = NULL,
         former = array_append(array_remove(a.former, gone.annotator_id), gone.annotator_id)
     FROM gone WHERE a.id = ANY (ARRAY[gone.id])

@@ -6,12 +6,12 @@ WITH held AS MATERIALIZED (
     FROM unnest(%(annotators)s::bigint[], %(sessions)s::uuid[]) AS said(annotator_id, session)
     CROSS JOIN LATERAL (
         SELECT a.id
-        FROM pools_assignment a
+        FROM pools_turn a
         WHERE a.state = 'leased' AND a.session = said.session
           AND a.annotator_id IS NOT DISTINCT FROM said.annotator_id
         FOR NO KEY UPDATE SKIP LOCKED
     ) a
 )
-UPDATE pools_assignment a
+UPDATE pools_turn a
 SET lease_expires = clock_timestamp() + make_interval(secs => %(seconds)s)
 FROM held WHERE a.id = ANY (ARRAY[held.id])

@@ -1,5 +1,5 @@
 -- A connection that dropped came back: its leases are the new session's.
-UPDATE pools_assignment a
+UPDATE pools_turn a
 SET session = %(session)s::uuid,
     lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
 FROM pools_image image

@@ -17,7 +17,7 @@ closed AS (
     FROM aside WHERE q.image_id = ANY (ARRAY[aside.id]) AND q.state LIKE 'open'
 ),
 cancelled AS (
-    UPDATE pools_assignment a SET state = 'cancelled'
+    UPDATE pools_turn a SET state = 'cancelled'
     FROM aside WHERE a.image_id = ANY (ARRAY[aside.id]) AND a.state LIKE 'open'
 )
 UPDATE pools_image image

@@ -1,7 +1,7 @@
 -- What the answers on the images of these turns add up to now: decide, or ask on.
 WITH touched AS MATERIALIZED (
     SELECT DISTINCT ON (a.image_id) a.image_id, a.query_id
-    FROM (SELECT a.image_id, a.query_id, a.campaign_id FROM pools_assignment a
+    FROM (SELECT a.image_id, a.query_id, a.campaign_id FROM pools_turn a
           WHERE a.id = ANY(%(turns)s::bigint[]) OFFSET 0) a
     WHERE a.campaign_id = %(campaign)s
     ORDER BY a.image_id, a.query_id DESC
@@ -61,18 +61,18 @@ closed AS (
     WHERE judged.done AND q.image_id = ANY (ARRAY[judged.image_id]) AND q.state LIKE 'open'
 ),
 cancelled AS (
-    UPDATE pools_assignment a SET state = 'cancelled'
+    UPDATE pools_turn a SET state = 'cancelled'
     FROM judged
     WHERE judged.done AND a.image_id = ANY (ARRAY[judged.image_id]) AND a.state LIKE 'open'
 )
 -- One more where the answers disagree, and never fewer turns than answers are missing.
-INSERT INTO pools_assignment (campaign_id, query_id, image_id)
+INSERT INTO pools_turn (campaign_id, query_id, image_id)
 SELECT %(campaign)s, q.id, q.image_id
 FROM judged
 CROSS JOIN LATERAL (SELECT q.id, q.image_id, q.state, q.answers_wanted FROM pools_query q
                     WHERE q.image_id = judged.image_id OFFSET 0) q
 CROSS JOIN LATERAL generate_series(
     1, greatest(q.answers_wanted - judged.answers, 1)
-       - (SELECT count(*) FROM pools_assignment live
+       - (SELECT count(*) FROM pools_turn live
           WHERE live.image_id = q.image_id AND live.query_id = q.id AND live.state IN ('open', 'leased')))
 WHERE NOT judged.done AND q.state = 'open'

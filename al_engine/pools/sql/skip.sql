@@ -7,7 +7,7 @@ WITH said AS MATERIALIZED (
       AS t(annotator_id, turn_id, reason, sender, detail)
 ),
 skipped AS (
-    UPDATE pools_assignment a
+    UPDATE pools_turn a
     SET state = 'skipped', skip_reason = said.reason, skip_sender = said.sender,
         skip_detail = said.detail, skipped_at = clock_timestamp(), session = NULL,
         lease_expires = NULL
@@ -16,7 +16,7 @@ skipped AS (
       AND a.state LIKE 'leased' AND a.annotator_id IS NOT DISTINCT FROM said.annotator_id
     RETURNING a.query_id, a.image_id
 )
-INSERT INTO pools_assignment (campaign_id, query_id, image_id)
+INSERT INTO pools_turn (campaign_id, query_id, image_id)
 SELECT %(campaign)s, skipped.query_id, skipped.image_id
 FROM skipped
 CROSS JOIN LATERAL (SELECT q.state FROM pools_query q WHERE q.id = skipped.query_id OFFSET 0) q

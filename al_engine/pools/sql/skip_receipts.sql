@@ -8,5 +8,5 @@ SELECT said.annotator_id, said.turn_id,
            ELSE 'not_yours'
        END AS receipt
 FROM unnest(%(annotators)s::bigint[], %(turns)s::bigint[]) AS said(annotator_id, turn_id)
-LEFT JOIN LATERAL (SELECT * FROM pools_assignment a WHERE a.id = said.turn_id OFFSET 0) a
+LEFT JOIN LATERAL (SELECT * FROM pools_turn a WHERE a.id = said.turn_id OFFSET 0) a
   ON a.campaign_id = %(campaign)s

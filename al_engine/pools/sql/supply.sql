@@ -4,7 +4,7 @@
 -- with the statistics of a young campaign the planner would do all of that once for each cell.
 WITH waiting AS MATERIALIZED (
     SELECT DISTINCT a.image_id, a.query_id
-    FROM (SELECT a.image_id, a.query_id FROM pools_assignment a
+    FROM (SELECT a.image_id, a.query_id FROM pools_turn a
           WHERE a.campaign_id = %(campaign)s AND a.state = 'open' OFFSET 0) a
 ),
 untouched AS MATERIALIZED (
@@ -12,7 +12,7 @@ untouched AS MATERIALIZED (
     FROM waiting
     CROSS JOIN LATERAL (SELECT q.cell FROM pools_query q
                         WHERE q.id = waiting.query_id OFFSET 0) q
-    CROSS JOIN LATERAL (SELECT count(*) AS turns FROM pools_assignment touched
+    CROSS JOIN LATERAL (SELECT count(*) AS turns FROM pools_turn touched
                         WHERE touched.image_id = waiting.image_id
                           AND touched.query_id = waiting.query_id
                           AND touched.state <> 'open') others

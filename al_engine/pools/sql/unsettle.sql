@@ -5,7 +5,7 @@ WITH undone AS MATERIALIZED (
            a.state = 'answered' AND a.annotator_id = said.annotator_id AS theirs
     FROM unnest(%(turns)s::bigint[], %(annotators)s::bigint[], %(sessions)s::uuid[])
       AS said(turn_id, annotator_id, session)
-    CROSS JOIN LATERAL (SELECT * FROM pools_assignment a WHERE a.id = said.turn_id OFFSET 0) a
+    CROSS JOIN LATERAL (SELECT * FROM pools_turn a WHERE a.id = said.turn_id OFFSET 0) a
     CROSS JOIN LATERAL (SELECT image.state FROM pools_image image
                         WHERE image.id = a.image_id OFFSET 0) image
     WHERE image.state IN ('queried', 'labeled')
@@ -34,7 +34,7 @@ undecided AS (
     FROM asking WHERE c.image_id = ANY (ARRAY[asking.image_id]) AND c.choice_id IS NOT NULL
 ),
 held AS (
-    UPDATE pools_assignment a
+    UPDATE pools_turn a
     SET state = 'leased', session = undone.session,
         lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
     FROM undone WHERE a.id = ANY (ARRAY[undone.turn_id]) AND undone.theirs
@@ -42,7 +42,7 @@ held AS (
 ),
 another AS (
     -- A late answer has no turn of its own when somebody else held the turn.
-    INSERT INTO pools_assignment (campaign_id, query_id, image_id, state, annotator_id, session,
+    INSERT INTO pools_turn (campaign_id, query_id, image_id, state, annotator_id, session,
                                   lease_expires)
     SELECT undone.campaign_id, asking.query_id, undone.image_id, 'leased', undone.annotator_id,
            undone.session, clock_timestamp() + make_interval(secs => %(lease_seconds)s)

@@ -12,13 +12,13 @@ WITH found AS MATERIALIZED (
     ) shown
     CROSS JOIN LATERAL (SELECT image.id, image.campaign_id, image.cell FROM pools_image image
                         WHERE image.id = shown.image_id OFFSET 0) image
-    LEFT JOIN LATERAL (SELECT a.id, a.image_id FROM pools_assignment a
+    LEFT JOIN LATERAL (SELECT a.id, a.image_id FROM pools_turn a
                        WHERE a.id = shown.turn_id OFFSET 0) a ON a.image_id = shown.image_id
     WHERE image.campaign_id = %(campaign)s
 ),
 -- One row a turn: an update changes a row once, however many people it is about.
 admitted AS (
-    UPDATE pools_assignment a SET former = a.former || people.ids
+    UPDATE pools_turn a SET former = a.former || people.ids
     FROM (SELECT turn_id, array_agg(annotator_id) AS ids
           FROM found WHERE is_there GROUP BY turn_id) people
     WHERE a.id = ANY (ARRAY[people.turn_id])
@@ -44,7 +44,7 @@ again AS (
     RETURNING id, image_id
 ),
 made AS (
-    INSERT INTO pools_assignment (campaign_id, query_id, image_id, state, former)
+    INSERT INTO pools_turn (campaign_id, query_id, image_id, state, former)
     SELECT %(campaign)s, asked.id, asked.image_id, 'cancelled', lost.ids
     FROM (SELECT * FROM newest UNION ALL SELECT * FROM again) asked JOIN lost USING (image_id)
     RETURNING id, image_id

@@ -23,7 +23,7 @@ target AS MATERIALIZED (
 locked AS MATERIALIZED (
     SELECT a.id, a.query_id
     FROM target
-    JOIN pools_assignment a
+    JOIN pools_turn a
       ON a.image_id = ANY (ARRAY[target.image_id]) AND a.query_id = target.id
     WHERE a.state LIKE 'open'
     FOR NO KEY UPDATE OF a SKIP LOCKED
@@ -32,7 +32,7 @@ free AS MATERIALIZED (
     SELECT target.id, target.image_id
     FROM target
     WHERE (SELECT count(*) FROM locked WHERE locked.query_id = target.id)
-        = (SELECT count(*) FROM pools_assignment a
+        = (SELECT count(*) FROM pools_turn a
            WHERE a.image_id = target.image_id AND a.query_id = target.id)
       -- A late answer may have come while somebody else held the turn.
       AND NOT EXISTS (SELECT 1 FROM pools_label l
@@ -40,7 +40,7 @@ free AS MATERIALIZED (
                         AND l.retracted_at IS NULL OFFSET 0)
 ),
 cancelled AS (
-    UPDATE pools_assignment a SET state = 'cancelled'
+    UPDATE pools_turn a SET state = 'cancelled'
     FROM free WHERE a.image_id = ANY (ARRAY[free.image_id]) AND a.query_id = free.id
 ),
 withdrawn AS (

@@ -12,7 +12,7 @@ from al_engine.pools import labeled, query, unlabeled
 from al_engine.pools.models import Annotator, Campaign, EngineProcess
 from al_engine.pools.query import Connection, Pick
 from al_engine.pools.signals import connection_info
-from al_engine.pools.turns import Answer, Demand, Turn, Undo
+from al_engine.pools.turns import Answer, Demand, LeasedTurn, Undo
 
 from .digits import image_ids, true_choices
 
@@ -28,11 +28,11 @@ class Person:
     id: int
     session: UUID = field(default_factory=uuid4)
 
-    def take(self, count: int) -> list[Turn]:
+    def take(self, count: int) -> list[LeasedTurn]:
         """Lease up to `count` turns of S."""
         demand = Demand(self.id, self.session, count)
 
-        async def claim(conn: Connection) -> list[Turn]:
+        async def claim(conn: Connection) -> list[LeasedTurn]:
             return await query.read_turns(
                 await query.claim(
                     conn,
@@ -44,7 +44,7 @@ class Person:
 
         return _in_one_transaction(claim)
 
-    def answer(self, turns: Sequence[Turn], choices: Mapping[int, int]) -> dict[int, UUID]:
+    def answer(self, turns: Sequence[LeasedTurn], choices: Mapping[int, int]) -> dict[int, UUID]:
         """Answer turns with the classes of `choices` (by image id); the labels by image id."""
         answers = [
             Answer(uuid4(), self.id, turn.turn_id, choices[turn.image_id], shown_ms=100)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def open_count(campaign: Campaign) -> int:
     """How many queries anybody may still take."""
     queries = Query.objects.filter(campaign=campaign, state="open")
-    return queries.exclude(assignments__state="leased").count()
+    return queries.exclude(turns__state="leased").count()
 
 
 def target_depth(campaign: Campaign) -> int:

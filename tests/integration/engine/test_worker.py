@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def open_queries(campaign: Campaign) -> list[Query]:
     """What anybody may still take of S."""
-    untouched = ~Q(assignments__state="leased")
+    untouched = ~Q(turns__state="leased")
     return list(
         Query.objects.filter(untouched, campaign=campaign, state="open").select_related("image")
     )

@@ -208,7 +208,7 @@ def test_s_is_filled_while_who_looks_stands_still(
         worker.until(
             lambda: (
                 not queries.filter(
-                    state="open", assignments__state="open", strategy="random", purpose="active"
+                    state="open", turns__state="open", strategy="random", purpose="active"
                 ).exists()
             )
         )

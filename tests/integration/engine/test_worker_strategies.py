@@ -56,7 +56,7 @@ def test_typical_images_are_asked_first_and_doubtful_ones_once_there_is_a_model(
         workers.step()
     # What it would choose as well stays, as somebody else's choice.
     assert chosen_by(campaign)["margin"] >= 20
-    still_held = Query.objects.filter(assignments__state="leased").count()
+    still_held = Query.objects.filter(turns__state="leased").count()
     assert still_held == len(held) == 20
 
 

@@ -49,7 +49,7 @@ class Fuzzed:
             for message, query, choice in each.acknowledged
         ]
         rows = Label.objects.filter(campaign=self.campaign, retracted_at=None)
-        stored = list(rows.values_list("client_id", "assignment_id", "choice_id"))
+        stored = list(rows.values_list("client_id", "turn_id", "choice_id"))
         found += [f"acknowledged, and not there: {each}" for each in {*promised} - {*stored}]
         found += [f"there, and never acknowledged: {each}" for each in {*stored} - {*promised}]
         if len(set(stored)) != len(stored) or len(set(promised)) != len(promised):
@@ -99,7 +99,7 @@ def make_fuzzed(
         Prey(
             choices=tuple(choices),
             foreign_choices=tuple(choices_of(foreign)),
-            foreign_turns=tuple(foreign.assignments.values_list("pk", flat=True)),
+            foreign_turns=tuple(foreign.turns.values_list("pk", flat=True)),
             turns=_ends(campaign),
             sessions=(),
             first_label=FIRST_LABEL,
@@ -108,5 +108,5 @@ def make_fuzzed(
 
 
 def _ends(campaign: Campaign) -> tuple[int, int]:
-    ends = campaign.assignments.aggregate(first=Min("pk"), last=Max("pk"))
+    ends = campaign.turns.aggregate(first=Min("pk"), last=Max("pk"))
     return ends["first"], ends["last"]

@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 from stock import Person, choices_of, make_annotator, make_campaign, stock
 
-from al_engine.pools.models import Assignment, Campaign, Consensus, Image, Label
+from al_engine.pools.models import Campaign, Consensus, Image, Label, Turn
 
 from .conftest import Connect
 
@@ -17,11 +17,11 @@ def test_a_label_is_in_the_database_when_its_ack_arrives(
     client.ready(buffer=3)
     for number, query in enumerate(client.queries(3), 1):
         ack = client.label(query, dog)
-        label = Label.objects.select_related("image", "assignment").get(client_id=ack["id"])
+        label = Label.objects.select_related("image", "turn").get(client_id=ack["id"])
         assert ack["progress"] == {"labeled": number, "total": 40, "mine": number}
-        assert (label.annotator_id, label.assignment_id) == (ann.annotator_id, query)
+        assert (label.annotator_id, label.turn_id) == (ann.annotator_id, query)
         assert (label.choice_id, label.shown_ms, label.late) == (dog, 700, False)
-        assert label.assignment.state == "answered"
+        assert label.turn.state == "answered"
         assert label.image.state == "labeled"
         assert Consensus.objects.get(image=label.image).choice_id == dog
 
@@ -67,7 +67,7 @@ def test_an_id_that_was_used_for_another_answer_is_refused(
     assert client.label(one, dog, id_=id_)["code"] == "bad_message"
     assert client.label(other, cat, id_=id_)["code"] == "bad_message"
     (label,) = Label.objects.filter(campaign=campaign)
-    assert (label.assignment_id, label.choice_id) == (one, cat)
+    assert (label.turn_id, label.choice_id) == (one, cat)
 
 
 def test_a_second_answer_to_the_same_query_comes_too_late(
@@ -110,7 +110,7 @@ def test_answers_are_stored_in_the_order_in_which_they_were_given(
                      "choice": choice, "shown_ms": 5})  # fmt: skip
     client.expect("ack", id=f"{19:032x}")
     stored = Label.objects.filter(campaign=campaign).order_by("id")
-    assert [(label.assignment_id, label.choice_id) for label in stored] == given
+    assert [(label.turn_id, label.choice_id) for label in stored] == given
 
 
 def test_people_of_one_campaign_never_get_the_same_image_at_once(
@@ -120,7 +120,7 @@ def test_people_of_one_campaign_never_get_the_same_image_at_once(
     for client in clients:
         client.ready(buffer=13)
     held = [query for client in clients for query in client.queries(13)]
-    images = Assignment.objects.filter(pk__in=held).values_list("image_id", flat=True)
+    images = Turn.objects.filter(pk__in=held).values_list("image_id", flat=True)
     assert len(set(held)) == len(set(images)) == 39
 
 

@@ -10,7 +10,7 @@ from django.db.models import Q
 from stock import Person, make_annotator, make_campaign, stock
 
 from al_engine.pools import campaigns
-from al_engine.pools.models import Assignment, Campaign, Choice, Image, Label
+from al_engine.pools.models import Campaign, Choice, Image, Label, Turn
 from annotator_site.campaigns.admin_campaign import save_choices
 
 from .conftest import Connect
@@ -120,9 +120,9 @@ def test_a_change_is_told_at_once_and_what_was_said_before_it_is_asked_again(
         assert (nack["type"], nack["code"]) == ("nack", "other_choices")
         # It is held again, and nobody else has it.
         assert seat.client.expect("query", query=seat.query)
-        assert not Label.objects.filter(assignment_id=seat.query).exists()
+        assert not Label.objects.filter(turn_id=seat.query).exists()
         assert seat.say(chosen := seat.choices[0]["choice"], seat.version)["type"] == "ack"
-        label = Label.objects.get(assignment_id=seat.query)
+        label = Label.objects.get(turn_id=seat.query)
         assert (label.choice_id, label.late) == (chosen, False)
     # A list that is saved as it was is the same list.
     save(campaign, lambda _: None)
@@ -176,7 +176,7 @@ def test_a_change_that_overtakes_an_answer_on_its_way_is_seen(
         said["choices_version"] = seat.version
     with transaction.atomic():
         # Whoever answers waits for its image.
-        Image.objects.select_for_update(no_key=True).get(assignments_of_it(seat.query))
+        Image.objects.select_for_update(no_key=True).get(image_of_turn(seat.query))
         seat.client.send(said)
         until_somebody_waits()
         CHANGES[change](campaign)
@@ -191,13 +191,13 @@ def test_an_image_that_went_to_somebody_else_meanwhile_is_not_asked_again(
 ) -> None:
     seat = Labeling(connect, campaign, ann, live_site)
     other = make_annotator(campaign)
-    Assignment.objects.filter(pk=seat.query).update(
+    Turn.objects.filter(pk=seat.query).update(
         annotator_id=other.annotator_id, former=[ann.annotator_id]
     )
     CHANGES["added"](campaign)
     assert seat.say(seat.choices[0]["choice"], seat.version)["code"] == "other_choices"
     seat.client.expect("revoke", query=seat.query)
-    turn = Assignment.objects.get(pk=seat.query)
+    turn = Turn.objects.get(pk=seat.query)
     assert (turn.state, turn.annotator_id) == ("leased", other.annotator_id)
 
 
@@ -210,7 +210,7 @@ def test_while_the_campaign_is_paused_nothing_is_asked_again(
     CHANGES["added"](campaign)
     assert seat.say(seat.choices[0]["choice"], seat.version)["code"] == "other_choices"
     seat.client.expect("revoke", query=seat.query)
-    assert not Assignment.objects.filter(campaign=campaign, state="leased").exists()
+    assert not Turn.objects.filter(campaign=campaign, state="leased").exists()
 
 
 def test_title_instructions_and_lease_are_told_when_they_change(
@@ -234,9 +234,9 @@ def test_title_instructions_and_lease_are_told_when_they_change(
     assert [frame["type"] for frame in client.settle()] == []
 
 
-def assignments_of_it(turn: int) -> Q:
+def image_of_turn(turn: int) -> Q:
     """The image of a turn."""
-    return Q(pk=Assignment.objects.get(pk=turn).image_id)
+    return Q(pk=Turn.objects.get(pk=turn).image_id)
 
 
 def until_somebody_waits() -> None:

@@ -5,7 +5,7 @@ from uuid import uuid4
 from stock import Person, choices_of, make_annotator, make_campaign, stock
 
 from al_engine.pools import campaigns
-from al_engine.pools.models import Assignment, Campaign, Label
+from al_engine.pools.models import Campaign, Label, Turn
 
 from .conftest import Connect
 
@@ -22,7 +22,7 @@ def test_resuming_gives_the_leases_back(connect: Connect, campaign: Campaign, an
     again.ready(buffer=5, resume=session)
     assert set(again.queries(5)) == set(held)
     assert again.settle() == []
-    leases = Assignment.objects.filter(campaign=campaign, state="leased")
+    leases = Turn.objects.filter(campaign=campaign, state="leased")
     assert {str(turn.session) for turn in leases} == {welcome["session"]}
 
 
@@ -110,7 +110,7 @@ def test_who_resumes_a_session_of_a_paused_campaign_is_told_that_it_is_paused(
     again.ready(buffer=3, resume=session)
     # It may have been on its way already: then it is taken back.
     again.expect("idle", reason="paused")
-    turns = Assignment.objects.filter(campaign=campaign, state="leased")
+    turns = Turn.objects.filter(campaign=campaign, state="leased")
     assert not turns.exclude(session=session).exists()
 
 
@@ -184,7 +184,7 @@ def test_what_was_sent_before_the_connection_dropped_is_stored_once(
     for answer in answers:
         assert again.request(answer, str(answer["id"]))["type"] == "ack"
     stored = Label.objects.filter(campaign=campaign)
-    assert {(str(row.client_id), row.assignment_id, row.choice_id) for row in stored} == {
+    assert {(str(row.client_id), row.turn_id, row.choice_id) for row in stored} == {
         (answer["id"], answer["query"], dog) for answer in answers
     }
     assert stored.count() == 10

@@ -2,7 +2,7 @@
 
 from stock import add_images, ask, choices_of, make_annotator, make_campaign, make_version
 
-from al_engine.pools.models import Assignment, Label
+from al_engine.pools.models import Label, Turn
 
 from .conftest import Connect
 
@@ -22,9 +22,7 @@ def test_spares_are_exchanged_and_what_is_in_view_stays(
     gone = [client.expect("revoke", fresher=True)["query"] for _ in range(4)]
     fresh = client.queries(4)
     assert set(gone) == set(held[1:])
-    versions = Assignment.objects.filter(pk__in=fresh).values_list(
-        "query__model_version", flat=True
-    )
+    versions = Turn.objects.filter(pk__in=fresh).values_list("query__model_version", flat=True)
     assert set(versions) == {newer}
     # Whoever came to it in that moment may answer it all the same.
     (choice, *_) = choices_of(campaign)

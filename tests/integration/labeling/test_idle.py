@@ -14,7 +14,7 @@ from stock import (
 )
 
 from al_engine.pools import campaigns, processes, signals
-from al_engine.pools.models import Assignment, Campaign, Label
+from al_engine.pools.models import Campaign, Label, Turn
 
 from .client import refusal
 from .conftest import Connect
@@ -96,7 +96,7 @@ def test_a_stopped_campaign_takes_back_what_people_hold_and_says_why(
         holder.expect("revoke", query=query)
     holder.expect("idle", reason=reason)
     waiting.expect("idle", reason=reason)
-    assert not Assignment.objects.filter(campaign=campaign, state="leased").exists()
+    assert not Turn.objects.filter(campaign=campaign, state="leased").exists()
     campaigns.set_state(campaign_id=campaign.pk, state=RUNNING)
     assert len(holder.queries(3)) == 3
     assert len(waiting.queries(2)) == 2
@@ -144,8 +144,8 @@ def test_the_last_answer_finishes_the_work(connect: Connect, transactional_db: N
     # An undo brings the person back to work, and so do new images.
     label = Label.objects.filter(campaign=campaign).latest("id")
     client.undo(str(label.client_id))
-    assert client.queries(1) == [label.assignment_id]
-    client.label(label.assignment_id, cat)
+    assert client.queries(1) == [label.turn_id]
+    client.label(label.turn_id, cat)
     client.expect("idle", reason="finished")
     stock(campaign, 1)
     client.queries(1)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from stock import Person, choices_of, make_annotator, make_campaign, stock
 
-from al_engine.pools.models import Assignment, Campaign, Label
+from al_engine.pools.models import Campaign, Label, Turn
 
 from .client import PATIENCE_S
 from .conftest import Connect
@@ -16,7 +16,7 @@ from .conftest import Connect
 
 def run_out(*queries: int) -> None:
     """Let the leases of these queries have ended long ago."""
-    ended = Assignment.objects.filter(pk__in=queries, state="leased").update(
+    ended = Turn.objects.filter(pk__in=queries, state="leased").update(
         lease_expires=datetime(2020, 1, 1, tzinfo=UTC)
     )
     assert ended == len(queries)
@@ -36,7 +36,7 @@ def test_a_lease_that_ran_out_is_revoked_and_replaced(
     run_out(held[1])
     client.expect("revoke", query=held[1])
     client.queries(1)
-    leased = Assignment.objects.filter(campaign=campaign, state="leased")
+    leased = Turn.objects.filter(campaign=campaign, state="leased")
     assert leased.count() == 3
 
 
@@ -82,7 +82,7 @@ def test_a_late_skip_is_accepted_and_changes_nothing(
     other.ready()
     assert other.queries(1) == [query]
     assert connect(campaign, ann).skip(query)["type"] == "ack"
-    turn = Assignment.objects.get(campaign=campaign)
+    turn = Turn.objects.get(campaign=campaign)
     assert (turn.state, turn.annotator_id) == ("leased", ben.annotator_id)
 
 
@@ -96,7 +96,7 @@ def test_who_works_keeps_the_rest_of_the_buffer_however_long_it_takes(
     client = connect(campaign, make_annotator(campaign))
     client.ready(buffer=2)
     first, second = client.queries(2)
-    begun = Assignment.objects.get(pk=second).lease_expires
+    begun = Turn.objects.get(pk=second).lease_expires
     client.label(first, cat)
     await_renewal(second, begun)
     assert client.label(second, cat)["type"] == "ack"
@@ -108,7 +108,7 @@ def await_renewal(query: int, before: datetime | None) -> None:
     assert before is not None
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        now = Assignment.objects.get(pk=query)
+        now = Turn.objects.get(pk=query)
         assert now.state == "leased"
         assert now.lease_expires is not None
         if now.lease_expires > before:
@@ -137,7 +137,7 @@ def test_who_does_nothing_loses_the_queries_to_others_and_gets_no_new_ones(
     newcomer = connect(campaign, make_annotator(campaign))
     newcomer.ready(buffer=1)
     newcomer.queries(1)
-    leased = Assignment.objects.filter(campaign=campaign, state="leased")
+    leased = Turn.objects.filter(campaign=campaign, state="leased")
     assert not leased.filter(annotator_id=gone.annotator_id).exists()
     # Saying that one is there is enough.
     away.ready(buffer=2)

@@ -13,7 +13,7 @@ from django.core.files.storage import default_storage
 from pictures import picture
 from stock import Person, choices_of, make_annotator, make_campaign, stock
 
-from al_engine.pools.models import Assignment, Campaign, Image
+from al_engine.pools.models import Campaign, Image, Turn
 
 from .conftest import Connect
 
@@ -67,7 +67,7 @@ def test_a_report_hands_the_image_to_somebody_else_and_counts_as_nothing(
         ack = client.report(query, problem, id_=id_, detail="HTTP 404; Firefox 130")
         assert ack["type"] == "ack"
         assert client.report(query, problem, id_=id_) == ack
-        turn = Assignment.objects.get(pk=query)
+        turn = Turn.objects.get(pk=query)
         assert (turn.state, turn.skip_reason, turn.skip_sender, turn.skip_detail) == (
             "skipped", problem, "machine", "HTTP 404; Firefox 130",
         )  # fmt: skip
@@ -115,7 +115,7 @@ def test_a_program_that_skips_by_rule_says_so_and_excludes_nothing(
         client.ready()
         (query,) = client.queries(1)
         client.request({"type": "skip", "query": query, "reason": "bad_image", "sender": sender})
-        assert Assignment.objects.get(pk=query).skip_sender == sender
+        assert Turn.objects.get(pk=query).skip_sender == sender
         assert Image.objects.get(campaign=campaign).state == "queried"
     client = connect(campaign, make_annotator(campaign))
     client.ready()

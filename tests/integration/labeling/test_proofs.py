@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from stock import Person, choices_of
 
-from al_engine.pools.models import Assignment, Campaign, Label
+from al_engine.pools.models import Campaign, Label, Turn
 
 from .client import Client, Frame
 from .conftest import Connect
@@ -17,7 +17,7 @@ from .conftest import Connect
 
 def lose(query: Frame) -> None:
     """As if its claim had never been."""
-    assert Assignment.objects.filter(pk=query["query"], state="leased").update(
+    assert Turn.objects.filter(pk=query["query"], state="leased").update(
         state="open", annotator_id=None, session=None, lease_expires=None
     )
 

@@ -102,7 +102,7 @@ def test_nothing_is_refused_or_lost_while_the_database_only_reads(
         for line in map(orjson.loads, journal.read_bytes().splitlines())
     }
     rows = Label.objects.filter(campaign=campaign, retracted_at=None)
-    in_database = set(rows.values_list("client_id", "assignment_id", "choice_id"))
+    in_database = set(rows.values_list("client_id", "turn_id", "choice_id"))
     assert acknowledged == {(str(id_), *rest) for id_, *rest in in_database}
     said = log.read_text().splitlines()[said_before:]
     assert any("Saving answers fails" in line and "25006" in line for line in said), said

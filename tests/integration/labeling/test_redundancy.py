@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from stock import choices_of, make_annotator, make_campaign, stock
 
-from al_engine.pools.models import Assignment, Consensus, Image, Label
+from al_engine.pools.models import Consensus, Image, Label, Turn
 
 from .client import Client
 from .conftest import Connect
@@ -65,15 +65,15 @@ def test_every_image_has_its_three_answers_from_three_people_at_two_processes(
                         for each in all_of}  # fmt: skip
 
     rows = Label.objects.filter(campaign=campaign)
-    assert {
-        (str(row.client_id), row.assignment_id, row.choice_id): row.annotator_id for row in rows
-    } == {each: person.annotator_id for each, person in acknowledged.items()}
+    assert {(str(row.client_id), row.turn_id, row.choice_id): row.annotator_id for row in rows} == {
+        each: person.annotator_id for each, person in acknowledged.items()
+    }
     assert not rows.filter(late=True).exists()
     answers = Counter(row.image_id for row in rows)
     assert len(answers) == IMAGES
     assert set(answers.values()) == {ANSWERS}
     assert len({(row.image_id, row.annotator_id) for row in rows}) == IMAGES * ANSWERS
-    skipped = Assignment.objects.filter(campaign=campaign, state="skipped")
+    skipped = Turn.objects.filter(campaign=campaign, state="skipped")
     assert skipped.count() > 0
     assert not {(turn.image_id, turn.annotator_id) for turn in skipped} & {
         (row.image_id, row.annotator_id) for row in rows

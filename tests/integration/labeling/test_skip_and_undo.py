@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from stock import Person, choices_of, make_annotator, make_campaign, stock
 
-from al_engine.pools.models import Assignment, Campaign, Consensus, Image, Label
+from al_engine.pools.models import Campaign, Consensus, Image, Label, Turn
 
 from .conftest import Connect
 
@@ -24,13 +24,13 @@ def test_a_skipped_image_goes_to_somebody_else_and_never_comes_back(
     ack = client.skip(query, reason, id_=id_)
     progress = {"labeled": 0, "total": 1, "mine": 0}
     assert ack == {"type": "ack", "id": id_, "progress": progress}
-    assert Assignment.objects.get(pk=query).skip_reason == reason
+    assert Turn.objects.get(pk=query).skip_reason == reason
     client.expect("idle", reason="pool_empty")
     assert client.skip(query, reason, id_=id_) == ack
     other = connect(campaign, ben)
     other.ready()
     (again,) = other.queries(1)
-    turns = Assignment.objects.filter(campaign=campaign).order_by("id")
+    turns = Turn.objects.filter(campaign=campaign).order_by("id")
     assert [(turn.pk, turn.state) for turn in turns] == [(query, "skipped"), (again, "leased")]
 
 
@@ -59,7 +59,7 @@ def test_an_undone_query_comes_back_and_can_be_labeled_again(
     ack = client.undo(wrong["id"])
     assert ack["progress"] == {"labeled": 0, "total": 40, "mine": 0}
     back = client.expect("query")
-    turn = Assignment.objects.select_related("image").get(pk=query)
+    turn = Turn.objects.select_related("image").get(pk=query)
     assert back["query"] == query
     assert back["image"]["id"] == turn.image_id
     assert (turn.state, turn.image.state) == ("leased", "queried")

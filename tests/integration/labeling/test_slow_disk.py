@@ -28,7 +28,7 @@ def sit_down(
 def say(client: Client, query: int) -> str:
     """Answer without waiting for the receipt; the id of the message."""
     said = str(uuid4())
-    (choice, *_) = choices_of(Query.objects.get(assignments=query).campaign)
+    (choice, *_) = choices_of(Query.objects.get(turns=query).campaign)
     answer = {"query": query, "choice": choice, "shown_ms": 700}
     client.send({"type": "label", "id": said, **answer})
     return said

@@ -7,7 +7,7 @@ import pytest
 from stock import Person, ask, choices_of, make_annotator, make_campaign, stock
 
 from al_engine.pools import campaigns
-from al_engine.pools.models import Assignment, Campaign, Label
+from al_engine.pools.models import Campaign, Label, Turn
 
 from .client import Client
 from .conftest import Connect
@@ -46,7 +46,7 @@ def test_people_at_two_processes_share_the_queries_and_never_meet(
     answers = Counter(Label.objects.filter(campaign=campaign).values_list("image_id", flat=True))
     assert len(answers) == 60
     assert set(answers.values()) == {1}
-    turns = Assignment.objects.filter(campaign=campaign)
+    turns = Turn.objects.filter(campaign=campaign)
     assert Counter(turns.values_list("state", flat=True)) == {"answered": 60, "leased": 24}
 
 
@@ -59,7 +59,7 @@ def test_both_processes_hear_that_the_campaign_pauses_and_goes_on(
     campaigns.set_state(campaign_id=campaign.pk, state=Campaign.State.PAUSED)
     for client in (here, there):
         client.expect("idle", reason="paused")
-    assert not Assignment.objects.filter(campaign=campaign, state="leased").exists()
+    assert not Turn.objects.filter(campaign=campaign, state="leased").exists()
     campaigns.set_state(campaign_id=campaign.pk, state=Campaign.State.RUNNING)
     for client in (here, there):
         assert len(client.queries(3)) == 3

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from stock import Person, ask, choices_of, make_annotator, make_campaign, stock
 
-from al_engine.pools.models import Assignment, Campaign, Choice, Image
+from al_engine.pools.models import Campaign, Choice, Image, Turn
 
 from .conftest import Connect
 
@@ -48,7 +48,7 @@ def test_nothing_is_pushed_to_who_is_not_ready(
     client = connect(campaign, ann)
     client.expect("welcome")
     assert client.settle() == []
-    assert not Assignment.objects.filter(campaign=campaign, state="leased").exists()
+    assert not Turn.objects.filter(campaign=campaign, state="leased").exists()
 
 
 def test_a_query_says_what_is_needed_and_nothing_more(
@@ -57,7 +57,7 @@ def test_a_query_says_what_is_needed_and_nothing_more(
     client = connect(campaign, ann)
     client.ready()
     query = client.expect("query")
-    turn = Assignment.objects.select_related("image").get(pk=query["query"])
+    turn = Turn.objects.select_related("image").get(pk=query["query"])
     assert set(query) == {"type", "query", "image", "lease_expires", "proof"}
     assert set(query["image"]) == {"id", "url", "width", "height"}
     assert query["image"]["id"] == turn.image_id
@@ -81,7 +81,7 @@ def test_the_buffer_is_filled_to_its_size_and_kept_so(
         assert client.label(held.pop(0), choice)["type"] == "ack"
         held += client.queries(1)
     assert [frame["type"] for frame in client.settle()] == ["welcome"]
-    leased = Assignment.objects.filter(campaign=campaign, state="leased")
+    leased = Turn.objects.filter(campaign=campaign, state="leased")
     assert {turn.pk for turn in leased} == set(held)
 
 
@@ -98,7 +98,7 @@ def test_who_answers_faster_than_the_network_gets_a_query_for_each_answer(
     second = client.queries(10)
     assert not set(first) & set(second)
     client.settle()
-    assert Assignment.objects.filter(campaign=campaign, state="leased").count() == 10
+    assert Turn.objects.filter(campaign=campaign, state="leased").count() == 10
 
 
 def test_who_asks_for_a_larger_buffer_later_gets_it(

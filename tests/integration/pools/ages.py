@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-TABLES: Final = ("image", "query", "assignment", "label", "consensus")
+TABLES: Final = ("image", "query", "turn", "label", "consensus")
 """Those that grow with a campaign."""
 
 _COLUMNS: Final = (

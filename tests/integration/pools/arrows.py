@@ -9,7 +9,7 @@ from al_engine.pools import lifecycle
 WATCHED: Final = {
     "pools_image": lifecycle.IMAGE,
     "pools_query": lifecycle.QUERY,
-    "pools_assignment": lifecycle.ASSIGNMENT,
+    "pools_turn": lifecycle.TURN,
 }
 
 

@@ -18,15 +18,15 @@ RULES: Final = {
         WHERE i.campaign_id = %(campaign)s
           AND (c.choice_id IS NOT NULL) <> (i.state = 'labeled')""",
     "only a live query has open turns": """
-        SELECT a.id FROM pools_assignment a JOIN pools_query q ON q.id = a.query_id
+        SELECT a.id FROM pools_turn a JOIN pools_query q ON q.id = a.query_id
         WHERE a.campaign_id = %(campaign)s AND a.state = 'open' AND q.state <> 'open'""",
     "of a withdrawn query nothing is left": """
-        SELECT a.id FROM pools_assignment a JOIN pools_query q ON q.id = a.query_id
+        SELECT a.id FROM pools_turn a JOIN pools_query q ON q.id = a.query_id
         WHERE a.campaign_id = %(campaign)s AND q.state = 'withdrawn' AND a.state <> 'cancelled'""",
     "a live query has turns for all the answers that it still needs": """
         SELECT q.id FROM pools_query q
         WHERE q.campaign_id = %(campaign)s AND q.state = 'open'
-          AND (SELECT count(*) FROM pools_assignment a
+          AND (SELECT count(*) FROM pools_turn a
                WHERE a.query_id = q.id AND a.state IN ('open', 'leased'))
             < greatest(1, q.answers_wanted - (SELECT count(*) FROM pools_label l
                 WHERE l.image_id = q.image_id AND l.retracted_at IS NULL))""",
@@ -42,27 +42,27 @@ RULES: Final = {
                OR c.answers IS DISTINCT FROM lead.answers
                OR abs(c.confidence - lead.confidence) > 1e-9)""",
     "a label is of its turn's image, query and campaign": """
-        SELECT l.id FROM pools_label l JOIN pools_assignment a ON a.id = l.assignment_id
+        SELECT l.id FROM pools_label l JOIN pools_turn a ON a.id = l.turn_id
         WHERE l.campaign_id = %(campaign)s
           AND (l.image_id, l.query_id, l.campaign_id)
               <> (a.image_id, a.query_id, a.campaign_id)""",
     "an answered turn has the answer of its person": """
-        SELECT a.id FROM pools_assignment a JOIN pools_image i ON i.id = a.image_id
+        SELECT a.id FROM pools_turn a JOIN pools_image i ON i.id = a.image_id
         WHERE a.campaign_id = %(campaign)s AND a.state = 'answered'
           -- Undoing what was said of an image that is out changes nothing but the answer.
           AND i.state <> 'excluded'
           AND NOT EXISTS (SELECT 1 FROM pools_label l
-                          WHERE l.assignment_id = a.id AND l.annotator_id = a.annotator_id
+                          WHERE l.turn_id = a.id AND l.annotator_id = a.annotator_id
                             AND l.retracted_at IS NULL)""",
     "an image of two votes against it is out, but for one that an undo brought back": """
-        SELECT a.image_id FROM pools_assignment a JOIN pools_image i ON i.id = a.image_id
+        SELECT a.image_id FROM pools_turn a JOIN pools_image i ON i.id = a.image_id
         WHERE a.campaign_id = %(campaign)s AND a.skip_reason = 'bad_image' AND i.state = 'queried'
           AND a.state = 'skipped' AND a.skip_sender = 'person'
           AND NOT EXISTS (SELECT 1 FROM pools_label l
                           WHERE l.image_id = i.id AND l.retracted_at IS NOT NULL)
         GROUP BY a.image_id HAVING count(DISTINCT a.annotator_id) >= 2""",
     "a turn that is cancelled is nobody's": """
-        SELECT a.id FROM pools_assignment a
+        SELECT a.id FROM pools_turn a
         WHERE a.campaign_id = %(campaign)s AND a.state = 'cancelled'
           AND a.annotator_id IS NOT NULL""",
     "an image is out for a reason, and for none when it is not": """
@@ -71,7 +71,7 @@ RULES: Final = {
     "a verdict is that of two people": """
         SELECT i.id FROM pools_image i
         WHERE i.campaign_id = %(campaign)s AND i.excluded_for = 'verdict'
-          AND (SELECT count(DISTINCT a.annotator_id) FROM pools_assignment a
+          AND (SELECT count(DISTINCT a.annotator_id) FROM pools_turn a
                WHERE a.image_id = i.id AND a.state = 'skipped' AND a.skip_reason = 'bad_image'
                  AND a.skip_sender = 'person') < 2""",
     "the counters are the counts": """

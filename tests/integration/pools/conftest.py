@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 # In an order that no reference forbids.
 _TABLES = (
-    *("label", "consensus", "pastskip", "assignment", "query", "image", "cell", "ranking"),
+    *("label", "consensus", "pastskip", "turn", "query", "image", "cell", "ranking"),
     *("modelversion", "sample", "counter", "engineprocess", "annotator", "choice", "campaign"),
 )
 

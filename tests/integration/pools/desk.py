@@ -10,9 +10,9 @@ from django.db.models.functions import Now
 
 from al_engine.pools import labeled, query, signals
 from al_engine.pools.labeled import Progress
-from al_engine.pools.models import Assignment, Image, Query
+from al_engine.pools.models import Image, Query, Turn
 from al_engine.pools.query import Connection
-from al_engine.pools.turns import Demand, Receipt, Sender, Turn
+from al_engine.pools.turns import Demand, LeasedTurn, Receipt, Sender
 from annotator_site.labeling import transaction
 from annotator_site.labeling.batch import Batch, Outcome, Submission
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
@@ -90,12 +90,12 @@ class Desk:
         message = LabelMessage(id_ or uuid4(), turn, choice, 700, version)
         return Submission(self.session(person), message)
 
-    async def claim(self, person: int, want: int = 1) -> list[Turn]:
+    async def claim(self, person: int, want: int = 1) -> list[LeasedTurn]:
         """Lease up to `want` turns as the common claim does."""
         demand = Demand(person, self.session(person).id, want)
         return (await self.run(Batch(demands=[demand]))).turns
 
-    async def claim_one(self, person: int) -> Turn:
+    async def claim_one(self, person: int) -> LeasedTurn:
         """Lease exactly one turn, by the exact claim."""
         cursor = await query.claim_for(
             self.conn,
@@ -169,12 +169,12 @@ def answer_alone(pools_id: int, person: int, turn: int, choice: int) -> Receipt:
 def run_out(turn: int, *, seconds: float = 3600) -> None:
     """Let a lease have ended so long ago."""
     ended = Now() - timedelta(seconds=seconds)
-    assert Assignment.objects.filter(pk=turn, state="leased").update(lease_expires=ended) == 1
+    assert Turn.objects.filter(pk=turn, state="leased").update(lease_expires=ended) == 1
 
 
 def give_to(person: int, turn: int) -> None:
     """Lease one open turn to somebody, as a claim that met it would."""
-    rows = Assignment.objects.filter(pk=turn, state="open").update(
+    rows = Turn.objects.filter(pk=turn, state="open").update(
         state="leased",
         annotator_id=person,
         session=uuid4(),
@@ -188,5 +188,5 @@ def states() -> tuple[str, str, list[str]]:
     return (
         Image.objects.get().state,
         Query.objects.order_by("-pk")[0].state,
-        list(Assignment.objects.order_by("pk").values_list("state", flat=True)),
+        list(Turn.objects.order_by("pk").values_list("state", flat=True)),
     )

@@ -20,7 +20,7 @@ INSERT INTO pools_query (campaign_id, image_id, cell, state, strategy, closed_at
 SELECT campaign_id, id, cell, 'withdrawn', 'margin', now() - interval '1 hour'
 FROM pools_image WHERE campaign_id = %(campaign)s AND position BETWEEN 100 AND 5099;
 
-INSERT INTO pools_assignment (campaign_id, query_id, image_id, state, annotator_id, session,
+INSERT INTO pools_turn (campaign_id, query_id, image_id, state, annotator_id, session,
                               lease_expires)
 SELECT q.campaign_id, q.id, q.image_id,
        CASE WHEN q.state = 'closed' THEN 'answered' WHEN q.id %% 2 = 0 THEN 'leased'
@@ -33,10 +33,10 @@ SELECT q.campaign_id, q.id, q.image_id,
 FROM pools_query q
 WHERE q.campaign_id = %(campaign)s AND q.state <> 'withdrawn' AND q.strategy = 'margin';
 
-INSERT INTO pools_label (campaign_id, image_id, query_id, assignment_id, annotator_id, choice_id,
+INSERT INTO pools_label (campaign_id, image_id, query_id, turn_id, annotator_id, choice_id,
                          client_id, shown_ms)
 SELECT campaign_id, image_id, query_id, id, annotator_id, %(choice)s, gen_random_uuid(), 700
-FROM pools_assignment WHERE campaign_id = %(campaign)s AND state = 'answered';
+FROM pools_turn WHERE campaign_id = %(campaign)s AND state = 'answered';
 
 INSERT INTO pools_consensus (image_id, campaign_id, query_id, choice_id, confidence, answers)
 SELECT image_id, campaign_id, query_id, choice_id, 1, 1
@@ -46,7 +46,7 @@ FROM pools_label WHERE campaign_id = %(campaign)s;
 IDS: Final = """
 SELECT (SELECT array_agg(id) FROM (SELECT id FROM pools_query
             WHERE campaign_id = %(campaign)s AND state = 'open' LIMIT 64) q),
-       (SELECT array_agg(id) FROM (SELECT id FROM pools_assignment
+       (SELECT array_agg(id) FROM (SELECT id FROM pools_turn
             WHERE campaign_id = %(campaign)s AND state = 'leased' LIMIT 64) a),
        (SELECT array_agg(id) FROM (SELECT id FROM pools_image
             WHERE campaign_id = %(campaign)s AND state = 'unlabeled' LIMIT 64) i)

@@ -12,9 +12,9 @@ from stock import make_version
 
 from al_engine.pools import campaigns, query
 from al_engine.pools.excluded import Fault
-from al_engine.pools.models import Assignment, Campaign, EngineProcess, Label
+from al_engine.pools.models import Campaign, EngineProcess, Label, Turn
 from al_engine.pools.query import Connection, Pick
-from al_engine.pools.turns import Demand, Sender, Turn
+from al_engine.pools.turns import Demand, LeasedTurn, Sender
 from annotator_site.labeling.batch import Batch, Outcome, Submission
 from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMessage
 
@@ -78,10 +78,10 @@ class SmallCampaign(RuleBasedStateMachine):
 
     # What there is now.
 
-    def turns(self, **having: Any) -> QuerySet[Assignment]:
-        return Assignment.objects.filter(campaign=self.pools.campaign, **having).order_by("pk")
+    def turns(self, **having: Any) -> QuerySet[Turn]:
+        return Turn.objects.filter(campaign=self.pools.campaign, **having).order_by("pk")
 
-    def pick_turn(self, place: int, **having: Any) -> Assignment | None:
+    def pick_turn(self, place: int, **having: Any) -> Turn | None:
         rows = list(self.turns(**having))
         return rows[place % len(rows)] if rows else None
 
@@ -169,7 +169,7 @@ class SmallCampaign(RuleBasedStateMachine):
 
     # What is expected of what is done.
 
-    def check_given(self, turns: list[Turn], person: int, known: set[int], want: int) -> None:
+    def check_given(self, turns: list[LeasedTurn], person: int, known: set[int], want: int) -> None:
         assert len(turns) <= want
         given = [turn.image_id for turn in turns]
         assert len(set(given)) == len(given)
@@ -178,7 +178,7 @@ class SmallCampaign(RuleBasedStateMachine):
             assert turns == []
 
     def send_answer(
-        self, row: Assignment, who: int, choice: int, message: UUID, desk: bool, screen: int = 0
+        self, row: Turn, who: int, choice: int, message: UUID, desk: bool, screen: int = 0
     ) -> None:
         """`screen`: how many lists ago the one was that this person had on the screen."""
         newest = self.look_at_classes()
@@ -193,7 +193,7 @@ class SmallCampaign(RuleBasedStateMachine):
         if receipt == "other_choices":
             self.check_asked_again(row, who, self.desks[desk])
 
-    def check_asked_again(self, row: Assignment, who: int, desk: Desk) -> None:
+    def check_asked_again(self, row: Turn, who: int, desk: Desk) -> None:
         """Whose answer was not taken has the turn again, unless somebody else has it."""
         asked = (row.pk, who, desk.session(who).id)
         given = self.run_async(
@@ -208,7 +208,7 @@ class SmallCampaign(RuleBasedStateMachine):
         assert not given or (row.state, row.annotator_id) == ("leased", who)
 
     def expected_receipt(
-        self, row: Assignment, who: int, choice: int, message: UUID, *, outdated: bool
+        self, row: Turn, who: int, choice: int, message: UUID, *, outdated: bool
     ) -> str:
         if (who, message) in self.said:
             return "repeated" if self.said[who, message] == (row.pk, choice) else "conflict"
@@ -246,7 +246,7 @@ class SmallCampaign(RuleBasedStateMachine):
         there = {
             (who, message): (turn, choice, retracted is not None)
             for who, message, turn, choice, retracted in rows.values_list(
-                "annotator_id", "client_id", "assignment_id", "choice_id", "retracted_at"
+                "annotator_id", "client_id", "turn_id", "choice_id", "retracted_at"
             )
         }
         assert len(there) == len(rows)

@@ -8,12 +8,12 @@ from stock import add_images, make_version
 
 from al_engine.pools import query, unlabeled
 from al_engine.pools.models import (
-    Assignment,
     Consensus,
     EngineProcess,
     Image,
     Label,
     Query,
+    Turn,
 )
 from al_engine.pools.query import Pick
 from al_engine.pools.turns import Receipt
@@ -43,13 +43,13 @@ def test_an_answer_moves_its_image_from_s_to_l(
     assert run(desk.answer(ann, turn, pools.choices[1], id_=message)) == "stored"
     label = Label.objects.get()
     image = Image.objects.get()
-    assert (label.client_id, label.annotator_id, label.assignment_id) == (message, ann, turn)
+    assert (label.client_id, label.annotator_id, label.turn_id) == (message, ann, turn)
     assert (label.choice_id, label.shown_ms, label.late) == (pools.choices[1], 700, False)
     assert label.retracted_at is None
     assert image.state == "labeled"
     assert Query.objects.get().state == "closed"
-    assert Assignment.objects.get().state == "answered"
-    assert Assignment.objects.get().session is None
+    assert Turn.objects.get().state == "answered"
+    assert Turn.objects.get().session is None
     consensus = Consensus.objects.get()
     assert (consensus.choice_id, consensus.confidence, consensus.answers) == (
         *(pools.choices[1], 1.0, 1),
@@ -153,7 +153,7 @@ def test_the_first_answer_is_kept_when_an_id_is_used_for_another(
     assert run(desk.answer(ann, first, dog, id_=message)) == "conflict"
     assert run(desk.answer(ann, second, cat, id_=message)) == "conflict"
     assert Label.objects.get().choice_id == cat
-    assert Assignment.objects.get(pk=second).state == "leased"
+    assert Turn.objects.get(pk=second).state == "leased"
     assert run(desk.answer(ann, second, dog)) == "stored", "its turn can still be answered"
     pools.check()
 
@@ -178,14 +178,14 @@ def test_each_refusal_says_which_it_is(
     cat, dog = pools.choices
     mine = run(desk.claim_one(ann))
     assert run(desk.answer(ann, 10**15, cat)) == "unknown_query"
-    elsewhere = Assignment.objects.get(campaign=other.campaign).pk
+    elsewhere = Turn.objects.get(campaign=other.campaign).pk
     assert run(desk.answer(ann, elsewhere, cat)) == "unknown_query"
     assert run(desk.answer(ben, mine.turn_id, cat)) == "not_yours"
-    nobodys = Assignment.objects.filter(campaign=pools.campaign, state="open").exclude(
+    nobodys = Turn.objects.filter(campaign=pools.campaign, state="open").exclude(
         image_id=mine.image_id
     )
     assert run(desk.answer(ann, nobodys[0].pk, cat)) == "not_yours"
-    others = Assignment.objects.get(image_id=mine.image_id, state="open")
+    others = Turn.objects.get(image_id=mine.image_id, state="open")
     assert run(desk.answer(ann, others.pk, cat)) == "not_yours", "one's own is still unanswered"
     assert run(desk.answer(ann, mine.turn_id, cat)) == "stored"
     assert run(desk.answer(ann, mine.turn_id, dog)) == "too_late"

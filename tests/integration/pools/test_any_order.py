@@ -16,13 +16,13 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 
 from al_engine.pools import excluded, labeled, query
 from al_engine.pools.models import (
-    Assignment,
     Campaign,
     Choice,
     Consensus,
     Image,
     Label,
     Query,
+    Turn,
 )
 from al_engine.pools.turns import Demand, Spare
 from annotator_site.labeling.batch import Batch, Resume
@@ -80,7 +80,7 @@ class PoolsMachine(SmallCampaign):
         if not self.said:
             return
         (who, message), (said_turn, _) = list(self.said.items())[which_one % len(self.said)]
-        row = Assignment.objects.get(pk=said_turn) if turn % 3 else self.pick_turn(turn)
+        row = Turn.objects.get(pk=said_turn) if turn % 3 else self.pick_turn(turn)
         assert row is not None
         self.send_answer(row, who, self.choice(choice), message, bool(which_one % 2), screen)
 
@@ -202,7 +202,7 @@ class PoolsMachine(SmallCampaign):
             )
         )
         for _, turn in gone:
-            row = Assignment.objects.select_related("query").get(pk=turn)
+            row = Turn.objects.select_related("query").get(pk=turn)
             assert (row.state, row.query.state) == ("cancelled", "withdrawn")
             assert holder[turn] in row.former
             assert newer
@@ -228,7 +228,7 @@ class PoolsMachine(SmallCampaign):
         for turn in kept:
             # What keeps somebody from an image is an answer that stands, or a lease of it.
             assert turn.state in ("leased", "answered")
-            standing = Label.objects.filter(assignment=turn, retracted_at=None)
+            standing = Label.objects.filter(turn=turn, retracted_at=None)
             people = set(standing.values_list("annotator_id", flat=True))
             assert turn.state == "leased" or turn.annotator_id in people
         assert not kept.filter(image__in=out, state="leased")

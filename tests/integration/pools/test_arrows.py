@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
-from al_engine.pools.models import Assignment, Image, Label
+from al_engine.pools.models import Image, Label, Turn
 
 from .arrows import WATCHED
 from .conftest import MakePools, OpenDesk, Run
@@ -59,15 +59,15 @@ def test_an_open_turn_is_nobodys_and_a_leased_one_is_somebodys_until_a_time(
         leased | {"annotator_id": None},
         leased | {"lease_expires": None},
     ):
-        with pytest.raises(IntegrityError, match="assignment_lease"):
-            Assignment.objects.update(**wrong)
-    assert Assignment.objects.update(**leased) == 1
+        with pytest.raises(IntegrityError, match="turn_lease"):
+            Turn.objects.update(**wrong)
+    assert Turn.objects.update(**leased) == 1
 
 
 def test_one_person_has_one_turn_an_image(make_pools: MakePools) -> None:
     pools = make_pools(1, answers_per_image=2)
-    with pytest.raises(IntegrityError, match="assignment_once"):
-        Assignment.objects.update(state="leased", annotator_id=pools.people[0], lease_expires=Now())
+    with pytest.raises(IntegrityError, match="turn_once"):
+        Turn.objects.update(state="leased", annotator_id=pools.people[0], lease_expires=Now())
 
 
 def test_one_person_counts_once_on_an_image_and_a_message_once_at_all(

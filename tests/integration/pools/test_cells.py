@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from stock import add_images, make_campaign
 
 from al_engine.pools import query, unlabeled
-from al_engine.pools.models import Assignment, Campaign, Cell, EngineProcess, Image, Query
+from al_engine.pools.models import Campaign, Cell, EngineProcess, Image, Query, Turn
 from al_engine.pools.models.image import CELLS
 from al_engine.pools.query import Pick
 
@@ -208,5 +208,5 @@ def test_a_query_that_is_withdrawn_twice_at_once_is_left_to_who_holds_a_turn_of_
     both = [Query.objects.get().pk] * 2
     done = query.refill(campaign_id=pools.id, worker_id=worker.pk, picks=[], withdraw=both)
     assert done.withdrawn == 0
-    assert Assignment.objects.get(pk=turn).state == "leased"
+    assert Turn.objects.get(pk=turn).state == "leased"
     pools.check()

@@ -9,10 +9,10 @@ import pytest
 from stock import add_images, ask
 
 from al_engine.pools import campaigns, query, sizes
-from al_engine.pools.models import Assignment, Campaign, Query
+from al_engine.pools.models import Campaign, Query, Turn
 from al_engine.pools.query import Connection
 from al_engine.pools.sql import statement
-from al_engine.pools.turns import Demand, Turn
+from al_engine.pools.turns import Demand, LeasedTurn
 from annotator_site.labeling.batch import Batch
 
 from .conftest import MakePools, OpenConnection, OpenDesk, Pools, Run
@@ -34,7 +34,7 @@ HOSTILE = [
 
 async def claim_at(
     conn: Connection, pools: Pools, demands: Sequence[Demand], start: float
-) -> list[Turn]:
+) -> list[LeasedTurn]:
     """The common claim from a given place of the ring of keys."""
     cursor = await conn.execute(
         statement("claim"),
@@ -50,10 +50,10 @@ async def claim_at(
 
 def lay_out(pools: Pools) -> list[int]:
     """Give the open turns the keys 0, 1/n, 2/n … and return them in this order."""
-    turns = list(Assignment.objects.filter(campaign=pools.campaign).order_by("id"))
+    turns = list(Turn.objects.filter(campaign=pools.campaign).order_by("id"))
     for place, turn in enumerate(turns):
         turn.key = place / len(turns)
-    Assignment.objects.bulk_update(turns, ["key"])
+    Turn.objects.bulk_update(turns, ["key"])
     return [turn.pk for turn in turns]
 
 
@@ -81,7 +81,7 @@ def test_a_claim_takes_exactly_what_was_asked_whatever_the_plan(
             )
         )
         assert len(run(query.read_turns(cursor))) == 5
-        assert Assignment.objects.filter(state="leased").count() == claimed + 10
+        assert Turn.objects.filter(state="leased").count() == claimed + 10
     pools.check()
 
 
@@ -108,12 +108,12 @@ def test_many_people_at_many_desks_empty_s_without_a_turn_given_twice(
     pools = make_pools(100, people=8)
     desks = [open_desk(pools) for _ in range(4)]
 
-    async def serve(desk: Desk, people: list[int]) -> list[Turn]:
+    async def serve(desk: Desk, people: list[int]) -> list[LeasedTurn]:
         return [
             turn for _ in range(10) for person in people for turn in await desk.claim(person, 2)
         ]
 
-    async def serve_all() -> list[list[Turn]]:
+    async def serve_all() -> list[list[LeasedTurn]]:
         served = (serve(desk, pools.people[place::4]) for place, desk in enumerate(desks))
         return await asyncio.gather(*served)
 
@@ -179,7 +179,7 @@ def test_people_come_to_what_they_get_in_a_random_order(
             )
         )
         turns = run(query.read_turns(cursor))
-    keys = dict(Assignment.objects.filter(campaign=pools.campaign).values_list("pk", "key"))
+    keys = dict(Turn.objects.filter(campaign=pools.campaign).values_list("pk", "key"))
     handed = [keys[turn.turn_id] for turn in turns]
     assert len(handed) == 20
     assert handed == sorted(handed)
@@ -273,9 +273,9 @@ def test_a_claim_tells_what_the_person_is_shown(
     pools = make_pools(1)
     desk = open_desk(pools)
     (turn,) = run(desk.claim(pools.people[0]))
-    row = Assignment.objects.select_related("image").get()
+    row = Turn.objects.select_related("image").get()
     assert row.lease_expires is not None
-    assert turn == Turn(
+    assert turn == LeasedTurn(
         session=desk.session(pools.people[0]).id,
         turn_id=row.pk,
         image_id=row.image_id,

@@ -8,7 +8,6 @@ from stock import add_images, make_campaign
 from al_engine.pools import campaigns, sizes
 from al_engine.pools.models import (
     Annotator,
-    Assignment,
     Campaign,
     Cell,
     Choice,
@@ -20,6 +19,7 @@ from al_engine.pools.models import (
     ModelVersion,
     Query,
     Sample,
+    Turn,
 )
 from al_engine.pools.query import Connection
 from al_engine.pools.sizes import Sizes
@@ -187,7 +187,7 @@ def in_use(make_pools: MakePools, open_desk: OpenDesk, run: Run) -> Pools:
 def rows(pools: Pools) -> dict[str, int]:
     """How many rows of each table are this campaign's."""
     tables = (
-        *(Annotator, Assignment, Cell, Choice, Consensus, Counter, EngineProcess, Image, Label),
+        *(Annotator, Turn, Cell, Choice, Consensus, Counter, EngineProcess, Image, Label),
         *(ModelVersion, Query, Sample),
     )
     return {

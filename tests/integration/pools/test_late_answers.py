@@ -5,7 +5,7 @@ from uuid import uuid4
 from django.db import transaction
 
 from al_engine.pools import query
-from al_engine.pools.models import Assignment, Consensus, EngineProcess, Image, Label, Query
+from al_engine.pools.models import Consensus, EngineProcess, Image, Label, Query, Turn
 from al_engine.pools.query import Pick
 from annotator_site.labeling.batch import Batch
 
@@ -36,7 +36,7 @@ def test_a_late_answer_takes_its_turn_if_that_is_free(
     run_out(turn)
     run(desk.expire())
     assert run(desk.answer(ann, turn, pools.choices[0])) == "stored"
-    row = Assignment.objects.get()
+    row = Turn.objects.get()
     assert (row.state, row.annotator_id) == ("answered", ann)
     assert Label.objects.get().late
     assert Image.objects.get().state == "labeled"
@@ -71,7 +71,7 @@ def test_a_late_answer_to_a_turn_of_somebody_else_is_stored_and_so_is_theirs(
     assert run(desk.answer(ann, turn, cat, id_=message)) == "stored"
     assert run(desk.answer(ann, turn, cat, id_=message)) == "repeated"
     assert run(desk.answer(ann, turn, dog)) == "too_late"
-    assert Assignment.objects.get().annotator_id == ben
+    assert Turn.objects.get().annotator_id == ben
     assert run(desk.answer(ben, turn, dog)) == "stored"
     late = dict(Label.objects.values_list("annotator_id", "late"))
     assert late == {ann: True, ben: False}
@@ -93,7 +93,7 @@ def test_both_in_one_batch_are_stored_as_well(
     give_to(ben, turn)
     said = [desk.label(person, turn, pools.choices[0]) for person in (ann, ben)]
     assert set(run(desk.run(Batch(said))).answers.values()) == {"stored"}
-    assert Assignment.objects.get().annotator_id == ben
+    assert Turn.objects.get().annotator_id == ben
     assert Label.objects.filter(late=True).get().annotator_id == ann
     pools.check()
 
@@ -109,7 +109,7 @@ def test_two_late_answers_to_a_free_turn_in_one_batch_are_both_stored(
         run(desk.expire())
     said = [desk.label(person, turn, pools.choices[0]) for person in pools.people[:2]]
     assert set(run(desk.run(Batch(said))).answers.values()) == {"stored"}
-    assert Assignment.objects.get().state == "answered"
+    assert Turn.objects.get().state == "answered"
     pools.check()
 
 
@@ -163,7 +163,7 @@ def test_an_answer_to_a_withdrawn_query_closes_the_one_that_asks_the_image_now(
     assert put_again(pools) == 1
     assert run(desk.answer(ann, turn, pools.choices[0])) == "stored"
     assert sorted(Query.objects.values_list("state", flat=True)) == ["closed", "withdrawn"]
-    assert not Assignment.objects.filter(state="open").exists()
+    assert not Turn.objects.filter(state="open").exists()
     pools.check()
 
 

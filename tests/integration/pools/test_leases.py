@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from al_engine.pools import campaigns, query
-from al_engine.pools.models import Assignment, Campaign, Query
+from al_engine.pools.models import Campaign, Query, Turn
 from al_engine.pools.turns import Demand
 from annotator_site.labeling.batch import Batch, Resume, Submission
 from annotator_site.labeling.protocol import SkipMessage
@@ -22,7 +22,7 @@ def left(turn: int) -> float:
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT extract(epoch FROM lease_expires - clock_timestamp())
-               FROM pools_assignment WHERE id = %s""",
+               FROM pools_turn WHERE id = %s""",
             [turn],
         )
         return float(cursor.fetchone()[0])
@@ -50,7 +50,7 @@ def test_a_renewal_waits_for_nobody_who_answers(
     run(query.renew(caretaker.conn, campaign_id=pools.id, holders=holders, seconds=9_000))
     run(desk.conn.execute("COMMIT"))
     assert left(kept.turn_id) > 8_000
-    assert Assignment.objects.get(pk=answered.turn_id).state == "answered"
+    assert Turn.objects.get(pk=answered.turn_id).state == "answered"
     pools.check()
 
 
@@ -60,17 +60,17 @@ def test_a_lease_that_ran_out_is_free_again_and_its_holder_is_remembered(
     pools = make_pools(2)
     desk, ann = open_desk(pools), pools.people[0]
     gone, kept = run(desk.claim(ann, 2))
-    key = Assignment.objects.get(pk=gone.turn_id).key
+    key = Turn.objects.get(pk=gone.turn_id).key
     run_out(gone.turn_id, seconds=0.001)
     swept = run(query.expire(desk.conn, campaign_id=pools.id, sessions=desk.range))
     assert swept == [(gone.session, gone.turn_id)]
-    row = Assignment.objects.get(pk=gone.turn_id)
+    row = Turn.objects.get(pk=gone.turn_id)
     assert (row.state, row.annotator_id, row.session, row.lease_expires) == (
         *("open", None, None, None),
     )
     assert row.former == [ann]
     assert row.key != key, "it does not come to whoever starts at the same place next"
-    assert Assignment.objects.get(pk=kept.turn_id).state == "leased"
+    assert Turn.objects.get(pk=kept.turn_id).state == "leased"
     pools.check()
 
 
@@ -83,7 +83,7 @@ def test_whoever_lost_a_turn_many_times_is_remembered_once(
     for person in (ann, ann, ben, ann):
         run_out(run(desk.claim_one(person)).turn_id)
         run(desk.expire())
-    assert Assignment.objects.get().former == [ben, ann]
+    assert Turn.objects.get().former == [ben, ann]
 
 
 @pytest.mark.parametrize(("seconds", "taken"), [(0.5, False), (2.5, False), (3.5, True)])
@@ -116,14 +116,14 @@ def test_a_lease_of_a_query_that_was_closed_meanwhile_is_cancelled(
     ann, ben, _ = pools.people
     turn = run(desk.claim_one(ann)).turn_id
     # Ben's turn is one too many: it was opened when somebody skipped.
-    extra = Assignment.objects.create(
+    extra = Turn.objects.create(
         campaign=pools.campaign, query=Query.objects.get(), image_id=Query.objects.get().image_id
     )
     run(desk.claim_one(ben))
     run(desk.answer(ann, turn, pools.choices[0]))
     run_out(extra.pk)
     assert run(desk.expire()) == [extra.pk]
-    assert Assignment.objects.get(pk=extra.pk).state == "cancelled"
+    assert Turn.objects.get(pk=extra.pk).state == "cancelled"
     assert run(desk.answer(ben, extra.pk, pools.choices[0])) == "stored", "late all the same"
     pools.check()
 
@@ -141,7 +141,7 @@ def test_a_turn_that_is_answered_now_is_not_taken_back_under_the_hand(
     assert run(second.expire()) == [], "it waits for nobody, and passes over it"
     run(first.conn.execute("COMMIT"))
     assert run(second.expire()) == []
-    assert Assignment.objects.get().state == "answered"
+    assert Turn.objects.get().state == "answered"
     pools.check()
 
 
@@ -153,7 +153,7 @@ def test_a_query_that_closes_while_a_lease_of_it_is_swept_leaves_no_open_turn(
     ann, ben, cem = pools.people
     mine, other = run(first.claim_one(ann)).turn_id, run(first.claim_one(ben)).turn_id
     # Cem is late to the turn that ben holds by now: with ann's, that is enough.
-    Assignment.objects.filter(pk=other).update(former=[cem])
+    Turn.objects.filter(pk=other).update(former=[cem])
     run(first.answer(ann, mine, pools.choices[0]))
     run_out(other)
     run(first.conn.execute("BEGIN"))
@@ -161,7 +161,7 @@ def test_a_query_that_closes_while_a_lease_of_it_is_swept_leaves_no_open_turn(
     run(second.expire())
     run(first.conn.execute("COMMIT"))
     run(second.expire())
-    assert Assignment.objects.get(pk=other).state == "cancelled"
+    assert Turn.objects.get(pk=other).state == "cancelled"
     pools.check()
 
 
@@ -175,7 +175,7 @@ def test_a_renewed_lease_starts_anew_and_nobody_elses_does(
     desk = open_desk(pools)
     ann, ben, _ = pools.people
     mine, others = run(desk.claim_one(ann)).turn_id, run(desk.claim_one(ben)).turn_id
-    leased = Assignment.objects.filter(state="leased")
+    leased = Turn.objects.filter(state="leased")
     leased.update(lease_expires=Now() + timedelta(seconds=5))
     holders = [(ann, desk.session(ann).id), (ben, uuid4())]
     run(query.renew(desk.conn, campaign_id=pools.id, holders=holders, seconds=60))
@@ -204,7 +204,7 @@ def test_who_comes_back_gets_their_leases_again_under_the_new_connection(
     run(before.run(Batch(left=[(ann, before.session(ann).id)])))
     resumed = resume(run, after, ann, before.session(ann).id)
     assert resumed == {turn.turn_id for turn in held}
-    sessions = Assignment.objects.filter(state="leased").values_list("session", flat=True)
+    sessions = Turn.objects.filter(state="leased").values_list("session", flat=True)
     assert set(sessions) == {after.session(ann).id}
     assert all(left(turn) > 100 for turn in resumed)
     # The former connection has nothing left to renew, to take back or to resume.
@@ -228,7 +228,7 @@ def test_nobody_resumes_what_somebody_else_held(
     ann, ben, _ = pools.people
     run(desk.claim_one(ann))
     assert resume(run, desk, ben, desk.session(ann).id) == set()
-    assert Assignment.objects.get().annotator_id == ann
+    assert Turn.objects.get().annotator_id == ann
 
 
 def test_nothing_is_resumed_while_the_campaign_does_not_run(
@@ -270,7 +270,7 @@ def test_leases_that_are_given_back_are_free_at_once(
         return await query.expire(desk.conn, campaign_id=pools.id, sessions=(session, session))
 
     assert set(run(give_back())) == {(session, turn.turn_id) for turn in mine}
-    assert {row.pk for row in Assignment.objects.filter(state="leased")} == {
+    assert {row.pk for row in Turn.objects.filter(state="leased")} == {
         turn.turn_id for turn in theirs
     }
     pools.check()

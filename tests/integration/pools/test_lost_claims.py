@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from al_engine.pools import query
-from al_engine.pools.models import Assignment, EngineProcess, Image, Label, Query
-from al_engine.pools.turns import Receipt, Turn
+from al_engine.pools.models import EngineProcess, Image, Label, Query, Turn
+from al_engine.pools.turns import LeasedTurn, Receipt
 from annotator_site.labeling.batch import Batch, Submission
 from annotator_site.labeling.protocol import UndoMessage
 
@@ -14,9 +14,9 @@ from .conftest import MakePools, OpenDesk, Pools, Run
 from .desk import Desk, give_to
 
 
-def lose(turn: Turn) -> None:
+def lose(turn: LeasedTurn) -> None:
     """As if its claim had never been."""
-    lost = Assignment.objects.filter(pk=turn.turn_id, state="leased").update(
+    lost = Turn.objects.filter(pk=turn.turn_id, state="leased").update(
         state="open", annotator_id=None, session=None, lease_expires=None
     )
     assert lost == 1
@@ -29,14 +29,16 @@ def at_desk(make_pools: MakePools, open_desk: OpenDesk) -> tuple[Pools, Desk]:
     return pools, open_desk(pools)
 
 
-def shown(run: Run, desk: Desk, person: int) -> Turn:
+def shown(run: Run, desk: Desk, person: int) -> LeasedTurn:
     """What somebody was shown, and the database knows nothing of."""
     turn = run(desk.claim_one(person))
     lose(turn)
     return turn
 
 
-def said(desk: Desk, person: int, turn: Turn, choice: int, id_: UUID | None = None) -> Submission:
+def said(
+    desk: Desk, person: int, turn: LeasedTurn, choice: int, id_: UUID | None = None
+) -> Submission:
     """An answer with the proof that its image was shown."""
     sub = desk.label(person, turn.turn_id, choice, id_)
     sub.image_id = turn.image_id
@@ -44,7 +46,7 @@ def said(desk: Desk, person: int, turn: Turn, choice: int, id_: UUID | None = No
 
 
 def answer(
-    run: Run, desk: Desk, person: int, turn: Turn, choice: int, id_: UUID | None = None
+    run: Run, desk: Desk, person: int, turn: LeasedTurn, choice: int, id_: UUID | None = None
 ) -> Receipt:
     """Such an answer alone."""
     sub = said(desk, person, turn, choice, id_)
@@ -60,8 +62,8 @@ def test_it_is_stored_as_a_late_one_and_takes_its_turn(
     assert answer(run, desk, ann, turn, pools.choices[0], id_) == "stored"
     assert answer(run, desk, ann, turn, pools.choices[0], id_) == "repeated"
     label = Label.objects.get()
-    assert (label.image_id, label.assignment_id, label.late) == (turn.image_id, turn.turn_id, True)
-    assert Assignment.objects.get(pk=turn.turn_id).state == "answered"
+    assert (label.image_id, label.turn_id, label.late) == (turn.image_id, turn.turn_id, True)
+    assert Turn.objects.get(pk=turn.turn_id).state == "answered"
     pools.check()
 
 
@@ -110,7 +112,7 @@ def test_a_turn_that_is_lost_as_well(
     ann, ben, _ = pools.people
     cat, dog = pools.choices
     turn, id_ = shown(run, desk, ann), uuid4()
-    Assignment.objects.filter(pk=turn.turn_id).delete()
+    Turn.objects.filter(pk=turn.turn_id).delete()
     Image.objects.filter(pk=turn.image_id).update(state="unlabeled")
     if and_its_query:  # withdrawn and pruned
         Query.objects.filter(image_id=turn.image_id).delete()
@@ -132,11 +134,11 @@ def test_a_turn_whose_id_another_image_has_now(at_desk: tuple[Pools, Desk], run:
     # The id is given away again, and to the same person.
     Query.objects.filter(image_id=turn.image_id).update(state="closed")
     Image.objects.filter(pk=turn.image_id).update(state="unlabeled")
-    Assignment.objects.filter(pk=turn.turn_id).delete()
-    Assignment.objects.filter(pk=other.turn_id).update(id=turn.turn_id)
+    Turn.objects.filter(pk=turn.turn_id).delete()
+    Turn.objects.filter(pk=other.turn_id).update(id=turn.turn_id)
     assert answer(run, desk, ann, turn, pools.choices[0]) == "stored"
     assert Label.objects.get().image_id == turn.image_id, "that which was on the screen"
-    held = Assignment.objects.get(pk=turn.turn_id)
+    held = Turn.objects.get(pk=turn.turn_id)
     assert (held.image_id, held.state) == (other.image_id, "leased")
     pools.check()
 
@@ -175,7 +177,7 @@ def test_an_image_of_another_campaign_is_none_of_this_one(
 def test_an_image_that_is_gone_is_unknown(at_desk: tuple[Pools, Desk], run: Run) -> None:
     pools, desk = at_desk
     turn = shown(run, desk, pools.people[0])
-    Assignment.objects.filter(pk=turn.turn_id).delete()
+    Turn.objects.filter(pk=turn.turn_id).delete()
     Query.objects.filter(image_id=turn.image_id).delete()
     Image.objects.filter(pk=turn.image_id).delete()
     assert answer(run, desk, pools.people[0], turn, pools.choices[0]) == "unknown_query"

@@ -4,7 +4,7 @@ import pytest
 
 from al_engine.pools import excluded
 from al_engine.pools.excluded import UNSHOWN, Fault
-from al_engine.pools.models import Assignment, Image, Query
+from al_engine.pools.models import Image, Query, Turn
 
 from .conftest import MakePools, OpenDesk, Run
 from .desk import states
@@ -24,7 +24,7 @@ def test_however_many_machines_skip_an_image_it_stays_and_somebody_else_is_asked
         assert run(desk.skip(each, turn, reason, "machine")) == "stored"
         assert run(desk.claim(each)) == [], "it does not come to the same again"
     assert Image.objects.get().state == "queried"
-    stored = Assignment.objects.filter(state="skipped").values_list("skip_reason", "skip_sender")
+    stored = Turn.objects.filter(state="skipped").values_list("skip_reason", "skip_sender")
     assert set(stored) == {(reason, "machine")}
     assert len(stored) == len(machines)
     pools.check()

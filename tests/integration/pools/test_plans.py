@@ -20,7 +20,7 @@ from .conftest import OpenConnection, Pools, Run, empty_at_once, new_pools
 from .large import fill
 from .plans import DESK, ENGINE, generic, parameters_of
 
-BIG = {"pools_image", "pools_query", "pools_assignment", "pools_label", "pools_consensus"}
+BIG = {"pools_image", "pools_query", "pools_turn", "pools_label", "pools_consensus"}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -34,7 +34,7 @@ ONCE_THROUGH_S = 6_500
 ABOUT = {"supply": 3_000, "open_queries": ONCE_THROUGH_S // ROWS_FOR_EACH + 300}
 ABOUT |= {"expire": 2_000, "fills": 500, "mine": 10_000}
 """Rows that a statement is about; 64 where none are named."""
-OF_S_ALONE = {"query_live_once", "query_open", "assignment_open"}
+OF_S_ALONE = {"query_live_once", "query_open", "turn_open"}
 """Indexes that hold no more than what is open."""
 
 UNIFORM = ("none", "old", "amid", "emptied", "known", "other")
@@ -79,7 +79,7 @@ def filled(*, all_held: bool) -> Filled:
     with connection.cursor() as cursor:
         if all_held:
             cursor.execute(
-                """UPDATE pools_assignment SET state = 'leased', annotator_id = %s,
+                """UPDATE pools_turn SET state = 'leased', annotator_id = %s,
                        session = gen_random_uuid(), lease_expires = now()""",
                 [made.people[0]],
             )

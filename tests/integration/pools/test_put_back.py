@@ -11,7 +11,7 @@ from stock import ask
 
 from al_engine.pools import excluded, signals
 from al_engine.pools.excluded import Fault
-from al_engine.pools.models import Assignment, Image, Label, PastSkip
+from al_engine.pools.models import Image, Label, PastSkip, Turn
 
 from .conftest import MakePools, OpenDesk, Run
 from .desk import Desk
@@ -71,11 +71,11 @@ def test_who_skipped_it_and_why_is_kept(
     pools = make_pools(1)
     desk = open_desk(pools)
     run(call_unusable(desk, pools.people[:2]))
-    told = sorted(Assignment.objects.filter(state="skipped").values_list("pk", "annotator_id"))
+    told = sorted(Turn.objects.filter(state="skipped").values_list("pk", "annotator_id"))
     put_back_one()
     past = PastSkip.objects.filter(reason="bad_image", sender="person", skipped_at__isnull=False)
     assert sorted(past.values_list("turn", "annotator_id")) == told
-    assert not Assignment.objects.filter(state="skipped").exists()
+    assert not Turn.objects.filter(state="skipped").exists()
 
 
 def test_who_answered_it_never_gets_it_again(
@@ -136,7 +136,7 @@ def test_a_skip_that_comes_again_after_that_has_no_second_effect(
     excluded.put_back(image_ids=[Image.objects.get().pk])
     for person, turn in turns.items():
         assert run(desk.skip(person, turn, "bad_image")) == "stored"
-    assert not Assignment.objects.filter(state="skipped").exists()
+    assert not Turn.objects.filter(state="skipped").exists()
     pools.check()
 
 
@@ -171,7 +171,7 @@ def test_what_was_said_before_does_not_count_after(
     pools.check()
     run(call_unusable(desk, [fourth]))
     assert Image.objects.get().state == "excluded"
-    assert Assignment.objects.filter(state="skipped", skipped_at=None).count() == 0
+    assert Turn.objects.filter(state="skipped", skipped_at=None).count() == 0
     pools.check()
 
 
@@ -198,8 +198,8 @@ def test_an_image_with_enough_answers_goes_on_to_l(
     desk = open_desk(pools)
     ann, ben, *others = pools.people
     held = [(person, run(desk.claim_one(person)).turn_id) for person in (ann, ben)]
-    Assignment.objects.filter(state="open").delete()
-    run(desk.conn.execute("INSERT INTO pools_assignment (campaign_id, query_id, image_id) "
+    Turn.objects.filter(state="open").delete()
+    run(desk.conn.execute("INSERT INTO pools_turn (campaign_id, query_id, image_id) "
         "SELECT campaign_id, id, image_id FROM pools_query, generate_series(1, 2)"))  # fmt: skip
     run(call_unusable(desk, others))
     for person, turn in held:
@@ -217,10 +217,10 @@ def test_what_was_not_out_and_not_skipped_stays_as_it_is(
     run(desk.say(pools.people[0], pools.choices[0]))
     run(desk.claim_one(pools.people[1]))
     before = list(Image.objects.order_by("pk").values())
-    turns = list(Assignment.objects.order_by("pk").values())
+    turns = list(Turn.objects.order_by("pk").values())
     assert excluded.put_back(image_ids=Image.objects.values_list("pk", flat=True)) == []
     assert list(Image.objects.order_by("pk").values()) == before
-    assert list(Assignment.objects.order_by("pk").values()) == turns
+    assert list(Turn.objects.order_by("pk").values()) == turns
 
 
 @pytest.mark.parametrize("split", ["pool", "holdout", "gold"])
@@ -271,13 +271,13 @@ def test_what_was_put_back_by_an_earlier_version_is_for_everybody_too(
     run(desk.skip(ann, (before := run(desk.claim_one(ann))).turn_id, "bad_image"))
     run(desk.skip(ann, run(desk.claim_one(ann)).turn_id, "unsure"))
     Image.objects.filter(pk=before.image_id).update(put_back_at=Now())
-    Assignment.objects.update(skip_sender="")
+    Turn.objects.update(skip_sender="")
     migration = import_module("al_engine.pools.migrations.0004_storage_failures")
     with connection.cursor() as cursor:
         cursor.execute(migration.NAME)
     past = PastSkip.objects.get()
     assert (past.turn, past.annotator_id, past.reason) == (before.turn_id, ann, "bad_image")
-    assert Assignment.objects.get(state="skipped").skip_sender == "person"
+    assert Turn.objects.get(state="skipped").skip_sender == "person"
     assert [turn.image_id for turn in run(desk.claim(ann, 5))] == [before.image_id]
     pools.check()
 

@@ -7,7 +7,7 @@ import pytest
 from stock import ask, make_version
 
 from al_engine.pools import query
-from al_engine.pools.models import Assignment, Image, Label, Query
+from al_engine.pools.models import Image, Label, Query, Turn
 from al_engine.pools.turns import Spare
 
 from .conftest import MakePools, OpenConnection, OpenDesk, Pools, Run
@@ -71,7 +71,7 @@ def test_turns_of_older_models_return_to_d_and_the_newest_stay(
     ask(pools.campaign, 3, version=newer)
     fresh = claim(run, desk, ann, 2)
     assert run(query.filled_by(desk.conn, campaign_id=pools.id)) == (newer, 1)
-    images = set(Assignment.objects.filter(pk__in=stale[1:]).values_list("image_id", flat=True))
+    images = set(Turn.objects.filter(pk__in=stale[1:]).values_list("image_id", flat=True))
     assert recall(run, desk, [*stale[1:], *fresh], newer) == set(stale[1:])
     assert set(Image.objects.filter(state="unlabeled").values_list("pk", flat=True)) == images
     assert set(Query.objects.filter(state="withdrawn").values_list("image_id", flat=True)) == images
@@ -149,7 +149,7 @@ def test_audits_stay_and_random_queries_unless_they_are_to_go(
     assert run(query.filled_by(desk.conn, campaign_id=pools.id)) == (None, 0)
     assert recall(run, desk, held, newer) == set()
     # Before there was a model everything was random, and is not what a model would ask.
-    drawn = Assignment.objects.filter(pk__in=held, query__purpose="active")
+    drawn = Turn.objects.filter(pk__in=held, query__purpose="active")
     assert recall(run, desk, held, newer, random=True) == set(drawn.values_list("pk", flat=True))
     pools.check()
 
@@ -172,7 +172,7 @@ def test_what_somebody_answers_right_now_is_left_alone(
     ann, (older, newer) = pools.people[0], versions
     ask(pools.campaign, 2, version=older)
     turns = claim(run, desk, ann, 2)
-    image = Assignment.objects.get(pk=turns[0]).image_id
+    image = Turn.objects.get(pk=turns[0]).image_id
     other = open_connection()
 
     async def while_it_is_held() -> list[int]:

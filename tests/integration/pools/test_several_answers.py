@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from al_engine.pools import sizes
-from al_engine.pools.models import Assignment, Campaign, Consensus, Image, Label, Query
+from al_engine.pools.models import Campaign, Consensus, Image, Label, Query, Turn
 from annotator_site.labeling.batch import Batch
 
 from .conftest import MakePools, OpenDesk, Run, commit_when_waited_for
@@ -135,12 +135,12 @@ def test_where_the_answers_disagree_one_more_is_asked_up_to_the_maximum(
     for said, turns in ((cat, 1), (dog, 1), (cat, 1), (dog, 1)):
         run(vote(desk, [(next(people), said)]))
         assert Image.objects.get().state == "queried"
-        assert Assignment.objects.filter(state="open").count() == turns
+        assert Turn.objects.filter(state="open").count() == turns
         pools.check()
     # … and the fifth is the last, whatever it says.
     run(vote(desk, [(next(people), dog)]))
     assert (Consensus.objects.get().choice_id, Consensus.objects.get().answers) == (dog, 5)
-    assert not Assignment.objects.filter(state="open").exists()
+    assert not Turn.objects.filter(state="open").exists()
     pools.check()
 
 

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from al_engine.pools.models import Assignment, Image, Label, Query
+from al_engine.pools.models import Image, Label, Query, Turn
 from annotator_site.labeling.batch import Batch, Submission
 from annotator_site.labeling.protocol import SkipMessage
 
@@ -14,7 +14,7 @@ from .desk import give_to, run_out
 
 def turn_states() -> list[str]:
     """Of the only image."""
-    return sorted(Assignment.objects.values_list("state", flat=True))
+    return sorted(Turn.objects.values_list("state", flat=True))
 
 
 @pytest.mark.parametrize("reason", ["unsure", "bad_image", "other"])
@@ -26,7 +26,7 @@ def test_a_skip_opens_a_turn_for_somebody_else(
     ann, ben, _ = pools.people
     turn = run(desk.claim_one(ann)).turn_id
     assert run(desk.skip(ann, turn, reason)) == "stored"
-    skipped = Assignment.objects.get(pk=turn)
+    skipped = Turn.objects.get(pk=turn)
     assert (skipped.state, skipped.skip_reason, skipped.annotator_id) == ("skipped", reason, ann)
     assert (skipped.session, skipped.lease_expires) == (None, None)
     assert run(desk.claim(ann, 5)) == []
@@ -208,7 +208,7 @@ def test_a_lease_of_an_excluded_image_ends_for_good(
         run(desk.skip(person, run(desk.claim_one(person)).turn_id, "bad_image"))
     run_out(held)
     run(desk.expire())
-    assert Assignment.objects.get(pk=held).state == "cancelled"
+    assert Turn.objects.get(pk=held).state == "cancelled"
     pools.check()
 
 

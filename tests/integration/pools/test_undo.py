@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 from al_engine.pools import query
-from al_engine.pools.models import Assignment, Consensus, EngineProcess, Image, Label, Query
+from al_engine.pools.models import Consensus, EngineProcess, Image, Label, Query, Turn
 from annotator_site.labeling.batch import Batch, Submission
 from annotator_site.labeling.protocol import UndoMessage
 
@@ -20,7 +20,7 @@ def test_an_undone_image_is_back_in_s_and_in_the_hands_of_the_same_person(
     outcome = run(desk.undo(ann, label))
     assert outcome.undone == {label}
     (turn,) = outcome.turns
-    row = Assignment.objects.get()
+    row = Turn.objects.get()
     assert (turn.turn_id, turn.session) == (row.pk, desk.session(ann).id)
     assert (turn.lease_expires, turn.key) == (row.lease_expires, Image.objects.get().key)
     assert (row.state, row.annotator_id) == ("leased", ann)
@@ -60,7 +60,7 @@ def test_a_repeated_message_of_an_undone_answer_does_not_bring_it_back(
     desk, ann = open_desk(pools), pools.people[0]
     label = run(desk.say(ann, pools.choices[0]))
     run(desk.undo(ann, label))
-    turn = Assignment.objects.get().pk
+    turn = Turn.objects.get().pk
     assert run(desk.answer(ann, turn, pools.choices[0], id_=label)) == "repeated"
     assert states() == ("queried", "open", ["leased"])
     pools.check()

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from al_engine.pools import labeled, query
-from al_engine.pools.models import Assignment, Consensus, EngineProcess, Image, Query
+from al_engine.pools.models import Consensus, EngineProcess, Image, Query, Turn
 from annotator_site.labeling.batch import Batch, Submission
 from annotator_site.labeling.protocol import UndoMessage
 
@@ -23,7 +23,7 @@ def test_one_answer_of_three_undone_leaves_the_other_two(
     (turn,) = run(desk.undo(pools.people[1], labels[1])).turns
     assert states()[:2] == ("queried", "open")
     assert sorted(states()[2]) == ["answered", "answered", "leased"]
-    assert Assignment.objects.get(annotator_id=pools.people[1]).state == "leased"
+    assert Turn.objects.get(annotator_id=pools.people[1]).state == "leased"
     pools.check()
     run(desk.say(pools.people[1], dog, turn.turn_id))
     consensus = Consensus.objects.get()
@@ -87,7 +87,7 @@ def test_an_undone_turn_of_an_image_that_stays_decided_ends_with_its_lease(
     (again,) = run(desk.undo(pools.people[0], late)).turns
     run_out(again.turn_id)
     run(desk.expire())
-    assert Assignment.objects.get(pk=again.turn_id).state == "cancelled"
+    assert Turn.objects.get(pk=again.turn_id).state == "cancelled"
     pools.check()
 
 
@@ -195,6 +195,6 @@ def test_a_server_is_told_of_the_undo(make_pools: MakePools, open_desk: OpenDesk
     run(desk.undo(ann, label))
     ((row,), horizon) = labeled.follow(campaign_id=pools.id, since=horizon)
     assert (row.image_id, row.choice_id, row.confidence) == (Image.objects.get().pk, None, 0.0)
-    run(desk.say(ann, pools.choices[1], Assignment.objects.get().pk))
+    run(desk.say(ann, pools.choices[1], Turn.objects.get().pk))
     ((row,), _) = labeled.follow(campaign_id=pools.id, since=horizon)
     assert row.choice_id == pools.choices[1]

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from al_engine.pools import excluded, query, sizes, unlabeled
 from al_engine.pools.excluded import Fault
-from al_engine.pools.models import Assignment, EngineProcess, Image, Label, Query
+from al_engine.pools.models import EngineProcess, Image, Label, Query, Turn
 from al_engine.pools.query import Pick, Refill, Refilled
 
 from .conftest import MakePools, OpenDesk, Pools, Run, new_worker
@@ -41,7 +41,7 @@ def test_a_withdrawn_query_gives_its_image_back_to_d(make_pools: MakePools) -> N
     row = Query.objects.get(pk=asked[0])
     assert row.state == "withdrawn"
     assert row.closed_at is not None
-    assert set(row.assignments.values_list("state", flat=True)) == {"cancelled"}
+    assert set(row.turns.values_list("state", flat=True)) == {"cancelled"}
     assert refill(pools, [], asked[:2]).withdrawn == 0, "a second time there is nothing to do"
     pools.check()
 
@@ -76,13 +76,13 @@ async def answer_late(desk: Desk, ann: int, ben: int, choice: int) -> None:
     for holder in (ann, ben):
         if holder == ben:
             await desk.conn.execute(
-                """UPDATE pools_assignment SET state = 'leased', annotator_id = %s,
+                """UPDATE pools_turn SET state = 'leased', annotator_id = %s,
                           session = gen_random_uuid(), lease_expires = now() WHERE id = %s""",
                 [ben, turn],
             )
             await desk.answer(ann, turn, choice)
         await desk.conn.execute(
-            "UPDATE pools_assignment SET lease_expires = now() - interval '1 h' WHERE id = %s",
+            "UPDATE pools_turn SET lease_expires = now() - interval '1 h' WHERE id = %s",
             [turn],
         )
         assert await desk.expire() == [turn]
@@ -143,7 +143,7 @@ def test_a_claim_passes_over_what_is_being_withdrawn(
         assert refill(pools, [], asked[:2]).withdrawn == 2
         claimed = run(desk.claim(pools.people[0], 3))
     assert len(claimed) == 1
-    assert Assignment.objects.get(pk=claimed[0].turn_id).query_id == asked[2]
+    assert Turn.objects.get(pk=claimed[0].turn_id).query_id == asked[2]
     pools.check()
 
 
@@ -153,7 +153,7 @@ def test_a_selection_and_what_it_replaces_change_in_one_transaction(
     pools = make_pools(6, asked=3)
     fresh = list(Image.objects.filter(state="unlabeled").values_list("pk", flat=True))
     watcher = open_desk(pools).conn
-    count = "SELECT count(*) FROM pools_assignment WHERE state = 'open'"
+    count = "SELECT count(*) FROM pools_turn WHERE state = 'open'"
     with transaction.atomic():
         done = refill(pools, fresh, all_queries())
         assert (done.put, done.withdrawn) == (3, 3)
@@ -197,7 +197,7 @@ def test_each_query_gets_as_many_turns_as_the_campaign_wants_answers(
 ) -> None:
     pools = make_pools(2, answers_per_image=4)
     assert sizes.open_depth(campaign_id=pools.id) == 8
-    keys = list(Assignment.objects.values_list("key", flat=True))
+    keys = list(Turn.objects.values_list("key", flat=True))
     assert len(set(keys)) == 8
     assert all(0 <= key < 1 for key in keys)
     pools.check()
@@ -262,7 +262,7 @@ def test_old_withdrawn_queries_are_deleted(make_pools: MakePools) -> None:
     Query.objects.filter(pk__in=asked[:2]).update(closed_at=Now() - timedelta(minutes=11))
     assert query.prune_withdrawn(campaign_id=pools.id, older_than_seconds=600) == 2
     assert all_queries() == asked[2:]
-    assert Assignment.objects.count() == 2
+    assert Turn.objects.count() == 2
     pools.check()
 
 

@@ -13,7 +13,6 @@ from stock import make_annotator, make_campaign, make_user, make_version, stock
 from al_engine.pools import campaigns
 from al_engine.pools.models import (
     Annotator,
-    Assignment,
     Campaign,
     Cell,
     Consensus,
@@ -22,6 +21,7 @@ from al_engine.pools.models import (
     Label,
     ModelVersion,
     Query,
+    Turn,
 )
 from annotator_site.accounts.models import Token, User
 from annotator_site.accounts.tokens import create_token
@@ -68,7 +68,7 @@ class World:
             "annotators": list(Annotator.objects.filter(**mine).order_by("pk").values()),
             "images": list(Image.objects.filter(**mine).order_by("pk").values()),
             "tokens": list(Token.objects.filter(pk=self.rows["accounts_token"]).values()),
-            "turns": list(Assignment.objects.filter(**mine).order_by("pk").values()),
+            "turns": list(Turn.objects.filter(**mine).order_by("pk").values()),
             "labels": list(Label.objects.filter(**mine).order_by("pk").values()),
         }
 
@@ -124,10 +124,10 @@ def _one_of_each(campaign: Campaign, word: str) -> dict[str, int]:
     mine: dict[str, Any] = {"campaign": campaign}
     EngineProcess.objects.filter(**mine).update(name=f"{word}-worker", last_error=word)
     Annotator.objects.filter(**mine).update(pseudonym=Concat(Value(f"{word}-"), F("pk")))
-    turn = Assignment.objects.filter(**mine)[0]
+    turn = Turn.objects.filter(**mine)[0]
     choice, person = campaign.choices.all()[0], Annotator.objects.filter(**mine)[0]
     label = Label.objects.create(
-        **mine, image=turn.image, query=turn.query, assignment=turn, annotator=person,
+        **mine, image=turn.image, query=turn.query, turn=turn, annotator=person,
         choice=choice, client_id=uuid4(), shown_ms=700,
     )  # fmt: skip
     Consensus.objects.create(
@@ -140,7 +140,7 @@ def _one_of_each(campaign: Campaign, word: str) -> dict[str, int]:
         "pools_annotator": person.pk,
         "pools_image": turn.image_id,
         "pools_query": Query.objects.filter(**mine)[0].pk,
-        "pools_assignment": turn.pk,
+        "pools_turn": turn.pk,
         "pools_label": label.pk,
         "pools_consensus": turn.image_id,
         "pools_modelversion": version,

@@ -119,7 +119,7 @@ MODELS: Final[dict[str, dict[str, Row]]] = {
     "pools_annotator": _SET_UP,
     "pools_image": _READ_ONLY,
     "pools_query": _READ_ONLY,
-    "pools_assignment": _READ_ONLY,
+    "pools_turn": _READ_ONLY,
     "pools_label": _READ_ONLY,
     "pools_consensus": _READ_ONLY,
     "pools_modelversion": _READ_ONLY,

@@ -20,7 +20,7 @@ from stock import committing, make_annotator, make_campaign, make_user, stock
 from websockets.sync.client import connect
 
 from al_engine.pools import campaigns
-from al_engine.pools.models import Assignment, Campaign
+from al_engine.pools.models import Campaign, Turn
 from annotator_site.accounts.models import User
 from annotator_site.accounts.power import people_within
 from annotator_site.accounts.tokens import create_token
@@ -147,7 +147,7 @@ def test_pictures_are_sent_to_those_alone_who_may_view_images(
     campaign = make_campaign()
     stock(campaign, 2)
     person = make_annotator(campaign)
-    Assignment.objects.filter(campaign=campaign).update(
+    Turn.objects.filter(campaign=campaign).update(
         state="leased", annotator=person.annotator_id, session=uuid4(),
         lease_expires=Now() + timedelta(hours=1),
     )  # fmt: skip

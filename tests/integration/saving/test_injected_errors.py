@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from stock import make_annotator, stock
 
-from al_engine.pools.models import Assignment
+from al_engine.pools.models import Turn
 
 from .conftest import Sit, Table
 from .injector import Injector
@@ -138,7 +138,7 @@ def test_at_a_step_of_what_a_crash_took(sit: Sit, injector: Injector, step: str)
     for codes in members():
         # The claims are lost, and somebody at another process has the turns by now.
         lost = [next(iter(person.held)) for person in table.people]
-        Assignment.objects.filter(pk__in=lost).update(annotator_id=somebody, session=uuid4())
+        Turn.objects.filter(pk__in=lost).update(annotator_id=somebody, session=uuid4())
         fail_through(table, injector, step, codes, labels)
     table.check()
 

@@ -141,7 +141,7 @@ def test_an_image_that_somebody_locks_for_long_keeps_its_answer_alone(sit: Sit) 
     (query, *_) = ann.held
     with psycopg.connect(**signals.connection_info()) as admin:
         admin.execute(
-            "SELECT FROM pools_image WHERE id = (SELECT image_id FROM pools_assignment"
+            "SELECT FROM pools_image WHERE id = (SELECT image_id FROM pools_turn"
             " WHERE id = %s) FOR UPDATE",
             [query],
         )
