@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 
+from al_engine.decisions.refill import share
+from al_engine.decisions.rules import CELLS
 from al_engine.experiments.data import Pool
 from al_engine.experiments.seeds import dice
 from al_engine.experiments.settings import Arrangement
 from al_engine.experiments.world import Rows
-from al_engine.refill import share
-from al_engine.rules import CELLS
 from al_engine.training.raw_features import coarse, groups_of
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
-from al_engine import rules
 from al_engine.architectures import Classifier
+from al_engine.decisions import rules
 from al_engine.experiments.learner import Eyes, Learner, Sight
 from al_engine.experiments.settings import Setting
 from al_engine.experiments.world import Label

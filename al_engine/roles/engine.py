@@ -7,11 +7,13 @@ from pathlib import Path
 
 from django.conf import settings
 
-from al_engine.dealing import deal
-from al_engine.placement import devices as devices_of
+from al_engine.decisions.dealing import deal
 from al_engine.pools import processes
 from al_engine.pools.models import Campaign
-from al_engine.supervisor import Child, Supervisor, say
+from al_engine.supervision.child import Child
+from al_engine.supervision.child_output import say
+from al_engine.supervision.placement import devices as devices_of
+from al_engine.supervision.supervisor import Supervisor
 
 # Threads that wait for one another sleep instead of spinning. On a machine whose cores are busy
 # with other work a training of small images that spins takes ten times as long, and the cores.

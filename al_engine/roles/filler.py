@@ -13,13 +13,13 @@ from typing import Final
 
 from django.db import transaction
 
-from al_engine import refill, rules
+from al_engine.decisions import refill, rules
+from al_engine.decisions.refill import COLD_FLOOR, DEPTH_FLOOR, POLL_SECONDS, Aim
 from al_engine.pools import processes, query, rankings, versions
 from al_engine.pools.models import Campaign, Ranking
 from al_engine.pools.processes import Part
 from al_engine.pools.query import Pick, Refill
 from al_engine.pools.signals import Listener
-from al_engine.refill import COLD_FLOOR, DEPTH_FLOOR, POLL_SECONDS, Aim
 from al_engine.roles.crew import Crew
 from al_engine.roles.pace import Pace
 from al_engine.roles.stock import Stock

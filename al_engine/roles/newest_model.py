@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from al_engine.architectures import Classifier
+from al_engine.decisions.rules import COMMITTEE
 from al_engine.pools import labeled, unlabeled, versions
 from al_engine.pools.models import Campaign, ModelVersion
 from al_engine.pools.query import OpenQuery
 from al_engine.pools.storage import StorageAway
 from al_engine.pools.versions import WeightsDamaged
 from al_engine.roles.campaign_images import CampaignImages
-from al_engine.rules import COMMITTEE
 from al_engine.strategies import Evidence
 from al_engine.training import checkpoint, opinions
 from al_engine.training.checkpoint import BadCheckpoint

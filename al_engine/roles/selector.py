@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from al_engine import rules
+from al_engine.decisions import rules
 from al_engine.pools import processes
 from al_engine.pools.processes import Part
 from al_engine.pools.query import OpenQuery

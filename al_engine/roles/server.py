@@ -11,6 +11,7 @@ from typing import Final
 import torch
 
 from al_engine.architectures import MissingWeights, UnfitWeights
+from al_engine.decisions.rules import enough_for_first_model, is_to_train
 from al_engine.pools import processes, versions
 from al_engine.pools.models import Campaign, Choice, ModelVersion
 from al_engine.pools.processes import Part
@@ -23,7 +24,6 @@ from al_engine.roles.labeled_set import LabeledSet, TrainingSet, holdout
 from al_engine.roles.life import Ending, Heartbeat
 from al_engine.roles.threads import Threads
 from al_engine.roles.trainer import Trainer
-from al_engine.rules import enough_for_first_model, is_to_train
 from al_engine.training import checkpoint, devices
 from al_engine.training.evaluate import Evaluation
 from al_engine.training.loop import Stopped, TrainingFailed

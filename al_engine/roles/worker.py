@@ -10,13 +10,13 @@ import math
 import time
 from typing import Final
 
-from al_engine import rules
+from al_engine.decisions import rules
+from al_engine.decisions.refill import POLL_SECONDS, REACTION_SECONDS, aim
 from al_engine.pools import processes, query, rankings
 from al_engine.pools.models import Campaign
 from al_engine.pools.query import OpenQuery
 from al_engine.pools.rankings import Standing
 from al_engine.pools.signals import Listener, listening
-from al_engine.refill import POLL_SECONDS, REACTION_SECONDS, aim
 from al_engine.roles.crew import Crew
 from al_engine.roles.life import Ending
 from al_engine.roles.newest_model import NewestModel, Scored, Wanted

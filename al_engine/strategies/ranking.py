@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from al_engine.refill import plan_refresh
+from al_engine.decisions.refill import plan_refresh
 from al_engine.strategies.batches import ALIKE, drop_near_duplicates
 from al_engine.strategies.evidence import Evidence, select
 from al_engine.strategies.registry import get

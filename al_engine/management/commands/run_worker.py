@@ -10,7 +10,6 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 
-from al_engine.companion import Companion, CompanionFailed
 from al_engine.management.commands.look import CANNOT_LOOK
 from al_engine.pools import processes, unlabeled
 from al_engine.pools.lookup import UnknownCampaignError, campaign_of
@@ -19,7 +18,8 @@ from al_engine.roles.crew import Crew
 from al_engine.roles.engine import GIVES_WAY
 from al_engine.roles.filler import Filler
 from al_engine.roles.life import Ending, Heartbeat
-from al_engine.supervisor import Child
+from al_engine.supervision.child import Child
+from al_engine.supervision.companion import Companion, CompanionFailed
 
 
 class Command(BaseCommand):

@@ -1,0 +1,34 @@
+"""A child process beside a program that has other work to do than to supervise it."""
+
+import threading
+from contextlib import AbstractContextManager
+
+from al_engine.supervision.child import Child
+from al_engine.supervision.supervisor import Supervisor
+
+
+class CompanionFailed(Exception):
+    """The companion says that it cannot work as it was asked to."""
+
+
+class Companion(AbstractContextManager["Companion"]):
+    """Keeps one child alive from a thread for as long as the context lasts."""
+
+    def __init__(self, child: Child) -> None:
+        self._supervisor = Supervisor([child])
+        self._thread = threading.Thread(
+            target=self._supervisor.run, name=f"keeping {child.name}", daemon=True
+        )
+
+    def __enter__(self) -> "Companion":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._supervisor.stop()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raise CompanionFailed if the child ended for good."""
+        for name in self._supervisor.failed:
+            raise CompanionFailed(name)

@@ -1,0 +1,51 @@
+"""What a machine has for processes, asked without loading torch: its devices, and memory enough."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+
+def devices(name: str) -> list[str]:
+    """The devices to spread over: every GPU, the one with most free memory first, or `name`.
+
+    `auto` and `cuda` mean all GPUs that this process may see.
+    """
+    gpus = _gpus() if name in ("auto", "cuda") else []
+    return [f"cuda:{index}" for index in gpus] or [name]
+
+
+def _gpus() -> list[int]:
+    """GPUs as torch will number them, by free memory; the driver is asked: torch takes seconds."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    free = _free_memory()
+    if visible is None:
+        return sorted(free, key=lambda index: -free[index])
+    seen = [each.strip() for each in visible.split(",") if each.strip()]
+    # What is named otherwise than by its number (a UUID) counts as having nothing free.
+    amount = [free.get(int(each), 0) if each.isdecimal() else 0 for each in seen]
+    return sorted(range(len(seen)), key=lambda place: -amount[place])
+
+
+def _free_memory() -> dict[int, int]:
+    """MiB by the driver's number; empty where there is no NVIDIA driver."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return {}
+    query = [program, "--query-gpu=index,memory.free", "--format=csv,noheader,nounits"]
+    listed = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
+    if listed.returncode != 0:
+        return {}
+    rows = [line.split(",") for line in listed.stdout.splitlines() if line.strip()]
+    # A GPU that does not tell ("[N/A]") is used last.
+    return {int(index): int(mib) if mib.strip().isdecimal() else 0 for index, mib in rows}
+
+
+def out_of_memory_kills() -> int:
+    """How many processes Linux has killed for want of memory since it started; else 0."""
+    try:
+        with Path("/proc/vmstat").open(encoding="ascii") as lines:
+            counts = dict(line.split() for line in lines)
+    except OSError:
+        return 0
+    return int(counts.get("oom_kill", 0))
