@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from al_engine.pools.versions import WeightsDamaged
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.roles.labeled_set import TrainingSet
 from al_engine.training import checkpoint
+from al_engine.training.calibration import Calibration
 from al_engine.training.checkpoint import BadCheckpoint
 from al_engine.training.embedding_cache import EmbeddingCache, said_of
 from al_engine.training.evaluate import Evaluation, evaluate, judged
@@ -23,6 +25,24 @@ from al_engine.training.recipe import Recipe
 log = logging.getLogger(__name__)
 
 _TELL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found of a model on audits and on the holdout; None without any."""
+
+    audit: Evaluation | None
+    holdout: Evaluation | None
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What the audits say of the model's probabilities."""
+        return self.audit.calibration if self.audit else None
+
+    @property
+    def temperature(self) -> float:
+        """What the model's logits are divided by, so that its probabilities are honest."""
+        return self.calibration.temperature if self.calibration else 1.0
 
 
 class Trainer:
@@ -75,7 +95,16 @@ class Trainer:
         self._probe = (recipe.architecture, trained.model) if frozen else None
         return trained
 
-    def evaluate(
+    def judge(self, model: Classifier, *, audits: TrainingSet, kept_apart: TrainingSet) -> Verdict:
+        """How good a model is.
+
+        Audits are a fair sample of D that no training saw: they make its probabilities honest, too.
+        """
+        return Verdict(
+            self._evaluate(model, audits, calibrate=True), self._evaluate(model, kept_apart)
+        )
+
+    def _evaluate(
         self, model: Classifier, examples: TrainingSet, *, calibrate: bool = False
     ) -> Evaluation | None:
         """How good a model is on these; None where there are none."""

@@ -1,7 +1,14 @@
 """The training loop: one pass of a one-cycle schedule over batches on the device, no DataLoader.
 
-A step takes a batch, augments and normalises it on the device, and updates the network; nothing
+A step takes a batch, augments and normalizes it on the device, and updates the network; nothing
 in it happens in Python for each image. Same seed, same device: same weights.
+
+What it reaches with small_cnn on two cores (x86_64), without a GPU:
+
+- 80.5 % on 5,000 test images of Fashion-MNIST at 14 px, from 1,000 labels that were drawn at random
+  and 313 steps of 64 images: the mean of 5 runs (docs/benchmarks/accuracy.md).
+- 2,795 images a second at 32 px, 98 % of a bare loop over batches that lie on the device and 2.2
+  times a DataLoader of 2 processes: the medians of 7 runs (docs/benchmarks/engine.md).
 """
 
 import copy
