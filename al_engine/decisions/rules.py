@@ -13,7 +13,7 @@ HANDOVER: Final = {"typiclust": "margin"}
 CELLS: Final = 64
 """Number of disjoint slices of D that are dealt out to workers. Fixed for an installation."""
 
-COMMITTEE: Final = 4
+MAX_COMMITTEE: Final = 4
 """Models that a committee has at most."""
 
 T = TypeVar("T")

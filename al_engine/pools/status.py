@@ -17,8 +17,8 @@ from al_engine.pools.models import Campaign, EngineProcess, ModelVersion, Sample
 WINDOW: Final = timedelta(minutes=5)
 """Rates and waits are those of so long ago until now."""
 STALENESS_LABELS: Final = 1_000
-MODELS: Final = 200
-COUNTED: Final = 1_000
+MODELS_LISTED: Final = 200
+MAX_FINDINGS_COUNTED: Final = 1_000
 """Counts of findings stop here."""
 _SHORTEST_MINUTES: Final = 1 / 12
 """Rates are never taken over less than one sample (5 s)."""
@@ -182,8 +182,8 @@ def _storage(campaign: Campaign) -> Storage:
     return {
         "there": presence.there,
         "problem": presence.problem or None,
-        "set_aside": excluded.aside(campaign_id=campaign.pk)[:COUNTED].count(),
-        "unshown": excluded.unshown(campaign_id=campaign.pk)[:COUNTED].count(),
+        "set_aside": excluded.aside(campaign_id=campaign.pk)[:MAX_FINDINGS_COUNTED].count(),
+        "unshown": excluded.unshown(campaign_id=campaign.pk)[:MAX_FINDINGS_COUNTED].count(),
     }
 
 
@@ -194,7 +194,7 @@ def _models(campaign: Campaign) -> list[Model]:
         .values_list(
             "version", F("server__name"), "architecture", "labels_seen", "accuracy",
             "train_seconds", "published_at",
-        )[:MODELS]
+        )[:MODELS_LISTED]
     )  # fmt: skip
     return [
         {

@@ -17,11 +17,11 @@ from al_engine.supervision.supervisor import Supervisor
 
 # Threads that wait for one another sleep instead of spinning. On a machine whose cores are busy
 # with other work a training of small images that spins takes ten times as long, and the cores.
-WAITING = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
+PASSIVE_WAITING = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
 
 # Training and looking take what people leave them: what serves people has some seventy times their
 # weight for a core, and gets it at once. Filling S serves people.
-GIVES_WAY = 19
+GIVING_WAY_NICE = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def children(campaign: Campaign, options: EngineOptions) -> list[Child]:
                 "--servers",
                 str(options.servers),
             ],
-            nice=GIVES_WAY,
+            nice=GIVING_WAY_NICE,
             drains=True,
         )
         for index in range(options.servers)
@@ -97,7 +97,7 @@ def children(campaign: Campaign, options: EngineOptions) -> list[Child]:
                     f"--architecture={campaign.delivery_architecture}",
                     *("--device", devices[options.servers % len(devices)]),
                 ],
-                nice=GIVES_WAY,
+                nice=GIVING_WAY_NICE,
                 drains=True,
             )
         )
@@ -109,7 +109,7 @@ def _child(name: str, arguments: list[str], *, nice: int, drains: bool = False) 
     return Child(
         name=name,
         argv=[sys.executable, str(manage), *arguments],
-        env={"NOWAIT_ROLE": name, **WAITING},
+        env={"NOWAIT_ROLE": name, **PASSIVE_WAITING},
         nice=nice,
         stop_timeout_s=10.0,
         drains=drains,

@@ -17,8 +17,8 @@ from al_engine.roles.labeled_set import TrainingSet
 from al_engine.training import checkpoint
 from al_engine.training.calibration import Calibration
 from al_engine.training.checkpoint import BadCheckpoint
-from al_engine.training.embedding_cache import EmbeddingCache, said_of
-from al_engine.training.evaluate import Evaluation, evaluate, judged
+from al_engine.training.embedding_cache import EmbeddingCache, predict_from_embeddings
+from al_engine.training.evaluate import Evaluation, evaluate, score
 from al_engine.training.loop import Trained, train
 from al_engine.training.recipe import Recipe
 
@@ -111,8 +111,8 @@ class Trainer:
         if not len(examples.positions):
             return None
         if model.frozen_backbone:
-            said = said_of(model, self._seen(model, examples), device=self.device)
-            return judged(said, examples.targets, calibrate=calibrate)
+            said = predict_from_embeddings(model, self._seen(model, examples), device=self.device)
+            return score(said, examples.targets, calibrate=calibrate)
         return evaluate(
             model,
             self.images.rows(examples.positions),

@@ -21,16 +21,16 @@ from typing import Final
 
 from al_engine.decisions import rules
 from al_engine.decisions.refill import POLL_SECONDS, REACTION_SECONDS, aim
-from al_engine.pools import processes, query, rankings
+from al_engine.pools import processes, query, rankings, supply
 from al_engine.pools.models import Campaign
-from al_engine.pools.query import OpenQuery
 from al_engine.pools.rankings import Standing
 from al_engine.pools.signals import Listener, listening
+from al_engine.pools.supply import OpenQuery
 from al_engine.roles.crew import Crew
 from al_engine.roles.life import Ending
 from al_engine.roles.newest_model import NewestModel, Scored, Wanted
 from al_engine.roles.pace import Pace
-from al_engine.roles.partition import start_by_clusters
+from al_engine.roles.partition import start_clustering
 from al_engine.roles.selector import Selector
 from al_engine.roles.threads import Threads
 from al_engine.strategies.ranking import Taken
@@ -122,7 +122,7 @@ class WorkerLoop:
     def _due(self, newer: bool, refresh: bool) -> list[tuple[Selector, int]]:
         """Who is to look now, and how many images they are to rank for S to go on meanwhile."""
         standings = rankings.standings(worker_ids=self.crew.ids)
-        supply = query.supply(campaign_id=self.campaign.pk, worker_ids=self.crew.ids)
+        untouched = supply.count_untouched(campaign_id=self.campaign.pk, worker_ids=self.crew.ids)
         rested = time.monotonic() - self.passed_at >= _BETWEEN_PASSES_SECONDS
         rate = self.pace.per_second
         until_next = self.pass_seconds + POLL_SECONDS
@@ -137,7 +137,7 @@ class WorkerLoop:
                 batch_size=self.campaign.batch_size,
                 workers=self.crew.live,
                 index=min(index, self.crew.live - 1),
-                open_queries=supply[selector.part.id],
+                open_queries=untouched[selector.part.id],
                 answers_per_second=rate,
                 refill_seconds=REACTION_SECONDS,
             )
@@ -187,6 +187,6 @@ def work(crew: Crew, device_name: str, ending: Ending) -> None:
     """Run the loop until the process is told to end."""
     loop = ending.patiently(lambda: WorkerLoop(crew, device_name))
     if crew.campaign.partition == Campaign.Partition.CLUSTERS and crew.is_first:
-        start_by_clusters(crew.campaign)
+        start_clustering(crew.campaign)
     with listening(crew.campaign.pk) as listener:
         ending.repeat(lambda: loop.step(listener))

@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from al_engine.decisions.refill import plan_refresh
-from al_engine.strategies.batches import ALIKE, drop_near_duplicates
+from al_engine.strategies.batches import COPY_COSINE, drop_near_duplicates
 from al_engine.strategies.evidence import Evidence, select
 from al_engine.strategies.registry import get
 
-RANK_AHEAD: Final = 4
+RANK_AHEAD_FACTOR: Final = 4
 """A pass ranks so many times what is needed, so that not every refill needs a pass."""
-TIMES_COMPARED: Final = 256
+ADDITIONS_COMPARED: Final = 256
 """So often something went into S, with which later choices are compared, so as not to copy it."""
 
 Ranked = tuple[int, float]
@@ -44,7 +44,7 @@ class Taken:
     """Directions of the embeddings of what workers put into S lately by one model."""
 
     def __init__(self) -> None:
-        self._directions: deque[Tensor] = deque(maxlen=TIMES_COMPARED)
+        self._directions: deque[Tensor] = deque(maxlen=ADDITIONS_COMPARED)
 
     def clear(self) -> None:
         """Forget all, since another model embeds images elsewhere."""
@@ -61,7 +61,7 @@ class Taken:
         if embeddings.shape[0]:
             self._directions.append(normalize(embeddings.to(torch.float32), dim=1))
 
-    def unlike(self, embeddings: Tensor, order: Tensor) -> Tensor:
+    def drop_copies(self, embeddings: Tensor, order: Tensor) -> Tensor:
         """Those of `order`, int64 rows of the embeddings (n, d), that are no copies, in order.
 
         Copies of what was taken, and of rows before them.
@@ -69,8 +69,8 @@ class Taken:
         if self._directions:
             directions = normalize(embeddings[order].to(torch.float32), dim=1)
             known = torch.cat([*self._directions])
-            order = order[(directions @ known.T < ALIKE).all(dim=1)]
-        return drop_near_duplicates(embeddings, order, threshold=ALIKE)
+            order = order[(directions @ known.T < COPY_COSINE).all(dim=1)]
+        return drop_near_duplicates(embeddings, order, threshold=COPY_COSINE)
 
 
 class Ranking:
@@ -120,7 +120,7 @@ class Ranking:
         seen = set(image_ids)
         there = [each for each in active if each in seen]
         count = len(there) + wanted
-        budget = max(waiting + wanted, ahead, 1) * RANK_AHEAD
+        budget = max(waiting + wanted, ahead, 1) * RANK_AHEAD_FACTOR
         enough = max(count, len(there) + ahead)
         scores, others, copies = self._rank(strategy, evidence, budget, enough, taken)
         rows = [*others, *copies]
@@ -176,7 +176,7 @@ class Ranking:
         if not known:
             return some
         embeddings = torch.stack([self._embeddings[image] for image in known])
-        kept = taken.unlike(embeddings, torch.arange(len(known)))
+        kept = taken.drop_copies(embeddings, torch.arange(len(known)))
         taken.add(embeddings[kept])
         wanted = {known[row] for row in kept.tolist()}
         return [pair for pair in some if pair[0] in wanted or pair[0] not in self._embeddings]
@@ -196,11 +196,11 @@ class Ranking:
             scores = dict(zip(order.tolist(), chosen.scores.tolist(), strict=True))
             if taken is None or evidence.embeddings is None:
                 return scores, list(scores), []
-            others = taken.unlike(evidence.embeddings, order).tolist()
+            others = taken.drop_copies(evidence.embeddings, order).tolist()
             if budget >= count:
                 # Rather a copy than nothing: whoever labels must not wait.
                 known = set(others)
                 return scores, others, [row for row in scores if row not in known]
             if len(others) >= enough:
                 return scores, others, []
-            budget *= RANK_AHEAD
+            budget *= RANK_AHEAD_FACTOR

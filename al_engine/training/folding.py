@@ -17,7 +17,7 @@ ROUNDING = 1e-3
 
 
 @torch.no_grad()
-def folded(model: Classifier, example: Tensor) -> Classifier:
+def fold_batch_norms(model: Classifier, example: Tensor) -> Classifier:
     """A copy of the model in evaluation mode, its batch norms folded into the convolutions.
 
     `example`: float (n, 3, S, S) on the model's device, an image or two: running them shows which

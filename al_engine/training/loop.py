@@ -26,9 +26,9 @@ from al_engine.architectures import Classifier
 from al_engine.training.batches import batches
 from al_engine.training.checks import check
 from al_engine.training.compiling import Forward, compiled
-from al_engine.training.devices import autocast, placed, repeatable, threads_for
+from al_engine.training.devices import autocast, repeatable, threads_for, to_device
 from al_engine.training.evaluate import predict_with_features
-from al_engine.training.feed import Images, fits
+from al_engine.training.feed import Images, fits_on_device
 from al_engine.training.head import train_head
 from al_engine.training.recipe import Recipe
 from al_engine.training.start import new_model
@@ -38,7 +38,7 @@ from al_engine.training.weighting import label_weights
 WARM_UP = 0.2
 MOMENTUM = 0.9
 # Looks at the loss in a training; on a GPU each look waits for the device.
-LOOKS = 20
+LOSS_CHECKS = 20
 
 
 class TrainingFailed(Exception):
@@ -79,7 +79,7 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     progress: Callable[[float], None] | None = None,
 ) -> Trained:
-    """Trains a new model on labelled images.
+    """Trains a new model on labeled images.
 
     `images`: uint8 (n, 3, S, S). `targets`: int64 (n,), each in [0, classes); classes without an
     image are fine. `weights`: float (n,), how much each label counts, None for all the same.
@@ -97,7 +97,7 @@ def train(
     started = time.perf_counter()
     trust = label_weights(targets, weights, classes=classes, balance=recipe.class_balance)
     fresh = new_model(recipe, classes=classes, seed=seed, former=initial)
-    fresh = placed(fresh, device).train()
+    fresh = to_device(fresh, device).train()
     if fresh.frozen_backbone:
         if features is None:
             _, features = predict_with_features(fresh, images, device=device)
@@ -112,7 +112,7 @@ def train(
         augment=recipe.augment,
         device=device,
         seed=seed,
-        keep_on_device=fits(images, device) if keep_on_device is None else keep_on_device,
+        keep_on_device=fits_on_device(images, device) if keep_on_device is None else keep_on_device,
     )
     shape = (recipe.architecture, classes, recipe.image_size, recipe.batch_size, device)
     network = compiled(fresh, shape) if recipe.compiled else nullcontext((fresh, fresh))
@@ -156,10 +156,10 @@ def _descend(
     progress: Callable[[float], None] | None,
 ) -> Tensor:
     """All steps of a training; returns the loss of each, float (steps,), on the device."""
-    optimiser = _optimiser(model, recipe, labels.device)
+    optimizer = _make_optimizer(model, recipe, labels.device)
     losses: list[Tensor] = []
     steps = recipe.steps(labels.shape[0])
-    look_every = max(1, steps // LOOKS)
+    look_every = max(1, steps // LOSS_CHECKS)
     height = one_cycle if recipe.schedule == "one_cycle" else in_steps
     began = time.perf_counter()
 
@@ -171,7 +171,7 @@ def _descend(
             break
         if progress is not None and step % look_every == 0:
             progress(done)
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * height(done)
         chosen, batch = next(feed)
         with autocast(labels.device):
@@ -183,9 +183,9 @@ def _descend(
             label_smoothing=recipe.label_smoothing,
         )
         loss = (each * trust[chosen]).sum() / trust[chosen].sum().clamp_min(1e-6)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.detach())
         if step % look_every == look_every - 1:
             _check_finite(losses[-1], step)
@@ -216,9 +216,11 @@ def _fraction_done(step: int, steps: int, elapsed_s: float, budget_s: float | No
     return max(by_steps, elapsed_s / budget_s if budget_s > 0 else 1.0)
 
 
-def _optimiser(model: Classifier, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:
+def _make_optimizer(
+    model: Classifier, recipe: Recipe, device: torch.device
+) -> torch.optim.Optimizer:
     """AdamW decays weights only; biases and the scales of batch norm need none."""
-    if recipe.optimiser == "sgd":
+    if recipe.optimizer == "sgd":
         return torch.optim.SGD(
             model.parameters(),
             lr=recipe.learning_rate,

@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from django.db import Error as DatabaseError
 
-from al_engine.pools import campaigns, query, samples, signals
+from al_engine.pools import campaigns, query, samples, signals, supply
 from al_engine.pools.models import Campaign
 from al_engine.pools.signals import Kind
 from al_engine.pools.turns import Spare
@@ -129,7 +129,7 @@ async def exchange_spares(desk: Desk) -> None:
         desk.fresher.clear()
         try:
             async with desk.pool.connection() as conn:
-                newest, offered = await query.filled_by(conn, campaign_id=desk.campaign.id)
+                newest, offered = await supply.filled_by(conn, campaign_id=desk.campaign.id)
             most = offered // 2
             asked_anew = newest != asks or time.monotonic() < until
             if newest is not None and most and asked_anew and not desk.storage_away:
@@ -184,7 +184,7 @@ async def _exchange(desk: Desk, newest: int, spares: list[Spare], *, most: int) 
             campaign_id=desk.campaign.id,
             spares=spares,
             newest=newest,
-            random=not desk.campaign.asks_at_random,
+            at_random=not desk.campaign.asks_at_random,
             most=most,
         )
     desk.revoke(gone, fresher=True)

@@ -15,7 +15,7 @@ from al_engine.pools import processes, unlabeled
 from al_engine.pools.lookup import UnknownCampaignError, campaign_of
 from al_engine.pools.signals import listening
 from al_engine.roles.crew import Crew
-from al_engine.roles.engine import GIVES_WAY
+from al_engine.roles.engine import GIVING_WAY_NICE
 from al_engine.roles.filler import Filler
 from al_engine.roles.life import Ending, Heartbeat
 from al_engine.supervision.child import Child
@@ -95,7 +95,7 @@ def _looker(crew: Crew, device: str) -> Child:
             *(sys.executable, str(manage), "look", crew.campaign.slug),
             *(f"--workers={ids}", f"--device={device}"),
         ],
-        nice=GIVES_WAY,
+        nice=GIVING_WAY_NICE,
         # It keeps nothing that another process needs.
         stop_timeout_s=1.0,
         fails_with=CANNOT_LOOK,

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
-from al_engine.decisions.rules import CELLS as CELLS
+from al_engine.decisions.rules import CELLS
 from al_engine.pools.models.campaign import Campaign, Choice
 
 

@@ -9,7 +9,7 @@ WITH spare AS MATERIALIZED (
            q.purpose = 'active'
            -- What was drawn at random before there was a model gives way as well, but for a
            -- campaign that asks at random all along.
-           AND coalesce(q.model_version_id < %(newest)s, %(random)s) AS outdated
+           AND coalesce(q.model_version_id < %(newest)s, %(at_random)s) AS outdated
     FROM unnest(%(turns)s::bigint[], %(sessions)s::uuid[], %(keep)s::int[], %(ready)s::bool[])
          WITH ORDINALITY AS given (turn, session, keep, ready, place)
     CROSS JOIN LATERAL (SELECT * FROM pools_turn a WHERE a.id = given.turn OFFSET 0) a

@@ -11,18 +11,18 @@ from al_engine import strategies
 from al_engine.architectures import Classifier
 from al_engine.strategies import Evidence
 from al_engine.training import opinions
-from al_engine.training.embedding_cache import EmbeddingCache, Positions, said_of
+from al_engine.training.embedding_cache import EmbeddingCache, Positions, predict_from_embeddings
 from al_engine.training.evaluate import predict_with_features
 from al_engine.training.raw_features import raw_features
 
-BY_DROPOUT: Final = "bald"
+DROPOUT_STRATEGY: Final = "bald"
 """Its opinions are one network’s without parts of it; others ask the networks of all servers."""
 DROPOUT_OPINIONS: Final = 8
-LABELED: Final = 10_000
+NEWEST_LABELED: Final = 10_000
 """Images of L that a selection looks at, the newest: their embeddings are made anew for each g*."""
 
 
-class Looker:
+class Scorer:
     """Looks at images by their positions, int64 (n,), which `read` turns into uint8 (n, 3, S, S).
 
     `generator` decides what is random in it: which images the raw features come from, and which
@@ -41,7 +41,7 @@ class Looker:
         self._generator = generator
         self._embeddings = EmbeddingCache()
 
-    def look(
+    def predict(
         self,
         model: Classifier | None,
         positions: Positions,
@@ -61,12 +61,14 @@ class Looker:
             )
         if model.frozen_backbone:
             known = self._embeddings.of(model, positions, self._read, device=self._device)
-            return said_of(model, known, device=self._device, temperature=temperature), known
+            return predict_from_embeddings(
+                model, known, device=self._device, temperature=temperature
+            ), known
         return predict_with_features(
             model, self._read(positions), device=self._device, temperature=temperature
         )
 
-    def completed(
+    def complete(
         self,
         part: Evidence,
         strategy: str,
@@ -86,15 +88,15 @@ class Looker:
             part = replace(part, labeled=labeled())
         if "members" not in needs:
             return part
-        if strategy == BY_DROPOUT and part.embeddings is not None:
-            said = opinions.by_dropout(
+        if strategy == DROPOUT_STRATEGY and part.embeddings is not None:
+            said = opinions.ask_with_dropout(
                 model.head,
                 part.embeddings.to(self._device),
                 count=DROPOUT_OPINIONS,
                 generator=self._generator,
             )
         else:
-            said = opinions.of_committee(
+            said = opinions.ask_committee(
                 members() or [model], self._read(positions), device=self._device
             )
         return replace(part, members=said)
