@@ -49,59 +49,60 @@ def children(campaign: Campaign, options: EngineOptions) -> list[Child]:
             f"{options.servers} servers share {len(devices)} device(s): trainings on one device "
             "slow each other down, so this gains little over one server a device."
         )
+    return [
+        *_workers(campaign, options, devices),
+        *_servers(campaign, options, devices),
+        *_delivery(campaign, options, devices),
+    ]
+
+
+def _workers(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
+    """Processes that host all workers between them, each with the strategies dealt to its own."""
     dealt = deal(campaign.strategies, options.workers, seed=campaign.pk)
     count = options.worker_processes or _worker_processes(devices)
     hosted = [dealt[place::count] for place in range(min(count, options.workers))]
     workers, first = [], 1
     for place, names in enumerate(hosted):
-        workers.append(
-            _child(
-                f"workers-{campaign.slug}-{place + 1}",
-                [
-                    "run_worker",
-                    campaign.slug,
-                    f"--strategies={','.join(names)}",
-                    f"--first={first}",
-                    "--device",
-                    devices[place % len(devices)],
-                ],
-                nice=0,
-            )
-        )
+        arguments = [
+            *("run_worker", campaign.slug),
+            f"--strategies={','.join(names)}",
+            f"--first={first}",
+            *("--device", devices[place % len(devices)]),
+        ]
+        workers.append(_child(f"workers-{campaign.slug}-{place + 1}", arguments, nice=0))
         first += len(names)
-    servers = [
+    return workers
+
+
+def _servers(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
+    """One process a server, spread over the devices."""
+    return [
         _child(
             f"server-{campaign.slug}-{index + 1}",
             [
-                "run_server",
-                campaign.slug,
-                "--device",
-                devices[index % len(devices)],
-                "--index",
-                str(index),
-                "--servers",
-                str(options.servers),
+                *("run_server", campaign.slug),
+                *("--device", devices[index % len(devices)]),
+                *("--index", str(index)),
+                *("--servers", str(options.servers)),
             ],
             nice=GIVING_WAY_NICE,
             drains=True,
         )
         for index in range(options.servers)
     ]
-    if campaign.delivery_architecture:
+
+
+def _delivery(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
+    """The server of the models that are delivered, where a campaign has other ones for that."""
+    if not campaign.delivery_architecture:
+        return []
+    arguments = [
+        *("run_server", campaign.slug, "--role=delivery"),
+        f"--architecture={campaign.delivery_architecture}",
         # On the last device: the first servers' are the ones whose pace is felt.
-        servers.append(
-            _child(
-                f"delivery-{campaign.slug}",
-                [
-                    *("run_server", campaign.slug, "--role=delivery"),
-                    f"--architecture={campaign.delivery_architecture}",
-                    *("--device", devices[options.servers % len(devices)]),
-                ],
-                nice=GIVING_WAY_NICE,
-                drains=True,
-            )
-        )
-    return [*workers, *servers]
+        *("--device", devices[options.servers % len(devices)]),
+    ]
+    return [_child(f"delivery-{campaign.slug}", arguments, nice=GIVING_WAY_NICE, drains=True)]
 
 
 def _child(name: str, arguments: list[str], *, nice: int, drains: bool = False) -> Child:

@@ -1,5 +1,6 @@
 """A linear head on embeddings that do not change: all labels at once, in a dozen steps."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +14,7 @@ _MAX_STEPS: Final = 12
 _MAX_EVALUATIONS: Final = 15
 # Rows that tell how features vary together; more of them change nothing that can be measured.
 _SAMPLE_ROWS: Final = 10_000
-# Of the mean deviation: a feature that hardly varies is not blown up to match the others.
+# A feature that hardly varies is scaled as if it deviated by this share of the mean deviation.
 _SMALLEST_DEVIATION_SHARE: Final = 0.01
 
 
@@ -68,6 +69,14 @@ def train_head(
         unknown.grad = torch.cat([slope @ basis, total[:, None]], dim=1)
         return loss + penalty / 2 * (weight * deviation).square().sum()
 
+    with torch.no_grad():
+        steps = _minimize(unknown, descend)
+        weight, bias = plain()
+    return Head({"weight": weight.cpu(), "bias": bias.cpu()}, steps, float(loss))
+
+
+def _minimize(unknown: Tensor, descend: Callable[[], Tensor]) -> int:
+    """Take the steps of L-BFGS from where `unknown` is; `descend` gives loss and gradient."""
     search = torch.optim.LBFGS(
         [unknown],
         max_iter=_MAX_STEPS,
@@ -75,15 +84,13 @@ def train_head(
         history_size=_MAX_STEPS,
         line_search_fn="strong_wolfe",
     )
-    with torch.no_grad():
-        search.step(descend)  # type: ignore[no-untyped-call]
-        weight, bias = plain()
+    search.step(descend)  # type: ignore[no-untyped-call]
     steps: int = search.state[unknown]["n_iter"]
-    return Head({"weight": weight.cpu(), "bias": bias.cpu()}, steps, float(loss))
+    return steps
 
 
 def _coordinates(sample: Tensor, penalty: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The features' mean (d,) and deviation (d,), and a basis (d, d) in which they are unlike.
+    """The features' mean (d,), deviation (d,), and a basis (d, d) in which they do not correlate.
 
     With H the bound of the Hessian, the basis B has B B' = H^-1; so in its coordinates the bound
     is the identity.

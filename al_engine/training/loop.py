@@ -99,13 +99,7 @@ def train(
     fresh = new_model(recipe, classes=classes, seed=seed, former=initial)
     fresh = to_device(fresh, device).train()
     if fresh.frozen_backbone:
-        if features is None:
-            _, features = predict_with_features(fresh, images, device=device)
-        head = train_head(features, targets, weights=trust, classes=classes, device=device)
-        fresh.head.load_state_dict(head.state)
-        seconds = time.perf_counter() - started
-        return Trained(fresh.eval(), head.steps, float(head.steps), seconds, head.loss)
-
+        return _fit_head(fresh, images, targets, trust, features, device, started)
     feed = batches(
         images,
         batch_size=recipe.batch_size,
@@ -114,18 +108,9 @@ def train(
         seed=seed,
         keep_on_device=fits_on_device(images, device) if keep_on_device is None else keep_on_device,
     )
-    shape = (recipe.architecture, classes, recipe.image_size, recipe.batch_size, device)
-    network = compiled(fresh, shape) if recipe.compiled else nullcontext((fresh, fresh))
-    pixels = recipe.batch_size * recipe.image_size**2
-    with (
-        repeatable(device),
-        threads_for(pixels, device),
-        closing(feed),
-        network as (model, forward),
-    ):
-        losses = _descend(
-            model,
-            forward,
+    with closing(feed):
+        model, losses = _fit_network(
+            fresh,
             feed,
             targets.to(device),
             trust.to(device),
@@ -133,15 +118,57 @@ def train(
             should_stop=should_stop,
             progress=progress,
         )
-        # A compiled network serves the next training too.
-        trained = model if model is fresh else copy.deepcopy(model)
     return Trained(
-        model=trained.eval(),
+        model=model.eval(),
         steps=len(losses),
         epochs=len(losses) * recipe.batch_size / images.shape[0],
         seconds=time.perf_counter() - started,
         loss=float(losses[-max(1, len(losses) // 10) :].mean()),
     )
+
+
+def _fit_head(
+    model: Classifier,
+    images: Images,
+    targets: Tensor,
+    trust: Tensor,
+    features: Tensor | None,
+    device: torch.device,
+    started: float,
+) -> Trained:
+    """Train the head of a frozen backbone alone, on embeddings that are made where none are known.
+
+    `started` is of the clock `perf_counter`.
+    """
+    if features is None:
+        _, features = predict_with_features(model, images, device=device)
+    head = train_head(features, targets, weights=trust, classes=model.classes, device=device)
+    model.head.load_state_dict(head.state)
+    seconds = time.perf_counter() - started
+    return Trained(model.eval(), head.steps, float(head.steps), seconds, head.loss)
+
+
+def _fit_network(
+    fresh: Classifier,
+    feed: Iterator[tuple[Tensor, Tensor]],
+    labels: Tensor,
+    trust: Tensor,
+    recipe: Recipe,
+    *,
+    should_stop: Callable[[], bool],
+    progress: Callable[[float], None] | None,
+) -> tuple[Classifier, Tensor]:
+    """Train a whole network, compiled where the recipe says so; the model and each step's loss."""
+    device = labels.device
+    shape = (recipe.architecture, fresh.classes, recipe.image_size, recipe.batch_size, device)
+    network = compiled(fresh, shape) if recipe.compiled else nullcontext((fresh, fresh))
+    pixels = recipe.batch_size * recipe.image_size**2
+    with repeatable(device), threads_for(pixels, device), network as (model, forward):
+        losses = _descend(
+            model, forward, feed, labels, trust, recipe, should_stop=should_stop, progress=progress
+        )
+        # A compiled network serves the next training too.
+        return model if model is fresh else copy.deepcopy(model), losses
 
 
 def _descend(
