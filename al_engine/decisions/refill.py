@@ -12,8 +12,8 @@ from dataclasses import dataclass
 # Of the whole S. The floor covers a few people who open the page at once, before any rate has
 # been measured, each taking a first batch.
 DEPTH_FLOOR = 100
-# Before there is a model nothing in S can be stale, and no refill is slower than one beside torch
-# that is loading: hundreds may open the page at once.
+# While torch loads nothing in S can be stale, and refills are at their slowest: S is kept deep
+# enough for hundreds of people who open the page at once.
 COLD_FLOOR = 500
 # Queries for each person who is there: as many as one can hold at once. However wrong a measured
 # rate may be, there is no use in a deeper S, and all of it would grow stale.
@@ -21,7 +21,7 @@ CEILING_PER_PERSON = 20
 
 # Of a worker's share of the batch: refilling at half leaves a whole pass of time before S is dry.
 LOW_WATER_SHARE = 0.5
-# Of a worker's share of an adaptive depth: a query a time would be a transaction each.
+# Of a worker's share of an adaptive depth: refilling query by query would cost a transaction each.
 REFILL_BELOW_SHARE = 0.75
 
 # Seconds until somebody who looks notices that there is news, at worst.

@@ -101,7 +101,7 @@ class CampaignImages:
                     data: bytes = file.read()
                     return data
             except OSError as error:
-                # One file must not stop the work with all the others: the row stays empty.
+                # One file must not stop the work on the others: its row stays empty.
                 unread[position] = error
                 raise FileNotFoundError from error
 

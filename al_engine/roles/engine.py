@@ -15,12 +15,13 @@ from al_engine.supervision.child_output import say
 from al_engine.supervision.placement import devices as devices_of
 from al_engine.supervision.supervisor import Supervisor
 
-# Threads that wait for one another sleep instead of spinning. On a machine whose cores are busy
-# with other work a training of small images that spins takes ten times as long, and the cores.
+# Threads that wait for one another sleep instead of spinning. Where the cores are busy with other
+# work, threads that spin make a training of small images ten times as long, and keep the cores from
+# others.
 PASSIVE_WAITING = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
 
-# Training and looking take what people leave them: what serves people has some seventy times their
-# weight for a core, and gets it at once. Filling S serves people.
+# Niceness of trainings and passes over D: what serves people, such as filling S, has some seventy
+# times their weight for a core, and gets one at once.
 GIVING_WAY_NICE = 19
 
 

@@ -25,7 +25,7 @@ from al_engine.roles.pace import Pace
 from al_engine.roles.stock import Stock
 
 ROUND_SECONDS: Final = 0.1
-"""Answers of a tenth of a second are made up for together; a shortage is at once."""
+"""S is refilled once for all answers of a tenth of a second, but at once where people wait."""
 _MAX_ROUNDS_AT_ONCE: Final = 5
 _LOOK_AROUND_SECONDS: Final = 0.5
 _PEOPLE_KEPT_SHARE: Final = 0.9
@@ -88,7 +88,7 @@ class Filler:
 
     def step(self, listener: Listener) -> None:
         """One round, and the wait for a reason to do another."""
-        # Where images that were to be asked had left D, others take their place at once.
+        # Another round replaces, at once, images that had left D before they were put into S.
         for _ in range(_MAX_ROUNDS_AT_ONCE):
             if not self.fill():
                 break
@@ -130,7 +130,7 @@ class Filler:
         campaign.refresh_from_db()
         newest = versions.newest(campaign=campaign)
         self._newest = None if newest is None else newest.pk
-        # Who waits holds nothing, and is there all the same.
+        # People who wait hold nothing and must still count: the number falls by a tenth a look.
         served = supply.people_served(campaign_id=campaign.pk)
         self._people = max(served, int(self._people * _PEOPLE_KEPT_SHARE))
 

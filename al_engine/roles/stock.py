@@ -10,7 +10,7 @@ from al_engine.roles.crew import Crew
 SMALLEST_STOCK_IMAGES: Final = 128
 """Images for all hosted workers together, however slow people are."""
 STOCK_STALE_SECONDS: Final = 10.0
-"""After so long images that were imported since then would be missing from a fair sample."""
+"""A stock is drawn anew after so long, so that a fair sample includes newly imported images."""
 
 
 class Stock:

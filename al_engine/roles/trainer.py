@@ -126,7 +126,7 @@ class Trainer:
     ) -> tuple[dict[str, Tensor] | None, Tensor | None]:
         """The state dict to start from, and the embeddings of the examples, where there are."""
         if self._probe is not None and self._probe[0] == recipe.architecture:
-            # The backbone is frozen: what it sees of an image is known once and for all.
+            # The backbone is frozen: an image's embedding never changes.
             model = self._probe[1]
             return model.state_dict(), self._seen(model, examples)
         if recipe.warm_start != "scratch" or wants_pretrained(recipe.architecture):

@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 from al_engine.strategies.base import Selection, checked_budget
 
 COPY_COSINE: Final = 0.9999
-"""Images whose embeddings point so much the same way are asked about once: copies, not cousins."""
+"""Cosine similarity of embeddings from which on images count as copies and are asked about once."""
 _ROWS_A_BLOCK: Final = 1 << 10
 
 

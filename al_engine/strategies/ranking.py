@@ -21,7 +21,7 @@ from al_engine.strategies.registry import get
 RANK_AHEAD_FACTOR: Final = 4
 """A pass ranks so many times what is needed, so that not every refill needs a pass."""
 ADDITIONS_COMPARED: Final = 256
-"""So often something went into S, with which later choices are compared, so as not to copy it."""
+"""Later choices are compared with this many additions to S, the newest, to avoid copies of them."""
 
 Ranked = tuple[int, float]
 """An image and its score."""
@@ -62,9 +62,9 @@ class Taken:
             self._directions.append(normalize(embeddings.to(torch.float32), dim=1))
 
     def drop_copies(self, embeddings: Tensor, order: Tensor) -> Tensor:
-        """Those of `order`, int64 rows of the embeddings (n, d), that are no copies, in order.
+        """`order`, int64 rows of the embeddings (n, d), without copies.
 
-        Copies of what was taken, and of rows before them.
+        A copy is nearly the same as something that was taken, or as a row before it.
         """
         if self._directions:
             directions = normalize(embeddings[order].to(torch.float32), dim=1)
@@ -168,9 +168,9 @@ class Ranking:
         return found
 
     def _without_copies(self, some: list[Ranked], taken: Taken) -> list[Ranked]:
-        """Those that are no copies of what was taken, or are to be asked though; taken from now on.
+        """Those that are no copies of what was taken, or were ranked as copies for want of others.
 
-        All are no copies of one another.
+        None is a copy of another one. They count as taken from now on.
         """
         known = [image for image, _ in some if image in self._embeddings]
         if not known:
@@ -184,10 +184,10 @@ class Ranking:
     def _rank(
         self, strategy: str, evidence: Evidence, budget: int, enough: int, taken: Taken | None
     ) -> tuple[dict[int, float], list[int], list[int]]:
-        """Scores by row, rows that are no copies, and copies: those where all rows were looked at.
+        """Scores by row, the rows that are no copies, and the copies, best first.
 
-        Where images repeat the best are copies of a few: then it looks deeper, until `enough` are
-        none.
+        Where images repeat, the best are copies of a few: then more rows are ranked, until `enough`
+        are no copies. Copies are returned only where all rows were ranked.
         """
         count = evidence.probabilities.shape[0]
         while True:
@@ -198,7 +198,7 @@ class Ranking:
                 return scores, list(scores), []
             others = taken.drop_copies(evidence.embeddings, order).tolist()
             if budget >= count:
-                # Rather a copy than nothing: whoever labels must not wait.
+                # Better a copy than nothing: people must not wait.
                 known = set(others)
                 return scores, others, [row for row in scores if row not in known]
             if len(others) >= enough:

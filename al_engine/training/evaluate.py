@@ -24,7 +24,7 @@ Z_95 = 1.959964
 _CPU_PIXELS_A_BATCH: Final = 64 * 32 * 32
 _GPU_PIXELS_A_BATCH: Final = 4096 * 32 * 32
 _LARGEST_BATCH_IMAGES: Final = 8192
-# From so many images on it pays to prepare a network for scoring.
+# From so many images on folding batch norms saves more time than it takes.
 _FOLD_FROM_IMAGES: Final = 256
 
 

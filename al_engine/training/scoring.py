@@ -1,4 +1,4 @@
-"""What is known of images before somebody chooses among them: with a model, and without one."""
+"""The evidence that strategies choose by: probabilities, embeddings, and what else they need."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,14 +16,14 @@ from al_engine.training.evaluate import predict_with_features
 from al_engine.training.raw_features import raw_features
 
 DROPOUT_STRATEGY: Final = "bald"
-"""Its opinions are one network’s without parts of it; others ask the networks of all servers."""
+"""Its opinions come from one network by dropout; other strategies ask the models of all servers."""
 DROPOUT_OPINIONS: Final = 8
 NEWEST_LABELED: Final = 10_000
-"""Images of L that a selection looks at, the newest: their embeddings are made anew for each g*."""
+"""Images of L, the newest, that a strategy may look at; each g* embeds them anew."""
 
 
 class Scorer:
-    """Looks at images by their positions, int64 (n,), which `read` turns into uint8 (n, 3, S, S).
+    """Scores images by their positions, int64 (n,), which `read` turns into uint8 (n, 3, S, S).
 
     `generator` decides what is random in it: which images the raw features come from, and which
     parts of an embedding an opinion does without.
@@ -78,10 +78,10 @@ class Scorer:
         members: Callable[[], Sequence[Classifier]],
         labeled: Callable[[], Tensor],
     ) -> Evidence:
-        """The evidence about the images at these positions, with what a strategy asks for besides.
+        """The evidence about the images at these positions, with what else a strategy needs.
 
-        `members` gives the committee, of which the model itself is one where it has nobody;
-        `labeled` the embeddings (m, d) of L by the model. Either is asked only when needed.
+        `members` gives the committee, which is the model alone where it is empty; `labeled` gives
+        the embeddings (m, d) of L by the model. Each is called only when needed.
         """
         needs = strategies.needs(strategy)
         if "labeled" in needs:
