@@ -38,23 +38,23 @@ def sample_bits(data: bytes) -> int:
     return 8
 
 
-def opaque(image: Image.Image, *, bits: int = 8) -> Opaque:
+def make_opaque(image: Image.Image, *, bits: int = 8) -> Opaque:
     """A decoded picture of any mode as people and models see it; `bits` as in its file.
 
-    Grey of 16 bits is brought to 8 by the depth of its largest sample: 8, 10, 12, 14 or 16 bits.
+    Gray of 16 bits is brought to 8 by the depth of its largest sample: 8, 10, 12, 14 or 16 bits.
     """
     stretched = False
     if image.mode.startswith("I"):
-        flat, alpha, stretched = _of_deep_grey(image)
+        flat, alpha, stretched = _of_deep_gray(image)
     elif not image.has_transparency_data:
         return Opaque(image, as_stored=True)
     elif image.mode in ("1", "L", "RGB"):
-        flat, alpha = _of_clear_colour(image, bits)
+        flat, alpha = _of_clear_color(image, bits)
     else:
-        colours = image if image.mode == "RGBA" else image.convert("RGBA")
-        # Grey stays grey: a profile for grey fits nothing else.
-        flat = colours.convert("L" if image.mode in ("LA", "La") else "RGB")
-        alpha = colours.getchannel("A")
+        colors = image if image.mode == "RGBA" else image.convert("RGBA")
+        # Gray stays gray: a profile for gray fits nothing else.
+        flat = colors.convert("L" if image.mode in ("LA", "La") else "RGB")
+        alpha = colors.getchannel("A")
     clear = alpha is not None and alpha.getextrema() != (255, 255)
     if alpha is not None and clear:
         flat = _on_ground(flat, alpha)
@@ -63,19 +63,19 @@ def opaque(image: Image.Image, *, bits: int = 8) -> Opaque:
     return Opaque(flat, as_stored=not clear and not stretched)
 
 
-def _of_deep_grey(image: Image.Image) -> tuple[Image.Image, Image.Image | None, bool]:
-    """Grey of 8 bits, how opaque it is, and whether that is brighter than the file says."""
+def _of_deep_gray(image: Image.Image) -> tuple[Image.Image, Image.Image | None, bool]:
+    """Gray of 8 bits, how opaque it is, and whether that is brighter than the file says."""
     samples = np.asarray(image).astype(np.int32)
     clear = image.info.get("transparency")
     seen = samples != (-1 if clear is None else clear)
     largest = int(samples.max(initial=0, where=seen))
     depth = next((depth for depth in _DEPTHS if largest < 1 << depth), _DEPTHS[-1])
-    grey = (samples >> (depth - 8)).clip(0, 255).astype(np.uint8)
-    return Image.fromarray(grey), None if clear is None else _mask(seen), depth < _DEPTHS[-1]
+    gray = (samples >> (depth - 8)).clip(0, 255).astype(np.uint8)
+    return Image.fromarray(gray), None if clear is None else _mask(seen), depth < _DEPTHS[-1]
 
 
-def _of_clear_colour(image: Image.Image, bits: int) -> tuple[Image.Image, Image.Image]:
-    """A picture of which the file calls one colour clear, and how opaque each pixel is."""
+def _of_clear_color(image: Image.Image, bits: int) -> tuple[Image.Image, Image.Image]:
+    """A picture of which the file calls one color clear, and how opaque each pixel is."""
     flat = image.convert("RGB" if image.mode == "RGB" else "L")
     clear = np.asarray(image.info["transparency"])
     if image.mode == "1":

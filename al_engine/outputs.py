@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 
 STDOUT: Final = "-"
 _DESCRIPTORS: Final = re.compile(r"/proc/(\d+)/(?:task/\d+/)?fd")
-_MOST_LINKS: Final = 40
+_MAX_LINKS_FOLLOWED: Final = 40
 """As many as Linux follows."""
 
 
@@ -122,7 +122,7 @@ def _behind_links(target: str) -> Path:
     if not target or target.endswith("/"):
         raise _error(errno.EISDIR)
     place = Path(target)
-    for _ in range(_MOST_LINKS):
+    for _ in range(_MAX_LINKS_FOLLOWED):
         if _of_a_process(place) or not place.is_symlink():
             break
         place = place.parent / place.readlink()

@@ -21,8 +21,10 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection, connections
 
 from al_engine.pools.models import Campaign
-from al_engine.supervisor import Child, Supervisor, say
-from al_engine.watch import Watch
+from al_engine.supervision.child import Child
+from al_engine.supervision.child_output import say
+from al_engine.supervision.supervisor import Supervisor
+from al_engine.supervision.watch import Watch
 from annotator_site import embedded_postgres
 
 ASGI_APPLICATION = "annotator_site.asgi:application"

@@ -9,7 +9,7 @@ from torch.nn import functional
 class Classifier(nn.Module):
     """A backbone (N, 3, H, W) -> (N, width) and a linear head (N, width) -> (N, classes).
 
-    Inputs are float and already normalised; outputs are logits. Images with a side below
+    Inputs are float and already normalized; outputs are logits. Images with a side below
     `smallest_side` (px) are enlarged to it before the backbone sees them. With `frozen_backbone`
     only the head learns, so that the embedding of an image never changes.
     """

@@ -1,7 +1,7 @@
 """torchvision's networks, with stems and heads that suit small images.
 
 Their backbones keep torchvision's parameter names, so that published weights fit, and torchvision's
-initialisation. Each network reduces an image 32 times in all, made for photographs of 224 px; of a
+initialization. Each network reduces an image 32 times in all, made for photographs of 224 px; of a
 small image that would leave a single point. So up to `SMALL_SIDE` all but VGG reduce it 8 times
 only, which leaves 4 x 4 of 32 px and costs as much as an image four times as large.
 

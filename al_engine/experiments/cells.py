@@ -3,13 +3,13 @@
 import numpy as np
 import torch
 
+from al_engine.decisions.refill import share
+from al_engine.decisions.rules import CELLS
 from al_engine.experiments.data import Pool
 from al_engine.experiments.seeds import dice
 from al_engine.experiments.settings import Arrangement
 from al_engine.experiments.world import Rows
-from al_engine.refill import share
-from al_engine.rules import CELLS
-from al_engine.training.raw_features import coarse, groups_of
+from al_engine.training.raw_features import average_to_grid, group_alike
 
 
 def owners(pool: Pool, arrangement: Arrangement, *, seed: int) -> Rows:
@@ -22,7 +22,7 @@ def owners(pool: Pool, arrangement: Arrangement, *, seed: int) -> Rows:
     cells = max(CELLS, workers)
     generator = dice(seed, "cells")
     if arrangement.partition == "clusters":
-        looks = groups_of(coarse(pool.images.pixels), cells, generator=generator)
+        looks = group_alike(average_to_grid(pool.images.pixels), cells, generator=generator)
         cell_of = looks[pool.shows]
     else:
         cell_of = torch.randint(cells, (len(pool),), generator=generator)

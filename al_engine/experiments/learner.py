@@ -18,9 +18,9 @@ from al_engine.experiments.recipes import recipe_for
 from al_engine.experiments.settings import Model
 from al_engine.experiments.world import Label, Rows
 from al_engine.strategies import Evidence
-from al_engine.training.feed import fits, resident
-from al_engine.training.looking import LABELED, Looker
+from al_engine.training.feed import copy_to_device, fits_on_device
 from al_engine.training.loop import Trained, train
+from al_engine.training.scoring import NEWEST_LABELED, Scorer
 
 
 class Eyes:
@@ -33,8 +33,8 @@ class Eyes:
         self.classes = classes
         self.device = device
         pixels = images.pixels
-        self._pixels = resident(pixels, device) if fits(pixels, device) else pixels
-        self.looker = Looker(self.read, device=device, generator=generator)
+        self._pixels = copy_to_device(pixels, device) if fits_on_device(pixels, device) else pixels
+        self.scorer = Scorer(self.read, device=device, generator=generator)
 
     def read(self, rows: Rows) -> Tensor:
         """Their pixels, uint8 (n, 3, S, S), where they lie."""
@@ -43,7 +43,7 @@ class Eyes:
     def look(self, model: Classifier | None, rows: Rows | None = None) -> tuple[Tensor, Tensor]:
         """Class probabilities (n, C) and embeddings (n, d) of some of them, or of all."""
         rows = np.arange(len(self.images.truth)) if rows is None else rows
-        return self.looker.look(model, rows, classes=self.classes)
+        return self.scorer.predict(model, rows, classes=self.classes)
 
     def accuracy(self, model: Classifier) -> float:
         """The share of them that a model names rightly."""
@@ -142,7 +142,7 @@ class Sight:
         part = Evidence(self.said[where], self.seen[where])
         if self.model is None:
             return part
-        return self.learner.eyes.looker.completed(
+        return self.learner.eyes.scorer.complete(
             part,
             strategy,
             self.model,
@@ -152,6 +152,6 @@ class Sight:
         )
 
     def _embeddings_of(self, labels: Sequence[Label]) -> Tensor:
-        rows = np.array([label.row for label in labels[-LABELED:]], dtype=np.int64)
+        rows = np.array([label.row for label in labels[-NEWEST_LABELED:]], dtype=np.int64)
         self.cover(rows)
         return self.seen[torch.from_numpy(self.learner.shows[rows])]

@@ -48,6 +48,6 @@ def plain_recipe(architecture: str, *, image_size: int, warm_start: str) -> Reci
         warm_start="scratch" if warm_start == "scratch" else "shrink_perturb",
         time_budget_s=None,
         class_balance="none",
-        optimiser="sgd",
+        optimizer="sgd",
         schedule="steps",
     )

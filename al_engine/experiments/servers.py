@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from al_engine import rules
+from al_engine.decisions import rules
 from al_engine.experiments.seeds import derived
 from al_engine.experiments.settings import Clock, Setting
 from al_engine.experiments.timeline import Kind, Timeline

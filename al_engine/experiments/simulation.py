@@ -19,7 +19,8 @@ from typing import Any, Final
 
 import torch
 
-from al_engine.dealing import deal
+from al_engine.decisions.dealing import deal
+from al_engine.decisions.refill import AnswerRate
 from al_engine.experiments.cells import owners
 from al_engine.experiments.crowd import Answers
 from al_engine.experiments.data import DataSet, Images, draw
@@ -35,7 +36,6 @@ from al_engine.experiments.timeline import Timeline
 from al_engine.experiments.versions import Versions
 from al_engine.experiments.workers import Workers
 from al_engine.experiments.world import Query, World
-from al_engine.refill import AnswerRate
 
 STEADY_SECONDS: Final = 60.0
 """The pace is measured over so long: in a simulation it never changes all at once."""

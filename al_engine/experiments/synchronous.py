@@ -10,7 +10,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from al_engine import rules
+from al_engine.decisions import rules
+from al_engine.decisions.refill import share
 from al_engine.experiments.seeds import chance, dice
 from al_engine.experiments.servers import Servers
 from al_engine.experiments.settings import Setting
@@ -18,7 +19,6 @@ from al_engine.experiments.timeline import Kind, Timeline
 from al_engine.experiments.versions import Version, Versions
 from al_engine.experiments.workers import pass_seconds
 from al_engine.experiments.world import Rows, World
-from al_engine.refill import share
 from al_engine.strategies.ranking import Ranking, Taken
 
 

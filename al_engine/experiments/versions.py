@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
-from al_engine import rules
 from al_engine.architectures import Classifier
+from al_engine.decisions import rules
 from al_engine.experiments.learner import Eyes, Learner, Sight
 from al_engine.experiments.settings import Setting
 from al_engine.experiments.world import Label
 
-_RECENT: Final = 4 * rules.COMMITTEE
+_RECENT: Final = 4 * rules.MAX_COMMITTEE
 """Versions among which a committee is looked for, as in the product."""
 
 
@@ -104,7 +104,9 @@ class Versions:
 
     def _committee(self) -> list[Classifier]:
         recent = self.published[: -_RECENT - 1 : -1]
-        chosen = rules.committee(recent, rules.COMMITTEE, server_of=lambda version: version.server)
+        chosen = rules.committee(
+            recent, rules.MAX_COMMITTEE, server_of=lambda version: version.server
+        )
         return [self.model_of(version) for version in chosen]
 
     def _train(self, version: Version, former: Version | None = None) -> float:

@@ -1,8 +1,8 @@
 """The workers: take g*, score D_j, put the selection into S, repeat (paper, section 3.1).
 
-What they decide by is the product's own: how deep S is kept (`al_engine/refill.py`), when to look
-(`al_engine/rules.py`), and what to add and take back (`al_engine/strategies/ranking.py`). Only
-the audits are left out.
+What they decide by is the product's own: how deep S is kept and when to look
+(`al_engine/decisions/refill.py`, `rules.py`), and what to add and take back
+(`al_engine/strategies/ranking.py`). Only the audits are left out.
 """
 
 import random
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from al_engine import rules
+from al_engine.decisions import rules
+from al_engine.decisions.refill import POLL_SECONDS, Aim, AnswerRate, aim
 from al_engine.experiments.seeds import chance, dice
 from al_engine.experiments.settings import Clock, Setting
 from al_engine.experiments.timeline import Kind, Timeline
 from al_engine.experiments.versions import Version, Versions
 from al_engine.experiments.world import Rows, World
-from al_engine.refill import POLL_SECONDS, Aim, AnswerRate, aim
 from al_engine.strategies.ranking import Ranking, Replanned, Taken
 
 

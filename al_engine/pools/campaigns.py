@@ -12,13 +12,8 @@ from django.db.models.functions import Now
 
 from al_engine.pools import unlabeled
 from al_engine.pools.class_names import problem_of_names
+from al_engine.pools.classes import save_choices
 from al_engine.pools.models import Annotator, Campaign, Choice
-
-# Okabe and Ito's palette, safe for colour blindness, without its black and yellow-on-white.
-PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F6000")
-
-AUTOMATIC_KEYS: Final = "1234567890abcdefghijklmnopqrstuvwxyz"
-"""Keys that classes get by themselves: such as every keyboard can type."""
 
 SETTINGS: Final = (
     "answers_per_image",
@@ -112,7 +107,7 @@ def create_campaign(
 ) -> Campaign:
     """Make a campaign with its classes and cells.
 
-    Classes without a hotkey get 1…9, 0 and then a…z; without a colour, the palette's.
+    Classes without a hotkey get 1…9, 0 and then a…z; without a color, the palette's.
     Raises BadSetting where anything is not allowed; nothing is made then.
     """
     if problem := problem_of_names([choice.name for choice in choices]):
@@ -128,39 +123,29 @@ def create_campaign(
             raise BadSetting(f"There is no setting “{key}”. Settings: {', '.join(SETTINGS)}.")
         setattr(campaign, key, value)
     rows = [
-        Choice(campaign=campaign, position=position, name=choice.name,
-               hotkey=choice.hotkey, color=choice.color)
-        for position, choice in enumerate(choices)
-    ]  # fmt: skip
-    fill_in_choices(rows)
+        Choice(name=choice.name, hotkey=choice.hotkey, color=choice.color) for choice in choices
+    ]
     try:
         campaign.full_clean()
-        campaign.save()
-        for row in rows:
-            row.campaign = campaign
-            row.full_clean()
-            row.save()
+        add_campaign(campaign=campaign)
+        save_choices(campaign=campaign, choices=rows)
     except ValidationError as error:
         raise BadSetting(_sentence(error)) from error
-    unlabeled.make_cells(campaign_id=campaign.pk)
     return campaign
 
 
-def fill_in_choices(rows: Sequence[Choice]) -> None:
-    """Give classes that have none a hotkey and a colour; a class called “7” gets the key 7."""
-    taken = {row.hotkey.lower() for row in rows if row.hotkey}
-    for row in rows:
-        own = row.name.lower()
-        # Of other characters not every lower case is a single one, as a key is.
-        if not row.hotkey and len(own) == 1 and own in AUTOMATIC_KEYS and own not in taken:
-            row.hotkey = own
-            taken.add(own)
-    keys = [key for key in AUTOMATIC_KEYS if key not in taken]
-    for row in rows:
-        if not row.hotkey and keys:
-            row.hotkey = keys.pop(0)
-        if not row.color:
-            row.color = PALETTE[row.position % len(PALETTE)]
+def add_campaign(*, campaign: Campaign) -> None:
+    """Store a new campaign and its cells; `save_choices` stores its classes.
+
+    Every campaign is made by this: the shell's, the admin's and the demo's.
+    """
+    campaign.save()
+    unlabeled.make_cells(campaign_id=campaign.pk)
+
+
+def save_settings(*, campaign: Campaign) -> None:
+    """Store the settings of a campaign that is there."""
+    campaign.save()
 
 
 def set_state(*, campaign_id: int, state: Campaign.State) -> bool:
@@ -178,6 +163,16 @@ def join(*, campaign_id: int, user_id: int) -> Annotator:
     """Make a person an annotator of a campaign, or find that they are."""
     annotator, _ = Annotator.objects.get_or_create(campaign_id=campaign_id, user_id=user_id)
     return annotator
+
+
+def save_annotator(*, annotator: Annotator) -> None:
+    """Store a person's part in a campaign as it was filled in by hand."""
+    annotator.save()
+
+
+def set_owners(*, campaign_id: int, user_ids: Iterable[int]) -> None:
+    """Make these, and nobody else, owners of a campaign."""
+    Campaign.objects.get(pk=campaign_id).owners.set(user_ids)
 
 
 def add_owners(*, campaign_id: int, user_ids: Iterable[int]) -> None:

@@ -1,8 +1,8 @@
 """The labeling path's usual transaction in one round trip: labels in, fresh turns out.
 
 Its statements are those of `labeled` and `query`, put together in a function of the session
-(`sql/exchange.sql`): sent one by one they cost this process more time than all else it does for a
-label. A batch with anything else in it (skips, undos, resumed sessions) sends them one by one.
+(`sql/exchange.sql`): sent one by one they cost this process more time than everything else it does
+for a label. A batch with anything else in it (skips, undos, resumed sessions) sends them singly.
 """
 
 import re
@@ -93,14 +93,13 @@ async def exchange(
 def _definition() -> str:
     return statement("exchange").format(
         lock=_body("lock"),
-        # Their last SELECT is another one here.
-        answer=_body("answer").rpartition("\nSELECT ")[0],
+        answer=_body("parts/answer"),
         settle=_body("settle"),
-        claim=_body("claim").rpartition("\nSELECT ")[0],
+        claim=_body("parts/claim"),
         progress=_body("progress"),
     )
 
 
 def _body(name: str) -> str:
-    """A statement with the function's parameters in place of psycopg's."""
+    """A statement, or a part, with the function's parameters in place of psycopg's."""
     return re.sub(r"%\((\w+)\)s", r"p_\1", statement(name)).strip()

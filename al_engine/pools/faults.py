@@ -20,7 +20,7 @@ from al_engine.pools.storage import FileGone, StorageAway
 
 log = logging.getLogger(__name__)
 
-LOOKS: Final = 20
+IMAGES_A_CHECK: Final = 20
 """Images that are set aside and looked at together."""
 
 
@@ -62,7 +62,7 @@ def check_aside(*, campaign_id: int, after: int) -> int:
     others did, too. Returns where to go on, 0 after the last one. Raises StorageAway.
     """
     rest = excluded.aside(campaign_id=campaign_id).order_by("pk")
-    while some := list(rest.filter(pk__gt=after)[:LOOKS]):
+    while some := list(rest.filter(pk__gt=after)[:IMAGES_A_CHECK]):
         whole = [image.pk for image in some if _faults(campaign_id, files_of(image)) == []]
         excluded.put_back(image_ids=whole)
         after = some[-1].pk

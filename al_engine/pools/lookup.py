@@ -4,7 +4,7 @@ from typing import Final
 
 from al_engine.pools.models import Campaign
 
-_NAMED: Final = 10
+_MAX_SLUGS_NAMED: Final = 10
 
 
 class UnknownCampaignError(LookupError):
@@ -20,8 +20,8 @@ def campaign_of(slug: str) -> Campaign:
 
 
 def _existing() -> str:
-    slugs = list(Campaign.objects.values_list("slug", flat=True)[: _NAMED + 1])
+    slugs = list(Campaign.objects.values_list("slug", flat=True)[: _MAX_SLUGS_NAMED + 1])
     if not slugs:
         return "There is none yet: make one with `manage.py create_campaign SLUG --classes a,b`."
-    more = ", …" if len(slugs) > _NAMED else ""
-    return f"Campaigns: {', '.join(slugs[:_NAMED])}{more}."
+    more = ", …" if len(slugs) > _MAX_SLUGS_NAMED else ""
+    return f"Campaigns: {', '.join(slugs[:_MAX_SLUGS_NAMED])}{more}."

@@ -1,5 +1,7 @@
-"""S: put, withdraw, claim, give back, expire. The only writer of queries and turns but for
-`labeled`, which closes them.
+"""S: put, withdraw, claim, give back, recall, expire.
+
+The only writer of queries and turns but for `labeled`, which closes them. What S holds at a moment
+is read by `supply`.
 
 Workers call the plain functions over Django's connection. The labeling desk calls the async
 ones inside its own transaction; each sends one statement and returns its cursor unread, so
@@ -15,9 +17,9 @@ from uuid import UUID
 from django.db import connection, transaction
 from psycopg import AsyncConnection, AsyncCursor
 
-from al_engine.pools import processes, signals
+from al_engine.pools import signals
 from al_engine.pools.sql import BY_INDEX, integers, statement, uuids
-from al_engine.pools.turns import Demand, LeasedTurn, Shortage, Spare
+from al_engine.pools.turns import Demand, LeasedTurn, Spare
 
 Row = tuple[Any, ...]
 Cursor = AsyncCursor[Row]
@@ -33,19 +35,6 @@ class Pick:
     score: float | None = None
     model_version_id: int | None = None
     purpose: str = "active"
-
-
-@dataclass(frozen=True, slots=True)
-class OpenQuery:
-    """A query that waits in S and that nobody has touched."""
-
-    query_id: int
-    image_id: int
-    position: int
-    cell: int
-    model_version_id: int | None
-    strategy: str
-    purpose: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,33 +122,6 @@ def refill_together(*, campaign_id: int, refills: Sequence[Refill]) -> Refilled:
     return Refilled(put=stored, withdrawn=withdrawn)
 
 
-def open_queries(*, campaign_id: int, cells: Sequence[int]) -> list[OpenQuery]:
-    """The open, untouched queries of these cells: the worker's part of the depth of S."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(BY_INDEX)
-        cursor.execute(statement("open_queries"), {"campaign": campaign_id, "cells": list(cells)})
-        return [OpenQuery(*row) for row in cursor.fetchall()]
-
-
-def supply(*, campaign_id: int, worker_ids: Sequence[int]) -> dict[int, int]:
-    """How many of these workers' queries anybody may still take, by worker: the depth of S."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(BY_INDEX)
-        cursor.execute(statement("supply"), {"campaign": campaign_id, "workers": list(worker_ids)})
-        return dict.fromkeys(worker_ids, 0) | dict(cursor.fetchall())
-
-
-def people_served(*, campaign_id: int) -> int:
-    """How many connections hold something of S now."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT count(DISTINCT session) FROM pools_turn
-               WHERE campaign_id = %s AND state = 'leased' AND lease_expires IS NOT NULL""",
-            [campaign_id],
-        )
-        return int(cursor.fetchone()[0])
-
-
 def prune_withdrawn(*, campaign_id: int, older_than_seconds: float, limit: int = 5_000) -> int:
     """Delete withdrawn queries nobody answered; a busy refresh makes thousands an hour."""
     with transaction.atomic(), connection.cursor() as cursor:
@@ -227,19 +189,6 @@ async def claim_for(
             "lease_seconds": lease_seconds,
         },
     )
-
-
-async def shortage(conn: Connection, *, campaign_id: int) -> Shortage:
-    """Why a claim came back short."""
-    cursor = await conn.execute(
-        statement("shortage"), {"campaign": campaign_id, "silence": processes.SILENCE}
-    )
-    ((unlabeled, worker, imported),) = await cursor.fetchall()
-    if not imported:
-        return "no_images"
-    if not unlabeled:
-        return "nothing_left_for_you"
-    return "choosing" if worker else "no_workers"
 
 
 async def resume(
@@ -316,31 +265,21 @@ async def expire(
     return [(session, turn_id) for session, turn_id in await cursor.fetchall()]
 
 
-async def filled_by(conn: Connection, *, campaign_id: int) -> tuple[int | None, int]:
-    """The model version that chose most of what S gives out now, and how much that is, up to 500.
-
-    No version where none chose it.
-    """
-    cursor = await conn.execute(statement("fills"), {"campaign": campaign_id})
-    ((version, count),) = await cursor.fetchall()
-    return None if version is None else int(version), int(count)
-
-
 async def recall(
     conn: Connection,
     *,
     campaign_id: int,
     spares: Sequence[Spare],
     newest: int,
-    random: bool,
+    at_random: bool,
     most: int,
 ) -> list[tuple[UUID, int]]:
     """Take back those of these leased turns that an older model version than `newest` chose.
 
-    With `random` also those that no model chose; `most` of them, those of the first people. Their
-    images return to D. Returns (session, turn) of each. Each person's spares come in the order in
-    which that person comes to them. What somebody answers right now, audits, and queries of several
-    turns stay with whoever holds them.
+    With `at_random` also those that no model chose. At most `most` are taken, from the people who
+    come first in `spares`; each person's come in the order in which that person gets to them. The
+    images return to D. Returns (session, turn) of each. What somebody answers right now, audits,
+    and queries of several turns stay with whoever holds them.
     """
     cursor = await conn.execute(
         statement("recall"),
@@ -351,7 +290,7 @@ async def recall(
             "keep": integers([spare.keep for spare in spares]),
             "ready": [spare.ready for spare in spares],
             "newest": newest,
-            "random": random,
+            "at_random": at_random,
             "most": most,
         },
     )

@@ -37,6 +37,11 @@ def notify(kind: Kind, campaign_id: int) -> None:
         )
 
 
+async def notify_over(conn: psycopg.AsyncConnection[Any], *, kind: Kind, campaign_id: int) -> None:
+    """Wake the waiters over an open connection, as `notify` does."""
+    await conn.execute(NOTIFY, {"payload": payload(kind, campaign_id)})
+
+
 def connection_info(options: str = "") -> dict[str, Any]:
     """Keyword arguments with which psycopg connects to Django's database.
 

@@ -26,7 +26,7 @@ from al_engine.pools.models import Image
 PATIENCE_SECONDS: Final = 5.0
 """A storage that has not said for so long whether it has a file is away."""
 _FRESH_SECONDS: Final = 3.0
-_WITNESSES: Final = 8
+_WITNESS_FILES: Final = 8
 """Files of a campaign that are asked for before all of them count as away."""
 
 
@@ -165,10 +165,10 @@ def _some_files(campaign_id: int) -> list[str]:
     last = rows.aggregate(last=Max("position"))["last"]
     if last is None:
         return []
-    drawn = random.sample(range(last + 1), min(_WITNESSES, last + 1))
+    drawn = random.sample(range(last + 1), min(_WITNESS_FILES, last + 1))
     there = rows.exclude(excluded_for=Image.ExcludedFor.GONE)
     keys = there.filter(position__in=drawn).values_list("key", flat=True)
-    return list(keys) or list(rows.values_list("key", flat=True)[:_WITNESSES])
+    return list(keys) or list(rows.values_list("key", flat=True)[:_WITNESS_FILES])
 
 
 def _find(keys: Sequence[str]) -> tuple[str, str]:

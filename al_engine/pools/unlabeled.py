@@ -14,8 +14,8 @@ from typing import Final
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from al_engine.decisions.rules import CELLS
 from al_engine.pools.models import Cell, Image
-from al_engine.pools.models.image import CELLS
 from al_engine.pools.processes import SILENT_AFTER_SECONDS
 from al_engine.pools.sizes import sizes
 from al_engine.pools.sql import statement
@@ -23,13 +23,13 @@ from al_engine.pools.sql import statement
 CELL_LEASE_SECONDS: Final = 8.0
 """A silent worker's cells go to the others after so long; holders renew every 2 s."""
 
-_JUDGED: Final = 1_000
-_MOVED_AT_ONCE: Final = 2_000
+_NEWEST_COMPARED: Final = 1_000
+_IMAGES_MOVED_AT_ONCE: Final = 2_000
 
-_SMALL: Final = 20_000
+_SMALL_POOL_IMAGES: Final = 20_000
 """Images up to which putting all of D in random order is the quicker draw."""
-_MORE_TRIES: Final = 1.3
-_TRIES: Final = 50
+_TRIES_FACTOR: Final = 1.3
+_EXTRA_TRIES: Final = 50
 """Positions that are tried beyond those that find enough on average."""
 
 
@@ -60,7 +60,7 @@ def share_by_hash(*, campaign_id: int) -> float:
     One in 64 does so by chance where clusters have taken the place of hashes.
     """
     newest = Image.objects.filter(campaign_id=campaign_id, resting="unlabeled")
-    rows = newest.order_by("-position").values_list("sha256", "cell")[:_JUDGED]
+    rows = newest.order_by("-position").values_list("sha256", "cell")[:_NEWEST_COMPARED]
     return mean([cell == cell_of(sha256) for sha256, cell in rows] or [0])
 
 
@@ -77,7 +77,7 @@ def move(*, campaign_id: int, cells: Mapping[int, int]) -> int:
     """
     moved = 0
     rest = iter(cells.items())
-    while some := list(islice(rest, _MOVED_AT_ONCE)):
+    while some := list(islice(rest, _IMAGES_MOVED_AT_ONCE)):
         with connection.cursor() as cursor:
             cursor.execute(
                 # What a worker puts into S right now stays where it is: two that wait for each
@@ -160,9 +160,9 @@ def draw_at_random(*, campaign_id: int, cells: list[int], count: int) -> list[Ca
         )
         places = (cursor.fetchone()[0] or 0) + 1
         tries = places
-        if places > _SMALL:
+        if places > _SMALL_POOL_IMAGES:
             hits = sizes(campaign_id=campaign_id).unlabeled / places * len(cells) / CELLS
-            tries = math.ceil(count / hits * _MORE_TRIES) + _TRIES if hits > 0 else places
+            tries = math.ceil(count / hits * _TRIES_FACTOR) + _EXTRA_TRIES if hits > 0 else places
         if tries < places // 2:
             cursor.execute(
                 """SELECT image.id, image.position, image.cell

@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import F, Max, QuerySet
 
-from al_engine import rules
+from al_engine.decisions import rules
 from al_engine.pools import signals, storage
 from al_engine.pools.models import Campaign, ModelVersion
 from al_engine.pools.storage import FileGone

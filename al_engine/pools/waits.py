@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from typing import Final
 
 BUCKETS: Final = 84
-_FIRST_MS: Final = 0.1
-_STEP: Final = 2**0.25
+_FIRST_BOUND_MS: Final = 0.1
+_BOUND_RATIO: Final = 2**0.25
 
 
 def bounds() -> list[float]:
     """Upper bounds of the buckets in ms; the last bucket holds everything above its lower."""
-    return [_FIRST_MS * _STEP**place for place in range(BUCKETS)]
+    return [_FIRST_BOUND_MS * _BOUND_RATIO**place for place in range(BUCKETS)]
 
 
 _BOUNDS: Final = bounds()

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 ASK_AGAIN_SECONDS: Final = 60.0
 """Until a file that could not be read is asked for again."""
 ASK_STORAGE_AGAIN_SECONDS: Final = 2.0
-_JUDGED: Final = 200
+_FILES_JUDGED_AT_ONCE: Final = 200
 """Unreadable files that are looked into in one call; the others are in the next."""
 
 Positions = npt.NDArray[np.int64]
@@ -101,7 +101,7 @@ class CampaignImages:
                     data: bytes = file.read()
                     return data
             except OSError as error:
-                # One file must not stop the work with all the others: the row stays empty.
+                # One file must not stop the work on the others: its row stays empty.
                 unread[position] = error
                 raise FileNotFoundError from error
 
@@ -137,14 +137,14 @@ class CampaignImages:
         ]
         self._ask_later([*unread, *undecoded], ASK_AGAIN_SECONDS)
         found: dict[int, Fault] = {}
-        for place, error in islice(unread.items(), _JUDGED):
+        for place, error in islice(unread.items(), _FILES_JUDGED_AT_ONCE):
             image = images[place]
             failure = storage.failure_of(error, key=image.key, campaign_id=self.campaign_id)
             if isinstance(failure, FileGone):
                 found[image.pk] = faults.gone(image.key)
             else:
                 log.warning("%s is not read for now: %s", image.key, failure)
-        for place in undecoded[:_JUDGED]:
+        for place in undecoded[:_FILES_JUDGED_AT_ONCE]:
             image = images[place]
             try:
                 fault = faults.fault_of(faults.imported_file(image), campaign_id=self.campaign_id)

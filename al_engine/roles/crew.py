@@ -5,10 +5,10 @@ Knows nothing of torch. Who fills S holds the cells; who looks at D_j reads whic
 
 from collections.abc import Sequence
 
-from al_engine.pools import processes, query, unlabeled
+from al_engine.pools import processes, supply, unlabeled
 from al_engine.pools.models import Campaign
 from al_engine.pools.processes import Part
-from al_engine.pools.query import OpenQuery
+from al_engine.pools.supply import OpenQuery
 
 
 class Crew:
@@ -47,6 +47,6 @@ class Crew:
         """The open, untouched queries of each worker's cells, by worker."""
         owner = {cell: part_id for part_id, cells in self.cells.items() for cell in cells}
         mine: dict[int, list[OpenQuery]] = {part.id: [] for part in self.parts}
-        for each in query.open_queries(campaign_id=self.campaign.pk, cells=list(owner)):
+        for each in supply.open_queries(campaign_id=self.campaign.pk, cells=list(owner)):
             mine[owner[each.cell]].append(each)
         return mine

@@ -7,19 +7,22 @@ from pathlib import Path
 
 from django.conf import settings
 
-from al_engine.dealing import deal
-from al_engine.placement import devices as devices_of
+from al_engine.decisions.dealing import deal
 from al_engine.pools import processes
 from al_engine.pools.models import Campaign
-from al_engine.supervisor import Child, Supervisor, say
+from al_engine.supervision.child import Child
+from al_engine.supervision.child_output import say
+from al_engine.supervision.placement import devices as devices_of
+from al_engine.supervision.supervisor import Supervisor
 
-# Threads that wait for one another sleep instead of spinning. On a machine whose cores are busy
-# with other work a training of small images that spins takes ten times as long, and the cores.
-WAITING = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
+# Threads that wait for one another sleep instead of spinning. Where the cores are busy with other
+# work, threads that spin make a training of small images ten times as long, and keep the cores from
+# others.
+PASSIVE_WAITING = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
 
-# Training and looking take what people leave them: what serves people has some seventy times their
-# weight for a core, and gets it at once. Filling S serves people.
-GIVES_WAY = 19
+# Niceness of trainings and passes over D: what serves people, such as filling S, has some seventy
+# times their weight for a core, and gets one at once.
+GIVING_WAY_NICE = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,59 +50,60 @@ def children(campaign: Campaign, options: EngineOptions) -> list[Child]:
             f"{options.servers} servers share {len(devices)} device(s): trainings on one device "
             "slow each other down, so this gains little over one server a device."
         )
+    return [
+        *_workers(campaign, options, devices),
+        *_servers(campaign, options, devices),
+        *_delivery(campaign, options, devices),
+    ]
+
+
+def _workers(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
+    """Processes that host all workers between them, each with the strategies dealt to its own."""
     dealt = deal(campaign.strategies, options.workers, seed=campaign.pk)
     count = options.worker_processes or _worker_processes(devices)
     hosted = [dealt[place::count] for place in range(min(count, options.workers))]
     workers, first = [], 1
     for place, names in enumerate(hosted):
-        workers.append(
-            _child(
-                f"workers-{campaign.slug}-{place + 1}",
-                [
-                    "run_worker",
-                    campaign.slug,
-                    f"--strategies={','.join(names)}",
-                    f"--first={first}",
-                    "--device",
-                    devices[place % len(devices)],
-                ],
-                nice=0,
-            )
-        )
+        arguments = [
+            *("run_worker", campaign.slug),
+            f"--strategies={','.join(names)}",
+            f"--first={first}",
+            *("--device", devices[place % len(devices)]),
+        ]
+        workers.append(_child(f"workers-{campaign.slug}-{place + 1}", arguments, nice=0))
         first += len(names)
-    servers = [
+    return workers
+
+
+def _servers(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
+    """One process a server, spread over the devices."""
+    return [
         _child(
             f"server-{campaign.slug}-{index + 1}",
             [
-                "run_server",
-                campaign.slug,
-                "--device",
-                devices[index % len(devices)],
-                "--index",
-                str(index),
-                "--servers",
-                str(options.servers),
+                *("run_server", campaign.slug),
+                *("--device", devices[index % len(devices)]),
+                *("--index", str(index)),
+                *("--servers", str(options.servers)),
             ],
-            nice=GIVES_WAY,
+            nice=GIVING_WAY_NICE,
             drains=True,
         )
         for index in range(options.servers)
     ]
-    if campaign.delivery_architecture:
+
+
+def _delivery(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
+    """The server of the models that are delivered, where a campaign has other ones for that."""
+    if not campaign.delivery_architecture:
+        return []
+    arguments = [
+        *("run_server", campaign.slug, "--role=delivery"),
+        f"--architecture={campaign.delivery_architecture}",
         # On the last device: the first servers' are the ones whose pace is felt.
-        servers.append(
-            _child(
-                f"delivery-{campaign.slug}",
-                [
-                    *("run_server", campaign.slug, "--role=delivery"),
-                    f"--architecture={campaign.delivery_architecture}",
-                    *("--device", devices[options.servers % len(devices)]),
-                ],
-                nice=GIVES_WAY,
-                drains=True,
-            )
-        )
-    return [*workers, *servers]
+        *("--device", devices[options.servers % len(devices)]),
+    ]
+    return [_child(f"delivery-{campaign.slug}", arguments, nice=GIVING_WAY_NICE, drains=True)]
 
 
 def _child(name: str, arguments: list[str], *, nice: int, drains: bool = False) -> Child:
@@ -107,7 +111,7 @@ def _child(name: str, arguments: list[str], *, nice: int, drains: bool = False) 
     return Child(
         name=name,
         argv=[sys.executable, str(manage), *arguments],
-        env={"NOWAIT_ROLE": name, **WAITING},
+        env={"NOWAIT_ROLE": name, **PASSIVE_WAITING},
         nice=nice,
         stop_timeout_s=10.0,
         drains=drains,

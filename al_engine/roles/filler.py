@@ -13,22 +13,22 @@ from typing import Final
 
 from django.db import transaction
 
-from al_engine import refill, rules
-from al_engine.pools import processes, query, rankings, versions
+from al_engine.decisions import refill, rules
+from al_engine.decisions.refill import COLD_FLOOR, DEPTH_FLOOR, POLL_SECONDS, Aim
+from al_engine.pools import processes, query, rankings, supply, versions
 from al_engine.pools.models import Campaign, Ranking
 from al_engine.pools.processes import Part
 from al_engine.pools.query import Pick, Refill
 from al_engine.pools.signals import Listener
-from al_engine.refill import COLD_FLOOR, DEPTH_FLOOR, POLL_SECONDS, Aim
 from al_engine.roles.crew import Crew
 from al_engine.roles.pace import Pace
 from al_engine.roles.stock import Stock
 
 ROUND_SECONDS: Final = 0.1
-"""Answers of a tenth of a second are made up for together; a shortage is at once."""
-_MOST_ROUNDS: Final = 5
-_AROUND_SECONDS: Final = 0.5
-_STILL_THERE: Final = 0.9
+"""S is refilled once for all answers of a tenth of a second, but at once where people wait."""
+_MAX_ROUNDS_AT_ONCE: Final = 5
+_LOOK_AROUND_SECONDS: Final = 0.5
+_PEOPLE_KEPT_SHARE: Final = 0.9
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class _Shelf:
     withdraw: tuple[int, ...] = ()
     confirmed: tuple[tuple[int, float], ...] = ()
 
-    def put_in(self, ranking: Ranking) -> None:
+    def replace(self, ranking: Ranking) -> None:
         """Replace all by a newer look."""
         self.number, self.used = ranking.number, ranking.used
         self.strategy, self.version_id = ranking.strategy, ranking.model_version_id
@@ -88,8 +88,8 @@ class Filler:
 
     def step(self, listener: Listener) -> None:
         """One round, and the wait for a reason to do another."""
-        # Where images that were to be asked had left D, others take their place at once.
-        for _ in range(_MOST_ROUNDS):
+        # Another round replaces, at once, images that had left D before they were put into S.
+        for _ in range(_MAX_ROUNDS_AT_ONCE):
             if not self.fill():
                 break
         if not listener.wait("hungry", "ranked", seconds=ROUND_SECONDS):
@@ -98,23 +98,25 @@ class Filler:
     def fill(self) -> bool:
         """Bring S to its depth; whether another round would bring more at once."""
         began = time.monotonic()
-        if began - self._looked_around_at >= _AROUND_SECONDS:
+        if began - self._looked_around_at >= _LOOK_AROUND_SECONDS:
             self.look_around()
         if self.crew.campaign.state != Campaign.State.RUNNING:
             return False
-        supply = query.supply(campaign_id=self.crew.campaign.pk, worker_ids=self.crew.ids)
+        untouched = supply.count_untouched(
+            campaign_id=self.crew.campaign.pk, worker_ids=self.crew.ids
+        )
         self.pace.observe()
         self._take_rankings()
         refills = [
             refill
             for index, part in enumerate(self.crew.parts)
-            if (refill := self._refill(index, part, supply[part.id])) is not None
+            if (refill := self._refill(index, part, untouched[part.id])) is not None
         ]
         wanted = sum(len(refill.picks) for refill in refills)
         put = self._commit(refills)
         now = time.monotonic()
         self._slowest = max(now - began, self._slowest * 0.9)
-        if now - self._reported_at >= _AROUND_SECONDS:
+        if now - self._reported_at >= _LOOK_AROUND_SECONDS:
             self.report()
         if put < wanted:
             self.stock.clear()
@@ -128,9 +130,9 @@ class Filler:
         campaign.refresh_from_db()
         newest = versions.newest(campaign=campaign)
         self._newest = None if newest is None else newest.pk
-        # Who waits holds nothing, and is there all the same.
-        served = query.people_served(campaign_id=campaign.pk)
-        self._people = max(served, int(self._people * _STILL_THERE))
+        # People who wait hold nothing and must still count: the number falls by a tenth a look.
+        served = supply.people_served(campaign_id=campaign.pk)
+        self._people = max(served, int(self._people * _PEOPLE_KEPT_SHARE))
 
     def report(self) -> None:
         """Tell people how deep each worker's part of S is to be."""
@@ -147,22 +149,22 @@ class Filler:
             if standing.number != self._shelves[worker_id].number
         ]
         for ranking in rankings.read(worker_ids=newer) if newer else ():
-            self._shelves[ranking.worker_id].put_in(ranking)
+            self._shelves[ranking.worker_id].replace(ranking)
 
     def _refill(self, index: int, part: Part, waiting: int) -> Refill | None:
         """What a worker adds to S and takes out of it now."""
         shelf = self._shelves[part.id]
-        aim = self._aim(index, waiting)
+        aim = self._find_aim(index, waiting)
         self._depths[part.id] = aim.depth
         withdraw, confirmed = shelf.withdraw, shelf.confirmed
         shelf.withdraw = shelf.confirmed = ()
-        picks = self._picks(index, part, waiting, aim.need, len(withdraw))
+        picks = self._choose(index, part, waiting, aim.need, len(withdraw))
         if not picks and not withdraw and not confirmed:
             return None
         again = tuple((query_id, shelf.pick(0, score)) for query_id, score in confirmed)
         return Refill(part.id, tuple(picks), withdraw, again)
 
-    def _picks(self, index: int, part: Part, waiting: int, need: int, replaced: int) -> list[Pick]:
+    def _choose(self, index: int, part: Part, waiting: int, need: int, replaced: int) -> list[Pick]:
         """The images that a worker adds: `need`, and one for each query that is replaced.
 
         Each that is needed is an audit with the campaign's audit rate: drawn uniformly from D_j,
@@ -173,17 +175,17 @@ class Filler:
         audits = sum(random.random() < rate for _ in range(need))  # noqa: S311
         wanted = need - audits
         if rules.is_at_random(part.strategy, model=model, ahead=len(shelf.ahead)):
-            return self._random(part, active=wanted + replaced, audits=audits)
-        picks = self._random(part, active=0, audits=audits)
-        least = replaced + self._urgent(index, waiting + len(picks))
+            return self._draw(part, active=wanted + replaced, audits=audits)
+        picks = self._draw(part, active=0, audits=audits)
+        least = replaced + self._count_urgent(index, waiting + len(picks))
         if shelf.version_id == self._newest:
             ranked = shelf.take(max(replaced + wanted, least), but=picks)
         else:
             ranked = shelf.take(least, but=picks)
         picks += ranked
-        return picks + self._random(part, active=least - len(ranked), audits=0, but=picks)
+        return picks + self._draw(part, active=least - len(ranked), audits=0, but=picks)
 
-    def _random(
+    def _draw(
         self, part: Part, *, active: int, audits: int, but: Sequence[Pick] = ()
     ) -> list[Pick]:
         """Images of D_j uniformly at random, no image twice, the audits first."""
@@ -196,7 +198,7 @@ class Filler:
             if image_id not in known
         ]
 
-    def _aim(self, index: int, waiting: int) -> Aim:
+    def _find_aim(self, index: int, waiting: int) -> Aim:
         floor = COLD_FLOOR if self._cold else DEPTH_FLOOR
         return refill.aim(
             batch_size=self.crew.campaign.batch_size,
@@ -209,7 +211,7 @@ class Filler:
             ceiling=refill.ceiling_for(self._people, floor=floor),
         )
 
-    def _urgent(self, index: int, waiting: int) -> int:
+    def _count_urgent(self, index: int, waiting: int) -> int:
         # A campaign with a batch of its own has no floor but the pace of its people.
         return refill.urgent(
             workers=self.crew.live,

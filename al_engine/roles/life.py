@@ -33,12 +33,12 @@ T = TypeVar("T")
 
 
 class Ending:
-    """SIGTERM as a wish that is looked at between two steps; enter it in the main thread.
+    """SIGTERM as a request that is looked at between two steps; enter it in the main thread.
 
     SIGUSR1 is the same with more patience: what is under way, like a training, is finished first.
 
-    An exception that a signal raises goes off anywhere. While torch loads, most of what it goes
-    off in swallows it or is left broken, and the process lives on.
+    The signal does not raise an exception: that could be raised anywhere, and while torch loads
+    most code swallows it or is left broken by it, so that the process would live on.
     """
 
     def __init__(self, *, parent: int | None = None) -> None:
@@ -53,11 +53,11 @@ class Ending:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Who was told to end does so, and is not to be told a second time on the way out.
+        # Ignore SIGTERM once shutting down.
         signal.signal(signal.SIGTERM, signal.SIG_IGN if self.told() else self._previous)
 
     def told(self) -> bool:
-        """Whether this process shall end now, and not only when it has finished what it is at."""
+        """Whether this process has to end now, without finishing its present work."""
         return self._told.is_set()
 
     def check(self) -> None:
@@ -151,6 +151,6 @@ class Heartbeat:
                 connection.close()
             except Superseded as error:
                 log.error("%s This one ends.", error)
-                # The main thread may be deep in a training: only the process as a whole ends.
+                # The main thread may be in the midst of a training: end the whole process.
                 os._exit(3)
         connection.close()

@@ -11,24 +11,24 @@ import torch
 from torch import Tensor
 
 from al_engine.architectures import Classifier
+from al_engine.decisions.rules import MAX_COMMITTEE
 from al_engine.pools import labeled, unlabeled, versions
 from al_engine.pools.models import Campaign, ModelVersion
-from al_engine.pools.query import OpenQuery
 from al_engine.pools.storage import StorageAway
+from al_engine.pools.supply import OpenQuery
 from al_engine.pools.versions import WeightsDamaged
 from al_engine.roles.campaign_images import CampaignImages
-from al_engine.rules import COMMITTEE
 from al_engine.strategies import Evidence
 from al_engine.training import checkpoint, opinions
 from al_engine.training.checkpoint import BadCheckpoint
 from al_engine.training.embedding_cache import Positions
-from al_engine.training.looking import LABELED, Looker
+from al_engine.training.scoring import NEWEST_LABELED, Scorer
 
 log = logging.getLogger(__name__)
 
 PASS_SECONDS: Final = 4.0
 """A pass over D_j takes about so long at most: what is larger is scored in turns."""
-_FIRST_PASS: Final = 2_048
+_FIRST_PASS_IMAGES: Final = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,14 @@ class NewestModel:
         # Embeddings of L by the version in hand.
         self._labeled: Tensor | None = None
         self._damaged: set[int] = set()
-        self._looker = Looker(
+        self._scorer = Scorer(
             self.images.rows,
             device=device,
             generator=torch.Generator().manual_seed(campaign.pk),
         )
         # Where the next pass over a D that is too large for one begins.
         self._after = -1
-        self._limit = _FIRST_PASS
+        self._limit = _FIRST_PASS_IMAGES
 
     @property
     def loaded(self) -> bool:
@@ -144,7 +144,7 @@ class NewestModel:
             mine = [place for place, row in enumerate(rows) if row[2] == each.worker_id]
             part = Evidence(probabilities[mine], embeddings[mine])
             if self._model is not None:
-                part = self._looker.completed(
+                part = self._scorer.complete(
                     part,
                     each.strategy,
                     self._model,
@@ -154,13 +154,13 @@ class NewestModel:
                 )
             found_out[each.worker_id] = Scored([rows[place][1] for place in mine], part)
         seconds = max(time.monotonic() - scoring, 1e-3)
-        self._limit = max(_FIRST_PASS, int(len(rows) / seconds * PASS_SECONDS))
+        self._limit = max(_FIRST_PASS_IMAGES, int(len(rows) / seconds * PASS_SECONDS))
         return found_out
 
     def _look(self, places: Positions) -> tuple[Tensor, Tensor]:
         """Class probabilities (n, C) and embeddings (n, d) of these images, in one pass."""
         model = self._model
-        return self._looker.look(
+        return self._scorer.predict(
             model,
             places,
             classes=model.classes if model else self.campaign.choices.count(),
@@ -172,21 +172,21 @@ class NewestModel:
 
         Where a class was added, the newest of one server knows it and that of another does not.
         """
-        chosen = versions.committee(campaign=self.campaign, size=COMMITTEE)
+        chosen = versions.committee(campaign=self.campaign, size=MAX_COMMITTEE)
         self.committee = {
             version.pk: member
             for version in chosen
             if (member := self.committee.get(version.pk) or self._load(version)) is not None
         }
         alike = (
-            opinions.aligned(member.model, has=member.classes, wanted=self._classes)
+            opinions.align_classes(member.model, has=member.classes, wanted=self._classes)
             for member in self.committee.values()
         )
         return [model for model in alike if model is not None]
 
     def _embeddings_of_l(self) -> Tensor:
         if self._labeled is None:
-            positions = labeled.positions(campaign_id=self.campaign.pk, limit=LABELED)
+            positions = labeled.positions(campaign_id=self.campaign.pk, limit=NEWEST_LABELED)
             there = self.images.available(np.array(positions, dtype=np.int64), seconds=PASS_SECONDS)
             self._labeled = self._look(there)[1]
         return self._labeled

@@ -2,8 +2,8 @@
 
 import time
 
+from al_engine.decisions.refill import AnswerRate
 from al_engine.pools.sizes import sizes
-from al_engine.refill import AnswerRate
 
 
 class Pace:

@@ -13,50 +13,52 @@ import numpy as np
 import torch
 from django.db import connection
 
+from al_engine.decisions.rules import CELLS
 from al_engine.pools import unlabeled
 from al_engine.pools.models import Campaign
-from al_engine.pools.models.image import CELLS
 from al_engine.pools.storage import StorageAway
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.roles.life import UNAVAILABLE
-from al_engine.training.raw_features import coarse, groups_of
+from al_engine.training.raw_features import average_to_grid, group_alike
 
 log = logging.getLogger(__name__)
 
-_BLOCK: Final = 4_096
-_AGAIN_ABOVE: Final = 0.1
+_IMAGES_A_BLOCK: Final = 4_096
+_UNMOVED_SHARE: Final = 0.1
 """Share of images that still lie where their hash put them: more than a few came since."""
 
 
-def by_clusters(campaign: Campaign) -> int:
+def move_into_clusters(campaign: Campaign) -> int:
     """Put the images of D into cells by what they show; how many changed their cell.
 
     Nothing to do (0) where nearly all of them have been put there before.
     """
-    if unlabeled.share_by_hash(campaign_id=campaign.pk) <= _AGAIN_ABOVE:
+    if unlabeled.share_by_hash(campaign_id=campaign.pk) <= _UNMOVED_SHARE:
         return 0
     images = CampaignImages(campaign)
     everything = unlabeled.all_positions(campaign_id=campaign.pk)
     kept: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
     points: list[torch.Tensor] = []
-    for start in range(0, len(everything), _BLOCK):
-        there = images.available(np.array(everything[start : start + _BLOCK], dtype=np.int64))
+    for start in range(0, len(everything), _IMAGES_A_BLOCK):
+        there = images.available(
+            np.array(everything[start : start + _IMAGES_A_BLOCK], dtype=np.int64)
+        )
         kept.append(there)
-        points.append(coarse(images.rows(there)))
+        points.append(average_to_grid(images.rows(there)))
     if not points:
         return 0
     generator = torch.Generator().manual_seed(campaign.pk)
-    cells = groups_of(torch.cat(points), CELLS, generator=generator).tolist()
+    cells = group_alike(torch.cat(points), CELLS, generator=generator).tolist()
     positions = np.concatenate(kept).tolist()
     return unlabeled.move(campaign_id=campaign.pk, cells=dict(zip(positions, cells, strict=True)))
 
 
-def start_by_clusters(campaign: Campaign) -> threading.Thread:
+def start_clustering(campaign: Campaign) -> threading.Thread:
     """Do it in a thread; what goes wrong is logged, and the images stay where they are."""
 
     def work() -> None:
         try:
-            moved = by_clusters(campaign)
+            moved = move_into_clusters(campaign)
             if moved:
                 log.info("%d images lie in cells by what they show now.", moved)
         except (*UNAVAILABLE, StorageAway) as error:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import torch
 
-from al_engine import rules
+from al_engine.decisions import rules
 from al_engine.pools import processes
 from al_engine.pools.processes import Part
-from al_engine.pools.query import OpenQuery
 from al_engine.pools.rankings import Look, Standing
+from al_engine.pools.supply import OpenQuery
 from al_engine.roles.newest_model import Scored
 from al_engine.strategies.ranking import Ranking, Taken
 

@@ -1,16 +1,27 @@
 """The server loop of the paper (section 3.1): wait for news in L, train, publish, repeat.
 
-Servers do not know each other. A version that is published is complete; a server that dies
-loses the training it was at and nothing else.
+Servers do not know each other. Each repeats these steps until its process is told to end:
+
+1. Read what changed in L since its last look.
+2. Without enough news, tell people why it waits, and wait for a notification, 2 s at most.
+3. Gather the labels whose images can be read.
+4. Train a model on them. A training that fails is reported; the next news bring another one.
+5. Judge the model on audits, which calibrate it as well, and on the holdout.
+6. Publish weights and figures: a version that is visible is complete. Delete old weights.
+
+A server that dies loses the training it was at and nothing else: what it has read of L counts as
+seen only after step 6.
 """
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import Final
 
 import torch
 
 from al_engine.architectures import MissingWeights, UnfitWeights
+from al_engine.decisions.rules import enough_for_first_model, is_to_train
 from al_engine.pools import processes, versions
 from al_engine.pools.models import Campaign, Choice, ModelVersion
 from al_engine.pools.processes import Part
@@ -22,23 +33,33 @@ from al_engine.roles.campaign_images import CampaignImages
 from al_engine.roles.labeled_set import LabeledSet, TrainingSet, holdout
 from al_engine.roles.life import Ending, Heartbeat
 from al_engine.roles.threads import Threads
-from al_engine.roles.trainer import Trainer
-from al_engine.rules import enough_for_first_model, is_to_train
+from al_engine.roles.trainer import Trainer, Verdict
 from al_engine.training import checkpoint, devices
 from al_engine.training.evaluate import Evaluation
-from al_engine.training.loop import Stopped, TrainingFailed
+from al_engine.training.loop import Stopped, Trained, TrainingFailed
 from al_engine.training.recipe import default_recipe
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 2.0
 _KEEP_VERSIONS: Final = 20
+_SEEDS_PER_SERVER: Final = 1_000_003
+"""Trainings of a server before its seeds could be another one's."""
 _PAUSE_SECONDS: Final = 0.5
 """Between two tries to publish to a storage that is away."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """What a training learns from: class ids by output, the size of L, and its examples."""
+
+    choice_ids: list[int]
+    labels_seen: int
+    examples: TrainingSet
+
+
 class Server:
-    """One of the m servers."""
+    """One of the m servers: `step` takes the steps above once."""
 
     def __init__(
         self,
@@ -76,7 +97,7 @@ class Server:
             self.changes_seen = self.labels.changes
 
     def step(self, listener: Listener) -> None:
-        """Train and publish if L has news; else wait for some."""
+        """Train and publish if L has enough news; else wait for it."""
         self.threads.take()
         self.campaign.refresh_from_db()
         self.labels.read_changes()
@@ -119,73 +140,83 @@ class Server:
         return "waiting for new labels"
 
     def train_and_publish(self) -> None:
-        """One round: g_i = A(L) (paper, equation 1), evaluated and published.
+        """One round: g_i = A(L) (paper, equation 1), judged and published.
 
         Labels count as seen once this is over: where the database goes away on the way, they
         are news again afterwards.
         """
-        self._train_and_publish()
+        began = time.perf_counter()
+        gathered = self._gather()
+        trained = self._train(gathered) if len(gathered.examples.positions) else None
+        if trained is not None:
+            verdict = self._judge(trained, gathered.choice_ids)
+            self._publish(trained, gathered, verdict, began)
         self.changes_seen = self.labels.changes
 
-    def _train_and_publish(self) -> None:
-        began, seen = time.perf_counter(), len(self.labels)
-        choice_ids = list(
-            Choice.objects.filter(campaign=self.campaign)
-            .order_by("position")
-            .values_list("pk", flat=True)
-        )
+    def _gather(self) -> _Gathered:
+        """The classes, and the labels of L whose images can be read; audits are kept apart."""
+        choices = Choice.objects.filter(campaign=self.campaign).order_by("position")
+        choice_ids = list(choices.values_list("pk", flat=True))
+        labels_seen = len(self.labels)
         examples = self._with_images(self.labels.examples(choice_ids, audit=False))
-        if not len(examples.positions):
-            return
-        architecture = self.architecture or self.campaign.architecture
+        return _Gathered(choice_ids, labels_seen, examples)
+
+    def _train(self, gathered: _Gathered) -> Trained | None:
+        """A new model from the labels; None, and a report, where the training failed."""
         recipe = default_recipe(
-            architecture,
+            self.architecture or self.campaign.architecture,
             image_size=self.campaign.image_size,
-            labels=len(examples.positions),
+            labels=len(gathered.examples.positions),
             device=self.device,
             # "scratch" or "shrink_perturb": the campaign's choices are the recipe's.
             warm_start="scratch" if self.campaign.warm_start == "scratch" else "shrink_perturb",
         )
         try:
-            trained = self.trainer.train(
-                examples,
-                classes=len(choice_ids),
+            return self.trainer.train(
+                gathered.examples,
+                classes=len(gathered.choice_ids),
                 recipe=recipe,
-                seed=self.part.id * 1_000_003 + self.trainings,
+                seed=self.part.id * _SEEDS_PER_SERVER + self.trainings,
                 say=self.tell,
                 should_stop=self.ending.told,
             )
         except (TrainingFailed, UnfitWeights, MissingWeights) as error:
             log.warning("%s", error)
             processes.report(process_id=self.part.id, state="training failed", error=str(error))
-            return
+            return None
+
+    def _judge(self, trained: Trained, choice_ids: list[int]) -> Verdict:
+        """How good a model is on audits, which calibrate it as well, and on the holdout."""
         self.say(f"evaluating after {trained.seconds:.1f} s of training")
-        # Audits are a fair sample of D that no training saw: they make probabilities honest, too.
         audits = self._with_images(self.labels.examples(choice_ids, audit=True))
-        audit = self.trainer.evaluate(trained.model, audits, calibrate=True)
         kept_apart = self._with_images(holdout(self.campaign.pk, choice_ids))
-        honest = audit.calibration if audit else None
-        temperature = honest.temperature if honest else 1.0
+        return self.trainer.judge(trained.model, audits=audits, kept_apart=kept_apart)
+
+    def _publish(
+        self, trained: Trained, gathered: _Gathered, verdict: Verdict, began: float
+    ) -> None:
+        """Publish a model with what was found of it; `began` is of the clock `perf_counter`."""
+        architecture = self.architecture or self.campaign.architecture
         publication = Publication(
             server_id=self.part.id,
             role=self.role,
             architecture=architecture,
-            labels_seen=seen,
-            trained_on=len(examples.positions),
+            labels_seen=gathered.labels_seen,
+            trained_on=len(gathered.examples.positions),
             train_seconds=time.perf_counter() - began,
-            holdout=_score(self.trainer.evaluate(trained.model, kept_apart)),
-            audit=_score(audit),
-            ece=honest.ece if honest else None,
-            temperature=temperature,
+            holdout=_score(verdict.holdout),
+            audit=_score(verdict.audit),
+            ece=verdict.calibration.ece if verdict.calibration else None,
+            temperature=verdict.temperature,
         )
         data = checkpoint.to_bytes(
             trained.model,
             architecture=architecture,
             image_size=self.campaign.image_size,
-            classes=choice_ids,
-            temperature=temperature,
+            classes=gathered.choice_ids,
+            temperature=verdict.temperature,
         )
-        version = self._publish(data, publication)
+        version = self._store(data, publication)
         versions.prune(campaign_id=self.campaign.pk, keep=_KEEP_VERSIONS)
         self.trainings += 1
         # Whatever went wrong before is over.
@@ -193,13 +224,13 @@ class Server:
         log.info(
             "Version %d: %d labels, %.1f s, holdout %s",
             version.version,
-            seen,
+            gathered.labels_seen,
             publication.train_seconds,
             f"{version.accuracy:.3f}" if version.accuracy is not None else "none",
         )
 
-    def _publish(self, data: bytes, publication: Publication) -> ModelVersion:
-        """Publish; what a training cost is not thrown away for a storage that is away."""
+    def _store(self, data: bytes, publication: Publication) -> ModelVersion:
+        """Store a version; a storage that is away is waited for, so that no training is lost."""
         while True:
             try:
                 return versions.publish(

@@ -7,10 +7,10 @@ from typing import Final
 from al_engine.pools import unlabeled
 from al_engine.roles.crew import Crew
 
-LEAST: Final = 128
+SMALLEST_STOCK_IMAGES: Final = 128
 """Images for all hosted workers together, however slow people are."""
-STALE_SECONDS: Final = 10.0
-"""After so long images that were imported since then would be missing from a fair sample."""
+STOCK_STALE_SECONDS: Final = 10.0
+"""A stock is drawn anew after so long, so that a fair sample includes newly imported images."""
 
 
 class Stock:
@@ -42,10 +42,10 @@ class Stock:
 
         For all workers in one draw: each image goes to whose cell it lies in.
         """
-        count = max(count, LEAST)
+        count = max(count, SMALLEST_STOCK_IMAGES)
         left = sum(map(len, self._images.values()))
         cells = dict(self._crew.cells)
-        fresh = cells == self._cells and time.monotonic() - self._drawn_at < STALE_SECONDS
+        fresh = cells == self._cells and time.monotonic() - self._drawn_at < STOCK_STALE_SECONDS
         if fresh and left >= count:
             return
         owner = {cell: worker for worker, held in cells.items() for cell in held}

@@ -2,7 +2,7 @@
 
 Threads of one training wait for one another after every operation. Where all cores are busy, the
 last one to be given a core keeps the others waiting: a training of small images with two threads
-on two cores took 32 s instead of 0.4 s. And what the engine does not take, nobody waits for.
+on two cores took 32 s instead of 0.4 s. And people never wait for a core that the engine left free.
 """
 
 import time
@@ -14,7 +14,7 @@ from al_engine.pools import presence
 
 _LOOK_SECONDS: Final = 1.0
 _QUIET_SECONDS: Final = 30.0
-"""After so long without an answer nobody is there who could feel it."""
+"""After so long without an answer a training takes all cores, for nobody is there to notice."""
 
 
 class Threads:

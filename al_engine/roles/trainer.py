@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,15 +15,34 @@ from al_engine.pools.versions import WeightsDamaged
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.roles.labeled_set import TrainingSet
 from al_engine.training import checkpoint
+from al_engine.training.calibration import Calibration
 from al_engine.training.checkpoint import BadCheckpoint
-from al_engine.training.embedding_cache import EmbeddingCache, said_of
-from al_engine.training.evaluate import Evaluation, evaluate, judged
+from al_engine.training.embedding_cache import EmbeddingCache, predict_from_embeddings
+from al_engine.training.evaluate import Evaluation, evaluate, score
 from al_engine.training.loop import Trained, train
 from al_engine.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
 _TELL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found of a model on audits and on the holdout; None without any."""
+
+    audit: Evaluation | None
+    holdout: Evaluation | None
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What the audits say of the model's probabilities."""
+        return self.audit.calibration if self.audit else None
+
+    @property
+    def temperature(self) -> float:
+        """What the model's logits are divided by, so that its probabilities are honest."""
+        return self.calibration.temperature if self.calibration else 1.0
 
 
 class Trainer:
@@ -75,15 +95,24 @@ class Trainer:
         self._probe = (recipe.architecture, trained.model) if frozen else None
         return trained
 
-    def evaluate(
+    def judge(self, model: Classifier, *, audits: TrainingSet, kept_apart: TrainingSet) -> Verdict:
+        """How good a model is.
+
+        Audits are a fair sample of D that no training saw: they make its probabilities honest, too.
+        """
+        return Verdict(
+            self._evaluate(model, audits, calibrate=True), self._evaluate(model, kept_apart)
+        )
+
+    def _evaluate(
         self, model: Classifier, examples: TrainingSet, *, calibrate: bool = False
     ) -> Evaluation | None:
         """How good a model is on these; None where there are none."""
         if not len(examples.positions):
             return None
         if model.frozen_backbone:
-            said = said_of(model, self._seen(model, examples), device=self.device)
-            return judged(said, examples.targets, calibrate=calibrate)
+            said = predict_from_embeddings(model, self._seen(model, examples), device=self.device)
+            return score(said, examples.targets, calibrate=calibrate)
         return evaluate(
             model,
             self.images.rows(examples.positions),
@@ -97,7 +126,7 @@ class Trainer:
     ) -> tuple[dict[str, Tensor] | None, Tensor | None]:
         """The state dict to start from, and the embeddings of the examples, where there are."""
         if self._probe is not None and self._probe[0] == recipe.architecture:
-            # The backbone is frozen: what it sees of an image is known once and for all.
+            # The backbone is frozen: an image's embedding never changes.
             model = self._probe[1]
             return model.state_dict(), self._seen(model, examples)
         if recipe.warm_start != "scratch" or wants_pretrained(recipe.architecture):

@@ -1,27 +1,36 @@
 """The worker loop of the paper (section 3.1): take g*, score D_j, select; S takes it from there.
 
 A process hosts one or more of the paper's k workers: each has its own cells and strategy, all
-share one loaded model, one image cache and one pass over their images. What they select is their
-ranking, from which `filler.py`, in a process of its own, keeps S filled: people never wait for a
-pass.
+share one loaded model, one image cache and one pass over their images. Together they repeat these
+steps until the process is told to end:
+
+1. While the campaign does not run, say so and wait.
+2. Take g* if it is newer than the model in hand.
+3. Find out whose turn it is to look: who has too few ranked images ahead, or whose ranking is by an
+   older model while queries are needed.
+4. Score with g* the images of their D_j and the open queries that may be replaced, in one pass.
+5. Rank: each worker's strategy chooses, and all rankings are stored at once. From these
+   `filler.py`, in a process of its own, keeps S filled: people never wait for a pass.
+6. Tell people, delete old withdrawn queries every five minutes, and wait for labels, hunger, a
+   model or a change of the campaign, 1 s at most.
 """
 
 import math
 import time
 from typing import Final
 
-from al_engine import rules
-from al_engine.pools import processes, query, rankings
+from al_engine.decisions import rules
+from al_engine.decisions.refill import POLL_SECONDS, REACTION_SECONDS, aim
+from al_engine.pools import processes, query, rankings, supply
 from al_engine.pools.models import Campaign
-from al_engine.pools.query import OpenQuery
 from al_engine.pools.rankings import Standing
 from al_engine.pools.signals import Listener, listening
-from al_engine.refill import POLL_SECONDS, REACTION_SECONDS, aim
+from al_engine.pools.supply import OpenQuery
 from al_engine.roles.crew import Crew
 from al_engine.roles.life import Ending
 from al_engine.roles.newest_model import NewestModel, Scored, Wanted
 from al_engine.roles.pace import Pace
-from al_engine.roles.partition import start_by_clusters
+from al_engine.roles.partition import start_clustering
 from al_engine.roles.selector import Selector
 from al_engine.roles.threads import Threads
 from al_engine.strategies.ranking import Taken
@@ -29,8 +38,9 @@ from al_engine.training import devices
 
 _SHORTEST_ROUND_SECONDS: Final = 0.1
 _BETWEEN_PASSES_SECONDS: Final = 1.0
-"""A second pass by the same model finds what answers have left of the first one, if anything."""
-_SAFETY: Final = 2.0
+"""A pass by the same model again finds only what answers have left of the last one."""
+_AHEAD_FACTOR: Final = 2.0
+"""Images are ranked for twice the answers that are expected until the next pass has ended."""
 _PRUNE_EVERY_SECONDS: Final = 300.0
 _PRUNE_AFTER_SECONDS: Final = 600.0
 
@@ -58,7 +68,7 @@ class WorkerLoop:
         rankings.begin(worker_ids=crew.ids)
 
     def step(self, listener: Listener) -> None:
-        """One round: take g* if there is a newer one, look at D_j, wait for a reason to do more."""
+        """The six steps above, once."""
         began = time.monotonic()
         self.campaign.refresh_from_db()
         if self.campaign.state != Campaign.State.RUNNING:
@@ -112,11 +122,11 @@ class WorkerLoop:
     def _due(self, newer: bool, refresh: bool) -> list[tuple[Selector, int]]:
         """Who is to look now, and how many images they are to rank for S to go on meanwhile."""
         standings = rankings.standings(worker_ids=self.crew.ids)
-        supply = query.supply(campaign_id=self.campaign.pk, worker_ids=self.crew.ids)
+        untouched = supply.count_untouched(campaign_id=self.campaign.pk, worker_ids=self.crew.ids)
         rested = time.monotonic() - self.passed_at >= _BETWEEN_PASSES_SECONDS
         rate = self.pace.per_second
         until_next = self.pass_seconds + POLL_SECONDS
-        coming = math.ceil(_SAFETY * until_next * rate / self.crew.live)
+        coming = math.ceil(_AHEAD_FACTOR * until_next * rate / self.crew.live)
         due = []
         for index, selector in enumerate(self.selectors):
             standing = standings.get(selector.part.id, Standing(0, 0, 0))
@@ -127,7 +137,7 @@ class WorkerLoop:
                 batch_size=self.campaign.batch_size,
                 workers=self.crew.live,
                 index=min(index, self.crew.live - 1),
-                open_queries=supply[selector.part.id],
+                open_queries=untouched[selector.part.id],
                 answers_per_second=rate,
                 refill_seconds=REACTION_SECONDS,
             )
@@ -177,6 +187,6 @@ def work(crew: Crew, device_name: str, ending: Ending) -> None:
     """Run the loop until the process is told to end."""
     loop = ending.patiently(lambda: WorkerLoop(crew, device_name))
     if crew.campaign.partition == Campaign.Partition.CLUSTERS and crew.is_first:
-        start_by_clusters(crew.campaign)
+        start_clustering(crew.campaign)
     with listening(crew.campaign.pk) as listener:
         ending.repeat(lambda: loop.step(listener))

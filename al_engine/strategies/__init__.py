@@ -7,7 +7,7 @@ for the paper's strategies, `diversity.py`, `clusters.py` and `disagreement.py` 
 """
 
 from al_engine.strategies.base import Selection, Strategy
-from al_engine.strategies.batches import ALIKE, Chosen, drop_near_duplicates, merge
+from al_engine.strategies.batches import COPY_COSINE, Chosen, drop_near_duplicates, merge
 from al_engine.strategies.clusters import cluster_margin, typiclust
 from al_engine.strategies.disagreement import bald, committee
 from al_engine.strategies.diversity import badge, core_set
@@ -30,7 +30,7 @@ from al_engine.strategies.uncertainty import (
 )
 
 __all__ = [
-    "ALIKE",
+    "COPY_COSINE",
     "Chosen",
     "Evidence",
     "Selection",

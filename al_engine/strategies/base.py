@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 # Rounding may lift a probability above 1 by a little; logits lift it by a lot.
-PROBABILITY_SLACK: Final = 1e-2
+PROBABILITY_TOLERANCE: Final = 1e-2
 # So many scores are represented by their highest one while the best of them are looked for.
 _SCORES_A_BLOCK: Final = 64
 
@@ -59,7 +59,7 @@ def checked(probabilities: Tensor) -> Tensor:
     if probabilities.shape[0] == 0:
         return probabilities
     low, high = (float(bound) for bound in torch.aminmax(probabilities))  # NaN spreads to both
-    if not (low >= -PROBABILITY_SLACK and high <= 1 + PROBABILITY_SLACK):
+    if not (low >= -PROBABILITY_TOLERANCE and high <= 1 + PROBABILITY_TOLERANCE):
         raise ValueError(
             f"Probabilities must be finite numbers from 0 to 1; these span {low:g} to {high:g}. "
             "If they are logits, apply softmax first; if they are not numbers, the model's "

@@ -9,8 +9,8 @@ from torch.nn.functional import normalize
 
 from al_engine.strategies.base import Selection, checked_budget
 
-ALIKE: Final = 0.9999
-"""Images whose embeddings point so much the same way are asked about once: copies, not cousins."""
+COPY_COSINE: Final = 0.9999
+"""Cosine similarity of embeddings from which on images count as copies and are asked about once."""
 _ROWS_A_BLOCK: Final = 1 << 10
 
 
@@ -65,7 +65,7 @@ def drop_near_duplicates(embeddings: Tensor, order: Tensor, *, threshold: float)
             known = directions[begin : min(begin + _ROWS_A_BLOCK, count)]
             new &= (block @ known.T < threshold).all(dim=1)
         rows, block = rows[new], block[new]
-        new = _unlike(block @ block.T < threshold)
+        new = _mark_first_of_each(block @ block.T < threshold)
         rows, block = rows[new], block[new]
         directions[count : count + len(rows)] = block
         count += len(rows)
@@ -73,7 +73,7 @@ def drop_near_duplicates(embeddings: Tensor, order: Tensor, *, threshold: float)
     return torch.cat(kept) if kept else order
 
 
-def _unlike(differ: Tensor) -> Tensor:
+def _mark_first_of_each(differ: Tensor) -> Tensor:
     """Of a block in order, those that differ from all kept before them: bool (n,)."""
     table = differ.cpu().numpy()
     kept = torch.ones(len(table), dtype=torch.bool).numpy()

@@ -29,15 +29,15 @@ from al_engine.strategies.geometry import Points, spread_at_random
 from al_engine.strategies.registry import register
 from al_engine.strategies.uncertainty import margins_of
 
-MOST_CLUSTERS: Final = 500
+MAX_CLUSTERS: Final = 500
 NEIGHBORS: Final = 20
-LARGE_CLUSTER: Final = 5
+LARGE_CLUSTER_IMAGES: Final = 5
 """typiclust asks in a cluster of no more images only when no larger one has any left."""
 
-_ROUNDS: Final = 10
+_MAX_K_MEANS_ROUNDS: Final = 10
 _ROWS_A_BLOCK: Final = 1 << 13
 # Typicality in a cluster of more is that among a random part of so many of its images.
-_MOST_NEIGHBORING: Final = 1 << 12
+_MAX_IMAGES_COMPARED: Final = 1 << 12
 
 
 @register(needs=("embeddings",))
@@ -63,7 +63,7 @@ def cluster_margin(
     count = CANDIDATES_PER_CHOICE * checked_budget(budget)
     rows = best(-margins_of(probabilities), count, generator=generator).indices
     clusters = k_means(
-        rows_of(embeddings, rows), min(budget, MOST_CLUSTERS), generator=generator
+        rows_of(embeddings, rows), min(budget, MAX_CLUSTERS), generator=generator
     ).tolist()
     groups: dict[int, list[int]] = {}
     for place in shuffled(torch.arange(len(clusters)), generator).tolist():
@@ -104,14 +104,14 @@ def typiclust(
     if labeled is not None:
         labeled = checked_embeddings(labeled, labeled.shape[0], width=embeddings.shape[1])
         known = labeled.to(torch.float32)
-    wanted = min(known.shape[0] + budget, MOST_CLUSTERS)
+    wanted = min(known.shape[0] + budget, MAX_CLUSTERS)
     clusters = k_means(torch.cat([known, points]), wanted, generator=generator).cpu()
     sizes = clusters.bincount(minlength=1)
     covered = clusters[: known.shape[0]].bincount(minlength=len(sizes))
     of_points = clusters[known.shape[0] :]
     places = sorted(set(of_points.tolist()), key=lambda c: (int(covered[c]), -int(sizes[c])))
-    large = [c for c in places if sizes[c] > LARGE_CLUSTER]
-    small = [c for c in places if sizes[c] <= LARGE_CLUSTER]
+    large = [c for c in places if sizes[c] > LARGE_CLUSTER_IMAGES]
+    small = [c for c in places if sizes[c] <= LARGE_CLUSTER_IMAGES]
     order: list[int] = []
     for some in (large, small):
         # No cluster can be asked more often than there are choices left.
@@ -135,7 +135,7 @@ def k_means(points: Tensor, clusters: int, *, generator: torch.Generator) -> Ten
     first = int(torch.randint(count, (1,), generator=generator, device=generator.device))
     centers = points[spread_at_random(everything, first, clusters, generator=generator)]
     assigned = _nearest(everything, centers)
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_K_MEANS_ROUNDS):
         sums = torch.zeros_like(centers).index_add_(0, assigned, points)
         sizes = assigned.bincount(minlength=centers.shape[0])[:, None]
         centers = torch.where(sizes > 0, sums / sizes.clamp_min(1), centers)
@@ -161,7 +161,7 @@ def _most_typical(points: Tensor, members: Tensor) -> list[int]:
     Typicality is computed once, not anew after each choice: the images chosen before stay
     neighbors.
     """
-    some = points[members[:_MOST_NEIGHBORING].to(points.device)]
+    some = points[members[:_MAX_IMAGES_COMPARED].to(points.device)]
     part = Points.of(some - some.mean(dim=0))  # shorter points: less rounding of their distances
     neighbors = min(NEIGHBORS, max(1, len(part) // 2), len(part) - 1)
     if neighbors < 1:
@@ -176,7 +176,7 @@ def _most_typical(points: Tensor, members: Tensor) -> list[int]:
         means.append(near.sqrt().mean(dim=1))
     # A short mean distance is a high typicality; the inverse itself adds nothing to the order.
     order = torch.cat(means).argsort(stable=True).cpu()
-    return torch.cat([members[order], members[_MOST_NEIGHBORING:]]).tolist()
+    return torch.cat([members[order], members[_MAX_IMAGES_COMPARED:]]).tolist()
 
 
 def _in_turns(groups: Sequence[Sequence[int]]) -> list[int]:

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from al_engine.refill import plan_refresh
-from al_engine.strategies.batches import ALIKE, drop_near_duplicates
+from al_engine.decisions.refill import plan_refresh
+from al_engine.strategies.batches import COPY_COSINE, drop_near_duplicates
 from al_engine.strategies.evidence import Evidence, select
 from al_engine.strategies.registry import get
 
-RANK_AHEAD: Final = 4
+RANK_AHEAD_FACTOR: Final = 4
 """A pass ranks so many times what is needed, so that not every refill needs a pass."""
-TIMES_COMPARED: Final = 256
-"""So often something went into S, with which later choices are compared, so as not to copy it."""
+ADDITIONS_COMPARED: Final = 256
+"""Later choices are compared with this many additions to S, the newest, to avoid copies of them."""
 
 Ranked = tuple[int, float]
 """An image and its score."""
@@ -44,7 +44,7 @@ class Taken:
     """Directions of the embeddings of what workers put into S lately by one model."""
 
     def __init__(self) -> None:
-        self._directions: deque[Tensor] = deque(maxlen=TIMES_COMPARED)
+        self._directions: deque[Tensor] = deque(maxlen=ADDITIONS_COMPARED)
 
     def clear(self) -> None:
         """Forget all, since another model embeds images elsewhere."""
@@ -61,16 +61,16 @@ class Taken:
         if embeddings.shape[0]:
             self._directions.append(normalize(embeddings.to(torch.float32), dim=1))
 
-    def unlike(self, embeddings: Tensor, order: Tensor) -> Tensor:
-        """Those of `order`, int64 rows of the embeddings (n, d), that are no copies, in order.
+    def drop_copies(self, embeddings: Tensor, order: Tensor) -> Tensor:
+        """`order`, int64 rows of the embeddings (n, d), without copies.
 
-        Copies of what was taken, and of rows before them.
+        A copy is nearly the same as something that was taken, or as a row before it.
         """
         if self._directions:
             directions = normalize(embeddings[order].to(torch.float32), dim=1)
             known = torch.cat([*self._directions])
-            order = order[(directions @ known.T < ALIKE).all(dim=1)]
-        return drop_near_duplicates(embeddings, order, threshold=ALIKE)
+            order = order[(directions @ known.T < COPY_COSINE).all(dim=1)]
+        return drop_near_duplicates(embeddings, order, threshold=COPY_COSINE)
 
 
 class Ranking:
@@ -120,7 +120,7 @@ class Ranking:
         seen = set(image_ids)
         there = [each for each in active if each in seen]
         count = len(there) + wanted
-        budget = max(waiting + wanted, ahead, 1) * RANK_AHEAD
+        budget = max(waiting + wanted, ahead, 1) * RANK_AHEAD_FACTOR
         enough = max(count, len(there) + ahead)
         scores, others, copies = self._rank(strategy, evidence, budget, enough, taken)
         rows = [*others, *copies]
@@ -168,15 +168,15 @@ class Ranking:
         return found
 
     def _without_copies(self, some: list[Ranked], taken: Taken) -> list[Ranked]:
-        """Those that are no copies of what was taken, or are to be asked though; taken from now on.
+        """Those that are no copies of what was taken, or were ranked as copies for want of others.
 
-        All are no copies of one another.
+        None is a copy of another one. They count as taken from now on.
         """
         known = [image for image, _ in some if image in self._embeddings]
         if not known:
             return some
         embeddings = torch.stack([self._embeddings[image] for image in known])
-        kept = taken.unlike(embeddings, torch.arange(len(known)))
+        kept = taken.drop_copies(embeddings, torch.arange(len(known)))
         taken.add(embeddings[kept])
         wanted = {known[row] for row in kept.tolist()}
         return [pair for pair in some if pair[0] in wanted or pair[0] not in self._embeddings]
@@ -184,10 +184,10 @@ class Ranking:
     def _rank(
         self, strategy: str, evidence: Evidence, budget: int, enough: int, taken: Taken | None
     ) -> tuple[dict[int, float], list[int], list[int]]:
-        """Scores by row, rows that are no copies, and copies: those where all rows were looked at.
+        """Scores by row, the rows that are no copies, and the copies, best first.
 
-        Where images repeat the best are copies of a few: then it looks deeper, until `enough` are
-        none.
+        Where images repeat, the best are copies of a few: then more rows are ranked, until `enough`
+        are no copies. Copies are returned only where all rows were ranked.
         """
         count = evidence.probabilities.shape[0]
         while True:
@@ -196,11 +196,11 @@ class Ranking:
             scores = dict(zip(order.tolist(), chosen.scores.tolist(), strict=True))
             if taken is None or evidence.embeddings is None:
                 return scores, list(scores), []
-            others = taken.unlike(evidence.embeddings, order).tolist()
+            others = taken.drop_copies(evidence.embeddings, order).tolist()
             if budget >= count:
-                # Rather a copy than nothing: whoever labels must not wait.
+                # Better a copy than nothing: people must not wait.
                 known = set(others)
                 return scores, others, [row for row in scores if row not in known]
             if len(others) >= enough:
                 return scores, others, []
-            budget *= RANK_AHEAD
+            budget *= RANK_AHEAD_FACTOR

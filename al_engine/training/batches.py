@@ -5,11 +5,13 @@ from collections.abc import Generator, Iterator
 import torch
 from torch import Tensor
 
-from al_engine.training.feed import Images, fed, resident
-from al_engine.training.pixels import Augment, batch_of, prepared
+from al_engine.training.feed import Images, copy_to_device, stream_batches
+from al_engine.training.pixels import Augment, cut_batch, lay_out
 
 
-def order(count: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+def shuffle_without_end(
+    count: int, batch_size: int, generator: torch.Generator
+) -> Iterator[Tensor]:
     """Batches of indices, int64 (b,), always full: shuffled passes over the data without end.
 
     With fewer images than a batch holds, each occurs in it equally often or once more.
@@ -37,18 +39,18 @@ def batches(
     comes from a generator of the CPU, which can run ahead, the augmentation from the device's.
     """
     count, side = images.shape[0], images.shape[-1]
-    wanted = order(count, batch_size, torch.Generator().manual_seed(seed))
+    wanted = shuffle_without_end(count, batch_size, torch.Generator().manual_seed(seed))
     generator = torch.Generator(device=device).manual_seed(seed)
 
-    def augmented(pixels: Tensor, rows: Tensor) -> Tensor:
-        return batch_of(pixels, rows, image_size=side, augment=augment, generator=generator)
+    def cut(pixels: Tensor, rows: Tensor) -> Tensor:
+        return cut_batch(pixels, rows, image_size=side, augment=augment, generator=generator)
 
     if keep_on_device:
-        pixels = prepared(resident(images, device), augment=augment)
+        pixels = lay_out(copy_to_device(images, device), augment=augment)
         for chosen in wanted:
             rows = chosen.to(device)
-            yield rows, augmented(pixels, rows)
+            yield rows, cut(pixels, rows)
     else:
         everything = torch.arange(batch_size, device=device)
-        for chosen, batch in fed(images, wanted, device):
-            yield chosen.to(device), augmented(prepared(batch, augment=augment), everything)
+        for chosen, batch in stream_batches(images, wanted, device):
+            yield chosen.to(device), cut(lay_out(batch, augment=augment), everything)

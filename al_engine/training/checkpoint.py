@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 
 from al_engine.architectures import Classifier, UnknownArchitecture, build
-from al_engine.training.devices import placed
+from al_engine.training.devices import to_device
 
 # Of the metadata below; a reader refuses what it does not know.
 FORMAT = "nowait-1"
@@ -82,7 +82,7 @@ def from_bytes(data: bytes, *, device: torch.device) -> tuple[Classifier, Metada
             f"The checkpoint says it is {metadata.architecture} for {len(metadata.classes)} "
             f"classes, but no such model can be made of it: {error}"
         ) from error
-    return placed(model, device).eval(), metadata
+    return to_device(model, device).eval(), metadata
 
 
 def _metadata(data: bytes) -> Metadata:

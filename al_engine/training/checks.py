@@ -12,7 +12,7 @@ def check(
     """Raises ValueError unless images, targets and weights are as `train` takes them."""
     count, side = images.shape[0], image_size
     if count == 0:
-        raise ValueError("There are no labelled images to train on; wait for the first answers.")
+        raise ValueError("There are no labeled images to train on; wait for the first answers.")
     if images.dtype != torch.uint8 or tuple(images.shape[1:]) != (3, side, side):
         raise ValueError(
             f"Training images must be uint8 of the shape (n, 3, {side}, {side}); these are "

@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from al_engine.opaque import opaque, sample_bits
+from al_engine.opaque import make_opaque, sample_bits
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 
 # Beyond this ratio of the longer side to the shorter, squeezing a picture into a square would
 # change what is in it; up to it, the pixels are worth more than the proportions.
-SQUEEZE_UP_TO = 1.1
+SQUEEZED_RATIO = 1.1
 
 
 class UndecodableImage(ValueError):
@@ -23,7 +23,7 @@ def decode(data: bytes, *, image_size: int) -> npt.NDArray[np.uint8]:
     """The whole picture as uint8 (3, S, S), turned as its EXIF orientation says.
 
     Nearly square pictures are resized to the square, others fitted into it on black: nothing is
-    cut off, because the thing to be labelled may lie at the edge. Transparency and 16 bits a sample
+    cut off, because the thing to be labeled may lie at the edge. Transparency and 16 bits a sample
     become what people are shown (`al_engine.opaque`).
     Raises UndecodableImage, and MemoryError, which is the machine's fault and not the picture's.
     """
@@ -49,7 +49,7 @@ def pixels_of(picture: Image.Image, *, image_size: int, bits: int = 8) -> npt.ND
 
     `bits` a sample, of its file.
     """
-    square = _squared(opaque(picture, bits=bits).picture.convert("RGB"), image_size)
+    square = _squared(make_opaque(picture, bits=bits).picture.convert("RGB"), image_size)
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
 
@@ -58,11 +58,11 @@ def _squared(image: Image.Image, side: int) -> Image.Image:
 
     Pillow's bilinear filter averages over all source pixels when it makes a picture smaller (no
     aliasing), and interpolates when it makes a tiny one larger: the hard block edges of
-    nearest-neighbour enlarging would be patterns that are not in the picture.
+    nearest-neighbor enlarging would be patterns that are not in the picture.
     """
     if image.size == (side, side):
         return image
     longer, shorter = max(image.size), min(image.size)
-    if longer <= SQUEEZE_UP_TO * shorter:
+    if longer <= SQUEEZED_RATIO * shorter:
         return image.resize((side, side), Image.Resampling.BILINEAR)
     return ImageOps.pad(image, (side, side), Image.Resampling.BILINEAR, color=(0, 0, 0))

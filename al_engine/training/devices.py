@@ -54,7 +54,7 @@ def describe(device: torch.device) -> str:
     return f"CPU, {threads} thread{'' if threads == 1 else 's'}"
 
 
-def placed(model: M, device: torch.device) -> M:
+def to_device(model: M, device: torch.device) -> M:
     """The model on the device, its convolutions in the layout (channels last) that is fastest."""
     # torch's own annotations of `to` leave the memory format out.
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

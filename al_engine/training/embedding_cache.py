@@ -12,7 +12,7 @@ from al_engine.architectures import Classifier
 from al_engine.training.evaluate import predict_with_features
 
 Positions = npt.NDArray[np.int64]
-_BLOCK = 4_096
+_IMAGES_A_BLOCK = 4_096
 
 
 class EmbeddingCache:
@@ -41,8 +41,8 @@ class EmbeddingCache:
         """
         self._prepare(model, int(positions.max(initial=-1)) + 1)
         missing = np.unique(positions[~self._filled[positions]])
-        for start in range(0, len(missing), _BLOCK):
-            block = missing[start : start + _BLOCK]
+        for start in range(0, len(missing), _IMAGES_A_BLOCK):
+            block = missing[start : start + _IMAGES_A_BLOCK]
             _, made = predict_with_features(model, read(block), device=device)
             self._rows[torch.from_numpy(block)] = made.half()
             self._filled[block] = True
@@ -64,7 +64,7 @@ class EmbeddingCache:
 
 
 @torch.inference_mode()
-def said_of(
+def predict_from_embeddings(
     model: Classifier, embeddings: Tensor, *, device: torch.device, temperature: float = 1.0
 ) -> Tensor:
     """Class probabilities, float32 (n, C) on the CPU, from embeddings, float (n, width)."""

@@ -11,21 +11,21 @@ from torch.nn import functional
 from al_engine.architectures import Classifier
 from al_engine.training import calibration
 from al_engine.training.calibration import Calibration
-from al_engine.training.devices import autocast, placed
-from al_engine.training.feed import Images, fed
-from al_engine.training.folding import folded
-from al_engine.training.pixels import normalise
+from al_engine.training.devices import autocast, to_device
+from al_engine.training.feed import Images, stream_batches
+from al_engine.training.folding import fold_batch_norms
+from al_engine.training.pixels import normalize
 
 # The 97.5 % point of the normal distribution, for two-sided 95 % intervals.
 Z_95 = 1.959964
 
 # Pixels a batch. A CPU is fastest while a layer's output stays in its caches (64 images of 32 px;
 # 256 take a third longer for each); a GPU wants thousands of images.
-_CPU_PIXELS: Final = 64 * 32 * 32
-_GPU_PIXELS: Final = 4096 * 32 * 32
-_LARGEST_BATCH: Final = 8192
-# From so many images on it pays to prepare a network for scoring.
-_FOLD_FROM: Final = 256
+_CPU_PIXELS_A_BATCH: Final = 64 * 32 * 32
+_GPU_PIXELS_A_BATCH: Final = 4096 * 32 * 32
+_LARGEST_BATCH_IMAGES: Final = 8192
+# From so many images on folding batch norms saves more time than it takes.
+_FOLD_FROM_IMAGES: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Evaluation:
 
 def batch_size_for(device: torch.device, image_size: int) -> int:
     """Images a batch of prediction, where the network sees them with a side of so many px."""
-    pixels = _CPU_PIXELS if device.type == "cpu" else _GPU_PIXELS
-    return min(_LARGEST_BATCH, max(8, pixels // image_size**2))
+    pixels = _CPU_PIXELS_A_BATCH if device.type == "cpu" else _GPU_PIXELS_A_BATCH
+    return min(_LARGEST_BATCH_IMAGES, max(8, pixels // image_size**2))
 
 
 def predict(
@@ -89,7 +89,7 @@ def _pass(
     *,
     keep_features: bool,
 ) -> tuple[Tensor, Tensor]:
-    model = placed(model, device).eval()
+    model = to_device(model, device).eval()
     count, side = images.shape[0], max(images.shape[-1], model.smallest_side)
     step = batch_size or batch_size_for(device, side)
     parts = [slice(start, min(start + step, count)) for start in range(0, count, step)]
@@ -97,12 +97,12 @@ def _pass(
     features = torch.empty(count if keep_features else 0, model.width, device=device)
     with torch.inference_mode():
         network = model
-        if count >= _FOLD_FROM:
-            network = folded(model, normalise(images[:2].to(device)))
+        if count >= _FOLD_FROM_IMAGES:
+            network = fold_batch_norms(model, normalize(images[:2].to(device)))
         # One context for all batches: it keeps the weights in the precision it needs them in.
         with autocast(device):
-            for part, batch in fed(images, parts, device):
-                seen = network.features_of(normalise(batch)).float()
+            for part, batch in stream_batches(images, parts, device):
+                seen = network.features_of(normalize(batch)).float()
                 with torch.autocast(device.type, enabled=False):
                     logits = model.head(seen)
                 probabilities[part] = functional.softmax(logits / temperature, dim=1)
@@ -127,10 +127,10 @@ def evaluate(
     the model was not trained on: audit labels.
     """
     said = predict(model, images, device=device, batch_size=batch_size, temperature=temperature)
-    return judged(said, targets, calibrate=calibrate)
+    return score(said, targets, calibrate=calibrate)
 
 
-def judged(probabilities: Tensor, targets: Tensor, *, calibrate: bool = False) -> Evaluation:
+def score(probabilities: Tensor, targets: Tensor, *, calibrate: bool = False) -> Evaluation:
     """As `evaluate`, from class probabilities, float (n, C), and the truth, int64 (n,)."""
     count = probabilities.shape[0]
     if count == 0 or targets.shape != (count,):

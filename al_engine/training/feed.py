@@ -58,18 +58,18 @@ Images = Tensor | CachedImages
 """uint8 (n, 3, S, S)."""
 
 
-def fits(images: Images, device: torch.device) -> bool:
+def fits_on_device(images: Images, device: torch.device) -> bool:
     """Whether the images can lie on the device while they are used: see `RESIDENT_SHARE`."""
     count, channels, height, width = images.shape
     return count * channels * height * width <= RESIDENT_SHARE * _free_bytes(device)
 
 
-def resident(images: Images, device: torch.device) -> Tensor:
+def copy_to_device(images: Images, device: torch.device) -> Tensor:
     """All the images on the device, uint8 (n, 3, S, S)."""
     return images[:].to(device)
 
 
-def fed(
+def stream_batches(
     images: Images, parts: Iterable[P], device: torch.device
 ) -> Generator[tuple[P, Tensor], None, None]:
     """Each part and its images on the device, uint8 (b, 3, S, S).

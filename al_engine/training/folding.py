@@ -13,11 +13,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from al_engine.architectures import Classifier
 
 # Outputs may differ by so much (of their largest) by rounding; a wrong fold is off by far more.
-ROUNDING = 1e-3
+ROUNDING_SHARE = 1e-3
 
 
 @torch.no_grad()
-def folded(model: Classifier, example: Tensor) -> Classifier:
+def fold_batch_norms(model: Classifier, example: Tensor) -> Classifier:
     """A copy of the model in evaluation mode, its batch norms folded into the convolutions.
 
     `example`: float (n, 3, S, S) on the model's device, an image or two: running them shows which
@@ -33,7 +33,7 @@ def folded(model: Classifier, example: Tensor) -> Classifier:
             backbone.set_submodule(convolution, fuse_conv_bn_eval(before, after))
             backbone.set_submodule(norm, nn.Identity())
     meant, said = model.features_of(example), result.features_of(example)
-    close = torch.allclose(meant, said, rtol=0, atol=ROUNDING * float(meant.abs().max()))
+    close = torch.allclose(meant, said, rtol=0, atol=ROUNDING_SHARE * float(meant.abs().max()))
     return result if close else copy.deepcopy(model)
 
 

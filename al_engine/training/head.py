@@ -1,5 +1,6 @@
 """A linear head on embeddings that do not change: all labels at once, in a dozen steps."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-PENALTY: Final = 3.0
-"""Of the squared weights, on features of unit variance, in labels: it weighs as much as these."""
-_STEPS: Final = 12
-_EVALUATIONS: Final = 15
+PENALTY_LABELS: Final = 3.0
+"""L2 penalty on unit-variance features, equivalent to this many labels."""
+_MAX_STEPS: Final = 12
+_MAX_EVALUATIONS: Final = 15
 # Rows that tell how features vary together; more of them change nothing that can be measured.
-_SAMPLE: Final = 10_000
-# Of the mean deviation: a feature that hardly varies is not blown up to match the others.
-_LEAST_DEVIATION: Final = 0.01
+_SAMPLE_ROWS: Final = 10_000
+# A feature that hardly varies is scaled as if it deviated by this share of the mean deviation.
+_SMALLEST_DEVIATION_SHARE: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,9 @@ def train_head(
     count, width = rows.shape
     trust = torch.ones(count) if weights is None else weights.float()
     trust = (trust / trust.sum()).to(device)[:, None]
-    penalty = PENALTY / count
-    mean, deviation, basis = _coordinates(rows[:: -(-count // _SAMPLE)], penalty)
-    # In the coordinates: (C, d) weights and (C,) biases of centred features.
+    penalty = PENALTY_LABELS / count
+    mean, deviation, basis = _coordinates(rows[:: -(-count // _SAMPLE_ROWS)], penalty)
+    # In the coordinates: (C, d) weights and (C,) biases of centered features.
     unknown = torch.zeros(classes, width + 1, device=device)
 
     def plain() -> tuple[Tensor, Tensor]:
@@ -68,32 +69,38 @@ def train_head(
         unknown.grad = torch.cat([slope @ basis, total[:, None]], dim=1)
         return loss + penalty / 2 * (weight * deviation).square().sum()
 
-    search = torch.optim.LBFGS(
-        [unknown],
-        max_iter=_STEPS,
-        max_eval=_EVALUATIONS,
-        history_size=_STEPS,
-        line_search_fn="strong_wolfe",
-    )
     with torch.no_grad():
-        search.step(descend)  # type: ignore[no-untyped-call]
+        steps = _minimize(unknown, descend)
         weight, bias = plain()
-    steps: int = search.state[unknown]["n_iter"]
     return Head({"weight": weight.cpu(), "bias": bias.cpu()}, steps, float(loss))
 
 
+def _minimize(unknown: Tensor, descend: Callable[[], Tensor]) -> int:
+    """Take the steps of L-BFGS from where `unknown` is; `descend` gives loss and gradient."""
+    search = torch.optim.LBFGS(
+        [unknown],
+        max_iter=_MAX_STEPS,
+        max_eval=_MAX_EVALUATIONS,
+        history_size=_MAX_STEPS,
+        line_search_fn="strong_wolfe",
+    )
+    search.step(descend)  # type: ignore[no-untyped-call]
+    steps: int = search.state[unknown]["n_iter"]
+    return steps
+
+
 def _coordinates(sample: Tensor, penalty: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The features' mean (d,) and deviation (d,), and a basis (d, d) in which they are unlike.
+    """The features' mean (d,), deviation (d,), and a basis (d, d) in which they do not correlate.
 
     With H the bound of the Hessian, the basis B has B B' = H^-1; so in its coordinates the bound
     is the identity.
     """
     mean = sample.mean(dim=0)
-    centred = sample - mean
+    centered = sample - mean
     # In double precision: features of a network are often almost linearly dependent.
-    covariance = (centred.T @ centred / sample.shape[0]).double().cpu()
+    covariance = (centered.T @ centered / sample.shape[0]).double().cpu()
     deviation = covariance.diagonal().sqrt()
-    least = _LEAST_DEVIATION * float(deviation.mean())
+    least = _SMALLEST_DEVIATION_SHARE * float(deviation.mean())
     deviation = deviation.clamp_min(least if least > 0 else 1.0)
     bound = covariance / 2 + penalty * deviation.square().diag()
     lower = torch.linalg.cholesky(bound)

@@ -27,7 +27,7 @@ from al_engine.training.decoding import UndecodableImage, decode
 EMPTY, FILLED, BROKEN = 0, 1, 2
 
 # Rows that one process fills at a time, locks against the others, and brings to the disk at once.
-CHUNK = 256
+CHUNK_IMAGES = 256
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -110,13 +110,15 @@ class ImageCache:
         if not len(missing):
             return FillReport(filled=filled, broken=broken)
         self.grow(int(missing[-1]) + 1)
-        chunks = [list(rows) for _, rows in groupby(missing.tolist(), key=lambda p: p // CHUNK)]
+        chunks = [
+            list(rows) for _, rows in groupby(missing.tolist(), key=lambda p: p // CHUNK_IMAGES)
+        ]
         done = 0
         with self._lock_path.open("r+b") as lock, ThreadPoolExecutor(threads) as pool:
             for wait in (False, True):
                 left_to_others = []
                 for chunk in chunks:
-                    with _locked(lock.fileno(), chunk[0] // CHUNK, wait=wait) as held:
+                    with _locked(lock.fileno(), chunk[0] // CHUNK_IMAGES, wait=wait) as held:
                         if not held:
                             left_to_others.append(chunk)
                             continue

@@ -1,7 +1,14 @@
 """The training loop: one pass of a one-cycle schedule over batches on the device, no DataLoader.
 
-A step takes a batch, augments and normalises it on the device, and updates the network; nothing
+A step takes a batch, augments and normalizes it on the device, and updates the network; nothing
 in it happens in Python for each image. Same seed, same device: same weights.
+
+What it reaches with small_cnn on two cores (x86_64), without a GPU:
+
+- 80.5 % on 5,000 test images of Fashion-MNIST at 14 px, from 1,000 labels that were drawn at random
+  and 313 steps of 64 images: the mean of 5 runs (docs/benchmarks/accuracy.md).
+- 2,795 images a second at 32 px, 98 % of a bare loop over batches that lie on the device and 2.2
+  times a DataLoader of 2 processes: the medians of 7 runs (docs/benchmarks/engine.md).
 """
 
 import copy
@@ -19,9 +26,9 @@ from al_engine.architectures import Classifier
 from al_engine.training.batches import batches
 from al_engine.training.checks import check
 from al_engine.training.compiling import Forward, compiled
-from al_engine.training.devices import autocast, placed, repeatable, threads_for
+from al_engine.training.devices import autocast, repeatable, threads_for, to_device
 from al_engine.training.evaluate import predict_with_features
-from al_engine.training.feed import Images, fits
+from al_engine.training.feed import Images, fits_on_device
 from al_engine.training.head import train_head
 from al_engine.training.recipe import Recipe
 from al_engine.training.start import new_model
@@ -31,7 +38,7 @@ from al_engine.training.weighting import label_weights
 WARM_UP = 0.2
 MOMENTUM = 0.9
 # Looks at the loss in a training; on a GPU each look waits for the device.
-LOOKS = 20
+LOSS_CHECKS = 20
 
 
 class TrainingFailed(Exception):
@@ -72,7 +79,7 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     progress: Callable[[float], None] | None = None,
 ) -> Trained:
-    """Trains a new model on labelled images.
+    """Trains a new model on labeled images.
 
     `images`: uint8 (n, 3, S, S). `targets`: int64 (n,), each in [0, classes); classes without an
     image are fine. `weights`: float (n,), how much each label counts, None for all the same.
@@ -90,35 +97,20 @@ def train(
     started = time.perf_counter()
     trust = label_weights(targets, weights, classes=classes, balance=recipe.class_balance)
     fresh = new_model(recipe, classes=classes, seed=seed, former=initial)
-    fresh = placed(fresh, device).train()
+    fresh = to_device(fresh, device).train()
     if fresh.frozen_backbone:
-        if features is None:
-            _, features = predict_with_features(fresh, images, device=device)
-        head = train_head(features, targets, weights=trust, classes=classes, device=device)
-        fresh.head.load_state_dict(head.state)
-        seconds = time.perf_counter() - started
-        return Trained(fresh.eval(), head.steps, float(head.steps), seconds, head.loss)
-
+        return _fit_head(fresh, images, targets, trust, features, device, started)
     feed = batches(
         images,
         batch_size=recipe.batch_size,
         augment=recipe.augment,
         device=device,
         seed=seed,
-        keep_on_device=fits(images, device) if keep_on_device is None else keep_on_device,
+        keep_on_device=fits_on_device(images, device) if keep_on_device is None else keep_on_device,
     )
-    shape = (recipe.architecture, classes, recipe.image_size, recipe.batch_size, device)
-    network = compiled(fresh, shape) if recipe.compiled else nullcontext((fresh, fresh))
-    pixels = recipe.batch_size * recipe.image_size**2
-    with (
-        repeatable(device),
-        threads_for(pixels, device),
-        closing(feed),
-        network as (model, forward),
-    ):
-        losses = _descend(
-            model,
-            forward,
+    with closing(feed):
+        model, losses = _fit_network(
+            fresh,
             feed,
             targets.to(device),
             trust.to(device),
@@ -126,15 +118,57 @@ def train(
             should_stop=should_stop,
             progress=progress,
         )
-        # A compiled network serves the next training too.
-        trained = model if model is fresh else copy.deepcopy(model)
     return Trained(
-        model=trained.eval(),
+        model=model.eval(),
         steps=len(losses),
         epochs=len(losses) * recipe.batch_size / images.shape[0],
         seconds=time.perf_counter() - started,
         loss=float(losses[-max(1, len(losses) // 10) :].mean()),
     )
+
+
+def _fit_head(
+    model: Classifier,
+    images: Images,
+    targets: Tensor,
+    trust: Tensor,
+    features: Tensor | None,
+    device: torch.device,
+    started: float,
+) -> Trained:
+    """Train the head of a frozen backbone alone, on embeddings that are made where none are known.
+
+    `started` is of the clock `perf_counter`.
+    """
+    if features is None:
+        _, features = predict_with_features(model, images, device=device)
+    head = train_head(features, targets, weights=trust, classes=model.classes, device=device)
+    model.head.load_state_dict(head.state)
+    seconds = time.perf_counter() - started
+    return Trained(model.eval(), head.steps, float(head.steps), seconds, head.loss)
+
+
+def _fit_network(
+    fresh: Classifier,
+    feed: Iterator[tuple[Tensor, Tensor]],
+    labels: Tensor,
+    trust: Tensor,
+    recipe: Recipe,
+    *,
+    should_stop: Callable[[], bool],
+    progress: Callable[[float], None] | None,
+) -> tuple[Classifier, Tensor]:
+    """Train a whole network, compiled where the recipe says so; the model and each step's loss."""
+    device = labels.device
+    shape = (recipe.architecture, fresh.classes, recipe.image_size, recipe.batch_size, device)
+    network = compiled(fresh, shape) if recipe.compiled else nullcontext((fresh, fresh))
+    pixels = recipe.batch_size * recipe.image_size**2
+    with repeatable(device), threads_for(pixels, device), network as (model, forward):
+        losses = _descend(
+            model, forward, feed, labels, trust, recipe, should_stop=should_stop, progress=progress
+        )
+        # A compiled network serves the next training too.
+        return model if model is fresh else copy.deepcopy(model), losses
 
 
 def _descend(
@@ -149,10 +183,10 @@ def _descend(
     progress: Callable[[float], None] | None,
 ) -> Tensor:
     """All steps of a training; returns the loss of each, float (steps,), on the device."""
-    optimiser = _optimiser(model, recipe, labels.device)
+    optimizer = _make_optimizer(model, recipe, labels.device)
     losses: list[Tensor] = []
     steps = recipe.steps(labels.shape[0])
-    look_every = max(1, steps // LOOKS)
+    look_every = max(1, steps // LOSS_CHECKS)
     height = one_cycle if recipe.schedule == "one_cycle" else in_steps
     began = time.perf_counter()
 
@@ -164,7 +198,7 @@ def _descend(
             break
         if progress is not None and step % look_every == 0:
             progress(done)
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * height(done)
         chosen, batch = next(feed)
         with autocast(labels.device):
@@ -176,9 +210,9 @@ def _descend(
             label_smoothing=recipe.label_smoothing,
         )
         loss = (each * trust[chosen]).sum() / trust[chosen].sum().clamp_min(1e-6)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.detach())
         if step % look_every == look_every - 1:
             _check_finite(losses[-1], step)
@@ -209,9 +243,11 @@ def _fraction_done(step: int, steps: int, elapsed_s: float, budget_s: float | No
     return max(by_steps, elapsed_s / budget_s if budget_s > 0 else 1.0)
 
 
-def _optimiser(model: Classifier, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:
+def _make_optimizer(
+    model: Classifier, recipe: Recipe, device: torch.device
+) -> torch.optim.Optimizer:
     """AdamW decays weights only; biases and the scales of batch norm need none."""
-    if recipe.optimiser == "sgd":
+    if recipe.optimizer == "sgd":
         return torch.optim.SGD(
             model.parameters(),
             lr=recipe.learning_rate,

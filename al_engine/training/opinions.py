@@ -13,15 +13,15 @@ from torch.nn import functional
 from al_engine.architectures import Classifier
 from al_engine.training.evaluate import predict
 
-DROPPED = 0.5
+DROPPED_SHARE = 0.5
 """Share of the embedding that an opinion does without (Gal et al. 2017 use a half before the
 last layer)."""
 
 
-def of_committee(models: Sequence[Classifier], images: Tensor, *, device: torch.device) -> Tensor:
+def ask_committee(models: Sequence[Classifier], images: Tensor, *, device: torch.device) -> Tensor:
     """What each of several models says: float32 (M, n, C) on the CPU.
 
-    `images`: uint8 (n, 3, S, S). The models must have the same classes, see `aligned`. Raises
+    `images`: uint8 (n, 3, S, S). The models must have the same classes, see `align_classes`. Raises
     ValueError for none of them.
     """
     if not models:
@@ -29,7 +29,9 @@ def of_committee(models: Sequence[Classifier], images: Tensor, *, device: torch.
     return torch.stack([predict(model, images, device=device) for model in models])
 
 
-def aligned(model: Classifier, *, has: Sequence[int], wanted: Sequence[int]) -> Classifier | None:
+def align_classes(
+    model: Classifier, *, has: Sequence[int], wanted: Sequence[int]
+) -> Classifier | None:
     """The model with an output for each of the classes `wanted`, where it has those of `has`.
 
     Both are class ids, output by output. A class that it does not know has the probability 0; what
@@ -60,7 +62,7 @@ def aligned(model: Classifier, *, has: Sequence[int], wanted: Sequence[int]) -> 
 
 
 @torch.inference_mode()
-def by_dropout(
+def ask_with_dropout(
     head: nn.Module, embeddings: Tensor, *, count: int, generator: torch.Generator
 ) -> Tensor:
     """Monte-Carlo dropout before the last layer (Gal and Ghahramani 2016): float32 (count, n, C).
@@ -72,7 +74,7 @@ def by_dropout(
     width = embeddings.shape[1]
     opinions = []
     for _ in range(count):
-        kept = torch.rand(width, generator=generator) >= DROPPED
-        scale = kept.float().to(embeddings.device) / (1 - DROPPED)
+        kept = torch.rand(width, generator=generator) >= DROPPED_SHARE
+        scale = kept.float().to(embeddings.device) / (1 - DROPPED_SHARE)
         opinions.append(functional.softmax(head(embeddings * scale).float(), dim=1).cpu())
     return torch.stack(opinions)

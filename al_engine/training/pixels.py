@@ -15,10 +15,10 @@ _MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 _STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 
 
-def normalise(images: Tensor) -> Tensor:
+def normalize(images: Tensor) -> Tensor:
     """uint8 (n, 3, S, S) to float32 of about zero mean and unit variance, channels last."""
     # Turned while they are bytes: a quarter of the memory to move.
-    return _normalised(images.permute(0, 2, 3, 1).contiguous())
+    return _normalize(images.permute(0, 2, 3, 1).contiguous())
 
 
 def largest_shift(image_size: int) -> int:
@@ -26,8 +26,8 @@ def largest_shift(image_size: int) -> int:
     return max(1, image_size // 8)
 
 
-def prepared(images: Tensor, *, augment: Augment) -> Tensor:
-    """Images as `batch_of` cuts batches from them: uint8 (n, 3, S, S) to (n, S + 2m, S + 2m, 3).
+def lay_out(images: Tensor, *, augment: Augment) -> Tensor:
+    """Images as `cut_batch` cuts batches from them: uint8 (n, 3, S, S) to (n, S + 2m, S + 2m, 3).
 
     A pixel's channels lie together. Where images are to be shifted, their edges are repeated
     m = `largest_shift` pixels outwards: a shifted image is then a window, copied row by row
@@ -48,7 +48,7 @@ def prepared(images: Tensor, *, augment: Augment) -> Tensor:
     return wide
 
 
-def batch_of(
+def cut_batch(
     pixels: Tensor,
     chosen: Tensor,
     *,
@@ -56,15 +56,15 @@ def batch_of(
     augment: Augment,
     generator: torch.Generator,
 ) -> Tensor:
-    """The chosen images as a normalised, augmented batch, without Python for each image.
+    """The chosen images as a normalized, augmented batch, without Python for each image.
 
-    `pixels`: what `prepared` made of images of `image_size` px for the same `augment`, on the
+    `pixels`: what `lay_out` made of images of `image_size` px for the same `augment`, on the
     device. `chosen`: int64 (b,). Returns float32 (b, 3, S, S), channels last. `shift` moves each
     image by up to `largest_shift` both ways, repeating its edge; `shift_flip` also mirrors half of
     them, which is wrong for digits, letters and everything that has a left and a right.
     """
     if augment == "none":
-        return _normalised(pixels.index_select(0, chosen))
+        return _normalize(pixels.index_select(0, chosen))
     images, wide, side = pixels.shape[0], pixels.shape[1], image_size
     places, device, count = wide - side + 1, pixels.device, chosen.shape[0]
     windows = pixels.as_strided(
@@ -76,11 +76,11 @@ def batch_of(
     if augment == "shift_flip":
         mirrored = torch.rand(count, generator=generator, device=device) < 0.5
         shifted = torch.where(mirrored[:, None, None, None], shifted.flip(2), shifted)
-    return _normalised(shifted)
+    return _normalize(shifted)
 
 
-def _normalised(pixels: Tensor) -> Tensor:
-    """uint8 (b, S, S, 3), contiguous, to normalised float32 (b, 3, S, S), channels last."""
+def _normalize(pixels: Tensor) -> Tensor:
+    """uint8 (b, S, S, 3), contiguous, to normalized float32 (b, 3, S, S), channels last."""
     side = pixels.shape[2]
     scale, offset = _scale_and_offset(side, pixels.device)
     # By rows of S * 3 numbers: along three channels alone a CPU could not use its vectors.

@@ -6,11 +6,11 @@ from torch.nn import functional
 
 from al_engine.strategies.clusters import k_means
 
-GRID = 8
+GRID_SIDE_CELLS = 8
 """Images are averaged to so many cells a side: details say little about what is in them."""
-WIDTH = 32
+COMPONENTS = 32
 """Principal components that are kept, where there are so many."""
-_SAMPLE = 4_096
+_SAMPLE_IMAGES = 4_096
 
 
 def raw_features(images: Tensor, *, generator: torch.Generator) -> Tensor:
@@ -18,18 +18,21 @@ def raw_features(images: Tensor, *, generator: torch.Generator) -> Tensor:
 
     d is 32 at most. No images give (0, 0).
     """
-    return principal(coarse(images), generator=generator)
+    return project_on_components(average_to_grid(images), generator=generator)
 
 
-def coarse(images: Tensor) -> Tensor:
+def average_to_grid(images: Tensor) -> Tensor:
     """Images, uint8 (n, 3, S, S), averaged to 8 × 8 cells: float32 (n, 192), from 0 to 1."""
-    parts = torch.split(images, _SAMPLE)
+    parts = torch.split(images, _SAMPLE_IMAGES)
     return torch.cat(
-        [functional.adaptive_avg_pool2d(part.float() / 255, GRID).flatten(1) for part in parts]
+        [
+            functional.adaptive_avg_pool2d(part.float() / 255, GRID_SIDE_CELLS).flatten(1)
+            for part in parts
+        ]
     )
 
 
-def principal(points: Tensor, *, generator: torch.Generator) -> Tensor:
+def project_on_components(points: Tensor, *, generator: torch.Generator) -> Tensor:
     """The first principal components of points, float32 (n, w): float32 (n, 32 at most).
 
     They are those of at most 4,096 points drawn by `generator`, so that the cost is linear in n.
@@ -37,17 +40,17 @@ def principal(points: Tensor, *, generator: torch.Generator) -> Tensor:
     count = points.shape[0]
     if not count:
         return torch.empty(0, 0)
-    drawn = torch.randperm(count, generator=generator)[:_SAMPLE]
-    centred = points - points[drawn].mean(dim=0)
-    # The right singular vectors of the centred sample are its principal axes.
-    _, _, axes = torch.linalg.svd(centred[drawn], full_matrices=False)
-    features: Tensor = centred @ axes[:WIDTH].T
+    drawn = torch.randperm(count, generator=generator)[:_SAMPLE_IMAGES]
+    centered = points - points[drawn].mean(dim=0)
+    # The right singular vectors of the centered sample are its principal axes.
+    _, _, axes = torch.linalg.svd(centered[drawn], full_matrices=False)
+    features: Tensor = centered @ axes[:COMPONENTS].T
     return features
 
 
-def groups_of(points: Tensor, groups: int, *, generator: torch.Generator) -> Tensor:
+def group_alike(points: Tensor, groups: int, *, generator: torch.Generator) -> Tensor:
     """Which images look alike, for `partition = clusters`: int64 (n,), numbers below `groups`.
 
-    `points`: what `coarse` makes of the images. K-means over their principal components.
+    `points`: what `average_to_grid` makes of the images. K-means over their principal components.
     """
-    return k_means(principal(points, generator=generator), groups, generator=generator)
+    return k_means(project_on_components(points, generator=generator), groups, generator=generator)

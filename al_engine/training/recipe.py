@@ -11,7 +11,7 @@ from al_engine.training.pixels import Augment
 from al_engine.training.weighting import ClassBalance
 
 WarmStart = Literal["scratch", "shrink_perturb"]
-Optimiser = Literal["adamw", "sgd"]
+OptimizerName = Literal["adamw", "sgd"]
 Schedule = Literal["one_cycle", "steps"]
 
 # Without batch norm a network does not survive the larger steps.
@@ -55,7 +55,7 @@ class Recipe:
     pretrained: bool = False
     weights_path: Path | None = None
     compiled: bool = False
-    optimiser: Optimiser = "adamw"
+    optimizer: OptimizerName = "adamw"
     schedule: Schedule = "one_cycle"
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ class Recipe:
             raise ValueError(f"Label smoothing is from 0 to below 1, not {self.label_smoothing}.")
 
     def steps(self, labels: int) -> int:
-        """The number of optimiser steps for this many labels."""
+        """The number of optimizer steps for this many labels."""
         wanted = -(-self.epochs * labels // self.batch_size)
         return min(self.max_steps, max(self.min_steps, wanted))
 

@@ -9,10 +9,11 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import ForeignKey, ManyToManyField, Model, QuerySet
-from django.forms import ModelChoiceField, ModelForm, ModelMultipleChoiceField
+from django.forms import BaseInlineFormSet, ModelChoiceField, ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from al_engine.pools import campaigns
 from al_engine.pools.models import Annotator
 from annotator_site.accounts.campaign_rights import WithinCampaigns, actor
 from annotator_site.accounts.forms import TokenForm
@@ -101,6 +102,16 @@ class PersonAdmin(WithinReach, PlainUserAdmin, SiteModelAdmin):
 
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[Any]:
         return list(self.inlines) if obj else []
+
+    def save_formset(
+        self,
+        request: HttpRequest,
+        form: "ModelForm[Any]",
+        formset: "BaseInlineFormSet[Annotator, User, Any]",
+        change: bool,
+    ) -> None:
+        for annotator in formset.save(commit=False):
+            campaigns.save_annotator(annotator=annotator)
 
     def within(self, by: User) -> QuerySet[User]:
         """People who may do nothing that they may not."""

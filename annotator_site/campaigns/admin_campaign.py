@@ -3,17 +3,17 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db import transaction
-from django.db.models import IntegerField, Model, OuterRef, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Cast, Coalesce, Concat
+from django.db.models import IntegerField, Model, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from al_engine.pools import campaigns, unlabeled
+from al_engine.pools import campaigns
 from al_engine.pools.class_names import MAX_CLASSES
+from al_engine.pools.classes import save_choices
 from al_engine.pools.models import Campaign, Choice, Counter
 from al_engine.pools.sizes import sizes
 from annotator_site.accounts.campaign_rights import WithinCampaigns, actor, own_campaigns
@@ -204,6 +204,14 @@ class CampaignAdmin(WithinCampaigns, SiteModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    def save_model(
+        self, request: HttpRequest, obj: Campaign, form: "ModelForm[Any]", change: bool
+    ) -> None:
+        if change:
+            campaigns.save_settings(campaign=obj)
+        else:
+            campaigns.add_campaign(campaign=obj)
+
     def save_formset(
         self,
         request: HttpRequest,
@@ -212,20 +220,23 @@ class CampaignAdmin(WithinCampaigns, SiteModelAdmin):
         change: bool,
     ) -> None:
         formset.save(commit=False)
-        for choice in formset.deleted_objects:
-            choice.delete()
-        save_choices(campaign=form.instance, choices=[
-            row.instance for row in formset.forms
-            if row.instance.name and row.instance not in formset.deleted_objects
-        ])  # fmt: skip
+        removed = formset.deleted_objects
+        kept = [
+            row.instance
+            for row in formset.forms
+            if row.instance.name and row.instance not in removed
+        ]
+        save_choices(campaign=form.instance, choices=kept, removed=removed)
 
     def save_related(
         self, request: HttpRequest, form: "ModelForm[Any]", formsets: Any, change: bool
     ) -> None:
-        super().save_related(request, form, formsets, change)
         by, campaign_id = actor(request), form.instance.pk
-        if not change:
-            unlabeled.make_cells(campaign_id=campaign_id)
+        if "owners" in form.cleaned_data:
+            owners = form.cleaned_data["owners"]
+            campaigns.set_owners(campaign_id=campaign_id, user_ids=[owner.pk for owner in owners])
+        for formset in formsets:
+            self.save_formset(request, form, formset, change)
         if not change or own_campaigns(by) is not None:
             # Others may take it from them; by themselves nobody shuts themselves out.
             campaigns.add_owners(campaign_id=campaign_id, user_ids=[by.pk])
@@ -248,31 +259,6 @@ class CampaignAdmin(WithinCampaigns, SiteModelAdmin):
             ),
             *super().get_urls(),
         ]
-
-
-@transaction.atomic
-def save_choices(*, campaign: Campaign, choices: list[Choice]) -> None:
-    """Save a campaign's classes, new ones at the end; keys and colours where they have none."""
-    place = max((choice.position for choice in choices if not choice._state.adding), default=-1)
-    for choice in choices:
-        if choice._state.adding:
-            place += 1
-            choice.campaign, choice.position = campaign, place
-    campaigns.fill_in_choices(choices)
-    known = {choice.pk: choice for choice in campaign.choices.all()}
-    changed = [choice for choice in choices if _differs(choice, known.get(choice.pk))]
-    # Two classes may swap their names or keys: the constraints look at every single row.
-    Choice.objects.filter(
-        pk__in=[choice.pk for choice in changed if not choice._state.adding]
-    ).update(hotkey="", name=Concat(Value("\x7f"), Cast("pk", Choice._meta.get_field("name"))))
-    for choice in changed:
-        choice.save()
-
-
-def _differs(choice: Choice, known: Choice | None) -> bool:
-    """Whether it is to be saved: a list that is saved as it was is asked of nobody anew."""
-    fields = ("name", "hotkey", "color", "position")
-    return known is None or any(getattr(choice, each) != getattr(known, each) for each in fields)
 
 
 def _no_images(slug: str) -> SafeString:

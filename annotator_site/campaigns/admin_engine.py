@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -127,6 +128,11 @@ class AnnotatorAdmin(PoolAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def save_model(
+        self, request: HttpRequest, obj: Annotator, form: "ModelForm[Any]", change: bool
+    ) -> None:
+        campaigns.save_annotator(annotator=obj)
 
     def search(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         if term.startswith("#"):

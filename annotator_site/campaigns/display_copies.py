@@ -11,7 +11,7 @@ from typing import Final
 
 from PIL import Image, ImageCms
 
-from al_engine.opaque import opaque, sample_bits
+from al_engine.opaque import make_opaque, sample_bits
 from annotator_site.campaigns.bare_files import bare_file
 
 LONGEST_SIDE: Final = 1600
@@ -83,7 +83,7 @@ def prepare(
     upright; `image` may have been decoded to a smaller one.
     """
     light = len(data) < _DRAWING_BYTES_A_PIXEL * size[0] * size[1]
-    seen = opaque(image, bits=sample_bits(data))
+    seen = make_opaque(image, bits=sample_bits(data))
     picture, as_it_was = seen.picture, seen.as_stored
     drawing = light and _has_few_colours(picture)
     shown = shown_size(*size)

@@ -11,9 +11,9 @@ from uuid import UUID
 import psycopg
 from django.db import Error as DatabaseError
 
-from al_engine.pools import campaigns, processes, query, sizes
-from al_engine.pools.models import Campaign, Sample
-from al_engine.pools.signals import NOTIFY, Kind, payload
+from al_engine.pools import campaigns, query, samples, signals, supply
+from al_engine.pools.models import Campaign
+from al_engine.pools.signals import Kind
 from al_engine.pools.turns import Spare
 from annotator_site.labeling import protocol
 from annotator_site.labeling.desk import Desk
@@ -104,7 +104,7 @@ async def tell_engine(desk: Desk, kind: Kind, news: asyncio.Event) -> None:
         news.clear()
         try:
             async with desk.pool.connection() as conn:
-                await conn.execute(NOTIFY, {"payload": payload(kind, desk.campaign.id)})
+                await signals.notify_over(conn, kind=kind, campaign_id=desk.campaign.id)
             trouble.over()
         except (psycopg.Error, OSError) as error:
             news.set()
@@ -129,7 +129,7 @@ async def exchange_spares(desk: Desk) -> None:
         desk.fresher.clear()
         try:
             async with desk.pool.connection() as conn:
-                newest, offered = await query.filled_by(conn, campaign_id=desk.campaign.id)
+                newest, offered = await supply.filled_by(conn, campaign_id=desk.campaign.id)
             most = offered // 2
             asked_anew = newest != asks or time.monotonic() < until
             if newest is not None and most and asked_anew and not desk.storage_away:
@@ -184,7 +184,7 @@ async def _exchange(desk: Desk, newest: int, spares: list[Spare], *, most: int) 
             campaign_id=desk.campaign.id,
             spares=spares,
             newest=newest,
-            random=not desk.campaign.asks_at_random,
+            at_random=not desk.campaign.asks_at_random,
             most=most,
         )
     desk.revoke(gone, fresher=True)
@@ -223,8 +223,7 @@ async def _renew(desk: Desk, conn: query.Connection, now: float) -> None:
 
 @off_loop
 def _write_sample(desk: Desk, window: Window, seconds: float) -> None:
-    now = sizes.sizes(campaign_id=desk.campaign.id)
-    Sample.objects.create(
+    samples.record_sample(
         campaign_id=desk.campaign.id,
         source=SOURCE,
         seconds=seconds,
@@ -232,11 +231,6 @@ def _write_sample(desk: Desk, window: Window, seconds: float) -> None:
         answers=window.answers,
         dry=window.dry,
         waits=window.waits,
-        unlabeled=now.unlabeled,
-        queried=now.queried,
-        labeled=now.labeled,
-        open_queries=sizes.open_depth(campaign_id=desk.campaign.id),
-        target_depth=processes.target_depth(campaign_id=desk.campaign.id),
     )
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from al_engine.pools import query
+from al_engine.pools import supply
 from al_engine.pools.labeled import Progress
 from al_engine.pools.turns import LeasedTurn, Shortage
 from annotator_site.labeling import faults, protocol, transaction
@@ -300,7 +300,7 @@ class Desk:
                     lease_seconds=self.campaign.lease_seconds,
                 )
                 if len(turns) < wanted:
-                    self._shortage = await query.shortage(conn, campaign_id=self.campaign.id)
+                    self._shortage = await supply.shortage(conn, campaign_id=self.campaign.id)
                     self.hungry.set()
         except Exception as error:
             self._claim_later(claim, error, maybe_claimed=True)

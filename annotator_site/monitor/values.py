@@ -6,7 +6,7 @@ Times are Unix seconds, or seconds since something happened (`…_s`), by the da
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from al_engine.pools.status import Rates, Staleness, Storage, Waits
+from al_engine.pools.readings import Rates, Staleness, Storage, Waits
 
 Part = Literal["unlabeled", "workers", "queries", "annotators", "labeled", "servers", "model"]
 Level = Literal["info", "warn", "bad"]

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from al_engine.architectures import Classifier, build
-from al_engine.training.devices import autocast, computes_in_bfloat16, placed
+from al_engine.training.devices import autocast, computes_in_bfloat16, to_device
 from al_engine.training.evaluate import batch_size_for, predict_with_features
 from al_engine.training.feed import CachedImages
 from al_engine.training.image_cache import ImageCache
-from al_engine.training.pixels import normalise
+from al_engine.training.pixels import normalize
 from benchmarks.engine_parts.rates import in_turns, ratio, spread
 
 AIM: Final = 0.90
@@ -55,10 +55,10 @@ def run(device: torch.device, small: bool) -> str:
 def measured(name: str, cache: ImageCache, images: int, rounds: int, device: torch.device) -> str:
     """One network's row of the table."""
     torch.manual_seed(0)
-    model = placed(build(name, classes=10, image_size=SIDE), device).eval()
+    model = to_device(build(name, classes=10, image_size=SIDE), device).eval()
     size = batch_size_for(device, SIDE)
     wanted = CachedImages(cache, np.arange(images) % DIFFERENT)
-    resident = torch.split(normalise(cache.rows(np.arange(DIFFERENT)).to(device)), size)
+    resident = torch.split(normalize(cache.rows(np.arange(DIFFERENT)).to(device)), size)
 
     def bare(*, narrow: bool) -> int:
         done = 0

@@ -13,10 +13,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from al_engine.architectures import build
 from al_engine.architectures.torchvision_ops import import_torchvision
-from al_engine.training.devices import autocast, computes_in_bfloat16, placed
+from al_engine.training.devices import autocast, computes_in_bfloat16, to_device
 from al_engine.training.head import train_head
 from al_engine.training.loop import train
-from al_engine.training.pixels import largest_shift, normalise
+from al_engine.training.pixels import largest_shift, normalize
 from al_engine.training.recipe import Recipe, default_recipe
 from benchmarks.engine_parts.rates import in_turns, ratio, spread
 
@@ -84,7 +84,7 @@ def measured(name: str, labels: int, steps: int, rounds: int, device: torch.devi
     recipe = default_recipe(name, image_size=SIDE, labels=labels, device=device)
     recipe = replace(recipe, min_steps=steps, max_steps=steps)
     size = recipe.batch_size
-    few = torch.split(normalise(images[: 8 * size].to(device)), size)
+    few = torch.split(normalize(images[: 8 * size].to(device)), size)
     resident = list(zip(few, torch.split(targets[: 8 * size].to(device), size), strict=True))
     loader = usual_loader(images, targets, size)
 
@@ -125,7 +125,7 @@ def loop(
     narrow: bool,
 ) -> int:
     """Forward, backward, step, and nothing else; returns the number of images."""
-    model = placed(build(recipe.architecture, classes=10, image_size=SIDE), device).train()
+    model = to_device(build(recipe.architecture, classes=10, image_size=SIDE), device).train()
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, fused=device.type in {"cpu", "cuda"}
     )

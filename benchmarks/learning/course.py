@@ -14,7 +14,7 @@ from torch import Tensor
 
 from al_engine import strategies
 from al_engine.architectures import Classifier
-from al_engine.strategies import ALIKE, Evidence
+from al_engine.strategies import COPY_COSINE, Evidence
 from al_engine.training.evaluate import predict, predict_with_features
 from al_engine.training.loop import train
 from al_engine.training.recipe import Recipe, default_recipe
@@ -172,7 +172,7 @@ def _selected(
     while True:
         count = min(count * RANK_AHEAD, candidates.shape[0])
         order = ranked(count)
-        kept = strategies.drop_near_duplicates(evidence.embeddings, order, threshold=ALIKE)
+        kept = strategies.drop_near_duplicates(evidence.embeddings, order, threshold=COPY_COSINE)
         if kept.shape[0] >= budget:
             return candidates[kept[:budget]]
         if count == candidates.shape[0]:

@@ -13,7 +13,7 @@ from al_engine.experiments.statistics import (
     mean_curve,
     paired_interval,
 )
-from al_engine.strategies import ALIKE
+from al_engine.strategies import COPY_COSINE
 from benchmarks.figures import machine
 from benchmarks.learning.course import (
     ARCHITECTURE,
@@ -112,7 +112,7 @@ interval is of one comparison: of 20 that are nothing but chance, one is bold.
 {sizes.budget:,}.
 - Different images: those among the labels at the end.
 - Near-duplicates filtered: of candidates whose embeddings have a cosine similarity of \
-{ALIKE:g} or more, only the one that the strategy likes best is asked, as in the product on \
+{COPY_COSINE:g} or more, only the one that the strategy likes best is asked, as in the product on \
 the way into S.
 """
 

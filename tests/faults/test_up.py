@@ -20,7 +20,8 @@ import pytest
 from django.db import connections
 
 from al_engine.pools.models import Campaign
-from al_engine.supervisor import Child, Supervisor
+from al_engine.supervision.child import Child
+from al_engine.supervision.supervisor import Supervisor
 from annotator_site import embedded_postgres, environment, running
 from annotator_site.postgres_cluster import Place
 from annotator_site.running import SiteOptions, follow_campaigns

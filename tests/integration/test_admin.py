@@ -13,9 +13,9 @@ from django.urls import reverse
 from stock import make_campaign, make_user, one_file, stock
 
 from al_engine.architectures import registry as architectures
+from al_engine.decisions.rules import CELLS
 from al_engine.pools import signals
 from al_engine.pools.models import Campaign, Cell, Choice, ModelVersion
-from al_engine.pools.models.image import CELLS
 from al_engine.strategies import names as strategy_names
 from annotator_site.accounts.models import Token, token_digest
 from annotator_site.campaigns import engine_names

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, load_command_class
 from pytest_django import Settings
 
-from al_engine.supervisor import Supervisor
+from al_engine.supervision.supervisor import Supervisor
 from annotator_site.management.commands.up import address, site_options
 from annotator_site.running import EVERY_NETWORK, RunningSite, _await_web, listen
 

@@ -147,7 +147,7 @@ def test_the_page_has_every_network_and_its_size() -> None:
 def test_small_cnn_pays_for_no_torchvision_and_nothing_here_for_django() -> None:
     script = (
         "import sys, al_engine.training.loop, al_engine.training.image_cache\n"
-        "import al_engine.training.checkpoint, al_engine.strategies, al_engine.refill\n"
+        "import al_engine.training.checkpoint, al_engine.strategies, al_engine.decisions.refill\n"
         "from al_engine.architectures import build\n"
         "build('small_cnn', classes=2, image_size=8)\n"
         "print([name for name in ('torchvision', 'django') if name in sys.modules])\n"

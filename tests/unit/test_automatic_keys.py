@@ -2,7 +2,7 @@
 
 import pytest
 
-from al_engine.pools.campaigns import AUTOMATIC_KEYS, fill_in_choices
+from al_engine.pools.classes import AUTOMATIC_KEYS, fill_in_choices
 from al_engine.pools.models import Choice
 
 

@@ -17,7 +17,7 @@ from django.urls import resolve
 from documents import ROOT, first, names, page, section, source, table
 
 from al_engine import architectures, strategies
-from al_engine.pools import status
+from al_engine.pools import readings, status
 from al_engine.pools.campaigns import SETTINGS, parse_setting
 from al_engine.pools.models import Campaign, Image
 from annotator_site import environment, settings
@@ -151,8 +151,8 @@ def test_the_columns_and_formats_of_exports_are_documented() -> None:
 
 def test_the_numbers_of_a_campaign_are_documented() -> None:
     rows = table(page("admins.md"), "key | contents")
-    parts = {"pools": status.Pools, "rates": status.Rates, "waits_ms": status.Waits}
-    parts |= {"staleness": status.Staleness, "storage": status.Storage}
+    parts = {"pools": status.Pools, "rates": readings.Rates, "waits_ms": readings.Waits}
+    parts |= {"staleness": readings.Staleness, "storage": readings.Storage}
     parts |= {"models": status.Model, "processes": status.Process}
     assert first(rows) == list(status.Status.__annotations__) == list(parts)
     for key, contents in rows:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from al_engine.architectures import Classifier, build
-from al_engine.training.embedding_cache import EmbeddingCache, Positions, said_of
+from al_engine.training.embedding_cache import EmbeddingCache, Positions, predict_from_embeddings
 from al_engine.training.evaluate import predict_with_features
 
 CPU = torch.device("cpu")
@@ -73,6 +73,6 @@ def test_nothing_asked_gives_nothing() -> None:
 def test_the_head_says_of_embeddings_what_the_model_says_of_images() -> None:
     model = network(1)
     whole, embeddings = predict_with_features(model, PIXELS, device=CPU)
-    assert torch.allclose(said_of(model, embeddings, device=CPU), whole, atol=1e-6)
-    softer = said_of(model, embeddings, device=CPU, temperature=5.0)
+    assert torch.allclose(predict_from_embeddings(model, embeddings, device=CPU), whole, atol=1e-6)
+    softer = predict_from_embeddings(model, embeddings, device=CPU, temperature=5.0)
     assert (softer.amax(dim=1) <= whole.amax(dim=1) + 1e-6).all()

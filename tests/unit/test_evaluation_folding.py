@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from al_engine.architectures import Classifier, build
 from al_engine.training.evaluate import predict
-from al_engine.training.folding import folded
+from al_engine.training.folding import fold_batch_norms
 
 CPU = torch.device("cpu")
 
@@ -29,7 +29,7 @@ def norms(model: nn.Module) -> int:
 def test_folded_batch_norms_change_nothing_but_the_time(name: str) -> None:
     model = lived(build(name, classes=5, image_size=32), 32)
     images = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    result = folded(model, images[:2])
+    result = fold_batch_norms(model, images[:2])
     assert norms(model) > 0
     assert norms(result) == 0
     with torch.no_grad():
@@ -40,7 +40,7 @@ def test_a_network_without_batch_norm_is_left_as_it_is() -> None:
     model = build("vgg16", classes=5, image_size=32).eval()
     images = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
-        assert torch.equal(folded(model, images)(images), model(images))
+        assert torch.equal(fold_batch_norms(model, images)(images), model(images))
 
 
 class Twice(nn.Module):
@@ -60,7 +60,7 @@ class Twice(nn.Module):
 def test_what_cannot_be_folded_is_not() -> None:
     model = lived(Classifier(Twice(), width=4, classes=2), 8)
     images = torch.randn(2, 3, 8, 8)
-    result = folded(model, images)
+    result = fold_batch_norms(model, images)
     assert norms(result) == 1
     with torch.no_grad():
         assert torch.equal(result(images), model(images))

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from al_engine.training.decoding import UndecodableImage, decode
-from al_engine.training.image_cache import CHUNK, ImageCache, NotFilled
+from al_engine.training.image_cache import CHUNK_IMAGES, ImageCache, NotFilled
 
 ROOT = Path(__file__).parents[2]
 SIDE = 8
@@ -139,15 +139,17 @@ def test_an_error_of_the_storage_ends_the_call_and_breaks_no_image(tmp_path: Pat
     cache = ImageCache(tmp_path, image_size=SIDE)
 
     def read(position: int) -> bytes:
-        if position == CHUNK + 3:
+        if position == CHUNK_IMAGES + 3:
             raise ConnectionResetError("the storage went away")
         return picture(position)
 
     with pytest.raises(ConnectionResetError):
-        cache.fill(range(2 * CHUNK), read)
-    assert cache.missing(np.arange(2 * CHUNK)).tolist() == list(range(CHUNK, 2 * CHUNK))
-    assert cache.fill(range(2 * CHUNK), picture).filled == CHUNK
-    assert_holds(cache, 2 * CHUNK)
+        cache.fill(range(2 * CHUNK_IMAGES), read)
+    assert cache.missing(np.arange(2 * CHUNK_IMAGES)).tolist() == list(
+        range(CHUNK_IMAGES, 2 * CHUNK_IMAGES)
+    )
+    assert cache.fill(range(2 * CHUNK_IMAGES), picture).filled == CHUNK_IMAGES
+    assert_holds(cache, 2 * CHUNK_IMAGES)
 
 
 def test_a_cache_grows_under_those_who_map_it(tmp_path: Path) -> None:
@@ -175,25 +177,25 @@ def test_a_folder_made_for_another_size_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_filler_killed_in_the_middle_leaves_whole_rows_and_is_carried_on(tmp_path: Path) -> None:
-    count = 3 * CHUNK
-    filler = start_filler(tmp_path, count=count, hold=2 * CHUNK + 40)
+    count = 3 * CHUNK_IMAGES
+    filler = start_filler(tmp_path, count=count, hold=2 * CHUNK_IMAGES + 40)
     with filler:
         filler.send_signal(signal.SIGKILL)
     cache = ImageCache(tmp_path / "cache", image_size=SIDE)
-    assert_holds(cache, 2 * CHUNK)
-    assert cache.missing(np.arange(count)).tolist() == list(range(2 * CHUNK, count))
-    assert cache.fill(range(count), picture).filled == CHUNK
+    assert_holds(cache, 2 * CHUNK_IMAGES)
+    assert cache.missing(np.arange(count)).tolist() == list(range(2 * CHUNK_IMAGES, count))
+    assert cache.fill(range(count), picture).filled == CHUNK_IMAGES
     assert_holds(cache, count)
 
 
 def test_a_chunk_is_taken_over_from_a_filler_that_dies(tmp_path: Path) -> None:
-    count = 2 * CHUNK
+    count = 2 * CHUNK_IMAGES
     filler = start_filler(tmp_path, count=count, hold=0)  # holds the first chunk
     cache = ImageCache(tmp_path / "cache", image_size=SIDE)
 
     def kill_when_the_second_chunk_is_done(done: int) -> None:
-        if done == CHUNK:
-            assert cache.missing(np.arange(count)).tolist() == list(range(CHUNK))
+        if done == CHUNK_IMAGES:
+            assert cache.missing(np.arange(count)).tolist() == list(range(CHUNK_IMAGES))
             filler.send_signal(signal.SIGKILL)
 
     with filler:
@@ -203,7 +205,7 @@ def test_a_chunk_is_taken_over_from_a_filler_that_dies(tmp_path: Path) -> None:
 
 
 def test_two_fillers_share_the_work_and_do_none_twice(tmp_path: Path) -> None:
-    count = 6 * CHUNK
+    count = 6 * CHUNK_IMAGES
     fillers = [start_filler(tmp_path, count=count, hold=0) for _ in range(2)]
     for filler in fillers:
         assert filler.stdin is not None
@@ -213,7 +215,7 @@ def test_two_fillers_share_the_work_and_do_none_twice(tmp_path: Path) -> None:
     filled = [int(filler.communicate(timeout=60)[0]) for filler in fillers]
     assert [filler.returncode for filler in fillers] == [0, 0]
     assert sum(filled) == count
-    assert min(filled) >= CHUNK
+    assert min(filled) >= CHUNK_IMAGES
     assert_holds(ImageCache(tmp_path / "cache", image_size=SIDE), count)
 
 

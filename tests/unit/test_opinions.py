@@ -7,7 +7,7 @@ import torch
 
 from al_engine.architectures import build
 from al_engine.training.evaluate import predict, predict_with_features
-from al_engine.training.opinions import aligned, by_dropout, of_committee
+from al_engine.training.opinions import align_classes, ask_committee, ask_with_dropout
 
 CPU = torch.device("cpu")
 
@@ -20,12 +20,12 @@ def images(count: int = 20) -> torch.Tensor:
 
 def test_a_committee_says_what_its_members_say() -> None:
     models = [build("small_cnn", classes=3, image_size=8) for _ in range(2)]
-    said = of_committee(models, images(), device=CPU)
+    said = ask_committee(models, images(), device=CPU)
     assert said.shape == (2, 20, 3)
     for model, opinion in zip(models, said, strict=True):
         assert torch.equal(opinion, predict(model, images(), device=CPU))
     with pytest.raises(ValueError, match="at least one model"):
-        of_committee([], images(), device=CPU)
+        ask_committee([], images(), device=CPU)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -44,7 +44,7 @@ def test_models_of_any_lists_of_classes_are_compared_class_by_class(seed: int) -
     )
     model = build("small_cnn", classes=len(has), image_size=8)
     said = predict(model, images(), device=CPU)
-    member = aligned(model, has=has, wanted=wanted)
+    member = align_classes(model, has=has, wanted=wanted)
     common = [each for each in wanted if each in has]
     if not common:
         assert member is None
@@ -62,7 +62,9 @@ def test_models_of_any_lists_of_classes_are_compared_class_by_class(seed: int) -
 def test_opinions_by_dropout_scatter_around_what_the_whole_network_says() -> None:
     model = build("small_cnn", classes=3, image_size=8)
     whole, embeddings = predict_with_features(model, images(), device=CPU)
-    said = by_dropout(model.head, embeddings, count=400, generator=torch.Generator().manual_seed(2))
+    said = ask_with_dropout(
+        model.head, embeddings, count=400, generator=torch.Generator().manual_seed(2)
+    )
     assert said.shape == (400, 20, 3)
     assert torch.allclose(said.sum(dim=2), torch.ones(400, 20), atol=1e-5)
     assert said.std(dim=0).min() > 1e-4
@@ -73,7 +75,9 @@ def test_the_same_generator_gives_the_same_opinions() -> None:
     model = build("small_cnn", classes=3, image_size=8)
     _, embeddings = predict_with_features(model, images(), device=CPU)
     first, second = (
-        by_dropout(model.head, embeddings, count=3, generator=torch.Generator().manual_seed(3))
+        ask_with_dropout(
+            model.head, embeddings, count=3, generator=torch.Generator().manual_seed(3)
+        )
         for _ in range(2)
     )
     assert torch.equal(first, second)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from al_engine.placement import devices, out_of_memory_kills
+from al_engine.supervision.placement import devices, out_of_memory_kills
 
 
 @pytest.fixture

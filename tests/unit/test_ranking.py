@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from al_engine.strategies import Evidence, UnknownStrategy
-from al_engine.strategies.ranking import RANK_AHEAD, Ranking, Replanned, Taken
+from al_engine.strategies.ranking import RANK_AHEAD_FACTOR, Ranking, Replanned, Taken
 
 # Images 100 to 107, the most doubtful first: its likeliest class has 0.51, 0.52, and so on.
 IDS = list(range(100, 108))
@@ -56,7 +56,7 @@ def test_what_is_ranked_ahead_waits_for_the_next_refills() -> None:
     assert one.ahead == 0
     assert not one.ranked
     planned(one, wanted=1)
-    assert one.ahead == RANK_AHEAD
+    assert one.ahead == RANK_AHEAD_FACTOR
     assert [image for image, _ in one.take(2)] == [100, 101]
     assert [image for image, _ in one.take(9, but={102})] == [103]
     assert one.ahead == 0
@@ -137,17 +137,17 @@ def test_what_one_pass_may_take_is_no_part_of_what_was_taken() -> None:
     trial = taken.copy()
     trial.add(torch.eye(4)[1:2])
     order = torch.tensor([0, 1, 2])
-    assert trial.unlike(torch.eye(4), order).tolist() == [2]
-    assert taken.unlike(torch.eye(4), order).tolist() == [1, 2]
+    assert trial.drop_copies(torch.eye(4), order).tolist() == [2]
+    assert taken.drop_copies(torch.eye(4), order).tolist() == [1, 2]
 
 
 def test_another_model_forgets_what_was_taken() -> None:
     taken = Taken()
     taken.add(torch.ones(2, 4))
     other = torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
-    assert taken.unlike(other, torch.tensor([1, 0])).tolist() == [0]
+    assert taken.drop_copies(other, torch.tensor([1, 0])).tolist() == [0]
     taken.clear()
-    assert taken.unlike(other, torch.tensor([1, 0])).tolist() == [1, 0]
+    assert taken.drop_copies(other, torch.tensor([1, 0])).tolist() == [1, 0]
 
 
 def test_a_strategy_that_nobody_knows_is_said_at_once() -> None:

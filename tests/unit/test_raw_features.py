@@ -4,7 +4,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.metrics import silhouette_score
 
-from al_engine.training.raw_features import WIDTH, raw_features
+from al_engine.training.raw_features import COMPONENTS, raw_features
 
 
 def digits() -> tuple[torch.Tensor, torch.Tensor]:
@@ -23,7 +23,7 @@ def test_digits_of_one_class_lie_nearer_to_each_other_than_by_chance() -> None:
     images, classes = digits()
     features = raw_features(images, generator=chance())
     shuffled = classes[torch.randperm(600, generator=chance())]
-    assert features.shape == (600, WIDTH)
+    assert features.shape == (600, COMPONENTS)
     assert silhouette_score(features, classes) > 0.1 > silhouette_score(features, shuffled)
 
 

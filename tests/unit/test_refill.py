@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from al_engine import refill
+from al_engine.decisions import refill
 
 
 def test_depth_is_what_people_answer_during_a_refill_times_safety() -> None:

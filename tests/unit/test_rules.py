@@ -2,7 +2,7 @@
 
 import pytest
 
-from al_engine import rules
+from al_engine.decisions import rules
 
 
 @pytest.mark.parametrize(

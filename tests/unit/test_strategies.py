@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from al_engine import strategies
-from al_engine.dealing import deal
+from al_engine.decisions.dealing import deal
 from al_engine.strategies import registry
 from al_engine.strategies.base import best
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from al_engine import child_output
-from al_engine.supervisor import Child, Supervisor
-from al_engine.watch import Watch
+from al_engine.supervision import child_output
+from al_engine.supervision.child import Child
+from al_engine.supervision.supervisor import Supervisor
+from al_engine.supervision.watch import Watch
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 20.0
@@ -213,7 +214,8 @@ def script(tmp_path: Path) -> list[str]:
     code = textwrap.dedent(f"""
         import signal, sys
         from pathlib import Path
-        from al_engine.supervisor import Child, Supervisor
+        from al_engine.supervision.child import Child
+        from al_engine.supervision.supervisor import Supervisor
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
         child = Child("child", [sys.executable, "-c", {child!r}])
         Supervisor([child], log_dir=Path({str(tmp_path)!r})).run()

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from al_engine.architectures import build
 from al_engine.training import devices, loop, start
-from al_engine.training.batches import order
+from al_engine.training.batches import shuffle_without_end
 from al_engine.training.evaluate import evaluate, predict
 from al_engine.training.loop import Stopped, Trained, TrainingFailed, train
-from al_engine.training.pixels import batch_of, normalise, prepared
+from al_engine.training.pixels import cut_batch, lay_out, normalize
 from al_engine.training.recipe import Recipe, default_recipe
 
 torch.set_num_threads(2)
@@ -93,7 +93,7 @@ def test_any_number_of_labels_trains(count: int) -> None:
 
 
 def test_batches_are_full_and_every_image_is_seen_equally_often() -> None:
-    batches = order(5, 16, torch.Generator().manual_seed(0))
+    batches = shuffle_without_end(5, 16, torch.Generator().manual_seed(0))
     drawn = [next(batches) for _ in range(5)]
     assert all(len(batch) == 16 for batch in drawn)
     assert torch.cat(drawn).bincount().tolist() == [16] * 5
@@ -222,7 +222,7 @@ def test_data_that_no_model_can_come_from_is_refused_in_words() -> None:
                 seed=0,
             )
 
-    refused("no labelled images", images[:0], targets[:0])
+    refused("no labeled images", images[:0], targets[:0])
     refused("uint8", images[:4].float(), targets[:4])
     refused("shape", images[:4, :, :7], targets[:4])
     refused("int64", images[:4], targets[:4].int())
@@ -265,9 +265,9 @@ def test_shifts_move_an_image_by_an_eighth_at_most_and_repeat_its_edge() -> None
     ramp = torch.arange(8, dtype=torch.uint8).expand(1, 3, 8, 8)  # by column
     generator = torch.Generator().manual_seed(0)
     chosen = torch.zeros(200, dtype=torch.int64)
-    pixels = prepared(ramp, augment="shift")
-    batch = batch_of(pixels, chosen, image_size=8, augment="shift", generator=generator)
-    plain = normalise(ramp)
+    pixels = lay_out(ramp, augment="shift")
+    batch = cut_batch(pixels, chosen, image_size=8, augment="shift", generator=generator)
+    plain = normalize(ramp)
     assert batch.shape == (200, 3, 8, 8)
     assert batch.is_contiguous(memory_format=torch.channels_last)
     columns = {tuple(image[0, 0].tolist()) for image in batch}
@@ -282,13 +282,13 @@ def test_shifts_move_an_image_by_an_eighth_at_most_and_repeat_its_edge() -> None
 def test_mirroring_happens_to_half_of_the_images_and_only_when_asked_for() -> None:
     picture = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
     picture[..., :4] = 255
-    pixels = prepared(picture, augment="shift_flip")
+    pixels = lay_out(picture, augment="shift_flip")
     chosen = torch.zeros(400, dtype=torch.int64)
     generator = torch.Generator().manual_seed(0)
-    batch = batch_of(pixels, chosen, image_size=8, augment="shift_flip", generator=generator)
+    batch = cut_batch(pixels, chosen, image_size=8, augment="shift_flip", generator=generator)
     mirrored = batch[:, 0, 4, 0] < batch[:, 0, 4, 7]
     assert 150 < int(mirrored.sum()) < 250
-    unmirrored = batch_of(pixels, chosen, image_size=8, augment="shift", generator=generator)
+    unmirrored = cut_batch(pixels, chosen, image_size=8, augment="shift", generator=generator)
     assert bool((unmirrored[:, 0, 4, 0] > unmirrored[:, 0, 4, 7]).all())
 
 

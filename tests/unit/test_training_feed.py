@@ -15,7 +15,7 @@ from torch import Tensor
 
 from al_engine.architectures import build
 from al_engine.training.evaluate import predict_with_features
-from al_engine.training.feed import CachedImages, fed, fits
+from al_engine.training.feed import CachedImages, fits_on_device, stream_batches
 from al_engine.training.image_cache import ImageCache, NotFilled
 from al_engine.training.loop import Stopped, train
 from al_engine.training.pixels import Augment
@@ -89,7 +89,7 @@ def test_a_few_batches_are_read_ahead_and_no_more(cached: CachedImages) -> None:
             asked.append(start)
             yield slice(start, start + 1)
 
-    batches = fed(cached, parts(), CPU)
+    batches = stream_batches(cached, parts(), CPU)
     got = [int(part.start) for part, _ in islice(batches, 5)]
     assert got == [0, 1, 2, 3, 4]
     assert len(asked) <= 5 + 4
@@ -123,6 +123,6 @@ def test_a_training_that_is_stopped_reads_no_further(cached: CachedImages) -> No
 
 
 def test_what_is_larger_than_a_share_of_the_memory_is_not_kept(cached: CachedImages) -> None:
-    assert fits(cached, CPU)
+    assert fits_on_device(cached, CPU)
     endless = CachedImages(cached.cache, np.broadcast_to(np.int64(0), (10**13,)))
-    assert not fits(endless, CPU)
+    assert not fits_on_device(endless, CPU)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from al_engine.architectures import build
 from al_engine.training.evaluate import predict_with_features
-from al_engine.training.head import PENALTY, train_head
+from al_engine.training.head import PENALTY_LABELS, train_head
 from al_engine.training.loop import train
 from al_engine.training.recipe import default_recipe
 
@@ -36,7 +36,9 @@ def test_a_head_is_about_as_good_as_an_exact_solution() -> None:
     features, targets = clouds(2_000)
     head = train_head(features, targets, classes=4, device=CPU)
     deviation = features.std(dim=0)
-    exact = LogisticRegression(C=1 / PENALTY, max_iter=5_000).fit(features / deviation, targets)
+    exact = LogisticRegression(C=1 / PENALTY_LABELS, max_iter=5_000).fit(
+        features / deviation, targets
+    )
     state = {
         "weight": torch.from_numpy(exact.coef_).float() / deviation,
         "bias": torch.from_numpy(exact.intercept_).float(),

@@ -275,7 +275,7 @@ def _recipe(setting: Setting, *, on_gpu: bool) -> str:
     )
     by = {"product": "as in the product", "plain": "as in the paper's time"}[setting.model.recipe]
     return (
-        f"{by}: {recipe.optimiser}, {recipe.steps(setting.labels.budget):,} steps of "
+        f"{by}: {recipe.optimizer}, {recipe.steps(setting.labels.budget):,} steps of "
         f"{recipe.batch_size} images with all labels ({recipe.epochs} epochs, {recipe.min_steps} "
         f"to {recipe.max_steps:,} steps), learning rate {recipe.learning_rate:g} "
         f"({recipe.schedule.replace('_', ' ')}), weight decay {recipe.weight_decay:g}, "

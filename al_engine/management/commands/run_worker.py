@@ -10,16 +10,16 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 
-from al_engine.companion import Companion, CompanionFailed
 from al_engine.management.commands.look import CANNOT_LOOK
 from al_engine.pools import processes, unlabeled
 from al_engine.pools.lookup import UnknownCampaignError, campaign_of
 from al_engine.pools.signals import listening
 from al_engine.roles.crew import Crew
-from al_engine.roles.engine import GIVES_WAY
+from al_engine.roles.engine import GIVING_WAY_NICE
 from al_engine.roles.filler import Filler
 from al_engine.roles.life import Ending, Heartbeat
-from al_engine.supervisor import Child
+from al_engine.supervision.child import Child
+from al_engine.supervision.companion import Companion, CompanionFailed
 
 
 class Command(BaseCommand):
@@ -95,7 +95,7 @@ def _looker(crew: Crew, device: str) -> Child:
             *(sys.executable, str(manage), "look", crew.campaign.slug),
             *(f"--workers={ids}", f"--device={device}"),
         ],
-        nice=GIVES_WAY,
+        nice=GIVING_WAY_NICE,
         # It keeps nothing that another process needs.
         stop_timeout_s=1.0,
         fails_with=CANNOT_LOOK,

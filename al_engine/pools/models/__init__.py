@@ -1,4 +1,4 @@
-"""The tables of the pools. Rows change only through the modules beside this package."""
+"""The tables of the pools. Rows change only through the modules of `al_engine.pools`."""
 
 from al_engine.pools.models.campaign import Annotator, Campaign, Choice
 from al_engine.pools.models.engine import Cell, EngineProcess, ModelVersion, Ranking, Sample

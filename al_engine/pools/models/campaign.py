@@ -12,7 +12,7 @@ from django.db.models.functions import Lower, Now
 
 
 def default_strategies() -> list[str]:
-    """What measurements favour on clean and on repeated pools (docs/benchmarks/accuracy.md)."""
+    """What measurements favor on clean and on repeated pools (docs/benchmarks/accuracy.md)."""
     return ["power_margin"]
 
 

@@ -4,8 +4,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from al_engine.decisions.rules import CELLS
 from al_engine.pools.models.campaign import Campaign
-from al_engine.pools.models.image import CELLS
 
 
 class EngineProcess(models.Model):

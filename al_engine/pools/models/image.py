@@ -4,8 +4,8 @@ from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
+from al_engine.decisions.rules import CELLS
 from al_engine.pools.models.campaign import Campaign, Choice
-from al_engine.rules import CELLS as CELLS
 
 
 class Image(models.Model):

@@ -1,6 +1,7 @@
 """The statements of the hot path, one named file each; parameters are psycopg's %(name)s.
 
-As in psql, a line `\\i other.sql` stands for the text of that file.
+As in psql, a line `\\i parts/NAME.sql` stands for the text of that file. What several statements
+have in common is in `parts/`: no statement by itself, and never sent alone.
 
 Statistics of a table may be old, or of a moment at which it had many pages and hardly a row: amid
 an import, or after a campaign was deleted. Reading the whole of a table of one row costs as little
@@ -32,12 +33,14 @@ BY_INDEX: Final = (
 most: of a young campaign it does not know that they are large. What every statement of this folder
 needs; the labeling path's connections have it from the start."""
 
+_PART: Final = re.compile(r"^\\i (parts/\w+)\.sql$", re.MULTILINE)
+
 
 @cache
 def statement(name: str) -> str:
-    """The text of `<name>.sql` in this folder."""
+    """The text of `<name>.sql` in this folder, with the parts that it names."""
     text = (Path(__file__).parent / f"{name}.sql").read_text(encoding="utf-8")
-    return re.sub(r"^\\i (\w+)\.sql$", lambda line: statement(line[1]), text, flags=re.MULTILINE)
+    return _PART.sub(lambda line: statement(line[1]), text)
 
 
 def integers(values: Iterable[int | None]) -> str:

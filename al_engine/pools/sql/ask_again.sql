@@ -15,4 +15,5 @@ WITH dealt AS MATERIALIZED (
     ORDER BY said.turn_id
     FOR NO KEY UPDATE OF a
 ),
-\i lease.sql
+\i parts/lease.sql
+\i parts/read_leased.sql

@@ -20,4 +20,5 @@ dealt AS MATERIALIZED (
            %(session)s::uuid AS session
     FROM picked ORDER BY image_id, id
 ),
-\i lease.sql
+\i parts/lease.sql
+\i parts/read_leased.sql

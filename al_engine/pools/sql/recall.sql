@@ -1,15 +1,15 @@
 -- Take back turns that people hold and have not come to, where an older model than `newest` chose
 -- them: their images return to D, and their people take newer queries. `turns` are in the order in
 -- which each of `sessions` comes to them, the soonest first. Of those that are `ready` the soonest go
--- first, and `keep` stay; the others go, but for what of `keep` there are not enough ready ones for.
--- Of queries with one turn alone, and of which nobody said anything. Who held a turn may still
--- answer late. What somebody is answering right now is locked and therefore left alone.
+-- first, and `keep` stay. Unready turns go too, unless they are needed to reach `keep`.
+-- Only queries with a single turn that nobody has answered are taken back. Whoever held a turn may
+-- still answer late. What somebody is answering right now is locked and therefore left alone.
 WITH spare AS MATERIALIZED (
     SELECT given.turn, given.session, given.keep, given.ready, given.place, a.image_id,
            q.purpose = 'active'
            -- What was drawn at random before there was a model gives way as well, but for a
            -- campaign that asks at random all along.
-           AND coalesce(q.model_version_id < %(newest)s, %(random)s) AS outdated
+           AND coalesce(q.model_version_id < %(newest)s, %(at_random)s) AS outdated
     FROM unnest(%(turns)s::bigint[], %(sessions)s::uuid[], %(keep)s::int[], %(ready)s::bool[])
          WITH ORDINALITY AS given (turn, session, keep, ready, place)
     CROSS JOIN LATERAL (SELECT * FROM pools_turn a WHERE a.id = given.turn OFFSET 0) a

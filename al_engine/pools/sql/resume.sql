@@ -8,6 +8,6 @@ WHERE a.state = 'leased' AND a.session = %(former)s::uuid
   AND image.id = ANY (ARRAY[a.image_id])
   AND EXISTS (SELECT 1 FROM pools_campaign c
               WHERE c.id = %(campaign)s AND c.state = 'running')
-RETURNING a.session, a.id, a.image_id, coalesce(image.display_key, image.key),
-          coalesce(image.display_width, image.width), coalesce(image.display_height, image.height),
-          a.lease_expires
+RETURNING a.session, a.id, a.image_id,
+\i parts/shown_file.sql
+              , a.lease_expires

@@ -51,8 +51,8 @@ another AS (
     ON CONFLICT (image_id, annotator_id) DO NOTHING
     RETURNING session, id, image_id, lease_expires
 )
-SELECT turn.session, turn.id, turn.image_id, coalesce(image.display_key, image.key),
-       coalesce(image.display_width, image.width), coalesce(image.display_height, image.height),
-       turn.lease_expires
+SELECT turn.session, turn.id, turn.image_id,
+\i parts/shown_file.sql
+       , turn.lease_expires
 FROM (SELECT * FROM held UNION ALL SELECT * FROM another) turn
 CROSS JOIN LATERAL (SELECT * FROM pools_image image WHERE image.id = turn.image_id OFFSET 0) image

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from al_engine.roles.engine import WAITING
+from al_engine.roles.engine import PASSIVE_WAITING
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 90.0
@@ -49,7 +49,7 @@ def command(
         process = subprocess.Popen(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
-            env={**env, **more, **WAITING, "NOWAIT_ROLE": arguments[0]},
+            env={**env, **more, **PASSIVE_WAITING, "NOWAIT_ROLE": arguments[0]},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

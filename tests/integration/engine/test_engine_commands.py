@@ -3,7 +3,7 @@
 import pytest
 from command_runs import refused
 
-from al_engine.dealing import deal
+from al_engine.decisions.dealing import deal
 from al_engine.pools.models import Campaign, EngineProcess
 from al_engine.roles.engine import EngineOptions, children
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from al_engine.decisions.refill import CEILING_PER_PERSON, DEPTH_FLOOR
 from al_engine.pools import campaigns, processes
 from al_engine.pools.models import Campaign, EngineProcess, Image, Query
-from al_engine.refill import CEILING_PER_PERSON, DEPTH_FLOOR
 
 from .conftest import MakeCampaign
 from .digits import true_choices

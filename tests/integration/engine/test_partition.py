@@ -6,7 +6,7 @@ import pytest
 
 from al_engine.pools import unlabeled
 from al_engine.pools.models import Campaign, Image, Query
-from al_engine.roles.partition import by_clusters, start_by_clusters
+from al_engine.roles.partition import move_into_clusters, start_clustering
 
 from .conftest import MakeCampaign
 from .people import ask
@@ -27,31 +27,31 @@ def purity(campaign: Campaign) -> float:
 def test_a_cell_has_images_that_look_alike(make_campaign: MakeCampaign) -> None:
     campaign = make_campaign(pool=1_000)
     by_hash = purity(campaign)
-    assert by_clusters(campaign) > 900
+    assert move_into_clusters(campaign) > 900
     assert purity(campaign) > 0.8 > by_hash
-    assert by_clusters(campaign) == 0, "it is done once"
+    assert move_into_clusters(campaign) == 0, "it is done once"
 
 
 def test_what_is_asked_keeps_its_cell(make_campaign: MakeCampaign) -> None:
     campaign = make_campaign(pool=300)
     ask(campaign, range(40))
     before = dict(Query.objects.values_list("image__position", "image__cell"))
-    by_clusters(campaign)
+    move_into_clusters(campaign)
     assert dict(Query.objects.values_list("image__position", "image__cell")) == before
 
 
 def test_many_new_images_are_a_reason_to_do_it_again(make_campaign: MakeCampaign) -> None:
     campaign = make_campaign(pool=400)
-    by_clusters(campaign)
+    move_into_clusters(campaign)
     for image in Image.objects.filter(campaign=campaign, position__gte=300):
         Image.objects.filter(pk=image.pk).update(cell=unlabeled.cell_of(image.sha256))
-    assert by_clusters(campaign) > 50
+    assert move_into_clusters(campaign) > 50
 
 
 def test_people_are_served_while_the_clusters_are_made(make_campaign: MakeCampaign) -> None:
     campaign = make_campaign(pool=600, partition="clusters")
     with working(campaign, "margin", "random") as workers:
-        thread = start_by_clusters(campaign)
+        thread = start_clustering(campaign)
         workers.step()
         thread.join()
         workers.step()

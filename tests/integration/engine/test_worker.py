@@ -12,9 +12,9 @@ from django.db.models import Count, Q
 from torch import Tensor
 
 from al_engine import strategies
+from al_engine.decisions.refill import DEPTH_FLOOR
 from al_engine.pools.models import Campaign, EngineProcess, Image, ModelVersion, Query
 from al_engine.pools.signals import connection_info
-from al_engine.refill import DEPTH_FLOOR
 
 from .conftest import MakeCampaign
 from .digits import as_the_models_see, replace_file

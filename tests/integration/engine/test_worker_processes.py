@@ -8,9 +8,9 @@ import psutil
 import pytest
 from django.db.models import Count
 
+from al_engine.decisions.refill import COLD_FLOOR, DEPTH_FLOOR
 from al_engine.pools import signals, sizes
 from al_engine.pools.models import Campaign, Cell, EngineProcess, Query, Ranking
-from al_engine.refill import COLD_FLOOR, DEPTH_FLOOR
 
 from .children import PATIENCE_S, Child, command
 from .conftest import MakeCampaign

@@ -4,9 +4,9 @@ import pytest
 from django.core.files.storage import default_storage
 
 from al_engine import strategies
+from al_engine.decisions.refill import COLD_FLOOR, DEPTH_FLOOR
+from al_engine.pools.classes import save_choices
 from al_engine.pools.models import Campaign, Choice, EngineProcess, Image, ModelVersion, Query
-from al_engine.refill import COLD_FLOOR, DEPTH_FLOOR
-from annotator_site.campaigns.admin_campaign import save_choices
 
 from .conftest import MakeCampaign
 from .digits import replace_file

@@ -10,8 +10,8 @@ from django.db.models import Q
 from stock import Person, make_annotator, make_campaign, stock
 
 from al_engine.pools import campaigns
+from al_engine.pools.classes import save_choices
 from al_engine.pools.models import Campaign, Choice, Image, Label, Turn
-from annotator_site.campaigns.admin_campaign import save_choices
 
 from .conftest import Connect
 

@@ -111,7 +111,7 @@ def parameters_of(pools: Pools) -> dict[str, Any]:
         "scores": [0.5] * len(images),
         "purposes": ["active"] * len(images),
         "newest": 1,
-        "random": True,
+        "at_random": True,
         "keep": [1] * len(turns),
         "ready": [True] * len(turns),
         "most": 64,

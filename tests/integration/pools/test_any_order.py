@@ -197,7 +197,7 @@ class PoolsMachine(SmallCampaign):
                 campaign_id=self.pools.id,
                 spares=[Spare(row.pk, row.session, 0, True) for row in rows if row.session],
                 newest=self.versions[newer],
-                random=False,
+                at_random=False,
                 most=100,
             )
         )

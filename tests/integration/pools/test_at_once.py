@@ -96,7 +96,7 @@ class AtOnceMachine(SmallCampaign):
             campaign_id=self.pools.id,
             spares=held,
             newest=newest,
-            random=True,
+            at_random=True,
             most=100,
         )
 

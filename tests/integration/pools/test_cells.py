@@ -8,9 +8,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 from stock import add_images, make_campaign
 
+from al_engine.decisions.rules import CELLS
 from al_engine.pools import query, unlabeled
 from al_engine.pools.models import Campaign, Cell, EngineProcess, Image, Query, Turn
-from al_engine.pools.models.image import CELLS
 from al_engine.pools.query import Pick
 
 from .conftest import MakePools, OpenDesk, Run, in_background, new_worker, until_waited_for

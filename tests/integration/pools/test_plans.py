@@ -115,7 +115,6 @@ def test_servers_and_workers_find_everything_by_its_index(
 
 def test_every_statement_of_the_labeling_path_is_pinned_here() -> None:
     there = {path.stem for path in Path(sql.__file__).parent.glob("*.sql")}
-    # `exchange` is made of the others, `lease` is a part of two; counters, processes and rankings
-    # are few rows a campaign.
+    # `exchange` is made of the others; counters, processes and rankings are few rows a campaign.
     few = {"hold_cells", "rank", "progress", "shortage"}
-    assert there == {*DESK, *ENGINE, *few, "exchange", "lease"}
+    assert there == {*DESK, *ENGINE, *few, "exchange"}

@@ -274,7 +274,8 @@ def test_what_was_put_back_by_an_earlier_version_is_for_everybody_too(
     Turn.objects.update(skip_sender="")
     migration = import_module("al_engine.pools.migrations.0004_storage_failures")
     with connection.cursor() as cursor:
-        cursor.execute(migration.NAME)
+        # Turns were called assignments when it was written.
+        cursor.execute(migration.NAME.replace("pools_assignment", "pools_turn"))
     past = PastSkip.objects.get()
     assert (past.turn, past.annotator_id, past.reason) == (before.turn_id, ann, "bad_image")
     assert Turn.objects.get(state="skipped").skip_sender == "person"

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from stock import ask, make_version
 
-from al_engine.pools import query
+from al_engine.pools import query, supply
 from al_engine.pools.models import Image, Label, Query, Turn
 from al_engine.pools.turns import Spare
 
@@ -20,7 +20,7 @@ def recall(
     turns: list[int],
     newest: int,
     *,
-    random: bool = False,
+    at_random: bool = False,
     keep: int = 0,
     ready: Collection[int] = (),
     most: int = 100,
@@ -32,7 +32,7 @@ def recall(
             campaign_id=desk.campaign_id,
             spares=[Spare(turn, UUID(int=0), keep, turn in ready) for turn in turns],
             newest=newest,
-            random=random,
+            at_random=at_random,
             most=most,
         )
     )
@@ -70,7 +70,7 @@ def test_turns_of_older_models_return_to_d_and_the_newest_stay(
     stale = claim(run, desk, ann, 3)
     ask(pools.campaign, 3, version=newer)
     fresh = claim(run, desk, ann, 2)
-    assert run(query.filled_by(desk.conn, campaign_id=pools.id)) == (newer, 1)
+    assert run(supply.filled_by(desk.conn, campaign_id=pools.id)) == (newer, 1)
     images = set(Turn.objects.filter(pk__in=stale[1:]).values_list("image_id", flat=True))
     assert recall(run, desk, [*stale[1:], *fresh], newer) == set(stale[1:])
     assert set(Image.objects.filter(state="unlabeled").values_list("pk", flat=True)) == images
@@ -146,11 +146,11 @@ def test_audits_stay_and_random_queries_unless_they_are_to_go(
     ask(pools.campaign, 2, version=older)
     Query.objects.filter(model_version=older).update(purpose="audit")
     held = claim(run, desk, ann, 4)
-    assert run(query.filled_by(desk.conn, campaign_id=pools.id)) == (None, 0)
+    assert run(supply.filled_by(desk.conn, campaign_id=pools.id)) == (None, 0)
     assert recall(run, desk, held, newer) == set()
     # Before there was a model everything was random, and is not what a model would ask.
     drawn = Turn.objects.filter(pk__in=held, query__purpose="active")
-    assert recall(run, desk, held, newer, random=True) == set(drawn.values_list("pk", flat=True))
+    assert recall(run, desk, held, newer, at_random=True) == set(drawn.values_list("pk", flat=True))
     pools.check()
 
 
@@ -185,7 +185,7 @@ def test_what_somebody_answers_right_now_is_left_alone(
                 campaign_id=pools.id,
                 spares=[Spare(turn, UUID(int=0), keep=0, ready=True) for turn in turns],
                 newest=newer,
-                random=False,
+                at_random=False,
                 most=100,
             )
         return [turn for _, turn in gone]
@@ -200,4 +200,4 @@ def test_the_model_that_fills_s_is_that_of_most_of_it(
     older, newer = versions
     ask(pools.campaign, 4, version=older)
     ask(pools.campaign, 2, version=newer)
-    assert run(query.filled_by(desk.conn, campaign_id=pools.id)) == (older, 6)
+    assert run(supply.filled_by(desk.conn, campaign_id=pools.id)) == (older, 6)

@@ -8,7 +8,7 @@ import pytest
 from django.db import DataError, transaction
 from django.db.models.functions import Now
 
-from al_engine.pools import excluded, query, sizes, unlabeled
+from al_engine.pools import excluded, query, sizes, supply, unlabeled
 from al_engine.pools.excluded import Fault
 from al_engine.pools.models import EngineProcess, Image, Label, Query, Turn
 from al_engine.pools.query import Pick, Refill, Refilled
@@ -209,14 +209,14 @@ def test_the_untouched_open_queries_of_a_cell_are_the_depth_of_s(
     pools = make_pools(6, answers_per_image=2)
     desk = open_desk(pools)
     held = run(desk.claim_one(pools.people[0]))
-    found = query.open_queries(campaign_id=pools.id, cells=list(range(64)))
+    found = supply.open_queries(campaign_id=pools.id, cells=list(range(64)))
     assert {each.image_id for each in found} == set(
         Image.objects.exclude(pk=held.image_id).values_list("pk", flat=True)
     )
     one = found[0]
     image = Image.objects.get(pk=one.image_id)
     assert (one.position, one.cell, one.purpose) == (image.position, image.cell, "active")
-    inside = query.open_queries(campaign_id=pools.id, cells=[one.cell])
+    inside = supply.open_queries(campaign_id=pools.id, cells=[one.cell])
     assert one in inside
     assert all(each.cell == one.cell for each in inside)
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from al_engine.pools import query, signals
+from al_engine.pools import signals, supply
 from annotator_site import background as module
 from annotator_site.background import Health, background
 from annotator_site.labeling import caretaker, desks, storage_watch
@@ -25,9 +25,9 @@ WHERE: Final[dict[str, tuple[Any, str]]] = {
     "aside of {}": (Aside, "_try"),
     "leases of {}": (Desk, "revoke"),
     "delays of {}": (caretaker, "_tell_delay"),
-    "news of {}": (caretaker, "payload"),
-    "hunger of {}": (caretaker, "payload"),
-    "spares of {}": (query, "filled_by"),
+    "news of {}": (signals, "notify_over"),
+    "hunger of {}": (signals, "notify_over"),
+    "spares of {}": (supply, "filled_by"),
     "storage of {}": (storage_watch, "_look"),
     "files of {}": (storage_watch, "with_files"),
     "disk": (Disk, "_flush_and_tell"),

@@ -18,7 +18,7 @@ def test_the_product_trains_by_its_own_recipe() -> None:
 
 def test_the_plain_recipe_falls_in_steps() -> None:
     plain = recipe_for(Model("vgg16", "plain"), image_size=32, labels=640, device=CPU)
-    assert (plain.optimiser, plain.schedule, plain.class_balance) == ("sgd", "steps", "none")
+    assert (plain.optimizer, plain.schedule, plain.class_balance) == ("sgd", "steps", "none")
     assert plain.steps(640) == 300
     assert [in_steps(done) for done in (0.0, 0.49, 0.5, 0.74, 0.75, 1.0)] == [
         *(1.0, 1.0),

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 # Of the whole S. The floor covers a few people who open the page at once, before any rate has
 # been measured, each taking a first batch.
 DEPTH_FLOOR = 100
-# Before there is a model nothing in S can be stale, and no refill is slower than one beside torch
-# that is loading: hundreds may open the page at once.
+# While torch loads nothing in S can be stale, and refills are at their slowest: S is kept deep
+# enough for hundreds of people who open the page at once.
 COLD_FLOOR = 500
 # Queries for each person who is there: as many as one can hold at once. However wrong a measured
 # rate may be, there is no use in a deeper S, and all of it would grow stale.
 CEILING_PER_PERSON = 20
 
 # Of a worker's share of the batch: refilling at half leaves a whole pass of time before S is dry.
-LOW_WATER = 0.5
-# Of a worker's share of an adaptive depth: a query a time would be a transaction each.
-REFILL_AT = 0.75
+LOW_WATER_SHARE = 0.5
+# Of a worker's share of an adaptive depth: refilling query by query would cost a transaction each.
+REFILL_BELOW_SHARE = 0.75
 
 # Seconds until somebody who looks notices that there is news, at worst.
 POLL_SECONDS = 1.0
@@ -37,7 +37,7 @@ TIME_CONSTANT_S = 0.5
 # Seconds. A rate over less than this is noise: one answer after 0.1 s is not ten a second.
 SHORTEST_WINDOW_S = 1.0
 # Seconds. A division by less than this loses all digits.
-NO_TIME_S = 1e-9
+SHORTEST_ELAPSED_S = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def fixed_batch(
     workers: int,
     index: int,
     open_queries: int,
-    low_water: float = LOW_WATER,
+    low_water: float = LOW_WATER_SHARE,
 ) -> int:
     """How many queries worker `index` adds when the batch size is fixed (paper, section 4.2).
 
@@ -137,7 +137,7 @@ def aim(
 
     `open_queries` of its own are there that nobody touched; `refill_seconds` is what it takes to
     fill S. `batch_size` 0 stands for the adaptive depth, of which a worker fills up its share once
-    it is down to `REFILL_AT` of it. Raises ValueError as `share` and `target_depth` do.
+    it is down to `REFILL_BELOW_SHARE` of it. Raises ValueError as `share` and `target_depth` do.
     """
     if batch_size:
         return Aim(
@@ -154,7 +154,7 @@ def aim(
         ceiling=ceiling,
     )
     depth = share(total, workers=workers, index=index)
-    return Aim(depth, depth - open_queries if open_queries <= depth * REFILL_AT else 0)
+    return Aim(depth, depth - open_queries if open_queries <= depth * REFILL_BELOW_SHARE else 0)
 
 
 def urgent(
@@ -168,9 +168,10 @@ def urgent(
 ) -> int:
     """How many queries worker `index` (from 0) of `workers` adds rather than let S run dry.
 
-    Where g* has ranked nothing yet, others do: what an older model ranked, or images at random.
-    They keep `LOW_WATER` of the adaptive depth, what people answer during one refill; the rest is
-    left for what g* will rank. Raises ValueError as `share` and `target_depth` do.
+    Where g* has ranked nothing yet, S takes what an older model ranked, or images at random. These
+    keep it at `LOW_WATER_SHARE` of the adaptive depth, which is what people answer during one
+    refill; the rest is left for what g* will rank. Raises ValueError as `share` and `target_depth`
+    do.
     """
     total = target_depth(
         answers_per_second=answers_per_second,
@@ -178,7 +179,7 @@ def urgent(
         workers=1,
         floor=floor,
     )
-    least = share(math.ceil(total * LOW_WATER), workers=workers, index=index)
+    least = share(math.ceil(total * LOW_WATER_SHARE), workers=workers, index=index)
     return max(least - open_queries, 0)
 
 
@@ -219,7 +220,7 @@ class AnswerRate:
         kept = math.exp(-elapsed / self._constant)
         # Spread over the time since the last call; its limit for no time at all is 1 / constant.
         weight = 1 / self._constant
-        if elapsed > NO_TIME_S:
+        if elapsed > SHORTEST_ELAPSED_S:
             weight = -math.expm1(-elapsed / self._constant) / elapsed
         self._weighted = self._weighted * kept + count * weight
         self._seen = at

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from al_engine.child_output import say
+from al_engine.supervision.child_output import say
 
 LONGEST_PAUSE_S = 10.0
 

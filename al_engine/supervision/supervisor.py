@@ -1,32 +1,27 @@
 """Child processes kept alive, and their output gathered: for `up`, `demo` and `run_engine`.
 
-A child that dies is started again after a pause that doubles from 0.2 s to 10 s and is forgotten
-once it has lived for 30 s. SIGTERM, SIGINT or SIGHUP end all children in order; SIGUSR1 does so
-once those that are to be drained have finished what they are at. On Linux the children end with
-this process even when it is killed with -9; elsewhere they then live on.
-
-Standard library only, and no Django: it must work while the database and the settings do not.
+A child that dies is started again after a pause, which doubles from 0.2 s to 10 s and starts over
+once the child has lived for 30 s. SIGTERM, SIGINT or SIGHUP end all children in order; SIGUSR1
+does so once the children that drain have finished their present work. On Linux the children end
+with this process even when it is killed with -9; elsewhere they then live on.
 """
 
-import os
 import selectors
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from al_engine.child_output import ChildOutput
-from al_engine.child_output import say as say
-from al_engine.placement import out_of_memory_kills
-from al_engine.watch import Watch, keep_watch
+from al_engine.supervision.child import Child, RunningChild, start
+from al_engine.supervision.child_output import say
+from al_engine.supervision.placement import out_of_memory_kills
+from al_engine.supervision.watch import Watch, keep_watch
 
 Handler = Callable[[int, FrameType | None], Any] | int | None  # what signal.signal takes
 
@@ -35,69 +30,13 @@ LONGEST_PAUSE_S = 10.0
 HEALTHY_AFTER_S = 30.0
 TICK_S = 0.05
 
-# Runs in the new process before its program: asks Linux (prctl 1 is PR_SET_PDEATHSIG) to end it
-# with the thread that started it, lowers its priority, and becomes the program. It is a program
-# of its own, not a preexec_fn, because Python code between fork and exec of a process with
-# threads may deadlock.
-BECOME = """
-import os, signal, sys
-parent, nice, argv = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
-if sys.platform == "linux":
-    import ctypes
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("the process that started this one is gone")
-os.nice(nice)
-try:
-    os.execvp(argv[0], argv)
-except OSError as error:
-    sys.exit(f"{argv[0]} cannot be run: {error.strerror}")
-"""
-
-
-@dataclass(frozen=True)
-class Child:
-    """A process to keep alive. `env` is added to this process's own environment."""
-
-    name: str
-    argv: Sequence[str]
-    env: Mapping[str, str] = field(default_factory=dict)
-    cwd: Path | None = None
-    pass_fds: Sequence[int] = ()
-    nice: int = 0
-    stop_signal: int = signal.SIGTERM
-    stop_timeout_s: float = 10.0
-    # Whether it ends by itself, after what it is at, when it is told SIGUSR1.
-    drains: bool = False
-    # The exit status with which it says that it would fail again: it is not started anew.
-    fails_with: int | None = None
-
-
-@dataclass
-class _Running:
-    """A child's present process."""
-
-    process: subprocess.Popen[bytes]
-    output: ChildOutput
-    kill_at: float | None = None  # set once it has been told to stop; monotonic seconds
-
-    def tell(self, number: int) -> None:
-        with suppress(ProcessLookupError):
-            self.process.send_signal(number)
-
-    def kill(self) -> None:
-        """Ends it and what it has started in its own process group, at once."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
 
 @dataclass
 class _Kept:
     """A child, its present process if it has one, and when to start the next."""
 
     child: Child
-    running: _Running | None = None
+    running: RunningChild | None = None
     wanted: bool = True
     started_at: float = 0.0
     kills_before: int = 0
@@ -216,33 +155,15 @@ class Supervisor:
                 self._requests.append(request)
 
     def _start(self, kept: _Kept) -> None:
-        child = kept.child
         kept.started_at = time.monotonic()
         kept.kills_before = out_of_memory_kills()
-        become = [sys.executable, "-I", "-S", "-c", BECOME, str(os.getpid()), str(child.nice)]
-        reading, writing = os.pipe()
         try:
-            process = subprocess.Popen(
-                [*become, *child.argv],
-                stdin=subprocess.DEVNULL,
-                stdout=writing,
-                stderr=writing,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **child.env},
-                cwd=child.cwd,
-                pass_fds=child.pass_fds,
-                # A group of its own: Ctrl-C reaches this process only, which then tells them.
-                process_group=0,
-            )
+            kept.running = start(kept.child, log_dir=self._log_dir)
         except OSError as error:
-            os.close(reading)
             self._plan_restart(kept, f"cannot be started ({error})")
             return
-        finally:
-            os.close(writing)
-        log_file = None if self._log_dir is None else self._log_dir / f"{child.name}.log"
-        output = ChildOutput(child.name, reading, log_file)
+        output = kept.running.output
         self._selector.register(output, selectors.EVENT_READ, output)
-        kept.running = _Running(process, output)
 
     def _look_after(self, kept: _Kept) -> None:
         running = kept.running

@@ -3,7 +3,8 @@
 import threading
 from contextlib import AbstractContextManager
 
-from al_engine.supervisor import Child, Supervisor
+from al_engine.supervision.child import Child
+from al_engine.supervision.supervisor import Supervisor
 
 
 class CompanionFailed(Exception):

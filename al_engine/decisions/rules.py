@@ -13,7 +13,7 @@ HANDOVER: Final = {"typiclust": "margin"}
 CELLS: Final = 64
 """Number of disjoint slices of D that are dealt out to workers. Fixed for an installation."""
 
-COMMITTEE: Final = 4
+MAX_COMMITTEE: Final = 4
 """Models that a committee has at most."""
 
 T = TypeVar("T")
@@ -88,14 +88,14 @@ def is_to_look(
 def is_at_random(strategy: str, *, model: bool, ahead: int) -> bool:
     """Whether a worker that did not look draws its queries at random.
 
-    So it is where no model is asked or there is none yet, but not while images are ranked.
+    It does where its strategy asks no model or there is none yet, unless images are ranked.
     """
     return not ahead and not (model and asks_model(strategy))
 
 
 def gives_way(*, model: bool, refresh: bool) -> bool:
-    """Whether a pass looks at the worker's open queries too, to take back what it would not ask.
+    """Whether a pass also scores the worker's open queries, to withdraw those it would not ask.
 
-    Before there is a model, what was drawn at random gives way to what is typical.
+    Before there is a model, queries that were drawn at random give way to typical images.
     """
     return refresh or not model

@@ -1,4 +1,4 @@
-"""What is known of images before somebody chooses among them: with a model, and without one."""
+"""The evidence that strategies choose by: probabilities, embeddings, and what else they need."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,19 +11,19 @@ from al_engine import strategies
 from al_engine.architectures import Classifier
 from al_engine.strategies import Evidence
 from al_engine.training import opinions
-from al_engine.training.embedding_cache import EmbeddingCache, Positions, said_of
+from al_engine.training.embedding_cache import EmbeddingCache, Positions, predict_from_embeddings
 from al_engine.training.evaluate import predict_with_features
 from al_engine.training.raw_features import raw_features
 
-BY_DROPOUT: Final = "bald"
-"""Its opinions are one network’s without parts of it; others ask the networks of all servers."""
+DROPOUT_STRATEGY: Final = "bald"
+"""Its opinions come from one network by dropout; other strategies ask the models of all servers."""
 DROPOUT_OPINIONS: Final = 8
-LABELED: Final = 10_000
-"""Images of L that a selection looks at, the newest: their embeddings are made anew for each g*."""
+NEWEST_LABELED: Final = 10_000
+"""Images of L, the newest, that a strategy may look at; each g* embeds them anew."""
 
 
-class Looker:
-    """Looks at images by their positions, int64 (n,), which `read` turns into uint8 (n, 3, S, S).
+class Scorer:
+    """Scores images by their positions, int64 (n,), which `read` turns into uint8 (n, 3, S, S).
 
     `generator` decides what is random in it: which images the raw features come from, and which
     parts of an embedding an opinion does without.
@@ -41,7 +41,7 @@ class Looker:
         self._generator = generator
         self._embeddings = EmbeddingCache()
 
-    def look(
+    def predict(
         self,
         model: Classifier | None,
         positions: Positions,
@@ -61,12 +61,14 @@ class Looker:
             )
         if model.frozen_backbone:
             known = self._embeddings.of(model, positions, self._read, device=self._device)
-            return said_of(model, known, device=self._device, temperature=temperature), known
+            return predict_from_embeddings(
+                model, known, device=self._device, temperature=temperature
+            ), known
         return predict_with_features(
             model, self._read(positions), device=self._device, temperature=temperature
         )
 
-    def completed(
+    def complete(
         self,
         part: Evidence,
         strategy: str,
@@ -76,25 +78,25 @@ class Looker:
         members: Callable[[], Sequence[Classifier]],
         labeled: Callable[[], Tensor],
     ) -> Evidence:
-        """The evidence about the images at these positions, with what a strategy asks for besides.
+        """The evidence about the images at these positions, with what else a strategy needs.
 
-        `members` gives the committee, of which the model itself is one where it has nobody;
-        `labeled` the embeddings (m, d) of L by the model. Either is asked only when needed.
+        `members` gives the committee, which is the model alone where it is empty; `labeled` gives
+        the embeddings (m, d) of L by the model. Each is called only when needed.
         """
         needs = strategies.needs(strategy)
         if "labeled" in needs:
             part = replace(part, labeled=labeled())
         if "members" not in needs:
             return part
-        if strategy == BY_DROPOUT and part.embeddings is not None:
-            said = opinions.by_dropout(
+        if strategy == DROPOUT_STRATEGY and part.embeddings is not None:
+            said = opinions.ask_with_dropout(
                 model.head,
                 part.embeddings.to(self._device),
                 count=DROPOUT_OPINIONS,
                 generator=self._generator,
             )
         else:
-            said = opinions.of_committee(
+            said = opinions.ask_committee(
                 members() or [model], self._read(positions), device=self._device
             )
         return replace(part, members=said)
