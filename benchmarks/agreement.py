@@ -28,8 +28,10 @@ import torch
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from al_engine.experiments import crowd, data, settings, simulation  # noqa: E402
-from al_engine.experiments.statistics import interval  # noqa: E402
+from al_lab.config import settings  # noqa: E402
+from al_lab.data import datasets  # noqa: E402
+from al_lab.report.statistics import interval  # noqa: E402
+from al_lab.simulation import answers, campaign  # noqa: E402
 from benchmarks.figures import machine  # noqa: E402
 from benchmarks.load import place  # noqa: E402
 
@@ -141,7 +143,7 @@ def read(campaign_id: int) -> Real:
 
 
 def simulated(
-    campaigns: list[Real], seed: int, data_set: data.DataSet
+    campaigns: list[Real], seed: int, data_set: datasets.DataSet
 ) -> tuple[list[float], float]:
     """Accuracy of g* at POINTS and mean staleness of the harness, at the real campaigns' pace."""
     labels, seconds = np.array([each for one in campaigns for each in one.trainings]).T
@@ -169,12 +171,12 @@ def simulated(
         arrangement=settings.Arrangement(servers=1, workers=10, strategies=STRATEGIES),
     )
     events: list[dict[str, Any]] = []
-    asked: list[simulation.Asked] = []
-    simulation.simulate(
+    asked: list[campaign.Asked] = []
+    campaign.simulate(
         setting,
         seed=seed,
         data_set=data_set,
-        answers=crowd.answers_of(setting.people, data_set, None),
+        answers=answers.answers_of(setting.people, data_set, None),
         device=torch.device("cpu"),
         record=events.append,
         progress=lambda done: None,
@@ -254,7 +256,9 @@ def main() -> None:
             from al_engine.pools.models import Campaign
 
             campaigns = [read(Campaign.objects.get(slug=slug).pk) for slug in slugs]
-        data_set = data.load(settings.Data("sklearn:digits", image_size=8), None, var / "images")
+        data_set = datasets.load(
+            settings.Data("sklearn:digits", image_size=8), None, var / "images"
+        )
         harness = []
         for seed in range(options.runs):
             print(f"simulating seed {seed} …", file=sys.stderr)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from xml.sax.saxutils import escape
 
-from al_engine.experiments.looks import BASELINE, COLOURS, spread
+from al_lab.report.palette import BASELINE, COLOURS, spread
 
 WIDTH: Final = 760
 HEIGHT: Final = 420

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from al_engine.experiments.reading import arrays_of
+from al_lab.data.formats import arrays_of
 
 SIDE = 14
 CLASSES = 10

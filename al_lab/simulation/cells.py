@@ -1,0 +1,32 @@
+"""Which worker looks after which images: D is their disjoint D_1 to D_k (paper, section 3.2)."""
+
+import numpy as np
+import torch
+
+from al_engine.refill import share
+from al_engine.rules import CELLS
+from al_engine.training.raw_features import coarse, groups_of
+from al_lab.config.settings import Arrangement
+from al_lab.data.datasets import Pool
+from al_lab.simulation.seeds import dice
+from al_lab.simulation.world import Rows
+
+
+def owners(pool: Pool, arrangement: Arrangement, *, seed: int) -> Rows:
+    """The worker of each row of the pool, int64 (N,).
+
+    As in the product, an image is in one of 64 cells, by chance or by what it shows, and each
+    worker holds its share of them; more workers than that have a cell each.
+    """
+    workers = arrangement.workers
+    cells = max(CELLS, workers)
+    generator = dice(seed, "cells")
+    if arrangement.partition == "clusters":
+        looks = groups_of(coarse(pool.images.pixels), cells, generator=generator)
+        cell_of = looks[pool.shows]
+    else:
+        cell_of = torch.randint(cells, (len(pool),), generator=generator)
+    held = [share(cells, workers=workers, index=worker) for worker in range(workers)]
+    worker_of: Rows = np.repeat(np.arange(workers), held)
+    owner: Rows = worker_of[cell_of.numpy()]
+    return owner
