@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from al_lab import results
 from al_lab.config import experiment_file
-from al_lab.config.checking import BadConfig, likely
+from al_lab.config.checking import BadConfig, suggest
 from al_lab.config.experiment_file import Experiment
 from al_lab.runs import session
-from al_lab.runs.child import Place
-from al_lab.runs.processes import Ending
+from al_lab.runs.child import Slot
+from al_lab.runs.processes import StopRequest
 from al_lab.runs.session import Refused, say
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: Mapping[str, Any]) -> int:
-    """Do what the arguments say; returns the exit status. Words for people go to stderr.
+    """Do what the options say; returns the exit status. Messages for people go to stderr.
 
     0: all runs are there and the report is written; 1: something failed; 130 and 143: ended by
     SIGINT or SIGTERM.
@@ -95,7 +95,7 @@ def run(options: Mapping[str, Any]) -> int:
 
 
 def _run(options: Mapping[str, Any]) -> int:
-    experiment = _experiment(options)
+    experiment = _read_experiment(options)
     output: Path = options["output"]
     file = output / results.FILE
     if options["report_only"]:
@@ -107,40 +107,43 @@ def _run(options: Mapping[str, Any]) -> int:
             f"{file} is there: --resume does what is missing in it, --report-only writes its "
             "report again; or choose another --output."
         )
-    places = _places(options)
-    _warn_of_neighbours(experiment, places)
-    session.look_at_data(experiment, places[0])
-    wanted = session.wanted_of(experiment, options["only"])
-    with results.Writer(file) as writer, Ending() as ending:
-        missing = session.missing_of(wanted, results.read(file))
+    slots = _slots(options)
+    _warn_of_shared_devices(experiment, slots)
+    session.check_data(experiment, slots[0])
+    wanted = session.tasks_of(experiment, options["only"])
+    with results.Writer(file) as writer, StopRequest() as stop:
+        missing = session.missing_tasks(wanted, results.read(file))
         for folder in options["reuse"] or ():
             missing = session.reuse(missing, folder, writer)
-        errors = session.do(
+        errors = session.run_tasks(
             missing,
             experiment=experiment,
             already=len(wanted) - len(missing),
-            places=places,
+            slots=slots,
             output=output,
             writer=writer,
-            ending=ending,
+            stop=stop,
         )
-    if ending.told is not None:
-        there = len(wanted) - len(session.missing_of(wanted, results.read(file)))
+    if stop.signal_number is not None:
+        there = len(wanted) - len(session.missing_tasks(wanted, results.read(file)))
         say(f"Stopped: {there} of {len(wanted)} runs are in {file}. To go on:")
-        say(f"  {_again(options)}")
-        return 128 + ending.told
+        say(f"  {_resume_command(options)}")
+        return 128 + stop.signal_number
     status = session.report_on(experiment, output)
     if errors:
         say(f"{len(errors)} of {len(wanted)} runs failed; more in {output / session.ERRORS}:")
         for error in errors:
             say(f"  {error}")
-        say(f"To try them again:\n  {_again(options)}")
+        say(f"To try them again:\n  {_resume_command(options)}")
         return 1
     return status
 
 
-def _experiment(options: Mapping[str, Any]) -> Experiment:
-    """The experiment of the file, as far as the other arguments leave it as it is."""
+def _read_experiment(options: Mapping[str, Any]) -> Experiment:
+    """The experiment of the file, with what other options override.
+
+    Raises BadConfig and Refused.
+    """
     from al_lab.report import sections
 
     path: Path = options["config"]
@@ -148,11 +151,11 @@ def _experiment(options: Mapping[str, Any]) -> Experiment:
     for name in experiment.report:
         if not sections.known(name):
             raise BadConfig(
-                f'{path}, report: there is no section "{name}"; {likely(name, sections.SECTIONS)}'
+                f'{path}, report: there is no section "{name}"; {suggest(name, sections.SECTIONS)}'
             )
     for name in options["only"] or ():
         if name not in experiment.arms:
-            raise Refused(f'--only: there is no arm "{name}"; {likely(name, experiment.arms)}')
+            raise Refused(f'--only: there is no arm "{name}"; {suggest(name, experiment.arms)}')
     seeds: int | None = options["seeds"]
     if seeds is None:
         return experiment
@@ -161,8 +164,8 @@ def _experiment(options: Mapping[str, Any]) -> Experiment:
     return replace(experiment, seeds=tuple(range(seeds)))
 
 
-def _places(options: Mapping[str, Any]) -> list[Place]:
-    """One for each process, the devices dealt out in turn."""
+def _slots(options: Mapping[str, Any]) -> list[Slot]:
+    """A slot for each process; devices are assigned in turn."""
     from al_engine.training import devices
 
     try:
@@ -175,36 +178,36 @@ def _places(options: Mapping[str, Any]) -> list[Place]:
             raise Refused(f"{option} is 1 or more.")
     processes = processes or len(names)
     var = Path(os.environ.get("NOWAIT_VAR") or ROOT / "var")
-    place = Place(
+    slot = Slot(
         device="",
-        threads=threads or max(1, _cores() // processes),
+        threads=threads or max(1, _count_cores() // processes),
         processes=processes,
         data=options["data"],
         cache=options["cache"] or var / "experiments",
         nowait=_version(),
     )
-    return [replace(place, device=names[index % len(names)]) for index in range(processes)]
+    return [replace(slot, device=names[index % len(names)]) for index in range(processes)]
 
 
-def _cores() -> int:
-    """Those that this process may use, where the system tells."""
+def _count_cores() -> int:
+    """The cores that this process may use, where the system tells; else all."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _warn_of_neighbours(experiment: Experiment, places: Sequence[Place]) -> None:
+def _warn_of_shared_devices(experiment: Experiment, slots: Sequence[Slot]) -> None:
     clocks = [setting.clock for setting in experiment.settings]
     measured = any(clock.training is None or clock.scoring is None for clock in clocks)
-    if measured and len(places) > len({place.device for place in places}):
+    if measured and len(slots) > len({slot.device for slot in slots}):
         say(
             "This experiment measures how long trainings and passes take, and several processes "
             "on a device make them longer: --processes 1 measures what a device can do."
         )
 
 
-def _again(options: Mapping[str, Any]) -> str:
-    """The command that goes on."""
+def _resume_command(options: Mapping[str, Any]) -> str:
+    """The command that does what is missing."""
     words = [*PROGRAM.split(), str(options["config"])]
     for name in _REPEATED_OPTIONS:
         given = options[name]
@@ -215,7 +218,7 @@ def _again(options: Mapping[str, Any]) -> str:
 
 
 def _version() -> str:
-    """Of this program, with the commit where it lies in a git repository."""
+    """The version of this program, with the commit where it is in a git repository."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         version = str(tomllib.load(file)["project"]["version"])
     git = shutil.which("git")

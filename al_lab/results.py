@@ -1,7 +1,7 @@
-"""`results.jsonl`: one line for each event of each run, the whole configuration in its first.
+"""`results.jsonl`: a line for each event of each run; its first has the whole configuration.
 
-Runs are appended whole, one after the other, by one process. So a file whose writer was killed
-lacks at most the end of its last run, and that run is done again.
+One process appends whole runs. If it is killed, at most the last run is incomplete, and is run
+again.
 """
 
 import fcntl
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from al_lab.config.checking import BadConfig, setting
+from al_lab.config.checking import BadConfig, build_setting
 from al_lab.config.settings import Setting
 
 FILE: Final = "results.jsonl"
@@ -22,14 +22,17 @@ Event = dict[str, Any]
 
 
 class Unusable(ValueError):
-    """The file is not one of this program, or cannot be written; the message says what to do."""
+    """The file was not written by this program, or cannot be written;
+
+    the message says what to do.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run: what was run, and its events by kind, in the order of the virtual clock.
+    """A finished run: its setting, and its events by kind, in the order of the virtual clock.
 
-    `started` says with which versions of packages, on which device and when.
+    `started` has the versions of packages, the device and the date.
     """
 
     setting: Setting
@@ -43,16 +46,16 @@ class Run:
 
 
 def identity(setting: Setting, seed: int) -> str:
-    """The id of a run in the file: the same for the same setting and seed, and for no other."""
+    """The id of a run in the file, different for each setting and seed."""
     told = json.dumps([setting.as_dict(), seed], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def read(path: Path) -> list[Run]:
-    """The finished runs of a file in the order of their beginnings; raises Unusable.
+    """The finished runs of a file in the order in which they began; raises Unusable.
 
-    What a run wrote before it was cut and done again counts no longer. A last line without its
-    end, from a writer that was killed, is passed over.
+    Of a run that was interrupted and run again, only the second attempt counts. An incomplete last
+    line, left by a writer that was killed, is ignored.
     """
     kept: dict[str, list[Event]] = {}
     lines = path.read_bytes().split(b"\n")[:-1]
@@ -81,7 +84,7 @@ def read(path: Path) -> list[Run]:
 
 
 def lines_of(events: Iterable[Event], run: str) -> bytes:
-    """Events as they stand in the file; raises ValueError or TypeError for what JSON has not."""
+    """Events as lines of the file; raises ValueError or TypeError for what JSON cannot hold."""
     return b"".join(
         json.dumps({"run": run} | event, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         for event in events
@@ -89,7 +92,7 @@ def lines_of(events: Iterable[Event], run: str) -> bytes:
 
 
 def copied(run: Run, setting: Setting) -> bytes:
-    """The lines of a finished run as one of a setting that differs in the arm's name alone."""
+    """The lines of a finished run for a setting that differs in the arm's name alone."""
     started = run.started | {"setting": setting.as_dict()}
     events = [started, *run.versions, *run.evaluated, *run.bounds, *run.asked, run.finished]
     own = {"run": identity(setting, run.seed)}
@@ -97,7 +100,7 @@ def copied(run: Run, setting: Setting) -> bytes:
 
 
 class Writer:
-    """The only one who writes a file of results while it is open; raises Unusable where not."""
+    """Appends to a file of results; raises Unusable while another process does."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -128,7 +131,7 @@ class Writer:
         self._file.close()
 
     def append(self, lines: bytes) -> None:
-        """Add whole lines; they are on the disk when this returns. Raises Unusable."""
+        """Append whole lines; they are on the disk when this returns. Raises Unusable."""
         rest = memoryview(lines)
         try:
             while rest:
@@ -138,14 +141,14 @@ class Writer:
             raise Unusable(f"{self._path} cannot be written: {error.strerror}.") from error
 
     def _cut_torn_line(self) -> None:
-        """What is appended would become a part of it, and neither could be read."""
+        """Remove an incomplete last line: appended to it, the next one could not be read either."""
         self._file.seek(0)
         whole = self._file.read().rfind(b"\n") + 1
         self._file.truncate(whole)
 
 
 def _run(events: list[Event]) -> Run | None:
-    """The run of these events, the first of which is its beginning; None where it has no end."""
+    """The run of these events, `started` first; None where it is not finished."""
     by_kind: dict[str, list[Event]] = {}
     for event in events:
         by_kind.setdefault(event["event"], []).append(event)
@@ -154,7 +157,7 @@ def _run(events: list[Event]) -> Run | None:
     started = events[0]
     told = dict(started["setting"])
     return Run(
-        setting=setting(told.pop("arm"), told, "its setting"),
+        setting=build_setting(told.pop("arm"), told, "its setting"),
         seed=started["seed"],
         versions=by_kind.get("version", []),
         evaluated=by_kind.get("evaluated", []),

@@ -1,6 +1,7 @@
-"""A Setting from plain tables, as a configuration file or a result has them, with exact complaints.
+"""A Setting from plain tables, as configuration files and results have them.
 
-Every complaint begins with a place, and ends with what was likely meant or what there is.
+Every error message begins with the place in the file, and ends with what was likely meant or with
+all that is possible.
 """
 
 import difflib
@@ -14,7 +15,7 @@ from al_lab.config.settings import Setting
 
 Tables = Mapping[str, Any]
 
-# For what may be None: TOML has no word for it, and JSON has `null`.
+# Stands for None in a configuration: TOML has no word for it.
 MEASURED: Final = "measured"
 
 
@@ -28,8 +29,8 @@ SECTIONS: Final[dict[str, type]] = {
 }
 _types: Final = {name: get_type_hints(section) for name, section in SECTIONS.items()}
 
-# The least value of a number; whole numbers and times that are not here are 0 or more.
-_AT_LEAST: Final = {
+# The least values of numbers; those that are not named here are 0 or more.
+_MINIMUM: Final = {
     "data.image_size": 8,
     "data.copies": 1,
     "labels.budget": 1,
@@ -42,8 +43,8 @@ _AT_LEAST: Final = {
 }
 
 
-def likely(name: str, known: Iterable[str]) -> str:
-    """The end of a complaint about an unknown name: what was meant, or all there is."""
+def suggest(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: what was likely meant, or all names."""
     names = list(known)
     if close := difflib.get_close_matches(name, names, n=1):
         return f'did you mean "{close[0]}"?'
@@ -51,28 +52,31 @@ def likely(name: str, known: Iterable[str]) -> str:
 
 
 def check(tables: Tables, place: str) -> None:
-    """Raise BadConfig unless these are tables of settings, some or all, with values that fit."""
+    """Raise BadConfig unless these are tables of settings with values that fit;
+
+    some may be missing.
+    """
     for name, table in tables.items():
-        section(name, place)
+        check_table_name(name, place)
         if not isinstance(table, Mapping):
-            raise BadConfig(f"{place}, {name}: {_shown(table)} is not a table of settings.")
+            raise BadConfig(f"{place}, {name}: {_quote(table)} is not a table of settings.")
         for key, value in table.items():
-            value_of(name, key, value, place)
+            parse_value(name, key, value, place)
 
 
-def section(name: str, place: str) -> None:
+def check_table_name(name: str, place: str) -> None:
     """Raise BadConfig unless there is a table of settings with this name."""
     if name not in SECTIONS:
         raise BadConfig(
-            f"{place}, {name}: there is no such table of settings; {likely(name, SECTIONS)}"
+            f"{place}, {name}: there is no such table of settings; {suggest(name, SECTIONS)}"
         )
 
 
-def value_of(name: str, key: str, value: object, place: str) -> Any:
-    """A value as the Setting has it; raises BadConfig where it is none for `name.key`."""
+def parse_value(name: str, key: str, value: object, place: str) -> Any:
+    """The value of `name.key` as a Setting has it. Raises BadConfig where it does not fit."""
     place = f"{place}, {name}.{key}"
     if key not in _types[name]:
-        raise BadConfig(f"{place}: there is no such setting; {likely(key, _types[name])}")
+        raise BadConfig(f"{place}: there is no such setting; {suggest(key, _types[name])}")
     hint = _types[name][key]
     if NoneType in get_args(hint):
         if value is None or value == MEASURED:
@@ -85,16 +89,16 @@ def value_of(name: str, key: str, value: object, place: str) -> Any:
         return _number(value, hint, f"{name}.{key}", place)
     if hint is bool:
         if not isinstance(value, bool):
-            raise BadConfig(f"{place}: {_shown(value)} is neither true nor false.")
+            raise BadConfig(f"{place}: {_quote(value)} is neither true nor false.")
         return value
     if hint is str:
         return _text(value, place)
     if not isinstance(value, list | tuple) or not value:
-        raise BadConfig(f"{place}: {_shown(value)} is not a list of names.")
+        raise BadConfig(f"{place}: {_quote(value)} is not a list of names.")
     return tuple(_text(each, place) for each in value)
 
 
-def setting(arm: str, tables: Tables, place: str) -> Setting:
+def build_setting(arm: str, tables: Tables, place: str) -> Setting:
     """The Setting of an arm. Raises BadConfig where something is missing or does not fit."""
     check(tables, place)
     made = {}
@@ -103,13 +107,13 @@ def setting(arm: str, tables: Tables, place: str) -> Setting:
         for each in fields(kind):
             if each.name not in table and each.default is MISSING:
                 raise BadConfig(f"{place}, {name}.{each.name}: this must be given.")
-        made[name] = kind(**{key: value_of(name, key, table[key], place) for key in table})
+        made[name] = kind(**{key: parse_value(name, key, table[key], place) for key in table})
     return Setting(arm=arm, **made)
 
 
-def check_sense(setting: Setting, place: str) -> None:
-    """Raise BadConfig unless such a campaign can be run: names that exist, numbers that agree."""
-    # Both load torch, which takes seconds; results are read without them.
+def check_consistency(setting: Setting, place: str) -> None:
+    """Raise BadConfig unless the names in a setting exist and its numbers fit together."""
+    # Imported here, since both load torch, which takes seconds; reading results does without.
     from al_engine import architectures, strategies
 
     labels, people, arrangement = setting.labels, setting.people, setting.arrangement
@@ -117,13 +121,13 @@ def check_sense(setting: Setting, place: str) -> None:
         if name not in strategies.names():
             raise BadConfig(
                 f'{place}, arrangement.strategies: there is no strategy "{name}"; '
-                f"{likely(name, strategies.names())}"
+                f"{suggest(name, strategies.names())}"
             )
     name = setting.model.architecture
     if name not in architectures.names():
         raise BadConfig(
             f'{place}, model.architecture: there is no architecture "{name}"; '
-            f"{likely(name, architectures.names())}"
+            f"{suggest(name, architectures.names())}"
         )
     agree = {
         "labels.budget: it is above labels.initial": labels.budget > labels.initial,
@@ -151,10 +155,29 @@ def check_sense(setting: Setting, place: str) -> None:
             raise BadConfig(f"{place}, {words}.")
 
 
+def check_with_pool(setting: Setting, images: int) -> None:
+    """Raise ValueError where a campaign with a pool of so many images cannot begin or end."""
+    labels, people = setting.labels, setting.people
+    if not labels.initial < labels.budget <= images:
+        raise ValueError(
+            "A campaign goes from labels.initial to a larger labels.budget within its pool; they "
+            f"are {labels.initial} and {labels.budget}, and the pool has {images} images."
+        )
+    if people.count < people.answers_per_image:
+        raise ValueError(
+            f"{people.answers_per_image} answers an image need as many people; there are "
+            f"{people.count}."
+        )
+    if people.seconds_per_label <= 0:
+        raise ValueError("people.seconds_per_label is above 0.")
+    if setting.arrangement.mode == "synchronous" and not setting.arrangement.batch_size:
+        raise ValueError("A synchronous campaign needs an arrangement.batch_size.")
+
+
 def _choice(value: object, choices: tuple[Any, ...], place: str) -> Any:
     if value not in choices:
         raise BadConfig(
-            f"{place}: {_shown(value)} is not possible; {likely(str(value), map(str, choices))}"
+            f"{place}: {_quote(value)} is not possible; {suggest(str(value), map(str, choices))}"
         )
     return value
 
@@ -162,12 +185,12 @@ def _choice(value: object, choices: tuple[Any, ...], place: str) -> Any:
 def _number(value: object, hint: type, path: str, place: str, instead: str = "") -> int | float:
     whole = hint is int
     kinds: type | tuple[type, ...] = int if whole else (int, float)
-    # To Python, truth is a number.
+    # In Python, True and False are numbers.
     if isinstance(value, bool) or not isinstance(value, kinds):
         kind = "a whole number" if whole else "a number"
-        raise BadConfig(f"{place}: {_shown(value)} is not {kind}{instead}.")
+        raise BadConfig(f"{place}: {_quote(value)} is not {kind}{instead}.")
     assert isinstance(value, int | float)  # noqa: S101 - for the type checker
-    least = _AT_LEAST.get(path, 0)
+    least = _MINIMUM.get(path, 0)
     if not math.isfinite(value) or value < least:
         raise BadConfig(f"{place}: it is {least} or more, not {value}.")
     return value if whole else float(value)
@@ -175,9 +198,9 @@ def _number(value: object, hint: type, path: str, place: str, instead: str = "")
 
 def _text(value: object, place: str) -> str:
     if not isinstance(value, str):
-        raise BadConfig(f"{place}: {_shown(value)} is not a text in quotes.")
+        raise BadConfig(f"{place}: {_quote(value)} is not a text in quotes.")
     return value
 
 
-def _shown(value: object) -> str:
+def _quote(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value).lower()

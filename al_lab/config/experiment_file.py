@@ -1,17 +1,17 @@
 """An experiment from its TOML file: settings for all arms, the arms, a grid, and presets.
 
-    title = "…"                         seeds = 3, for 0, 1 and 2, or a list
+    title = "…"                         seeds = 3 means 0, 1 and 2; or a list of seeds
     report = ["curves", "pairs"]        sections of the report
     [data] [labels] [people] [clock] [model] [arrangement]     for all arms; see settings.py
     [[arms]]                            name = "…" and what differs: arrangement.servers = 2
     [grid]                              each combination is run with each arm:
     "arrangement.batch_size" = [50, 250]        values of one setting
     sets = [{data.name = "a", …}, {…}]          any other name: tables of settings
-    [preset.small]                      laid over all that, tables within tables
-    [paper]                             what the paper reports, for the report
+    [preset.small]                      overrides all of the above, key by key
+    [paper]                             numbers of the paper, which the report compares with
 
-Several `[[grid]]` are run one beside the other. `"measured"` for a time of [clock] takes a given
-one back. Lists are replaced as a whole, those of arms and grids, too.
+With several `[[grid]]`, each is run on its own. A time of [clock] that is given can be set back to
+`"measured"`. A list is replaced as a whole, also that of arms or grids.
 """
 
 import tomllib
@@ -25,27 +25,27 @@ from al_lab.config.checking import (
     SECTIONS,
     BadConfig,
     Tables,
+    build_setting,
     check,
-    check_sense,
-    likely,
-    section,
-    setting,
-    value_of,
+    check_consistency,
+    check_table_name,
+    parse_value,
+    suggest,
 )
 from al_lab.config.settings import Setting
 
-__all__ = ["BadConfig", "Experiment", "labels_of", "read"]
+__all__ = ["BadConfig", "Experiment", "name_settings", "read"]
 
-_HEAD: Final = ("title", "about", "report", "seeds", "arms", "grid", "paper")
-_FIRST_CHOICE: Final = "small"
+_TOP_LEVEL_KEYS: Final = ("title", "about", "report", "seeds", "arms", "grid", "paper")
+_DEFAULT_PRESET: Final = "small"
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """What a configuration asks for: every setting with every seed is one run.
 
-    `source` is the path of the file as it was given, `preset` empty where the file has none;
-    `paper` is free to the sections of the report.
+    `source` is the path of the file as it was given; `preset` is empty where the file has none;
+    sections of the report read what they need from `paper`.
     """
 
     title: str
@@ -59,25 +59,25 @@ class Experiment:
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """Their names, each once, in the order of the file."""
+        """The arms' names, each once, in the order of the file."""
         return tuple(dict.fromkeys(each.arm for each in self.settings))
 
 
 def read(path: Path, *, preset: str | None = None) -> Experiment:
-    """The experiment of a file, with a preset: without a name `small`, where the file has it.
+    """The experiment of a file with a preset; by default `small`, where the file has it.
 
     Raises BadConfig, which says where in the file something is wrong.
     """
     document, place = _document(path), str(path)
     presets = document.pop("preset", {})
     if preset is None:
-        preset = _FIRST_CHOICE if _FIRST_CHOICE in presets else ""
+        preset = _DEFAULT_PRESET if _DEFAULT_PRESET in presets else ""
     if preset and preset not in presets:
-        raise BadConfig(f'{place}: it has no preset "{preset}"; {likely(preset, presets)}')
+        raise BadConfig(f'{place}: it has no preset "{preset}"; {suggest(preset, presets)}')
     _check_layer(document, place)
     if preset:
         _check_layer(presets[preset], f"{place}, [preset.{preset}]")
-        document = _merged(document, presets[preset])
+        document = _merge(document, presets[preset])
     if "title" not in document:
         raise BadConfig(f"{place}, title: this must be given.")
     settings = tuple(dict.fromkeys(_settings(document, place)))
@@ -93,16 +93,19 @@ def read(path: Path, *, preset: str | None = None) -> Experiment:
     )
 
 
-def labels_of(settings: Sequence[Setting]) -> dict[Setting, str]:
-    """A short label for each: its arm, and of what the grid varies as much as tells it apart."""
+def name_settings(settings: Sequence[Setting]) -> dict[Setting, str]:
+    """A short name for each:
+
+    its arm, and as many values of the grid as it takes to tell it apart.
+    """
     labels = {each: [each.arm] for each in settings}
-    flat = {each: _flat(each) for each in settings}
+    flat = {each: _flatten(each) for each in settings}
     for key in next(iter(flat.values()), {}):
         finer = {
             each: [*parts, f"{key.partition('.')[2]} {flat[each][key]}"]
             for each, parts in labels.items()
         }
-        if _different(finer.values()) > _different(labels.values()):
+        if _count_distinct(finer.values()) > _count_distinct(labels.values()):
             labels = finer
     return {
         each: parts[0] + (f" ({', '.join(parts[1:])})" if parts[1:] else "")
@@ -120,22 +123,22 @@ def _document(path: Path) -> dict[str, Any]:
         raise BadConfig(f"{path} is not TOML: {error}.") from error
 
 
-def _merged(under: Tables, over: Tables) -> dict[str, Any]:
-    """Tables within tables come together; of all else the upper one holds."""
+def _merge(under: Tables, over: Tables) -> dict[str, Any]:
+    """`under` overridden by `over`; tables are merged, other values replaced."""
     result = dict(under)
     for key, value in over.items():
         below = result.get(key)
         both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        result[key] = _merged(below, value) if both else value  # type: ignore[arg-type]
+        result[key] = _merge(below, value) if both else value  # type: ignore[arg-type]
     return result
 
 
 def _check_layer(layer: Tables, place: str) -> None:
-    """The file without its presets, or one of those: names that exist, values that fit."""
+    """Raise BadConfig unless the names in a layer (the file, or a preset) exist and values fit."""
     for key in layer:
-        if key not in _HEAD and key not in SECTIONS:
-            known = [*_HEAD, *SECTIONS, "preset"]
-            raise BadConfig(f"{place}, {key}: there is no such entry; {likely(key, known)}")
+        if key not in _TOP_LEVEL_KEYS and key not in SECTIONS:
+            known = [*_TOP_LEVEL_KEYS, *SECTIONS, "preset"]
+            raise BadConfig(f"{place}, {key}: there is no such entry; {suggest(key, known)}")
     for key in ("title", "about"):
         if not isinstance(layer.get(key, ""), str):
             raise BadConfig(f"{place}, {key}: this is a text in quotes.")
@@ -176,15 +179,15 @@ def _settings(document: Tables, place: str) -> Iterator[Setting]:
         here = f'{place}, [arms] "{arm["name"]}"'
         for axes in _grids(document, place):
             for combination in _combinations(axes, place):
-                # What an arm says of itself holds against the grid.
-                tables = _merged(_merged(common, combination), _overrides(arm))
-                made = setting(arm["name"], tables, here)
-                check_sense(made, here)
+                # An arm's own settings override the grid's.
+                tables = _merge(_merge(common, combination), _overrides(arm))
+                made = build_setting(arm["name"], tables, here)
+                check_consistency(made, here)
                 yield made
 
 
 def _grids(layer: Tables, place: str) -> list[dict[str, Any]]:
-    """The axes of each grid by name; one grid without axes where there is none."""
+    """The axes of each grid by name; one grid without axes where the file has none."""
     grids = layer.get("grid", {})
     grids = grids if isinstance(grids, list) else [grids]
     if not all(isinstance(grid, Mapping) for grid in grids):
@@ -193,7 +196,7 @@ def _grids(layer: Tables, place: str) -> list[dict[str, Any]]:
 
 
 def _axes(grid: Tables, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Without quotes, a dotted key is tables within tables to TOML."""
+    """Names and values of the axes. TOML reads a dotted key without quotes as nested tables."""
     for key, value in grid.items():
         if isinstance(value, Mapping):
             yield from _axes(value, f"{prefix}{key}.")
@@ -202,11 +205,11 @@ def _axes(grid: Tables, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _combinations(axes: Tables, place: str) -> Iterator[dict[str, Any]]:
-    """Tables of settings for each combination; raises BadConfig for what an axis cannot have."""
+    """A table of settings for each combination. Raises BadConfig for values that do not fit."""
     for choices in product(*(_choices(name, axes[name], f"{place}, [grid]") for name in axes)):
         combination: dict[str, Any] = {}
         for choice in choices:
-            combination = _merged(combination, choice)
+            combination = _merge(combination, choice)
         yield combination
 
 
@@ -215,9 +218,9 @@ def _choices(axis: str, values: object, place: str) -> list[Tables]:
         raise BadConfig(f"{place}, {axis}: this is a list of at least one value.")
     table, dot, key = axis.partition(".")
     if dot:
-        section(table, place)
+        check_table_name(table, place)
         for value in values:
-            value_of(table, key, value, place)
+            parse_value(table, key, value, place)
         return [{table: {key: value}} for value in values]
     for value in values:
         if not isinstance(value, Mapping):
@@ -237,7 +240,7 @@ def _seeds(seeds: object, place: str) -> tuple[int, ...]:
     raise BadConfig(f"{place}, seeds: this is how many, 1 or more, or a list of seeds.")
 
 
-def _flat(setting: Setting) -> dict[str, Any]:
+def _flatten(setting: Setting) -> dict[str, Any]:
     told = setting.as_dict()
     return {
         f"{name}.{key}": "none" if value == "" else value
@@ -246,5 +249,5 @@ def _flat(setting: Setting) -> dict[str, Any]:
     }
 
 
-def _different(labels: Iterable[list[str]]) -> int:
+def _count_distinct(labels: Iterable[list[str]]) -> int:
     return len({tuple(label) for label in labels})

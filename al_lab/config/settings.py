@@ -1,7 +1,7 @@
-"""All that decides the course of one simulated campaign, as plain data.
+"""All settings of one simulated campaign, as plain data.
 
-A configuration file is read into these (`config.py`); results carry them, so that whoever reads a
-result knows what was run. Times are seconds of the virtual clock.
+`experiment_file.py` reads configuration files into these. Results contain them, so that each result
+says what was run. Times are seconds of the virtual clock.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -17,10 +17,10 @@ ModelChoice = Literal["latest", "most_labels", "best_validation"]
 class Data:
     """Which images, and which of them.
 
-    `name`: a file or folder under `--data`, or `torchvision:CIFAR10` and the like; more in
-    `data.py`. `train` and `test`: a random sample of so many, 0 for all. `copies`: how often each
-    pool image is there. `validation`: so many other images of the training part, kept apart for
-    `best_validation`.
+    `name`: a file or folder under `--data`, or `torchvision:CIFAR10` and the like; see
+    `data/datasets.py`. `train` and `test`: the size of a random sample, 0 for all. `copies`: how
+    often each image is in the pool. `validation`: how many other images of the training part are
+    set aside for `best_validation`.
     """
 
     name: str
@@ -33,10 +33,10 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """`initial` labels are there at the start, drawn at random; the campaign ends at `budget`.
+    """The campaign starts with `initial` labels of random images and ends with `budget` labels.
 
-    Accuracy is measured each time `evaluate_every` labels have come, and at both ends; with `bound`
-    the terms of the paper's Theorem 1 are estimated there, too.
+    Accuracy is measured at both ends and after every `evaluate_every` labels. With `bound`, the
+    terms of the paper's Theorem 1 are estimated at the same points.
     """
 
     initial: int
@@ -47,13 +47,12 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """`count` annotators, each `seconds_per_label` a label; wrong with chance `error_rate`.
+    """`count` annotators; each needs `seconds_per_label` and errs with probability `error_rate`.
 
-    `crowd`: a CSV of recorded labels in `crowd_labels.zip`, from which each answer is drawn
-    instead. `answers_per_image`: how many people are asked; the most frequent answer counts.
-    `ahead`: queries that each one holds beyond the one before their eyes, and that no newer model
-    exchanges. The product exchanges them within a moment where `refresh` is on, and else has two
-    or so.
+    `crowd`: a CSV of recorded labels in `crowd_labels.zip`; answers are drawn from these instead.
+    `answers_per_image`: how many people are asked; the most frequent answer counts. `ahead`: how
+    many queries a person holds beyond the one on the screen. Newer models do not exchange these. In
+    the product a person holds two or so, which are exchanged where `refresh` is on.
     """
 
     count: int = 1
@@ -66,10 +65,10 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """How long machines take: given numbers, or None for what was measured while it ran.
+    """How long machines take: given numbers, or None for what this machine took.
 
-    A given training takes `training` + `training_per_label` for each label in it, a given pass
-    over D_j `scoring` + `scoring_per_image` for each image in it.
+    A given training takes `training` + `training_per_label` times its labels, a given pass over D_j
+    `scoring` + `scoring_per_image` times its images.
     """
 
     training: float | None = None
@@ -80,7 +79,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`recipe`: `product`, the recipe of the product; `plain`, one as of the paper's time."""
+    """`recipe`: `product` trains as the product does, `plain` as was usual in the paper's time."""
 
     architecture: str = "small_cnn"
     recipe: Literal["product", "plain"] = "product"
@@ -91,12 +90,13 @@ class Model:
 class Arrangement:
     """Servers, workers and the pools between them.
 
-    `devices`: what the servers share, 0 for one each; a training takes servers / devices times as
-    long where devices are fewer. `batch_size`: that of the paper; 0 for the product's adaptive
-    depth of S. `depth_floor`: of the adaptive depth. `take`: people take a random query from S
-    (the paper), or always the best scored one of a continuous ranking. `imposed_staleness`:
-    workers see only models that lack at least so many of the newest labels. `filtered`: copies
-    are asked last. `offset`: server i of m starts i/m of a training later than the first.
+    `devices`: how many devices the servers share, 0 for one each; with fewer devices than servers,
+    a training takes servers / devices times as long. `batch_size`: that of the paper; 0 for the
+    product's adaptive depth of S. `depth_floor`: the least adaptive depth. `take`: people take a
+    random query from S (the paper), or always the one with the highest score.
+    `imposed_staleness`: workers see only models that lack at least so many of the newest labels.
+    `filtered`: copies are asked last. `offset`: server i of m starts i/m of a training later than
+    the first.
     """
 
     mode: Mode = "asynchronous"
@@ -118,7 +118,7 @@ class Arrangement:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One arm of an experiment; with a seed it is one run."""
+    """One arm at one point of the grid; with a seed it is one run."""
 
     arm: str
     data: Data
@@ -129,5 +129,5 @@ class Setting:
     arrangement: Arrangement = field(default_factory=Arrangement)
 
     def as_dict(self) -> dict[str, Any]:
-        """As it stands in `results.jsonl`."""
+        """As it is written to `results.jsonl`."""
         return asdict(self)

@@ -6,13 +6,12 @@
     torchvision:CIFAR10      torchvision's, from --data or downloaded into the cache
     sklearn:digits           scikit-learn's digits of 8 px
 
-and after it may come which images make the pool: `#train` (so it is without it); `#test`, the test
-part, and accuracy is then measured on training images; `#cifar10s.csv`, the images that this file
-of recorded labels is about, and accuracy is measured on the other part. `reading.py` says what
-formats there are.
+A suffix can say which images make the pool: `#train`, the default; `#test`, the test part, with
+accuracy measured on training images; `#cifar10s.csv`, the images of this file of recorded labels,
+with accuracy measured on the other part. `formats.py` has the formats.
 
-Pictures become squares as the product makes them (`training/decoding.py`): averaged when they get
-smaller, of three channels, uint8.
+Pictures become squares as in the product (`al_engine/training/decoding.py`): uint8 with three
+channels, averaged when they get smaller.
 """
 
 from contextlib import nullcontext
@@ -28,14 +27,14 @@ from torch import Tensor
 from al_lab.config.settings import Data
 from al_lab.data import libraries, recorded_labels
 from al_lab.data.files import NoData
-from al_lab.data.formats import source_at
+from al_lab.data.formats import open_source
 from al_lab.data.recorded_labels import PartName
-from al_lab.data.unpacked import Unpacked, stamp_of, unpacked
+from al_lab.data.unpacked import Unpacked, load_unpacked, stamp_of
 
 __all__ = ["DataSet", "Images", "NoData", "Pool", "draw", "load"]
 
 _OTHER: Final[dict[PartName, PartName]] = {"train": "test", "test": "train"}
-# Set apart from the seeds of everything else that a run draws.
+# They give samples of data sets other seeds than everything else in a run.
 _SEED_STRIDE: Final = 1_000_003
 _SEED_OFFSET: Final = 77_347
 
@@ -44,7 +43,7 @@ _SEED_OFFSET: Final = 77_347
 class Images:
     """`pixels`: uint8 (n, 3, S, S). `truth`: their classes, int64 (n,).
 
-    `original`: int64 (n,), their index in the order in which their part was published, or the row.
+    `original`: int64 (n,), their index in their part as it was published, else their row.
     """
 
     pixels: Tensor
@@ -63,8 +62,8 @@ class Images:
 class DataSet:
     """`train` is what a pool is drawn from, `test` what accuracy is measured on.
 
-    `part`: as which part the images of `train` were published. `notes`: sentences for whoever
-    starts the experiment, of images that are left out.
+    `part`: the part in which the images of `train` were published. `notes`: sentences about images
+    that are left out, for whoever starts the experiment.
     """
 
     train: Images
@@ -79,7 +78,7 @@ class DataSet:
 class Pool:
     """D at the start: `shows` int64 (N,), the row of `images` that each row of the pool shows.
 
-    Copies are exact, so a network says the same of all of them, and they are kept once.
+    Copies are exact, so predictions for them are equal, and each image is stored once.
     `validation`: images of the training part that are not in the pool.
     """
 
@@ -94,8 +93,8 @@ class Pool:
 def load(data: Data, folder: Path | None, cache: Path) -> DataSet:
     """All images of a data set, `data.image_size` px; `folder` is what --data names.
 
-    The first time it is unpacked into `cache`, the next time it is mapped from there. Any number
-    of processes may do so at the same time. Raises NoData.
+    It is unpacked into `cache` once and mapped from there afterwards; any number of processes may
+    do so at the same time. Raises NoData.
     """
     if data.image_size < 1:
         raise NoData(f"data.image_size is {data.image_size}; at least 1 pixel is needed.")
@@ -131,9 +130,8 @@ def load(data: Data, folder: Path | None, cache: Path) -> DataSet:
 def draw(data_set: DataSet, data: Data, *, seed: int) -> tuple[Pool, Images]:
     """A seed's sample: the pool, its copies, the validation images; and the test images.
 
-    Depends on the seed and the data set alone: a smaller sample of the same seed is a part of a
-    larger one, and the test images are the same whatever the pool. Raises NoData where there are
-    fewer images than are asked for.
+    A smaller sample is a part of a larger one with the same seed, and the test images do not depend
+    on the pool. Raises NoData where there are too few images.
     """
     if min(data.train, data.test, data.validation) < 0 or data.copies < 1:
         raise NoData("data.train, test and validation are 0 or more, data.copies 1 or more.")
@@ -162,9 +160,9 @@ def draw(data_set: DataSet, data: Data, *, seed: int) -> tuple[Pool, Images]:
 
 
 def _unpacked(name: str, image_size: int, folder: Path | None, cache: Path) -> Unpacked:
-    library = libraries.named(name, folder, cache / "torchvision")
+    library = libraries.find_source(name, folder, cache / "torchvision")
     if library is not None:
-        return unpacked(
+        return load_unpacked(
             cache,
             name=name,
             stamp="",
@@ -172,12 +170,12 @@ def _unpacked(name: str, image_size: int, folder: Path | None, cache: Path) -> U
             source=lambda _: nullcontext(library()),
         )
     path = _path(name, folder)
-    return unpacked(
+    return load_unpacked(
         cache,
         name=name,
         stamp=stamp_of(path),
         image_size=image_size,
-        source=partial(source_at, path),
+        source=partial(open_source, path),
     )
 
 

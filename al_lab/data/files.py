@@ -1,7 +1,7 @@
 """The files of a folder, a zip or a tar, by name.
 
-Nothing is unpacked under the names in an archive, so no name can lead anywhere: a zip's files are
-read where they lie, a tar's are copied to one nameless file and found there by their offsets.
+No file is written under a name of an archive, so such names are harmless: files are read within a
+zip; those of a tar are copied into one temporary file and found there by their offsets.
 """
 
 import lzma
@@ -17,33 +17,33 @@ from typing import IO, Final, Protocol
 
 from al_engine.training.decoding import UndecodableImage
 
-# No picture and no index of a data set is larger; what claims to be is left unread.
-MOST_BYTES: Final = 256 * 2**20
-# What the standard library raises for archives that are cut off, damaged or encrypted.
-DAMAGES: Final = (
+# Larger files are not read: no picture and no index of a data set has this size.
+MAX_FILE_BYTES: Final = 256 * 2**20
+# Raised by the standard library for archives that are truncated, damaged or encrypted.
+DAMAGE_ERRORS: Final = (
     *(EOFError, NotImplementedError, OSError, RuntimeError, ValueError),
     *(lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
 )
 
 
 class NoData(ValueError):
-    """Images or labels cannot be had; the message says what is wrong and what to do."""
+    """Images or labels cannot be read; the message says what is wrong and what to do."""
 
 
 class Files(Protocol):
-    """What a folder or an archive holds. Names are relative, with slashes; litter is left out."""
+    """The files of a folder or an archive. Names are relative, with slashes; litter is left out."""
 
     @property
     def names(self) -> Collection[str]:
-        """All there are."""
+        """The names of all files."""
 
     def read(self, name: str) -> bytes:
-        """One of them, whole; raises UndecodableImage, with the reason."""
+        """The bytes of a file; raises UndecodableImage with the reason."""
 
 
 @contextmanager
-def opened(path: Path, scratch: Path) -> Iterator[Files]:
-    """The files of a folder, zip or tar; a tar needs its unpacked size in `scratch` meanwhile.
+def open_files(path: Path, scratch: Path) -> Iterator[Files]:
+    """The files of a folder, zip or tar; `scratch` needs room for all files of a tar.
 
     Raises NoData.
     """
@@ -53,7 +53,7 @@ def opened(path: Path, scratch: Path) -> Iterator[Files]:
     try:
         is_zip = zipfile.is_zipfile(path)
         archive: _Zip | _Tar = _Zip(path) if is_zip else _Tar(path, scratch)
-    except DAMAGES as error:
+    except DAMAGE_ERRORS as error:
         raise NoData(
             f"{path} is damaged, or none of what can be read: a folder, a zip or a tar of class "
             f"folders, or an npz ({error})."
@@ -65,7 +65,7 @@ def opened(path: Path, scratch: Path) -> Iterator[Files]:
 
 
 class _Folder:
-    """Links to files are followed, links to folders are not: they may lead in a circle."""
+    """Follows links to files, not to folders, which could form a circle."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -99,7 +99,7 @@ class _Zip:
         _refuse_huge(member.file_size)
         try:
             return self._zip.read(member)
-        except DAMAGES as error:
+        except DAMAGE_ERRORS as error:
             raise UndecodableImage(f"damaged in the archive: {error}") from error
 
     def close(self) -> None:
@@ -107,13 +107,13 @@ class _Zip:
 
 
 class _Tar:
-    """Reading a compressed tar out of order would unpack it from its beginning for every file."""
+    """Copies all files at once: a compressed tar can only be read from its beginning."""
 
     def __init__(self, path: Path, scratch: Path) -> None:
         self.names: dict[str, tuple[int, int]] = {}  # where in the copy, and how many bytes
         self._copy: IO[bytes] = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 - see close()
         try:
-            # Not as a stream, "r|*": that takes a compressed tar that is cut off for a whole one.
+            # Not as a stream, "r|*", which does not notice that a compressed tar is truncated.
             with tarfile.open(path, "r:*") as tar:
                 for member in tar:
                     self._keep(tar, member)
@@ -122,7 +122,7 @@ class _Tar:
             raise
 
     def _keep(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-        if not member.isreg() or member.size > MOST_BYTES or _is_litter(member.name):
+        if not member.isreg() or member.size > MAX_FILE_BYTES or _is_litter(member.name):
             return
         content = tar.extractfile(member)
         assert content is not None  # noqa: S101 - it is a regular file
@@ -140,11 +140,11 @@ class _Tar:
 
 
 def _is_litter(name: str) -> bool:
-    """What macOS and file managers leave behind, and hidden files."""
+    """Whether a file is hidden, or was left by macOS or a file manager."""
     parts = [part for part in name.split("/") if part not in (".", "..")]
     return any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
 def _refuse_huge(size: int) -> None:
-    if size > MOST_BYTES:
+    if size > MAX_FILE_BYTES:
         raise UndecodableImage(f"{size:,} bytes are too many for a picture")

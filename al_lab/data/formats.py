@@ -1,7 +1,7 @@
-"""Data sets by their format, image after image: npz, an index.csv, class folders, libraries.
+"""Formats of data sets: npz, an index.csv, class folders.
 
-Each format becomes a `Source`: how many images its two parts have, and the images one by one, each
-read only when its turn comes.
+Each format becomes a `Source`: the number of images in its two parts, and the images one by one,
+each read when it is needed.
 """
 
 import csv
@@ -20,28 +20,29 @@ import numpy.typing as npt
 from PIL import Image
 
 from al_engine.training.decoding import UndecodableImage
-from al_lab.data.files import DAMAGES, Files, NoData, opened
+from al_lab.data.files import DAMAGE_ERRORS, Files, NoData, open_files
 
-# What a folder, or the column split of an index.csv, can be called. Where there are images of both
-# "test" and "val", the test part is "test", and nothing is made of the other.
+# Names of folders, and values of the column split of an index.csv. Where both "test" and "val" have
+# images, "test" is the test part and "val" is ignored.
 PART_NAMES: Final = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("test", "testing"), "test"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),
 }
 INDEX: Final = "index.csv"
-_COLUMNS: Final = ("split", "label", "class", "path")
-_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp")
-_MOST: Final = 10**9  # of any number in an index
-# One image in so many is held out where a data set has no test part.
-_HELD_OUT: Final = 5
+_INDEX_COLUMNS: Final = ("split", "label", "class", "path")
+_IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp")
+_LARGEST_NUMBER: Final = 10**9  # of any number in an index
+# Where a data set has no test part, it gets one image in so many.
+_TEST_ONE_IN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An image that can be read: `picture` gives the file's bytes, or what is decoded already.
+    """An image that can be read: `picture` returns the file's bytes, or the decoded image.
 
-    `picture` may raise UndecodableImage. `original`: its index in the published order, or its row.
+    `picture` may raise UndecodableImage. `original`: its index in the published order, else its
+    row.
     """
 
     place: str
@@ -52,7 +53,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """At most `count` images."""
+    """The images of a part; `count` or fewer, where some cannot be read."""
 
     count: int
     items: Iterable[Item]
@@ -60,7 +61,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A data set to be read. Without `classes` they are called by their numbers."""
+    """A data set to be read. Without `classes`, numbers are their names."""
 
     classes: tuple[str, ...]
     train: Part
@@ -70,7 +71,7 @@ class Source:
 
 @dataclass(slots=True)
 class _Listed:
-    """The rows of the parts, as they are found."""
+    """Collects the images of the two parts."""
 
     items: dict[str, list[Item]] = field(default_factory=lambda: {"train": [], "test": []})
     notes: list[str] = field(default_factory=list)
@@ -81,16 +82,16 @@ class _Listed:
 
 
 @contextmanager
-def source_at(path: Path, scratch: Path) -> Iterator[Source]:
-    """A file or folder as a data set; `scratch` may be written to meanwhile. Raises NoData.
+def open_source(path: Path, scratch: Path) -> Iterator[Source]:
+    """A file or folder as a data set; `scratch` is for temporary files. Raises NoData.
 
-    An npz as `arrays_of` reads it; or files with an index.csv; or files in class folders, these in
+    An npz (see `read_arrays`), files with an index.csv, or class folders. Class folders lie in
     folders train and test (or val), or all together: then a fifth is the test part.
     """
     if path.suffix == ".npz":
         yield _of_arrays(path)
         return
-    with opened(path, scratch) as files:
+    with open_files(path, scratch) as files:
         indexes = [name for name in files.names if posixpath.basename(name) == INDEX]
         if indexes:
             shallowest = min(indexes, key=lambda name: name.count("/"))
@@ -108,16 +109,16 @@ class Arrays:
     classes: tuple[str, ...]
 
 
-def arrays_of(path: Path) -> Arrays:
-    """The arrays of an npz file; raises NoData. What would have to be unpickled is refused."""
+def read_arrays(path: Path) -> Arrays:
+    """The arrays of an npz file; raises NoData, also for pickled objects, which could run code."""
     try:
-        # Opened here, because np.load leaves a file open that it cannot read.
+        # Opened here, because np.load does not close a file that it cannot read.
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             train, test = (
                 _checked(file[f"x_{part}"], file[f"y_{part}"], part) for part in ("train", "test")
             )
             names = file["classes"].ravel().tolist() if "classes" in file.files else []
-    except (KeyError, TypeError, *DAMAGES) as error:
+    except (KeyError, TypeError, *DAMAGE_ERRORS) as error:
         raise NoData(
             f"{path} cannot be read ({error}). An npz holds the arrays x_train, y_train, x_test "
             "and y_test: uint8 images (n, height, width) or (n, height, width, 3) and the numbers "
@@ -139,12 +140,12 @@ def _checked(
 
 
 def _of_arrays(path: Path) -> Source:
-    arrays = arrays_of(path)
-    train, test = in_memory(*arrays.train, "x_train"), in_memory(*arrays.test, "x_test")
+    arrays = read_arrays(path)
+    train, test = part_in_memory(*arrays.train, "x_train"), part_in_memory(*arrays.test, "x_test")
     return Source(arrays.classes, train, test)
 
 
-def in_memory(
+def part_in_memory(
     images: npt.NDArray[np.uint8],
     truth: npt.NDArray[np.int64],
     name: str,
@@ -163,15 +164,18 @@ def in_memory(
 
 
 def is_held_out(name: str) -> bool:
-    """Whether an image belongs to the test part of a data set that has none.
+    """Whether an image is put into the test part of a data set that has none.
 
-    Its name alone decides, so that it stays in its part when images come or go.
+    Its name alone decides, so it stays in its part when other images are added or removed.
     """
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) % _HELD_OUT == 0
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) % _TEST_ONE_IN == 0
 
 
 def _of_index(path: Path, files: Files, index: str) -> Source:
-    """`index`: columns split, label, class, path from its own folder; maybe original_index."""
+    """A data set with an index:
+
+    columns split, label, class, path (relative to it); maybe original_index.
+    """
     base, where = posixpath.dirname(index), f"{path}, {index}"
     try:
         text = files.read(index).decode("utf-8-sig")
@@ -179,7 +183,7 @@ def _of_index(path: Path, files: Files, index: str) -> Source:
         rows = [(reader.line_num, row) for row in reader]
     except (ValueError, csv.Error) as error:
         raise NoData(f"{where} cannot be read as a CSV file in UTF-8: {error}.") from error
-    if lacking := [name for name in _COLUMNS if name not in (reader.fieldnames or ())]:
+    if lacking := [name for name in _INDEX_COLUMNS if name not in (reader.fieldnames or ())]:
         raise NoData(f"{where} has no column {' and none '.join(lacking)}.")
     splits = {PART_NAMES.get(row["split"] or "") for _, row in rows}
     parts = {"train": "train", "test" if "test" in splits else "val": "test"}
@@ -205,14 +209,14 @@ def _of_index(path: Path, files: Files, index: str) -> Source:
 
 
 def _row(row: dict[str, str], files: Files, base: str) -> tuple[str, Item]:
-    """The split, and the image; its `original` is -1 where the index does not say."""
-    if any(row[name] is None for name in _COLUMNS):
+    """The split and the image of a row; `original` is -1 without an original_index."""
+    if any(row[name] is None for name in _INDEX_COLUMNS):
         raise ValueError("a value is missing")
     if (split := PART_NAMES.get(row["split"])) is None:
         raise ValueError(f"split is {row['split']!r}; there are train, test and val")
     label = int(row["label"])
     original = int(row.get("original_index", -1))
-    if not 0 <= label < _MOST or not -1 <= original < _MOST:
+    if not 0 <= label < _LARGEST_NUMBER or not -1 <= original < _LARGEST_NUMBER:
         raise ValueError(f"label is {label}, and original_index {original}")
     place = posixpath.normpath(posixpath.join(base, row["path"]))
     return split, Item(place, label, original, partial(_file, files, place))
@@ -225,8 +229,8 @@ def _file(files: Files, name: str) -> bytes:
 
 
 def _of_class_folders(path: Path, files: Files) -> Source:
-    pictures = sorted(name for name in files.names if name.lower().endswith(_SUFFIXES))
-    # Folders around all images are neither a part nor a class; nor is the only part there is.
+    pictures = sorted(name for name in files.names if name.lower().endswith(_IMAGE_SUFFIXES))
+    # A folder that contains all images is neither a part nor a class.
     around = posixpath.commonpath([posixpath.dirname(name) for name in pictures] or [""])
     within = {name: name[len(around) :].lstrip("/").split("/") for name in pictures}
     found = {PART_NAMES.get(parts[0].lower()) for parts in within.values()}

@@ -1,4 +1,4 @@
-"""Data sets that come with a library: torchvision's by name, and scikit-learn's digits."""
+"""Data sets of libraries: torchvision's by name, and scikit-learn's digits."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -12,16 +12,16 @@ from PIL import Image
 
 from al_engine.architectures.torchvision_ops import import_torchvision
 from al_lab.data.files import NoData
-from al_lab.data.formats import Item, Part, Source, in_memory, is_held_out
+from al_lab.data.formats import Item, Part, Source, is_held_out, part_in_memory
 
 TORCHVISION: Final = "torchvision:"
 DIGITS: Final = "sklearn:digits"
-# What torchvision raises for a data set that is not there, not whole or not to be had.
-_FAILURES: Final = (ImportError, OSError, RuntimeError, ValueError)
+# Raised by torchvision for a data set that is missing, incomplete or cannot be downloaded.
+_TORCHVISION_ERRORS: Final = (ImportError, OSError, RuntimeError, ValueError)
 
 
-def named(name: str, folder: Path | None, downloads: Path) -> Callable[[], Source] | None:
-    """How the data set is had that has this `Data.name`; None where it is of no library."""
+def find_source(name: str, folder: Path | None, downloads: Path) -> Callable[[], Source] | None:
+    """A function that returns the data set with this `Data.name`; None where no library has it."""
     if name == DIGITS:
         return digits
     if name.startswith(TORCHVISION):
@@ -36,10 +36,10 @@ def digits() -> Source:
     except ImportError as error:
         raise NoData(f"{DIGITS} needs scikit-learn ({error}): pip install scikit-learn") from error
     found = load_digits()
-    grey = np.round(found.images * (255 / 16)).astype(np.uint8)  # their shades are 0 to 16
-    held_out = np.array([is_held_out(f"digits/{row}") for row in range(len(grey))])
+    gray = np.round(found.images * (255 / 16)).astype(np.uint8)  # their shades are 0 to 16
+    held_out = np.array([is_held_out(f"digits/{row}") for row in range(len(gray))])
     train, test = (
-        in_memory(grey, found.target, "digits", np.flatnonzero(mask).tolist())
+        part_in_memory(gray, found.target, "digits", np.flatnonzero(mask).tolist())
         for mask in (~held_out, held_out)
     )
     return Source(tuple(str(name) for name in found.target_names), train, test)
@@ -71,7 +71,7 @@ def torchvision_source(name: str, folder: Path | None, downloads: Path) -> Sourc
 
 
 def _parts(name: str, parameters: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What to ask for, for the training and for the test part: the first that there is."""
+    """Alternative arguments for the training part and for the test part, the preferred first."""
     if "train" in parameters:
         return [{"train": True}], [{"train": False}]
     if "split" in parameters:
@@ -87,9 +87,9 @@ def _part(kind: Any, options: list[dict[str, Any]], folder: Path | None, downloa
     for root, part in asked:
         try:
             return kind(root=root, **part)
-        except _FAILURES as error:
+        except _TORCHVISION_ERRORS as error:
             failures.append(error)
-    # A ValueError says only that there is no such split.
+    # A ValueError only says that a split does not exist.
     failures.sort(key=lambda error: isinstance(error, ValueError), reverse=True)
     reason = " ".join(str(failures[-1]).split())
     raise NoData(
@@ -104,7 +104,7 @@ def _items(name: str, part: Any) -> Iterator[Item]:
         place = f"{TORCHVISION}{name}, image {row}"
         try:
             picture, truth = part[row]
-        except _FAILURES as error:
+        except _TORCHVISION_ERRORS as error:
             raise NoData(f"{place} cannot be read: {error}") from error
         if not isinstance(picture, Image.Image) or not isinstance(truth, int | np.integer):
             raise NoData(f"{place}: this is no data set of images with one class each.")

@@ -1,16 +1,15 @@
-"""What real people answered: CSV files of recorded labels.
+"""Answers of real people: CSV files of recorded labels.
 
-A file lies in the folder of --data, or there in `crowd_labels.zip`. It is about the images of one
-part, told by the name of its first kind of column:
+A file is in the folder of --data, or in `crowd_labels.zip` there. Its columns are:
 
-    train_index, or test_index      the image, as its data set was published
-    clean_label, or label           what it is in truth
+    train_index or test_index       which image of which part, in the published order
+    clean_label or label            its true class
     and the answers, in one of three forms:
-    random_label1, random_label2 …  one of them in each column (CIFAR-10N)
-    top1                            one a row, several rows an image (CIFAR-10S)
-    a column for each class         how many people said it is that (CIFAR-10H)
+    random_label1, random_label2 …  an answer in each column (CIFAR-10N)
+    top1                            an answer in each row, several rows an image (CIFAR-10S)
+    a column for each class         how many people gave this answer (CIFAR-10H)
 
-Rows with a 1 in a column is_repeat, an annotator's second look at the same image, are left out.
+Rows with 1 in a column is_repeat, a person's second answer about the same image, are left out.
 """
 
 import csv
@@ -25,21 +24,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from al_lab.data.files import DAMAGES, NoData
+from al_lab.data.files import DAMAGE_ERRORS, NoData
 
 ARCHIVE: Final = "crowd_labels.zip"
 PartName = Literal["train", "test"]
 _PARTS: Final[dict[str, PartName]] = {"train_index": "train", "test_index": "test"}
-_MOST: Final = 10**9  # of any number in a file
-_TOLD: Final = 10
+_LARGEST_NUMBER: Final = 10**9  # of any number in a file
+_CLASSES_NAMED: Final = 10
 _Row = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedLabels:
     """Labels of n images of one part, in the order of `original`.
 
-    `original` int64 (n,): which image. `truth` int64 (n,): its class as the file has it.
+    `original` int64 (n,): which image. `truth` int64 (n,): its true class, as in the file.
     `counts` int64 (n, classes): how many people gave each answer.
     """
 
@@ -50,7 +49,7 @@ class Recorded:
     counts: Tensor
 
 
-def read(name: str, folder: Path | None, classes: tuple[str, ...]) -> Recorded:
+def read(name: str, folder: Path | None, classes: tuple[str, ...]) -> RecordedLabels:
     """The labels of a file, as numbers of these classes. Raises NoData."""
     reader = csv.DictReader(io.StringIO(_text(name, folder), newline=""), strict=True)
     truths, counts = dict[int, int](), dict[int, list[int]]()
@@ -71,7 +70,7 @@ def read(name: str, folder: Path | None, classes: tuple[str, ...]) -> Recorded:
     images = sorted(image for image, voted in counts.items() if any(voted))
     if not images:
         raise NoData(f"{name} has no labels.")
-    return Recorded(
+    return RecordedLabels(
         file=name,
         part=part,
         original=torch.tensor(images),
@@ -83,16 +82,17 @@ def read(name: str, folder: Path | None, classes: tuple[str, ...]) -> Recorded:
 def _columns(
     columns: list[str], classes: tuple[str, ...], name: str
 ) -> tuple[PartName, str, str, Callable[[_Row], list[int]]]:
-    """The part, the columns of index and truth, and how many people gave each answer in a row."""
+    """The part, the columns of index and truth, and what counts the answers of a row by class."""
     index = next((each for each in _PARTS if each in columns), None)
     truth = next((each for each in ("clean_label", "label") if each in columns), None)
     single = [each for each in columns if each == "top1" or each.startswith("random_label")]
     counted = set(classes) <= set(columns)
     if index is None or truth is None or not (counted or single):
+        more = ", …" if len(classes) > _CLASSES_NAMED else ""
         raise NoData(
             f"{name} is not about images of these classes: it needs the columns train_index or "
             "test_index, clean_label or label, and random_label1 …, top1, or one for each class "
-            f"({', '.join(classes[:_TOLD])}{', …' if len(classes) > _TOLD else ''})."
+            f"({', '.join(classes[:_CLASSES_NAMED])}{more})."
         )
 
     def answers(row: _Row) -> list[int]:
@@ -109,8 +109,8 @@ def _columns(
 
 
 def _number(text: str) -> int:
-    if not 0 <= (number := int(text)) <= _MOST:
-        raise ValueError(f"{number} is not from 0 to {_MOST:,}")
+    if not 0 <= (number := int(text)) <= _LARGEST_NUMBER:
+        raise ValueError(f"{number} is not from 0 to {_LARGEST_NUMBER:,}")
     return number
 
 
@@ -128,6 +128,6 @@ def _text(name: str, folder: Path | None) -> str:
                 return archive.read(name).decode("utf-8-sig")
     except FileNotFoundError as error:
         raise NoData(f"there is no {name} in {folder}, nor a {ARCHIVE}.") from error
-    except DAMAGES as error:
+    except DAMAGE_ERRORS as error:
         raise NoData(f"{name} in {folder} cannot be read: {error}.") from error
     raise NoData(f"there is no {name} in {folder / ARCHIVE}; there are {', '.join(there)}.")

@@ -1,8 +1,8 @@
-"""Data sets unpacked once per machine: uint8 arrays on disk, which processes map and so share.
+"""The cache of unpacked data sets: uint8 arrays on disk, which processes map into shared memory.
 
-A data set is unpacked into a folder that gets its name when it is whole, under a lock that a dying
-process lets go: whoever is killed leaves nothing half, and whoever comes second finds it there.
-Deleting the cache loses nothing but time.
+A data set is unpacked once per machine, under a lock that is released when its process dies, into a
+folder that gets its final name when it is complete. So a killed process leaves no half data set.
+Deleting the cache costs nothing but time.
 """
 
 import fcntl
@@ -21,15 +21,15 @@ import numpy as np
 import numpy.typing as npt
 
 from al_engine.training.decoding import UndecodableImage, decode, pixels_of
-from al_lab.data.files import DAMAGES, NoData
+from al_lab.data.files import DAMAGE_ERRORS, NoData
 from al_lab.data.formats import Part, Source
 
-# Goes into the names of caches; to be raised when their contents would differ.
+# A part of the folders' names; increase it when the contents of caches change.
 FORMAT: Final = 1
-# A few damaged files are left out; where more than this share is, something else is wrong.
-_MOST_BROKEN: Final = 0.1
-_TOLD: Final = 3
-_ABOUT: Final = "about.json"
+# A few damaged files are left out; if it is a larger share, something else is wrong.
+_MAX_BROKEN_SHARE: Final = 0.1
+_FILES_NAMED: Final = 3
+_ABOUT_FILE: Final = "about.json"
 _Arrays = dict[str, npt.NDArray[np.generic]]
 
 
@@ -45,7 +45,7 @@ class Unpacked:
     notes: tuple[str, ...]
 
 
-def unpacked(
+def load_unpacked(
     cache: Path,
     *,
     name: str,
@@ -55,7 +55,7 @@ def unpacked(
 ) -> Unpacked:
     """A data set from the cache, unpacked now if it is not there. Raises NoData.
 
-    `stamp`: another one means other contents. `source` gets a folder that it may write to.
+    `stamp` changes when the contents do. `source` gets a folder for temporary files.
     """
     digest = hashlib.sha256(json.dumps([FORMAT, name, stamp, image_size]).encode()).hexdigest()
     readable = re.sub(r"[^\w.-]+", "_", name).strip("_.")
@@ -63,13 +63,13 @@ def unpacked(
     try:
         if not place.exists():
             cache.mkdir(parents=True, exist_ok=True)
-            # One lock for all sizes: what a library downloads serves them all.
+            # One lock for all image sizes, which share what a library downloads.
             with (cache / f"{readable}.lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if not place.exists():
-                    _unpack(place, source, name, image_size)
+                    _unpack_into(place, source, name, image_size)
         return _read(place)
-    except DAMAGES as error:
+    except DAMAGE_ERRORS as error:
         if isinstance(error, NoData):
             raise
         raise NoData(
@@ -79,7 +79,7 @@ def unpacked(
 
 
 def stamp_of(path: Path) -> str:
-    """What changes when a file, or any file of a folder, is replaced."""
+    """A text that changes when the file, or any file of the folder, is replaced."""
     if path.is_file():
         return _stamp(path)
     files = sorted(Path(folder) / name for folder, _, names in os.walk(path) for name in names)
@@ -92,7 +92,7 @@ def _stamp(file: Path) -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def _unpack(
+def _unpack_into(
     place: Path,
     source: Callable[[Path], AbstractContextManager[Source]],
     name: str,
@@ -114,7 +114,7 @@ def _unpack(
         if len(classes) < 2:
             raise NoData(f"{name}: all images are of one class; there is nothing to learn.")
         about = {"classes": classes, "notes": notes}
-        (half / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        (half / _ABOUT_FILE).write_text(json.dumps(about), encoding="utf-8")
         half.rename(place)
     finally:
         shutil.rmtree(half, ignore_errors=True)
@@ -123,7 +123,10 @@ def _unpack(
 def _write(
     folder: Path, part_name: str, part: Part, name: str, image_size: int
 ) -> tuple[npt.NDArray[np.int64], str]:
-    """Writes the images of a part; what they are, and what was left out, in words, or ""."""
+    """Write the images of a part;
+
+    returns their classes, and a sentence on those left out, or "".
+    """
     kept, broken = list[tuple[int, int]](), list[str]()
     with (folder / f"{part_name}_pixels.npy").open("wb") as file:
         _write_header(file, part.count, image_size)
@@ -138,7 +141,7 @@ def _write(
         file.seek(0)
         _write_header(file, len(kept), image_size)
     left_out = _left_out(name, part_name, broken, part.count)
-    if not kept or len(broken) > _MOST_BROKEN * part.count:
+    if not kept or len(broken) > _MAX_BROKEN_SHARE * part.count:
         raise NoData(left_out or f"{name} has no {part_name} images in class folders or an index.")
     truth, original = np.array(kept, dtype=np.int64).T
     if truth.min() < 0:
@@ -149,7 +152,7 @@ def _write(
 
 
 def _write_header(file: BinaryIO, images: int, image_size: int) -> None:
-    """NumPy keeps room in it for a first axis of any length: it can be written over."""
+    """Write or overwrite the header: NumPy pads it, so it fits a first axis of any length."""
     shape = (images, 3, image_size, image_size)
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
@@ -158,18 +161,18 @@ def _write_header(file: BinaryIO, images: int, image_size: int) -> None:
 def _left_out(name: str, part_name: str, broken: list[str], of: int) -> str:
     if not broken:
         return ""
-    more = "; …" if len(broken) > _TOLD else "."
+    more = "; …" if len(broken) > _FILES_NAMED else "."
     return (
         f"{name}: {len(broken):,} of {of:,} {part_name} images cannot be used: "
-        f"{'; '.join(broken[:_TOLD])}{more}"
+        f"{'; '.join(broken[:_FILES_NAMED])}{more}"
     )
 
 
 def _read(place: Path) -> Unpacked:
-    about = json.loads((place / _ABOUT).read_text(encoding="utf-8"))
+    about = json.loads((place / _ABOUT_FILE).read_text(encoding="utf-8"))
     parts: dict[str, _Arrays] = {
         part: {
-            # Copied when written to: torch wants writable memory, and the file stays as it is.
+            # Copy on write: torch wants writable memory, and the file must not change.
             kind: np.load(place / f"{part}_{kind}.npy", mmap_mode="c", allow_pickle=False)
             for kind in ("pixels", "truth", "original")
         }

@@ -1,4 +1,4 @@
-"""How arms look in all figures of a report, and which of them are measured against which."""
+"""How arms look in all figures of a report, and which arms are compared with each other."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -7,29 +7,29 @@ from math import isinf
 from al_lab.report.figures import MARKERS, Series
 from al_lab.report.layout import Cell, Layout, Place
 from al_lab.report.naming import data_name, place_name
-from al_lab.report.palette import BASELINE, few
+from al_lab.report.palette import BASELINE, pick_colors
 from al_lab.report.statistics import Interval
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """Of a line or a dot."""
+class LineStyle:
+    """The style of an arm's lines and dots."""
 
-    colour: str
+    color: str
     marker: str
     dashed: bool
 
 
-def looks(layout: Layout) -> dict[str, Look]:
-    """By the arm's name. Random is black; a synchronous arm is the dashed twin of its partner."""
+def line_styles(layout: Layout) -> dict[str, LineStyle]:
+    """Styles by the arm's name. Random is black; a synchronous arm is its partner, dashed."""
     first = {arm: next(cell for cell in layout.cells if cell.arm == arm) for arm in layout.arms}
     kinds = {arm: _kind(cell, list(first.values())) for arm, cell in first.items()}
-    coloured = list(dict.fromkeys(kind for kind in kinds.values() if kind != "random"))
-    colours = dict(zip(coloured, few(len(coloured)), strict=True)) | {"random": BASELINE}
+    colored = list(dict.fromkeys(kind for kind in kinds.values() if kind != "random"))
+    colors = dict(zip(colored, pick_colors(len(colored)), strict=True)) | {"random": BASELINE}
     return {
-        arm: Look(
-            colours[kind],
-            MARKERS[coloured.index(kind) % len(MARKERS)] if kind in coloured else MARKERS[0],
+        arm: LineStyle(
+            colors[kind],
+            MARKERS[colored.index(kind) % len(MARKERS)] if kind in colored else MARKERS[0],
             dashed=first[arm].is_synchronous,
         )
         for arm, kind in kinds.items()
@@ -37,24 +37,29 @@ def looks(layout: Layout) -> dict[str, Look]:
 
 
 def series(
-    name: str, look: Look, x: Sequence[float], heights: Sequence[Interval], *, times: float = 100
+    name: str,
+    style: LineStyle,
+    x: Sequence[float],
+    heights: Sequence[Interval],
+    *,
+    times: float = 100,
 ) -> Series:
-    """A line through means, in percent; with intervals where there is more than a single run."""
+    """A line through means, in percent; with intervals where there are several runs."""
     told = [] if any(isinf(at.half_width) for at in heights) else heights
     return Series(
         name,
         x,
         [times * at.mean for at in heights],
-        look.colour,
+        style.color,
         low=[times * (at.mean - at.half_width) for at in told],
         high=[times * (at.mean + at.half_width) for at in told],
-        marker=look.marker,
-        dashed=look.dashed,
+        marker=style.marker,
+        dashed=style.dashed,
     )
 
 
 def baseline(cells: Iterable[Cell]) -> Cell | None:
-    """The one that chooses at random; where there are two, the asynchronous one."""
+    """The cell that chooses at random; of two, the asynchronous one."""
     found = sorted((cell for cell in cells if cell.is_random), key=lambda c: c.is_synchronous)
     return found[0] if found else None
 
@@ -73,20 +78,20 @@ def data_of(layout: Layout, place: Place) -> str:
 
 
 def place_title(layout: Layout, place: Place) -> str:
-    """A place in words, its data first whether or not they vary."""
+    """A place in words, beginning with its data even where these do not vary."""
     rest = place_name({key: value for key, value in place.items() if key != "data.name"})
     return ", ".join(filter(None, [data_of(layout, place), rest]))
 
 
 def row_name(layout: Layout, cell: Cell) -> str:
-    """The arm, and at which place."""
+    """The arm and the place of a cell."""
     return _row_name(cell.arm, _told_place(layout, cell))
 
 
 def rows_of(layout: Layout, told: Callable[[Cell], list[str]]) -> list[list[str]]:
-    """A row a cell, its arm and place first; one row for all that an axis makes no difference to.
+    """A row for each cell: arm and place, then columns; cells with the same columns share a row.
 
-    With durations that are given, for example, staleness is the same on all data.
+    With given durations, for example, staleness is the same on all data.
     """
     lines = [_Line(cell.arm, _told_place(layout, cell), told(cell)) for cell in layout.cells]
     for axis in layout.axes:
@@ -108,7 +113,7 @@ def partners(cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """Of a table: what its name says, and its other columns."""
+    """A row of a table: what its name says, and its other columns."""
 
     arm: str
     place: Place
@@ -120,7 +125,7 @@ def _without(line: _Line, axis: str) -> _Line:
 
 
 def _merged(lines: list[_Line], shorter: list[_Line]) -> list[_Line]:
-    """The shorter ones, each once; the lines where two of those would share a name and differ."""
+    """The shorter lines, each once; or `lines`, if two different ones would get the same name."""
     kept: list[_Line] = []
     for line in shorter:
         same = [each for each in kept if (each.arm, each.place) == (line.arm, line.place)]
@@ -131,7 +136,7 @@ def _merged(lines: list[_Line], shorter: list[_Line]) -> list[_Line]:
 
 
 def _told_place(layout: Layout, cell: Cell) -> Place:
-    """Nothing where all cells are at the same place."""
+    """The place of a cell; empty where all cells are at the same place."""
     return cell.place if len(layout.places) > 1 else {}
 
 
@@ -140,7 +145,7 @@ def _row_name(arm: str, place: Place) -> str:
 
 
 def _kind(cell: Cell, others: Sequence[Cell]) -> str:
-    """What shares a colour: arms that are alone with a partner of the other mode."""
+    """Arms of one kind share a color: an arm and its only partner of the other mode."""
     alike = [other for other in others if other.strategies == cell.strategies]
     modes = [other.is_synchronous for other in alike]
     if sorted(modes) in ([False], [True], [False, True]):

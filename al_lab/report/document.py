@@ -1,9 +1,10 @@
-"""`report.md` and its figures, from the runs of an experiment: what was run, and what came of it.
+"""`report.md` and its figures: what was run in an experiment, and the results.
 
-The same results give the same bytes. The figures are SVG and PNG beside it.
+The same results give the same bytes. `figure_choice.py` says which figures there are.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -11,45 +12,73 @@ import matplotlib
 
 from al_lab.config.experiment_file import Experiment
 from al_lab.report import markdown, protocol
-from al_lab.report.layout import layout
-from al_lab.report.sections import ALWAYS, SECTIONS, known, section
+from al_lab.report.figure_choice import Figure, Part, choose_figures
+from al_lab.report.figures import SUFFIX
+from al_lab.report.layout import lay_out
+from al_lab.report.sections import ALWAYS, section
 from al_lab.results import Run
-
-__all__ = ["FILE", "SECTIONS", "known", "text", "write"]
 
 FILE: Final = "report.md"
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report in Markdown, and the figures that it shows."""
+
+    text: str
+    figures: Sequence[Figure]
+
+
 def write(folder: Path, experiment: Experiment, runs: Sequence[Run]) -> None:
     """Write the report on these runs, at least one, and its figures into an existing folder."""
-    (folder / FILE).write_text(text(folder, experiment, runs), encoding="utf-8")
+    report = compose(experiment, runs)
+    for figure in report.figures:
+        figure.draw().save(folder, figure.name)
+    (folder / FILE).write_text(report.text, encoding="utf-8")
 
 
-def text(folder: Path, experiment: Experiment, runs: Sequence[Run]) -> str:
-    """The report; its figures are written. Raises ValueError where no run is of the experiment."""
+def compose(experiment: Experiment, runs: Sequence[Run]) -> Report:
+    """The report on these runs. Raises ValueError where no run is of the experiment."""
     runs = [run for run in runs if run.setting in set(experiment.settings)]
     if not runs:
         raise ValueError("There is no finished run of this experiment to report on.")
-    lying = layout(experiment.settings, runs)
-    settings = [cell.setting for cell in lying.cells]
-    parts = [
+    layout = lay_out(experiment.settings, runs)
+    settings = [cell.setting for cell in layout.cells]
+    parts: list[Part] = [
         f"# {experiment.title}",
         experiment.about,
         _origin(experiment, runs),
         "## What was run",
         protocol.configuration(settings, on_gpu=_on_gpu(runs)),
         protocol.arms(settings),
-        protocol.varied(lying),
+        protocol.varied(layout),
         "### Where it differs from the paper",
         protocol.differences(settings),
     ]
+    by_name: dict[str, list[Part]] = {}
     for name in dict.fromkeys([*experiment.report, *ALWAYS]):
         heading, function = section(name)
-        parts += [f"## {heading}", function(lying, experiment, folder)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+        by_name[name] = function(layout, experiment)
+        parts += [f"## {heading}", *by_name[name]]
+    figures = choose_figures(
+        named=[own for name, own in by_name.items() if name in experiment.report],
+        always=[own for name, own in by_name.items() if name not in experiment.report],
+    )
+    return Report(_join(parts, figures), figures)
 
 
-_SEVERAL: Final = (
+def _join(parts: Iterable[Part], figures: Sequence[Figure]) -> str:
+    """All text, and of the figures those that were chosen."""
+    paragraphs: list[str] = []
+    for part in parts:
+        if isinstance(part, str):
+            paragraphs.append(part)
+        elif part in figures:
+            paragraphs += [part.caption, f"![{part.alt}]({part.name}{SUFFIX})"]
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
+
+
+_SEVERAL_VERSIONS: Final = (
     "**The runs are of several versions of the program, so that what they differ in may be due to "
     "that.**"
 )
@@ -68,13 +97,13 @@ def _origin(experiment: Experiment, runs: Sequence[Run]) -> str:
         + (f" {wanted - len(runs)} more are not finished." if len(runs) < wanted else ""),
         f"{_once(_versions(run) for run in runs)}; report: matplotlib {matplotlib.__version__}.",
         f"{_once(_device(run) for run in runs)}. {_times(runs)}",
-        *([_SEVERAL] if len(programs) > 1 else []),
+        *([_SEVERAL_VERSIONS] if len(programs) > 1 else []),
     ]
     return "\n\n".join(lines)
 
 
 def command(experiment: Experiment) -> str:
-    """What makes these results again, in words of a shell; folders are left to the reader."""
+    """The shell command that produces these results; folders are left to the reader."""
     words = ["python -m al_lab", experiment.source or "CONFIG.toml"]
     if experiment.preset:
         words.append(f"--preset {experiment.preset}")
@@ -89,19 +118,19 @@ def _versions(run: Run) -> str:
 
 
 def _device(run: Run) -> str:
-    """The device, and how it was shared."""
+    """The device of a run, and how many runs shared it."""
     told = str(run.started.get("device", "an unknown device"))
     processes = run.started.get("processes", 1)
     return told if processes == 1 else f"{told}, {processes} runs at a time"
 
 
 def _on_gpu(runs: Sequence[Run]) -> bool:
-    """Recipes suit the kind of device."""
+    """Whether runs used a GPU, for which recipes differ."""
     return not all(str(run.started.get("device", "CPU")).startswith("CPU") for run in runs)
 
 
 def _once(words: Iterable[str]) -> str:
-    """Each once: runs of several sittings may differ."""
+    """Each once: runs that were resumed may differ."""
     return "; ".join(dict.fromkeys(words))
 
 

@@ -1,44 +1,49 @@
-"""Drawings of a report: SVG and PNG, on white of their own, the same bytes for the same numbers.
+"""Drawings of a report: WebP with a white ground, the same bytes for the same numbers.
 
-Lines bear their names at their ends, and no colour means anything that a name, a marker or a dash
-does not say as well.
+Each line has its name at its end, and whatever a color says, a name, a marker or a dash says too.
 """
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
-from typing import Final, cast
+from typing import Final
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
-from al_lab.report.palette import BASELINE, STYLE, spread
+from al_lab.report.palette import BASELINE, STYLE, space_out
+from al_lab.report.webp import compress
 
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 
-_DOTS_PER_INCH: Final = 144
-# Inches: how wide a letter beside a panel is on average, how high a line of words, and what is
+SUFFIX: Final = ".webp"
+
+# Tried in this order until a file is small enough. A README shows figures some 8 inches wide, and
+# 96 dots to each, so wide figures have nearly two dots for each that is shown.
+_DOTS_PER_INCH: Final = (144, 96)
+# Inches: the mean width of a letter beside a panel, the height of a line of words, and what is
 # below a panel with one line of words.
-_LETTER: Final = 0.078
-_LINE: Final = 0.145
-_BELOW: Final = 0.52
-# Letters of a tick's words in a line.
-_TICK: Final = 14
-# Of a tick's distance to the next: how far lines stand beside each other, that intervals be seen.
-_ASIDE: Final = 0.05
+_LETTER_INCHES: Final = 0.078
+_LINE_INCHES: Final = 0.145
+_BELOW_PANEL_INCHES: Final = 0.52
+# The words of a tick are wrapped after so many letters.
+_TICK_LETTERS: Final = 14
+# How far apart lines are drawn at the same tick, so that each interval is seen, in ticks.
+_ASIDE_TICKS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A line: `y` over `x` (rising), between `low` and `high` where it has an interval."""
+    """A line: `y` over rising `x`; its intervals, if any, are from `low` to `high`."""
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
-    colour: str
+    color: str
     low: Sequence[float] = ()
     high: Sequence[float] = ()
     marker: str = "o"
@@ -46,12 +51,12 @@ class Series:
 
     @property
     def is_baseline(self) -> bool:
-        """Drawn black and thick."""
-        return self.colour == BASELINE
+        """Whether it is drawn black and thick."""
+        return self.color == BASELINE
 
 
 class Drawing:
-    """Panels of the same size in rows, with room for words at the right of each."""
+    """Panels of the same size in rows, each with room for words at its right."""
 
     def __init__(
         self,
@@ -64,18 +69,18 @@ class Drawing:
         top: float = 0.42,
         ticks: Sequence[str] = (),
     ) -> None:
-        """`words` are those that stand beside a panel, `ticks` those below it.
+        """`words` are placed beside a panel, `ticks` below it.
 
-        `width` and `height` are inches of a panel, `left` of what stands before it, `top` of its
-        title.
+        In inches: `width` and `height` of a panel, the room on its `left`, and for its title,
+        `top`.
         """
         with rc_context(STYLE):
             self._columns = min(2, panels)
             self._left, self._top = left, top
             self._width, self._height = width, height
             lines = max((_wrapped(words).count("\n") for words in ticks), default=0)
-            self._below = _BELOW + _LINE * lines
-            self._beside = 0.3 + _LETTER * max(map(len, words), default=0)
+            self._below = _BELOW_PANEL_INCHES + _LINE_INCHES * lines
+            self._beside = 0.3 + _LETTER_INCHES * max(map(len, words), default=0)
             self._rows = -(-panels // self._columns)
             self._figure = Figure(
                 figsize=(
@@ -83,7 +88,6 @@ class Drawing:
                     self._rows * (top + height + self._below),
                 )
             )
-            FigureCanvasAgg(self._figure)
             self._axes = [self._panel(n) for n in range(panels)]
 
     def _panel(self, number: int) -> Axes:
@@ -105,30 +109,30 @@ class Drawing:
         ticks: Sequence[str] = (),
         limits: tuple[float, float] | None = None,
     ) -> None:
-        """Lines with their names at the right, y within `limits`.
+        """Draw lines with their names at the right; `limits` of y.
 
-        `ticks` are words for x of 0, 1, 2 and so on; intervals are bars then, and bands otherwise.
+        With `ticks`, words for x = 0, 1, 2 and so on, intervals are drawn as bars, else as bands.
         """
         with rc_context(STYLE):
             axes = self.named(panel, title, across, up)
             for number, line in enumerate(series):
-                aside = (number - (len(series) - 1) / 2) * _ASIDE if ticks else 0.0
+                aside = (number - (len(series) - 1) / 2) * _ASIDE_TICKS if ticks else 0.0
                 x = [at + aside for at in line.x]
                 width = 2.2 if line.is_baseline else 1.5
                 style = (0, (4, 2)) if line.dashed else "-"
                 axes.plot(
                     *(x, line.y),
-                    color=line.colour,
+                    color=line.color,
                     linewidth=width,
                     linestyle=style,
                     marker=line.marker,
                     markersize=3.2,
                 )
                 if line.low and ticks:
-                    axes.vlines(x, line.low, line.high, color=line.colour, linewidth=0.9)
+                    axes.vlines(x, line.low, line.high, color=line.color, linewidth=0.9)
                 elif line.low:
                     axes.fill_between(
-                        x, line.low, line.high, color=line.colour, alpha=0.12, linewidth=0
+                        x, line.low, line.high, color=line.color, alpha=0.12, linewidth=0
                     )
             if limits is not None:
                 axes.set_ylim(limits)
@@ -140,18 +144,18 @@ class Drawing:
             self._names(axes, [line for line in series if len(line.x)])
 
     def _names(self, axes: Axes, series: Sequence[Series]) -> None:
-        """Each line's name right of the panel, led to from the line's end."""
+        """Write each line's name right of the panel, connected with the line's end."""
         bottom, top = axes.get_ylim()
         left, right = axes.get_xlim()
         wanted = [(line.y[-1] - bottom) / (top - bottom) for line in series]
         for line, start, at in zip(
-            series, wanted, spread(wanted, _LINE / self._height), strict=True
+            series, wanted, space_out(wanted, _LINE_INCHES / self._height), strict=True
         ):
             last = (line.x[-1] - left) / (right - left)
             axes.plot(
                 *([last, 1.0, 1 + 0.12 / self._width], [start, start, at]),
                 transform=axes.transAxes,
-                color=line.colour,
+                color=line.color,
                 linewidth=0.6,
                 linestyle=":" if last < 0.95 else "-",
                 clip_on=False,
@@ -159,22 +163,22 @@ class Drawing:
             axes.text(
                 *(1 + 0.16 / self._width, at, line.name),
                 transform=axes.transAxes,
-                color=line.colour,
+                color=line.color,
                 verticalalignment="center",
                 fontweight="bold" if line.is_baseline else "normal",
             )
 
     def key(self, panel: int, entries: Sequence[tuple[str, str, str]]) -> None:
-        """What markers and colours mean, right of a panel: (words, marker, colour)."""
+        """Explain markers and colors right of a panel: (words, marker, color)."""
         with rc_context(STYLE):
             axes = self._axes[panel]
-            for number, (words, marker, colour) in enumerate(entries):
-                at = 1 - (number + 0.5) * 1.3 * _LINE / self._height
+            for number, (words, marker, color) in enumerate(entries):
+                at = 1 - (number + 0.5) * 1.3 * _LINE_INCHES / self._height
                 axes.plot(
                     *([1 + 0.16 / self._width], [at]),
                     transform=axes.transAxes,
                     marker=marker,
-                    color=colour,
+                    color=color,
                     markersize=5,
                     clip_on=False,
                 )
@@ -185,15 +189,18 @@ class Drawing:
                 )
 
     def save(self, folder: Path, name: str) -> None:
-        """Write `name`.svg and `name`.png."""
+        """Write `name`.webp."""
+        pictures = (self._draw(dots) for dots in _DOTS_PER_INCH)
+        (folder / f"{name}{SUFFIX}").write_bytes(compress(pictures))
+
+    def _draw(self, dots_per_inch: int) -> Image.Image:
+        file = io.BytesIO()
         with rc_context(STYLE):
-            self._figure.savefig(folder / f"{name}.svg", metadata=_without("Date", "Creator"))
-            self._figure.savefig(
-                folder / f"{name}.png", dpi=_DOTS_PER_INCH, metadata=_without("Software")
-            )
+            self._figure.savefig(file, format="png", dpi=dots_per_inch)
+        return Image.open(file)
 
     def named(self, panel: int, title: str, across: str, up: str) -> Axes:
-        """A panel with its words."""
+        """A panel, with its title and axes named."""
         axes = self._axes[panel]
         axes.set_title(title)
         axes.set_xlabel(across)
@@ -202,7 +209,7 @@ class Drawing:
 
 
 def limits_of(panels: Iterable[Sequence[Series]]) -> tuple[float, float]:
-    """The same limits for all panels, with all their lines and intervals inside."""
+    """Common limits of y for all panels, which contain all lines and intervals."""
     ends = [
         value
         for series in panels
@@ -215,10 +222,5 @@ def limits_of(panels: Iterable[Sequence[Series]]) -> tuple[float, float]:
 
 
 def _wrapped(words: str) -> str:
-    """Of a tick, in lines."""
-    return fill(words, _TICK)
-
-
-def _without(*fields: str) -> dict[str, str]:
-    """No such metadata: they would differ from day to day and from version to version."""
-    return cast(dict[str, str], dict.fromkeys(fields))
+    """The words of a tick in lines."""
+    return fill(words, _TICK_LETTERS)

@@ -1,8 +1,9 @@
 """What an experiment varies, and which runs belong together.
 
-An arm is what the configuration calls so. An axis is a key of the settings that varies within an
-arm (the grid); the data and the budget are axes however they vary, since accuracies on different
-images are not compared. A place is one value for each axis: a panel of a figure, a row of a table.
+An arm is an arm of the configuration. An axis is a key of the settings that varies within an arm
+(by the grid). Data and budget are axes even where they vary between arms, since accuracies on
+different images cannot be compared. A place is one value for each axis: a panel of a figure, a row
+of a table.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,13 +16,13 @@ from al_lab.results import Run
 Place = Mapping[str, Any]
 PAPERS_THREE: Final = frozenset({"entropy", "least_confidence", "margin"})
 
-_PARTS_OF_ANY_PLACE: Final = ("data.name", "labels.budget")
-_FIRST: Final = ("data.name", "arrangement.batch_size", "arrangement.servers")
+_AXES_OF_ANY_PLACE: Final = ("data.name", "labels.budget")
+_LEADING_AXES: Final = ("data.name", "arrangement.batch_size", "arrangement.servers")
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """An arm at a place: one setting and its finished runs, at least one, by rising seed."""
+    """An arm at a place: one setting and its finished runs, at least one, in the order of seeds."""
 
     setting: Setting
     place: Place
@@ -34,12 +35,12 @@ class Cell:
 
     @property
     def strategies(self) -> frozenset[str]:
-        """Those of its workers."""
+        """The strategies of its workers."""
         return frozenset(self.setting.arrangement.strategies)
 
     @property
     def is_random(self) -> bool:
-        """Whether it chooses at random: what the others are measured by."""
+        """Whether it chooses at random: the baseline of the others."""
         return self.strategies == {"random"}
 
     @property
@@ -67,11 +68,11 @@ class Layout:
         return tuple(dict.fromkeys(cell.arm for cell in self.cells))
 
     def at(self, place: Place) -> list[Cell]:
-        """The cells at a place; an arm that does not vary along an axis is at all its values."""
+        """The cells at a place; an arm that does not vary along an axis is at all values of it."""
         return [cell for cell in self.cells if cell.place.items() <= place.items()]
 
     def along(self, *keys: str) -> list[tuple[Place, list[tuple[Place, Place]]]]:
-        """Places that differ in these axes alone, together: (the rest, [(the axes, place), …]).
+        """Groups of places that differ in these axes alone: (the rest, [(the axes, place), …]).
 
         In the order of the configuration.
         """
@@ -88,8 +89,8 @@ class Layout:
         return found
 
 
-def layout(settings: Sequence[Setting], runs: Iterable[Run]) -> Layout:
-    """How the runs of these settings lie; a setting without finished runs is left out."""
+def lay_out(settings: Sequence[Setting], runs: Iterable[Run]) -> Layout:
+    """The layout of the runs of these settings; settings without finished runs are left out."""
     by_setting: dict[Setting, list[Run]] = {setting: [] for setting in settings}
     for run in runs:
         if run.setting in by_setting:
@@ -113,7 +114,7 @@ def layout(settings: Sequence[Setting], runs: Iterable[Run]) -> Layout:
 
 
 def flat_setting(setting: Setting) -> dict[str, Any]:
-    """All keys of a setting but the arm's name, dotted: `arrangement.batch_size` and so on."""
+    """All keys of a setting but the arm's name, dotted, like `arrangement.batch_size`."""
     return {
         f"{table}.{key}": value
         for table, values in setting.as_dict().items()
@@ -123,7 +124,7 @@ def flat_setting(setting: Setting) -> dict[str, Any]:
 
 
 def shared(ours: Cell, theirs: Cell) -> list[tuple[Run, Run]]:
-    """The runs of two cells seed by seed, of the seeds that both have."""
+    """The runs of two cells in pairs, for each seed that both have."""
     others = {run.seed: run for run in theirs.runs}
     return [(run, others[run.seed]) for run in ours.runs if run.seed in others]
 
@@ -138,8 +139,8 @@ def _axes(flat: Mapping[Setting, Mapping[str, Any]]) -> list[str]:
     varied = {key for told in _by_arm(flat).values() for key in keys if _varies(key, told)}
     varied |= {key for key in keys if _everywhere(key) and _varies(key, list(flat.values()))}
     axes: list[str] = []
-    for key in sorted(varied, key=lambda key: (key not in _FIRST, keys.index(key))):
-        # What follows from the axes before it, like the image size from the data, is none.
+    for key in sorted(varied, key=lambda key: (key not in _LEADING_AXES, keys.index(key))):
+        # A key that follows from earlier axes, like the image size from the data, is no axis.
         before = {tuple(_plain(told[axis]) for axis in axes) for told in flat.values()}
         after = {tuple(_plain(told[axis]) for axis in [*axes, key]) for told in flat.values()}
         if len(after) > len(before):
@@ -148,7 +149,7 @@ def _axes(flat: Mapping[Setting, Mapping[str, Any]]) -> list[str]:
 
 
 def _places(cells: Iterable[Cell]) -> tuple[Place, ...]:
-    """Each place once, without those of arms that are at several."""
+    """Each place once, without places of arms that are at several."""
     found: list[Place] = []
     for cell in cells:
         if cell.place not in found:
@@ -170,9 +171,9 @@ def _varies(key: str, told: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _everywhere(key: str) -> bool:
-    return key in _PARTS_OF_ANY_PLACE
+    return key in _AXES_OF_ANY_PLACE
 
 
 def _plain(value: object) -> object:
-    """Something that a set can hold."""
+    """The value as something hashable."""
     return tuple(value) if isinstance(value, list) else value

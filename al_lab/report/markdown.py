@@ -1,4 +1,4 @@
-"""Tables and numbers as the report writes them."""
+"""Tables and numbers in the report's Markdown."""
 
 from collections.abc import Iterable, Sequence
 from math import floor, isinf, isnan, log10
@@ -7,13 +7,13 @@ from al_lab.report.statistics import Interval
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, figures: bool = True) -> str:
-    """A Markdown table: words left in the first column, figures right in the others."""
-    lines = [
+    """A Markdown table; with `figures`, all columns but the first are aligned right."""
+    table_lines = [
         f"| {' | '.join(header)} |",
         "|---" + ("|---:" if figures else "|---") * (len(header) - 1) + "|",
         *(f"| {' | '.join(row)} |" for row in rows),
     ]
-    return "\n".join(lines)
+    return "\n".join(table_lines)
 
 
 def percent(found: Interval) -> str:
@@ -30,19 +30,19 @@ def points(found: Interval | None) -> str:
     """A difference in percentage points, bold where its interval leaves out 0."""
     if found is None:
         return "–"
-    # Without its sign where it is 0 as printed.
+    # No sign where it is printed as 0.
     mean = 0.0 if abs(found.mean) < 0.5e-4 else found.mean
     text = _with_interval(f"{100 * mean:+.2f}", f"{100 * found.half_width:.2f}", found)
     return f"**{text}**" if found.side and not isinf(found.half_width) else text
 
 
-def chance(p: float) -> str:
+def p_value(p: float) -> str:
     """A p-value with two decimals."""
     return "< 0.01" if p < 0.01 else f"{p:.2f}"
 
 
 def seconds(value: float) -> str:
-    """A time with three sensible digits in the unit that suits it."""
+    """A time with three significant digits in a suitable unit."""
     if isnan(value):
         return "–"
     for unit, size in (("h", 3600.0), ("min", 60.0)):
@@ -85,6 +85,11 @@ def listed(words: Sequence[str]) -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def lines(names: Iterable[str]) -> str:
+    """The names of a figure's lines, which may have commas, for its alternative text."""
+    return f"Lines: {'; '.join(names)}."
 
 
 def counted(count: int, one: str, many: str = "") -> str:

@@ -1,4 +1,4 @@
-"""What is read from runs: curves and their heights, waits, staleness; accuracies from 0 to 1."""
+"""Measures of runs: curves and their heights, waits, staleness. Accuracies are from 0 to 1."""
 
 from collections.abc import Callable, Sequence
 from statistics import fmean
@@ -17,7 +17,7 @@ from al_lab.results import Run
 Measure = Callable[[Run], float]
 
 
-def labels_of(runs: Sequence[Run]) -> list[int]:
+def common_labels(runs: Sequence[Run]) -> list[int]:
     """The numbers of labels at which all of these runs were evaluated, rising."""
     common = set.intersection(*({at["labels"] for at in run.evaluated} for run in runs))
     return sorted(common)
@@ -31,30 +31,30 @@ def accuracies(run: Run, labels: Sequence[int]) -> list[float]:
 
 def mean_height(run: Run) -> float:
     """The average accuracy over the whole curve: the measure of the paper's Table 1."""
-    labels = labels_of([run])
+    labels = common_labels([run])
     return curve_mean(labels, accuracies(run, labels))
 
 
 def late_height(run: Run) -> float:
     """The average accuracy over the curve from half of the labels on."""
-    labels = late(labels_of([run]))
+    labels = late(common_labels([run]))
     return curve_mean(labels, accuracies(run, labels))
 
 
 def late(labels: Sequence[int]) -> list[int]:
-    """Those from half of the last number on, two at least."""
+    """The numbers from half of the last one on, at least two."""
     return [at for at in labels if 2 * at >= labels[-1] or at >= labels[-2]]
 
 
 def end(run: Run) -> float:
     """The accuracy with all labels."""
-    return accuracies(run, labels_of([run])[-1:])[0]
+    return accuracies(run, common_labels([run])[-1:])[0]
 
 
 def newest_height(run: Run) -> float:
-    """The average over the curve of the accuracy that g* had at that moment.
+    """The average accuracy of g* over the curve, from the first evaluation with a g* on.
 
-    From the first evaluation on at which there was a g*; of a single one, its accuracy.
+    With a single such evaluation, its accuracy; without any, NaN.
     """
     found = [(at["labels"], at["newest_accuracy"]) for at in run.evaluated]
     known = [(labels, accuracy) for labels, accuracy in found if accuracy is not None]
@@ -64,10 +64,10 @@ def newest_height(run: Run) -> float:
 
 
 def wait(run: Run) -> float:
-    """Seconds that a person lacks an image between an answer and the next, on average.
+    """The mean time that a person waits for an image after an answer, in seconds.
 
-    In a synchronous campaign of n batches people waited n - 1 times for a model: what they waited
-    is spread over the answers of as many batches, as it would be if the campaign went on.
+    In a synchronous campaign of n batches people wait n - 1 times for a model, so the waits are
+    divided by the answers of n - 1 batches, as if the campaign went on.
     """
     setting = run.setting
     if setting.arrangement.mode != "synchronous":
@@ -79,26 +79,26 @@ def wait(run: Run) -> float:
 
 
 def between_queries(run: Run) -> float:
-    """Seconds from one query of a person to the next, on average: their work, and the wait."""
+    """The mean seconds from one query of a person to the next: their work, and the wait."""
     return wait(run) + run.setting.people.seconds_per_label
 
 
 def staleness(run: Run) -> float:
-    """Labels that the model behind a query did not know when it was answered, on average.
+    """How many labels the model behind a query did not know when it was answered, on average.
 
-    NaN where no query had a model behind it.
+    NaN where no model chose any query.
     """
     mean = run.finished["staleness"]["mean"]
     return float("nan") if mean is None else float(mean)
 
 
 def mean(cell: Cell, measure: Measure) -> Interval:
-    """A measure over the seeds of a cell."""
+    """The mean of a measure over the seeds of a cell."""
     return interval(values(cell, measure))
 
 
 def difference(ours: Cell, theirs: Cell, measure: Measure) -> Interval | None:
-    """Ours less theirs, paired over the seeds that both have; None where they share none."""
+    """`ours` less `theirs`, paired over the seeds that both have; None where they share none."""
     pairs = shared(ours, theirs)
     if not pairs:
         return None
@@ -106,10 +106,10 @@ def difference(ours: Cell, theirs: Cell, measure: Measure) -> Interval | None:
 
 
 def mean_difference(pairs: Sequence[tuple[Cell, Cell]], measure: Measure) -> Interval:
-    """Ours less theirs over all pairs of cells, with its interval over the seeds.
+    """The mean of ours less theirs over all pairs of cells, with its interval over the seeds.
 
-    Pairs of a seed share images, so they are averaged first: one value a seed, of the seeds that
-    all pairs have; where there is none, one value a pair. Every pair shares a seed at least.
+    Pairs of a seed share images, so they are averaged first: one value for each seed that all pairs
+    have, or, where there is none, one for each pair. Each pair shares at least one seed.
     """
     by_pair = [
         {one.seed: measure(one) - measure(other) for one, other in shared(ours, theirs)}
@@ -122,7 +122,7 @@ def mean_difference(pairs: Sequence[tuple[Cell, Cell]], measure: Measure) -> Int
 
 
 def difference_p(ours: Cell, theirs: Cell, measure: Measure) -> float:
-    """The p-value of that difference; 1 where there are fewer than two pairs."""
+    """The p-value of that difference; 1 for fewer than two pairs."""
     pairs = shared(ours, theirs)
     if not pairs:
         return 1.0
@@ -130,27 +130,27 @@ def difference_p(ours: Cell, theirs: Cell, measure: Measure) -> float:
 
 
 def cell_curve(cell: Cell) -> tuple[list[int], list[Interval]]:
-    """Labels, and the accuracy there with its interval over the seeds."""
-    labels = labels_of(cell.runs)
+    """Numbers of labels, and the accuracy at each with its interval over the seeds."""
+    labels = common_labels(cell.runs)
     curves = [accuracies(run, labels) for run in cell.runs]
     return labels, [interval(at) for at in zip(*curves, strict=True)]
 
 
 def paired_curves(ours: Cell, theirs: Cell) -> tuple[list[int], list[float], list[float]]:
-    """Labels, and the two mean curves over the seeds that both have (one at least)."""
+    """Numbers of labels, and two mean curves over the seeds that both have (at least one)."""
     pairs = shared(ours, theirs)
-    labels = labels_of([run for pair in pairs for run in pair])
+    labels = common_labels([run for pair in pairs for run in pair])
     left = mean_curve([accuracies(run, labels) for run, _ in pairs])
     right = mean_curve([accuracies(run, labels) for _, run in pairs])
     return labels, left, right
 
 
 def differences_along(ours: Cell, theirs: Cell) -> list[tuple[int, Interval]]:
-    """At each number of labels, ours less theirs, paired over the seeds that both have."""
+    """At each number of labels `ours` less `theirs`, paired over the seeds that both have."""
     pairs = shared(ours, theirs)
     if not pairs:
         return []
-    labels = labels_of([run for pair in pairs for run in pair])
+    labels = common_labels([run for pair in pairs for run in pair])
     left = zip(*(accuracies(run, labels) for run, _ in pairs), strict=True)
     right = zip(*(accuracies(run, labels) for _, run in pairs), strict=True)
     return [

@@ -1,4 +1,4 @@
-"""Names of data sets, settings and methods as people say them."""
+"""Names of data sets, settings and methods for reports."""
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from al_lab.report.layout import PAPERS_THREE, Place
 
-# What the name of a file or of a torchvision data set begins with, letters and digits alone; the
-# longer one first where one begins with the other.
-_DATA: Final = {
+# By the beginning of a file's or a torchvision data set's name, reduced to letters and digits.
+# Longer beginnings come first.
+_DATA_NAMES: Final = {
     "cifar100": "CIFAR-100",
     "cifar10": "CIFAR-10",
     "fashionmnist": "Fashion-MNIST",
@@ -16,7 +16,7 @@ _DATA: Final = {
     "imagenette": "Imagenette",
     "digits": "digits",
 }
-_KEYS: Final = {
+_KEY_NAMES: Final = {
     "data.name": "data",
     "data.copies": "copies of each image",
     "data.train": "images in the pool",
@@ -53,8 +53,8 @@ _RIGHT_ANSWERS: Final = {
     "people.crowd": "",
     "people.answers_per_image": 1,
 }
-_QUIET: Final = frozenset(_RIGHT_ANSWERS.items())
-_VALUES: Final[dict[tuple[str, Any], str]] = {
+_UNNAMED_ANSWERS: Final = frozenset(_RIGHT_ANSWERS.items())
+_VALUE_NAMES: Final[dict[tuple[str, Any], str]] = {
     ("arrangement.batch_size", 0): "adaptive",
     ("arrangement.devices", 0): "one each",
     ("people.crowd", ""): "as truth has it",
@@ -65,20 +65,20 @@ _VALUES: Final[dict[tuple[str, Any], str]] = {
 
 
 def data_name(name: str) -> str:
-    """`CIFAR-10` for `cifar10_jpeg92.tar.xz` and `torchvision:CIFAR10`; the stem of what is new.
+    """`CIFAR-10` for `cifar10_jpeg92.tar.xz` and `torchvision:CIFAR10`; else the file's stem.
 
-    What comes after # says which of its images make the pool.
+    A suffix after # follows in parentheses.
     """
     whole, _, part = name.partition("#")
     stem = PurePosixPath(whole.rpartition(":")[2]).name.partition(".")[0]
     plain = "".join(letter for letter in stem.lower() if letter.isalnum())
-    words = next((words for start, words in _DATA.items() if plain.startswith(start)), stem)
+    words = next((words for start, words in _DATA_NAMES.items() if plain.startswith(start)), stem)
     return f"{words} ({part})" if part and part != "train" else words
 
 
 def key_name(key: str) -> str:
     """A key of the settings in words."""
-    return _KEYS.get(key, (key.partition(".")[2] or key).replace("_", " "))
+    return _KEY_NAMES.get(key, (key.partition(".")[2] or key).replace("_", " "))
 
 
 def value_name(key: str, value: Any) -> str:
@@ -89,8 +89,8 @@ def value_name(key: str, value: Any) -> str:
         return method_name(value)
     if key == "model.architecture":
         return f"`{value}`"
-    if (key, value) in _VALUES:
-        return _VALUES[key, value]
+    if (key, value) in _VALUE_NAMES:
+        return _VALUE_NAMES[key, value]
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, int | float):
@@ -107,9 +107,10 @@ def method_name(strategies: Iterable[str]) -> str:
 def place_name(place: Place) -> str:
     """`CIFAR-10, batch size 1,000`; empty where nothing varies.
 
-    Of people's answers only what makes them err, and `right answers` where nothing does.
+    Settings of people's answers are named where they cause errors; where none does, it says
+    `right answers`.
     """
-    told = {key: value for key, value in place.items() if (key, value) not in _QUIET}
+    told = {key: value for key, value in place.items() if (key, value) not in _UNNAMED_ANSWERS}
     words = [
         value_name(key, value)
         if key == "data.name"
@@ -122,7 +123,7 @@ def place_name(place: Place) -> str:
 
 
 def file_name(*words: str) -> str:
-    """Words as the name of a file: lower case, without blanks."""
+    """Words as the name of a file: lower case, underscores instead of blanks."""
     text = "_".join(word for word in words if word).lower()
     plain = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in text)
     return "_".join(part for part in plain.split("_") if part)

@@ -1,10 +1,13 @@
-"""What all drawings have in common: colours, and names beside lines. The standard library alone."""
+"""What all drawings have in common: colors, and where names beside lines go.
+
+The standard library alone.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final
 
-# Dark enough for words on white, and told apart with the common kinds of colour blindness.
-COLOURS: Final = (
+# Dark enough for words on white, and told apart with the common kinds of color blindness.
+COLORS: Final = (
     *("#332288", "#0077bb", "#44aa99", "#117733", "#999933", "#cc8800"),
     *("#cc6677", "#882255", "#aa4499", "#ee5500", "#33aadd", "#777777"),
 )
@@ -13,12 +16,8 @@ INK: Final = "#333333"
 PALE: Final = "#dddddd"
 
 STYLE: Final[dict[Any, Any]] = {
-    "svg.hashsalt": "nowait",
-    # Text as text: smaller, and a reader can search it.
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    # Measured with the first, which comes with matplotlib; the others for readers without it.
-    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
+    # It comes with matplotlib, so figures look the same on every machine.
+    "font.family": "DejaVu Sans",
     "font.size": 8.5,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
@@ -42,16 +41,16 @@ STYLE: Final[dict[Any, Any]] = {
 """Of matplotlib."""
 
 
-def few(count: int) -> list[str]:
-    """So many colours, neighbours of the list far apart in hue; beyond twelve they repeat."""
+def pick_colors(count: int) -> list[str]:
+    """`count` colors, of which neighbors differ most in hue; beyond twelve they repeat."""
     order = (1, 9, 3, 8, 5, 0, 10, 7, 2, 6, 4, 11)
-    return [COLOURS[order[n % len(order)]] for n in range(count)]
+    return [COLORS[order[n % len(order)]] for n in range(count)]
 
 
-def spread(wanted: Sequence[float], apart: float) -> list[float]:
-    """These positions, moved so that each two are `apart` at least, in the same order.
+def space_out(wanted: Sequence[float], apart: float) -> list[float]:
+    """Positions near those wanted, in the same order, each two at least `apart`.
 
-    Neighbours that are too close become a block around the mean of where they wanted to be.
+    Neighbors that are too close become a block around the mean of their wanted positions.
     """
     order = sorted(range(len(wanted)), key=lambda n: wanted[n])
     blocks: list[list[int]] = []
@@ -61,11 +60,11 @@ def spread(wanted: Sequence[float], apart: float) -> list[float]:
             blocks[-1], wanted, apart
         ):
             blocks[-2:] = [blocks[-2] + blocks[-1]]
-    placed = [0.0] * len(wanted)
+    positions = [0.0] * len(wanted)
     for block in blocks:
         for place, n in enumerate(block):
-            placed[n] = _first(block, wanted, apart) + place * apart
-    return placed
+            positions[n] = _first(block, wanted, apart) + place * apart
+    return positions
 
 
 def _first(block: Sequence[int], wanted: Sequence[float], apart: float) -> float:

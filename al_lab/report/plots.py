@@ -1,4 +1,4 @@
-"""Other than lines: dots with a diagonal, bars, intervals in rows, strips; on a `Drawing`."""
+"""Plots without lines on a `Drawing`: dots with a diagonal, bars, rows of intervals, strips."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ class Point:
     y: float
     x_half: float
     y_half: float
-    colour: str
+    color: str
     marker: str
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar of `height` on a `base` of another kind, with words above it."""
+    """A bar of `height` on a paler one, `base`, with words above."""
 
     height: float
     base: float
@@ -35,7 +35,7 @@ class Bar:
 def scatter(
     drawing: Drawing, panel: int, points: Sequence[Point], *, title: str, across: str, up: str
 ) -> None:
-    """Dots with crosses of their intervals, and the diagonal; both axes have the same scale."""
+    """Draw dots with their intervals as crosses, and the diagonal; both axes have one scale."""
     with rc_context(STYLE):
         axes = drawing.named(panel, title, across, up)
         ends = [
@@ -51,7 +51,7 @@ def scatter(
             axes.errorbar(
                 *(point.x, point.y, point.y_half, point.x_half),
                 fmt=point.marker,
-                color=point.colour,
+                color=point.color,
                 markersize=5,
                 markeredgecolor="white",
                 markeredgewidth=0.5,
@@ -74,22 +74,22 @@ def bars(
     ticks: Sequence[str],
     base: str,
 ) -> None:
-    """Bars of each group (name, colour, bars) side by side at each tick, from 0 up.
+    """Draw the bars of each group (name, color, bars) side by side at each tick, from 0 up.
 
-    `base` names the paler foot of the bars.
+    `base` names the paler part of the bars.
     """
     with rc_context(STYLE):
         axes = drawing.named(panel, title, across, up)
         axes.grid(visible=False, axis="x")
         wide = 0.8 / len(groups)
         highest = max(bar.base + bar.height for _, _, own in groups for bar in own) or 1.0
-        for number, (_, colour, own) in enumerate(groups):
+        for number, (_, color, own) in enumerate(groups):
             for tick, bar in enumerate(own):
                 at = tick + (number - (len(groups) - 1) / 2) * wide
-                axes.bar(at, bar.base, 0.92 * wide, color=_paler(colour))
+                axes.bar(at, bar.base, 0.92 * wide, color=_paler(color))
                 axes.bar(
                     *(at, bar.height, 0.92 * wide, bar.base),
-                    color=colour,
+                    color=color,
                     yerr=bar.error,
                     error_kw={"elinewidth": 0.8, "ecolor": INK},
                 )
@@ -103,26 +103,26 @@ def bars(
         axes.margins(y=0.12)
     drawing.key(
         panel,
-        [(name, "s", colour) for name, colour, _ in groups] + [(base, "s", "#bbbbbb")],
+        [(name, "s", color) for name, color, _ in groups] + [(base, "s", "#bbbbbb")],
     )
 
 
 def forest(
     drawing: Drawing, rows: Sequence[tuple[str, float, float, str, str]], *, across: str
 ) -> None:
-    """In the first panel: (words, middle, half width, colour, marker), one above the other.
+    """Draw rows (words, middle, half width, color, marker) in the first panel, and a line at 0.
 
-    The line at 0 is drawn; a half width of 0 draws no interval.
+    A half width of 0 draws no interval.
     """
     with rc_context(STYLE):
         axes = drawing.named(0, "", across, "")
         axes.axvline(0.0, color="#777777", linewidth=0.9)
-        for height, (_, middle, half, colour, marker) in enumerate(reversed(rows)):
-            axes.hlines(height, middle - half, middle + half, color=colour, linewidth=1.2)
+        for height, (_, middle, half, color, marker) in enumerate(reversed(rows)):
+            axes.hlines(height, middle - half, middle + half, color=color, linewidth=1.2)
             axes.plot(
                 *([middle], [height]),
                 marker=marker,
-                color=colour,
+                color=color,
                 markersize=5,
                 markeredgecolor="white",
                 markeredgewidth=0.5,
@@ -132,7 +132,10 @@ def forest(
 
 
 def strips(drawing: Drawing, rows: Sequence[tuple[str, Sequence[int]]], *, across: str) -> None:
-    """In the first panel: each row a strip of numbered squares, a new shade a new number."""
+    """Draw each row as a strip of numbered squares in the first panel;
+
+    shades change with numbers.
+    """
     with rc_context(STYLE):
         axes = drawing.named(0, "", across, "")
         axes.grid(visible=False)
@@ -153,6 +156,6 @@ def strips(drawing: Drawing, rows: Sequence[tuple[str, Sequence[int]]], *, acros
         axes.set_xticks(range(1, longest + 1))
 
 
-def _paler(colour: str) -> tuple[float, ...]:
-    """Mixed with white, so that nothing shines through."""
-    return tuple(1 - 0.3 * (1 - part) for part in to_rgb(colour))
+def _paler(color: str) -> tuple[float, ...]:
+    """The color mixed with white instead of transparent, so that no line is seen through it."""
+    return tuple(1 - 0.3 * (1 - part) for part in to_rgb(color))

@@ -1,4 +1,4 @@
-"""What was run, in words, and where that differs from the paper or the paper does not say."""
+"""What was run, and how it differs from the paper."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -19,10 +19,10 @@ _PAPERS_DATA: Final = {"CIFAR-10": 32, "CIFAR-100": 32, "mini-ImageNet": 84}
 """The paper's data sets, with the side of their images in pixels."""
 
 _PAPERS_BATCHES: Final = frozenset({1_000, 2_500, 5_000})
-_UNSAID: Final = (
+_NOT_IN_THE_PAPER: Final = (
     "The paper does not say, or says it in a supplement that is not public: how many labels there "
     "are at the start and at the end, when accuracy is measured, how its network is trained "
-    "(epochs, optimiser, learning rate, augmentation), how many people label at which pace, how "
+    "(epochs, optimizer, learning rate, augmentation), how many people label at which pace, how "
     "long a training takes against a label, and how often a run was repeated. What was chosen "
     "here is in the table above."
 )
@@ -31,7 +31,7 @@ Words = Callable[[Setting], str]
 
 
 def configuration(settings: Sequence[Setting], *, on_gpu: bool) -> str:
-    """A table; where a setting varies all that it is, by data set where those differ in it."""
+    """A table of settings; of one that varies, all values, by data set where these differ in it."""
     rows: list[tuple[str, Words]] = [
         ("data", lambda each: f"`{each.data.name}`"),
         ("images in the pool", _pool),
@@ -70,7 +70,7 @@ def configuration(settings: Sequence[Setting], *, on_gpu: bool) -> str:
 
 
 def arms(settings: Sequence[Setting]) -> str:
-    """What makes the arms: a row each with the settings that differ between them."""
+    """A table of the arms with the settings in which they differ."""
     flat = {setting: flat_setting(setting) for setting in settings}
     names = list(dict.fromkeys(setting.arm for setting in settings))
     told: dict[str, dict[str, str]] = {name: {} for name in names}
@@ -90,7 +90,7 @@ def arms(settings: Sequence[Setting]) -> str:
 
 
 def varied(layout: Layout) -> str:
-    """The axes and their values, in a sentence; empty without any."""
+    """A sentence on the axes and their values; empty without any."""
     parts = []
     for axis in layout.axes:
         values = [value_name(axis, place[axis]) for place in layout.places if axis in place]
@@ -99,17 +99,17 @@ def varied(layout: Layout) -> str:
 
 
 def differences(settings: Sequence[Setting]) -> str:
-    """Where the runs are not as the paper tells of its own, and what it does not tell."""
+    """A list of differences to the paper, and what the paper does not say."""
     found: list[str] = []
-    for words, differs in _RULES:
+    for words, differs in _DIFFERENCES:
         these = [each for each in settings if differs(each)]
         if these:
             which = "" if len(these) == len(settings) else _which(these, settings)
             found.append(f"- {which}{_filled(words, these)}")
-    return "\n".join([*found, "", _UNSAID] if found else [_UNSAID])
+    return "\n".join([*found, "", _NOT_IN_THE_PAPER] if found else [_NOT_IN_THE_PAPER])
 
 
-_RULES: Final[tuple[tuple[str, Callable[[Setting], bool]], ...]] = (
+_DIFFERENCES: Final[tuple[tuple[str, Callable[[Setting], bool]], ...]] = (
     (
         "The data is {data.name}, which the paper does not use.",
         lambda each: data_name(each.data.name) not in _PAPERS_DATA,
@@ -186,7 +186,7 @@ _RULES: Final[tuple[tuple[str, Callable[[Setting], bool]], ...]] = (
 
 
 def _filled(words: str, settings: Sequence[Setting]) -> str:
-    """The words with all values that these settings have where a key stands in braces."""
+    """The words with the settings' values in place of keys in braces."""
     for key, values in _all_values(settings).items():
         words = words.replace("{" + key + "}", values)
     return words
@@ -198,7 +198,7 @@ def _all_values(settings: Sequence[Setting]) -> Mapping[str, str]:
 
 
 def _which(these: Sequence[Setting], settings: Sequence[Setting]) -> str:
-    """For which data sets, arms or both something holds that does not hold for all."""
+    """The data sets or arms for which something holds that does not hold for all."""
     for read in (lambda each: data_name(each.data.name), lambda each: each.arm):
         inside = list(dict.fromkeys(read(each) for each in these))
         if not {read(each) for each in settings if each not in these} & set(inside):
@@ -266,7 +266,7 @@ def _scoring(clock: Clock) -> str:
 
 
 def _recipe(setting: Setting, *, on_gpu: bool) -> str:
-    """Its numbers with all labels."""
+    """The numbers of the recipe for all labels."""
     recipe = recipe_for(
         setting.model,
         image_size=setting.data.image_size,

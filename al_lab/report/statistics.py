@@ -1,7 +1,7 @@
-"""What repeated runs say: means with intervals, paired differences, curves. Numbers in and out.
+"""Statistics of repeated runs: means with intervals, paired differences, curves.
 
-Runs of the same seed share their images, their first labels and their networks' seeds, so arms
-are compared pair by pair: what a pair has in common cancels out. Needs the standard library alone.
+Runs of the same seed share images, first labels and seeds of networks, so arms are compared pair by
+pair: what a pair shares cancels out. Pure functions of the standard library.
 """
 
 import math
@@ -11,13 +11,13 @@ from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Final
 
-LEVEL: Final = 0.95
-"""How often an interval holds what it is about."""
+CONFIDENCE_LEVEL: Final = 0.95
+"""How often an interval contains the true mean."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean and how far its 95 % confidence interval reaches to either side; inf of one value.
+    """A mean, and half the width of its 95 % confidence interval: inf for a single value.
 
     Both are NaN where a value is.
     """
@@ -45,7 +45,7 @@ def interval(values: Sequence[float]) -> Interval:
         return Interval(math.nan, math.nan)
     if len(values) == 1:
         return Interval(values[0], math.inf)
-    quantile = round(t_quantile((1 + LEVEL) / 2, len(values) - 1), 3)
+    quantile = round(t_quantile((1 + CONFIDENCE_LEVEL) / 2, len(values) - 1), 3)
     return Interval(fmean(values), quantile * stdev(values) / math.sqrt(len(values)))
 
 
@@ -58,9 +58,9 @@ def paired_interval(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
 
 
 def paired_p(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """The two-sided p of Student's paired t-test: how likely chance alone differs as much.
+    """The two-sided p of Student's paired t-test: how likely chance alone causes such a difference.
 
-    1 of a single pair, which says nothing about chance. Raises ValueError as `paired_interval`.
+    1 for a single pair, which says nothing about chance. Raises ValueError as `paired_interval`.
     """
     differences = _differences(ours, theirs)
     if len(differences) == 1:
@@ -72,10 +72,11 @@ def paired_p(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """These p-values adjusted for being looked at together [Holm, 1979], in the same order.
+    """These p-values adjusted for multiple comparisons [Holm, 1979], in the same order.
 
-    The smallest of m is multiplied by m, the next by m - 1 and so on, none below the one before it
-    nor above 1: that any adjusted p of a true null is below 0.05 has a chance of at most 5 %.
+    The smallest of m is multiplied by m, the next by m - 1 and so on; none is less than the one
+    before it or more than 1. The probability that any true null hypothesis gets less than 0.05 is
+    at most 5 %.
     """
     adjusted = [1.0] * len(ps)
     least = 0.0
@@ -124,9 +125,9 @@ def t_quantile(share: float, freedom: int) -> float:
 def curve_mean(labels: Sequence[float], accuracy: Sequence[float]) -> float:
     """The average accuracy over a whole curve, as in the paper's Table 1 (section 4.3).
 
-    The mean height of straight lines through these points (trapezoidal rule), so that points which
-    lie close together do not count for more. `labels` rise. Raises ValueError for fewer than two
-    points or for lengths that differ.
+    The mean height of straight lines through these points (trapezoidal rule), so points that lie
+    close together do not count more. `labels` are rising. Raises ValueError for fewer than two
+    points or for different lengths.
     """
     if len(labels) != len(accuracy) or len(labels) < 2:
         raise ValueError(
@@ -141,12 +142,12 @@ def curve_mean(labels: Sequence[float], accuracy: Sequence[float]) -> float:
 
 
 def mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
-    """The mean of curves at each of their points, of which all have as many."""
+    """The mean of curves at each point; all have the same number of points."""
     return [fmean(at) for at in zip(*curves, strict=True)]
 
 
 def labels_to_reach(labels: Sequence[int], accuracy: Sequence[float], level: float) -> float | None:
-    """Where the curve of straight lines first is at `level`, in labels; None where it never is."""
+    """The number of labels at which the curve of straight lines first reaches `level`, or None."""
     if accuracy[0] >= level:
         return float(labels[0])
     for n in range(len(labels) - 1):
@@ -158,7 +159,7 @@ def labels_to_reach(labels: Sequence[int], accuracy: Sequence[float], level: flo
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """At `labels` a curve comes to lie above another one (`upward`), or below it."""
+    """The number of labels from which a curve lies above another one (`upward`), or below it."""
 
     labels: float
     upward: bool
@@ -169,7 +170,7 @@ def crossings(
 ) -> list[Crossing]:
     """Where the curve of straight lines through `ours` crosses that through `theirs`, in order.
 
-    Touching without crossing is none; a stretch on which both are the same is crossed at its end.
+    Touching is not crossing; a stretch on which both are equal is crossed at its end.
     """
     apart = [
         (at, our - their)

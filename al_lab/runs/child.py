@@ -1,6 +1,6 @@
-"""What a process does that is given runs one after the other, and tells its parent about them.
+"""A child process: simulates one run after another and sends the results to its parent.
 
-It writes nothing, and ends with its parent, however that ends.
+It writes no files, and ends when its parent ends, in whatever way that happens.
 """
 
 import itertools
@@ -27,24 +27,25 @@ if TYPE_CHECKING:
 
     from al_lab.data.datasets import DataSet
 
-_BETWEEN_REPORTS_S: Final = 0.5
+_REPORT_SECONDS: Final = 0.5
 # An experiment has a few data sets, each of a few hundred MB at most.
 _DATA_SETS_KEPT: Final = 4
-# Labels up to which a run tells which version chose each query: enough for the paper's example.
-_MOST_ASKED: Final = 100
+# Runs with at most so many labels record which version chose each query: enough for the paper's
+# example.
+_MAX_LABELS_TRACED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One run."""
+    """A run to do."""
 
     setting: Setting
     seed: int
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a process computes, and what it finds there. `data` is the folder of `--data`."""
+class Slot:
+    """Where a child process computes, and with what. `data` is the folder of `--data`."""
 
     device: str
     threads: int
@@ -55,8 +56,8 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """How much of its run a process has done, from 0 to 1."""
+class PartDone:
+    """The part of a run that is done, from 0 to 1."""
 
     done: float
 
@@ -70,22 +71,22 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Why a run came to nothing, in one line, and where."""
+    """Why a run failed, in one line, and the traceback."""
 
     reason: str
     trace: str
 
 
-Message = Part | Done | Failed
+Message = PartDone | Done | Failed
 
 
-def work(connection: Connection, place: Place) -> None:
-    """Do each Task that comes, until no more can come, or one fails.
+def serve_tasks(connection: Connection, slot: Slot) -> None:
+    """Run each Task that arrives, until the parent closes the connection or a run fails.
 
-    After a failure a process may be left with a broken GPU context or without memory: another one
-    takes its place.
+    A failure may leave a process with a broken GPU context or without memory, so a new process
+    takes its slot.
     """
-    # Control-C goes to all processes of a terminal; the parent decides what becomes of it.
+    # Ctrl-C reaches all processes of a terminal; the parent decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -95,7 +96,7 @@ def work(connection: Connection, place: Place) -> None:
         except EOFError:
             return
         try:
-            message: Message = Done(_lines(task, place, connection))
+            message: Message = Done(_lines(task, slot, connection))
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             message = Failed(reason, traceback.format_exc())
@@ -105,7 +106,7 @@ def work(connection: Connection, place: Place) -> None:
 
 
 def load(data: Data, folder: Path | None, cache: Path) -> "DataSet":
-    """The data set of a setting, once a process: what is drawn from it plays no part here."""
+    """The data set of a setting, loaded once a process, whatever sample is drawn from it."""
     return _loaded(Data(data.name, data.image_size), folder, cache)
 
 
@@ -116,19 +117,19 @@ def _loaded(data: Data, folder: Path | None, cache: Path) -> "DataSet":
     return load(data, folder, cache)
 
 
-def _lines(task: Task, place: Place, connection: Connection) -> bytes:
-    """Simulate a run; its lines, ready to be written."""
+def _lines(task: Task, slot: Slot, connection: Connection) -> bytes:
+    """Simulate a run; returns its lines for the file of results."""
     import torch
 
     from al_engine.training import devices
     from al_lab.simulation.answers import answers_of
     from al_lab.simulation.campaign import Asked, simulate
 
-    torch.set_num_threads(place.threads)
-    device = devices.resolve(place.device)
-    data_set = load(task.setting.data, place.data, place.cache)
+    torch.set_num_threads(slot.threads)
+    device = devices.resolve(slot.device)
+    data_set = load(task.setting.data, slot.data, slot.cache)
     run = results.identity(task.setting, task.seed)
-    lines = [results.lines_of([_started(task, place, device)], run)]
+    lines = [results.lines_of([_started(task, slot, device)], run)]
     began = told = time.monotonic()
 
     def record(event: dict[str, Any]) -> None:
@@ -138,9 +139,9 @@ def _lines(task: Task, place: Place, connection: Connection) -> bytes:
 
     def progress(done: float) -> None:
         nonlocal told
-        if time.monotonic() - told >= _BETWEEN_REPORTS_S:
+        if time.monotonic() - told >= _REPORT_SECONDS:
             told = time.monotonic()
-            connection.send(Part(done))
+            connection.send(PartDone(done))
 
     numbers = itertools.count(1)
 
@@ -152,16 +153,16 @@ def _lines(task: Task, place: Place, connection: Connection) -> bytes:
         task.setting,
         seed=task.seed,
         data_set=data_set,
-        answers=answers_of(task.setting.people, data_set, place.data),
+        answers=answers_of(task.setting.people, data_set, slot.data),
         device=device,
         record=record,
         progress=progress,
-        watch=watch if task.setting.labels.budget <= _MOST_ASKED else None,
+        watch=watch if task.setting.labels.budget <= _MAX_LABELS_TRACED else None,
     )
     return b"".join(lines)
 
 
-def _started(task: Task, place: Place, device: "torch.device") -> dict[str, Any]:
+def _started(task: Task, slot: Slot, device: "torch.device") -> dict[str, Any]:
     import numpy
     import torch
 
@@ -172,7 +173,7 @@ def _started(task: Task, place: Place, device: "torch.device") -> dict[str, Any]
         "seed": task.seed,
         "setting": task.setting.as_dict(),
         "versions": {
-            "nowait": place.nowait,
+            "nowait": slot.nowait,
             "torch": torch.__version__,
             # Its import takes seconds, and most networks do without it.
             "torchvision": metadata.version("torchvision"),
@@ -180,8 +181,8 @@ def _started(task: Task, place: Place, device: "torch.device") -> dict[str, Any]
             "python": platform.python_version(),
         },
         "device": devices.describe(device),
-        "threads": place.threads,
-        "processes": place.processes,
+        "threads": slot.threads,
+        "processes": slot.processes,
         "at_wall": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

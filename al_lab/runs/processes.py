@@ -1,7 +1,7 @@
-"""Runs in processes of their own: dealing them out, taking in what comes, ending when told to.
+"""Runs in processes of their own: assign them, receive their results, stop when a signal comes.
 
-The parent alone writes results, a run at a time when it is finished. A run that fails, or takes
-its process with it, is told and harms no other.
+The parent alone writes results, each run when it is finished. A run that fails, or whose process
+dies, is reported and affects no other.
 """
 
 import multiprocessing
@@ -15,21 +15,21 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Final, Self
 
-from al_lab.runs.child import Done, Failed, Message, Part, Place, Task, work
+from al_lab.runs.child import Done, Failed, Message, PartDone, Slot, Task, serve_tasks
 
-# How long a signal, and a change of the line of progress, may wait.
-_LOOK_S: Final = 0.5
-_KILLED_JOIN_S: Final = 10.0
+# How soon a signal is noticed and the line of progress changes, at the latest.
+_POLL_SECONDS: Final = 0.5
+_JOIN_SECONDS: Final = 10.0
 
 
-class Ending:
-    """SIGINT and SIGTERM as a wish that is looked at; enter it in the main thread.
+class StopRequest:
+    """Remembers SIGINT and SIGTERM instead of raising; enter it in the main thread.
 
-    An exception raised by a signal goes off anywhere, also where a result is being written.
+    An exception raised by a signal could interrupt the writing of a result.
     """
 
     def __init__(self) -> None:
-        self.told: int | None = None
+        self.signal_number: int | None = None
 
     def __enter__(self) -> Self:
         signals = (signal.SIGINT, signal.SIGTERM)
@@ -41,55 +41,55 @@ class Ending:
             signal.signal(number, handler)
 
     def _hear(self, number: int, _: FrameType | None) -> None:
-        self.told = self.told or number
+        self.signal_number = self.signal_number or number
 
 
 @dataclass(slots=True)
 class _Child:
     process: BaseProcess
     connection: Connection
-    place: Place
+    slot: Slot
     task: Task | None = None
     done: float = 0.0
 
 
-def work_of(task: Task) -> float:
-    """The work of a run in labels: the trainings and passes of a run follow from its budget."""
+def work_in_labels(task: Task) -> float:
+    """The work of a run, measured in labels: its trainings and passes grow with its budget."""
     return float(task.setting.labels.budget)
 
 
 def run_all(
     tasks: Sequence[Task],
-    places: Sequence[Place],
+    slots: Sequence[Slot],
     *,
-    ending: Ending,
+    stop: StopRequest,
     done: Callable[[bytes], None],
     failed: Callable[[Task, Failed], None],
     show: Callable[[int, float], None],
 ) -> None:
-    """Do all tasks, one process a place, until there are no more or `ending` is told.
+    """Run all tasks, one process a slot, until there are no more or `stop` has got a signal.
 
-    `done` gets the lines of a finished run, `failed` the reason of one that came to nothing, and
-    `show` how many ended and how much work that was, with what is done of the others.
+    `done` is called with the lines of each finished run, `failed` with the reason of each that
+    failed, and `show` with how many have ended and how much work is done, parts of runs included.
     """
     waiting, ended, behind = deque(tasks), 0, 0.0
-    children = [_start(place) for place in places[: len(tasks)]]
+    children = [_start(slot) for slot in slots[: len(tasks)]]
     try:
-        while ending.told is None:
+        while stop.signal_number is None:
             for child in children:
                 if child.task is None and waiting:
-                    _give(child, waiting.popleft())
+                    _assign(child, waiting.popleft())
             busy = {child.connection: child for child in children if child.task is not None}
             if not busy:
                 break
-            for connection in wait(list(busy), timeout=_LOOK_S):
+            for connection in wait(list(busy), timeout=_POLL_SECONDS):
                 child = busy[connection]  # type: ignore[index]
-                message, task = _heard(child), child.task
+                message, task = _receive(child), child.task
                 assert task is not None  # noqa: S101 - for the type checker
-                if isinstance(message, Part):
+                if isinstance(message, PartDone):
                     child.done = message.done
                     continue
-                ended, behind = ended + 1, behind + work_of(task)
+                ended, behind = ended + 1, behind + work_in_labels(task)
                 if isinstance(message, Done):
                     child.task, child.done = None, 0.0
                     done(message.lines)
@@ -98,37 +98,37 @@ def run_all(
                     _kill(child)
                     children.remove(child)
                     if waiting:
-                        children.append(_start(child.place))
-            parts = [work_of(child.task) * child.done for child in children if child.task]
+                        children.append(_start(child.slot))
+            parts = [work_in_labels(child.task) * child.done for child in children if child.task]
             show(ended, behind + sum(parts))
     finally:
         for child in children:
             _kill(child)
 
 
-def _start(place: Place) -> _Child:
+def _start(slot: Slot) -> _Child:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, place))
+    process = context.Process(target=serve_tasks, args=(theirs, slot))
     process.start()
-    # Held by the child alone, so that its death ends the connection.
+    # With the child as the only holder, its death closes the connection.
     theirs.close()
-    return _Child(process, ours, place)
+    return _Child(process, ours, slot)
 
 
-def _give(child: _Child, task: Task) -> None:
+def _assign(child: _Child, task: Task) -> None:
     child.task, child.done = task, 0.0
-    # One that is dead already is heard to be so next.
+    # If the child is dead, `_receive` finds out next.
     with suppress(OSError):
         child.connection.send(task)
 
 
-def _heard(child: _Child) -> Message:
-    """What it says; the last that there is to say of one who died."""
+def _receive(child: _Child) -> Message:
+    """The next message of a child; of one that died, why its run failed."""
     try:
         message: Message = child.connection.recv()
     except (EOFError, OSError):
-        child.process.join(_KILLED_JOIN_S)
+        child.process.join(_JOIN_SECONDS)
         code = child.process.exitcode
         reason = f"its process ended with code {code}"
         if code is not None and code < 0:
@@ -141,5 +141,5 @@ def _heard(child: _Child) -> Message:
 
 def _kill(child: _Child) -> None:
     child.process.kill()
-    child.process.join(_KILLED_JOIN_S)
+    child.process.join(_JOIN_SECONDS)
     child.connection.close()

@@ -1,4 +1,4 @@
-"""The runs of an experiment: which are missing, doing them, reporting on what is there."""
+"""The runs of an experiment: find those that are missing, run them, report on the finished ones."""
 
 import sys
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from al_lab.config import experiment_file
 from al_lab.config.experiment_file import Experiment
 from al_lab.results import Run
 from al_lab.runs import child, processes
-from al_lab.runs.child import Failed, Place, Task
+from al_lab.runs.child import Failed, Slot, Task
 from al_lab.runs.progress import Progress
 
 ERRORS: Final = "errors.log"
@@ -22,12 +22,12 @@ class Refused(ValueError):
 
 
 def say(text: str) -> None:
-    """A line for people."""
+    """Print a line for people."""
     print(text, file=sys.stderr, flush=True)
 
 
-def wanted_of(experiment: Experiment, only: Sequence[str] | None = None) -> list[Task]:
-    """A whole seed after the other, so that what was stopped can be looked at."""
+def tasks_of(experiment: Experiment, only: Sequence[str] | None = None) -> list[Task]:
+    """All runs, seed by seed, so that an experiment that was stopped has whole seeds to compare."""
     return [
         Task(setting, seed)
         for seed in experiment.seeds
@@ -36,14 +36,14 @@ def wanted_of(experiment: Experiment, only: Sequence[str] | None = None) -> list
     ]
 
 
-def missing_of(tasks: Sequence[Task], runs: Sequence[Run]) -> list[Task]:
-    """The tasks of which there is no run."""
+def missing_tasks(tasks: Sequence[Task], runs: Sequence[Run]) -> list[Task]:
+    """The tasks that have no finished run."""
     there = {Task(run.setting, run.seed) for run in runs}
     return [task for task in tasks if task not in there]
 
 
 def reuse(tasks: Sequence[Task], folder: Path, writer: results.Writer) -> list[Task]:
-    """Copy runs that are the same but for the arm's name; returns the tasks that are left."""
+    """Copy runs of another output that differ in the arm's name alone; returns the tasks left."""
     file = folder / results.FILE
     if not file.exists():
         raise Refused(f"--reuse: there is no {file}.")
@@ -58,36 +58,38 @@ def reuse(tasks: Sequence[Task], folder: Path, writer: results.Writer) -> list[T
     return left
 
 
-def look_at_data(experiment: Experiment, place: Place) -> None:
-    """Unpack what must be, once, and tell what is missing before anything runs."""
+def check_data(experiment: Experiment, slot: Slot) -> None:
+    """Unpack the data sets, and raise NoData for what is missing before anything runs."""
     from al_lab.data.datasets import draw
     from al_lab.simulation.answers import answers_of
 
     notes: dict[str, None] = {}
     for data, people in dict.fromkeys((each.data, each.people) for each in experiment.settings):
-        data_set = child.load(data, place.data, place.cache)
+        data_set = child.load(data, slot.data, slot.cache)
         draw(data_set, data, seed=experiment.seeds[0])
-        answers_of(people, data_set, place.data)
+        answers_of(people, data_set, slot.data)
         notes.update(dict.fromkeys(data_set.notes))
     for note in notes:
         say(note)
 
 
-def do(
+def run_tasks(
     tasks: Sequence[Task],
     *,
     experiment: Experiment,
     already: int,
-    places: Sequence[Place],
+    slots: Sequence[Slot],
     output: Path,
     writer: results.Writer,
-    ending: processes.Ending,
+    stop: processes.StopRequest,
 ) -> list[str]:
-    """Do the tasks, where `already` runs are there; returns what is to be said of failures."""
+    """Run the tasks, beside `already` finished ones; returns a line for each that failed."""
     errors: list[str] = []
-    labels = experiment_file.labels_of(experiment.settings)
+    labels = experiment_file.name_settings(experiment.settings)
     total = already + len(tasks)
-    progress = Progress(total=total, already=already, weight=sum(map(processes.work_of, tasks)))
+    progress = Progress(
+        total=total, already=already, weight=sum(map(processes.work_in_labels, tasks))
+    )
 
     def failed(task: Task, failure: Failed) -> None:
         words = f"{labels[task.setting]}, seed {task.seed}: {failure.reason}"
@@ -103,8 +105,8 @@ def do(
         say(f"{already} of {total} runs are there.")
     processes.run_all(
         tasks,
-        places,
-        ending=ending,
+        slots,
+        stop=stop,
         done=writer.append,
         failed=failed,
         show=lambda runs, done: progress.show(runs=runs, done=done),
@@ -114,10 +116,10 @@ def do(
 
 
 def report_on(experiment: Experiment, output: Path) -> int:
-    """Write the report of the runs that are there; returns the exit status."""
+    """Write the report on the finished runs; returns the exit status."""
     from al_lab.report import document
 
-    file, wanted = output / results.FILE, {*wanted_of(experiment)}
+    file, wanted = output / results.FILE, {*tasks_of(experiment)}
     read = results.read(file)
     runs = [run for run in read if Task(run.setting, run.seed) in wanted]
     if others := len(read) - len(runs):

@@ -12,13 +12,14 @@ from al_lab.config.settings import People
 from al_lab.data import recorded_labels
 from al_lab.data.datasets import DataSet, NoData
 
-# Beyond this share of other truths, a file of labels is about other images, or another order.
-_MOST_OTHER_TRUTHS: Final = 0.05
-_TOLD: Final = 5
+# A file in which a larger share of images has another class is about other images, or in another
+# order.
+_MAX_OTHER_CLASS_SHARE: Final = 0.05
+_INDEXES_NAMED: Final = 5
 
 
 class Answers(Protocol):
-    """Somebody to be asked."""
+    """Where answers come from."""
 
     def answer(
         self,
@@ -28,17 +29,17 @@ class Answers(Protocol):
         generator: torch.Generator,
         before: Sequence[int] = (),
     ) -> int:
-        """One person's answer about an image, a class.
+        """One person's answer about an image: a class.
 
-        `row_original`: its `Images.original`. `before`: what others answered about it already.
+        `row_original`: the image's `Images.original`. `before`: earlier answers about it.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Erring:
-    """People who are wrong with chance `error_rate`: then each of the other classes is as likely.
+    """People who err with probability `error_rate`; then every other class is equally likely.
 
-    Answers do not depend on each other, nor on the person.
+    Answers are independent of each other and of the person.
     """
 
     classes: int
@@ -60,12 +61,12 @@ class Erring:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedAnswers:
     """Each answer is drawn from those that real people gave about the same image.
 
-    Answers given before are not drawn again as long as there are others: who asks as many people
-    as were recorded gets just their answers. Who is asked makes no difference: the files say
-    little of single people.
+    They are drawn without replacement as long as some are left: asking as many people as were
+    recorded gives exactly their answers. The person makes no difference, since the files hardly
+    tell people apart.
     """
 
     counts: Tensor  # float32 (n, classes)
@@ -79,7 +80,7 @@ class Recorded:
         generator: torch.Generator,
         before: Sequence[int] = (),
     ) -> int:
-        """One of the recorded answers; raises KeyError for an image of which there is none."""
+        """One of the recorded answers; raises KeyError for an image without any."""
         all_of_them = self.counts[self.rows[row_original]]
         if not before:
             return int(torch.multinomial(all_of_them, 1, generator=generator))
@@ -89,9 +90,9 @@ class Recorded:
 
 
 def answers_of(people: People, data_set: DataSet, folder: Path | None) -> Answers:
-    """Who answers about the images of `data_set.train`; `folder` is what --data names.
+    """The source of answers about the images of `data_set.train`; `folder` is that of --data.
 
-    Raises NoData, also where an image of them has no recorded label.
+    Raises NoData, also where one of the images has no recorded label.
     """
     if people.crowd and people.error_rate:
         raise NoData(
@@ -110,27 +111,27 @@ def answers_of(people: People, data_set: DataSet, folder: Path | None) -> Answer
         )
     _check(labels, data_set)
     rows = {original: row for row, original in enumerate(labels.original.tolist())}
-    return Recorded(labels.counts.float(), rows)
+    return RecordedAnswers(labels.counts.float(), rows)
 
 
-def _check(labels: recorded_labels.Recorded, data_set: DataSet) -> None:
+def _check(labels: recorded_labels.RecordedLabels, data_set: DataSet) -> None:
     images = data_set.train
     if lacking := sorted(set(images.original.tolist()) - set(labels.original.tolist())):
-        some = ", ".join(str(original) for original in lacking[:_TOLD])
+        more = ", …" if len(lacking) > _INDEXES_NAMED else ""
+        some = ", ".join(str(original) for original in lacking[:_INDEXES_NAMED])
         raise NoData(
             f"{labels.file} has no label of {len(lacking):,} of the {len(images):,} images of "
-            f"{data_set.name} (original_index {some}{', …' if len(lacking) > _TOLD else ''}): "
-            f"{_hint(labels, data_set)}"
+            f"{data_set.name} (original_index {some}{more}): {_hint(labels, data_set)}"
         )
     where = torch.searchsorted(labels.original, images.original)
     others = int((labels.truth[where] != images.truth).sum())
-    if others > _MOST_OTHER_TRUTHS * len(images):
+    if others > _MAX_OTHER_CLASS_SHARE * len(images):
         raise NoData(
             f"{labels.file} is about other images than {data_set.name}, or about the same in "
             f"another order: {others:,} of {len(images):,} are of another class there."
         )
 
 
-def _hint(labels: recorded_labels.Recorded, data_set: DataSet) -> str:
+def _hint(labels: recorded_labels.RecordedLabels, data_set: DataSet) -> str:
     name = data_set.name.partition("#")[0]
     return f'with data.name = "{name}#{labels.file}" the pool is the images that it is about.'

@@ -1,4 +1,4 @@
-"""Which worker looks after which images: D is their disjoint D_1 to D_k (paper, section 3.2)."""
+"""Which worker has which images: D is divided into D_1 to D_k (paper, section 3.2)."""
 
 import numpy as np
 import torch
@@ -8,22 +8,22 @@ from al_engine.rules import CELLS
 from al_engine.training.raw_features import coarse, groups_of
 from al_lab.config.settings import Arrangement
 from al_lab.data.datasets import Pool
-from al_lab.simulation.seeds import dice
+from al_lab.simulation.seeds import torch_generator
 from al_lab.simulation.world import Rows
 
 
-def owners(pool: Pool, arrangement: Arrangement, *, seed: int) -> Rows:
+def assign_owners(pool: Pool, arrangement: Arrangement, *, seed: int) -> Rows:
     """The worker of each row of the pool, int64 (N,).
 
-    As in the product, an image is in one of 64 cells, by chance or by what it shows, and each
-    worker holds its share of them; more workers than that have a cell each.
+    As in the product, an image is in one of 64 cells, at random or by what it shows, and each
+    worker has its share of the cells. More than 64 workers have a cell each.
     """
     workers = arrangement.workers
     cells = max(CELLS, workers)
-    generator = dice(seed, "cells")
+    generator = torch_generator(seed, "cells")
     if arrangement.partition == "clusters":
-        looks = groups_of(coarse(pool.images.pixels), cells, generator=generator)
-        cell_of = looks[pool.shows]
+        clusters = groups_of(coarse(pool.images.pixels), cells, generator=generator)
+        cell_of = clusters[pool.shows]
     else:
         cell_of = torch.randint(cells, (len(pool),), generator=generator)
     held = [share(cells, workers=workers, index=worker) for worker in range(workers)]

@@ -1,4 +1,4 @@
-"""How good a model of the labels of a moment is, and what was behind what was asked until then."""
+"""At evaluation points: how accurate a model of the labels is, and how stale queries were."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,9 +8,9 @@ import torch
 from al_engine.architectures import Classifier
 from al_lab.config.settings import Setting
 from al_lab.simulation import theorem
-from al_lab.simulation.learner import Eyes, Learner
+from al_lab.simulation.learner import Learner, Predictor
 from al_lab.simulation.people import People
-from al_lab.simulation.seeds import derived, dice
+from al_lab.simulation.seeds import derive_seed, torch_generator
 from al_lab.simulation.tally import Tally, mean
 from al_lab.simulation.versions import Version, Versions
 from al_lab.simulation.world import World
@@ -19,7 +19,7 @@ Event = dict[str, Any]
 
 
 class Evaluator:
-    """Measures at the evaluation points of a setting; `record` gets what it finds."""
+    """Measures at the evaluation points of a setting; `record` gets the results."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Evaluator:
         world: World,
         learner: Learner,
         versions: Versions,
-        test: Eyes,
+        test: Predictor,
         people: People,
         tally: Tally,
         record: Callable[[Event], None],
@@ -44,19 +44,21 @@ class Evaluator:
         self._tally = tally
         self._record = record
         self._of_newest: tuple[Version, float] | None = None
-        # The model of the evaluation before, and how many labels it has learned.
+        # The model of the previous evaluation, and the number of labels that it learned.
         self._before: tuple[Classifier, int] | None = None
 
     def is_due(self) -> bool:
-        """Whether this number of labels is an evaluation point: every so many, and both ends."""
+        """Whether the present number of labels is an evaluation point."""
         labels, count = self._setting.labels, len(self._world.labels)
         asked = count - labels.initial
         return count > 0 and (asked % labels.evaluate_every == 0 or count == labels.budget)
 
     def evaluate(self, at: float) -> None:
-        """Train on exactly these labels, with a seed that all arms share, and measure."""
+        """Train a model on all labels, with a seed that all arms share, and measure it."""
         labels = self._world.labels
-        trained = self._learner.train(labels, seed=derived(self._seed, "evaluation", len(labels)))
+        trained = self._learner.train(
+            labels, seed=derive_seed(self._seed, "evaluation", len(labels))
+        )
         newest = self._versions.newest()
         accuracy = self._test.accuracy(trained.model)
         self._record(
@@ -75,7 +77,7 @@ class Evaluator:
             }
         )
         if self._setting.labels.bound and self._before is not None:
-            self._record(self._bound(*self._before, at))
+            self._record(self._estimate_bound(*self._before, at))
         self._before = trained.model, len(labels)
 
     def _accuracy_of(self, version: Version) -> float:
@@ -84,29 +86,29 @@ class Evaluator:
             self._of_newest = version, self._test.accuracy(model)
         return self._of_newest[1]
 
-    def _bound(self, model: Classifier, learned: int, at: float) -> Event:
-        """Theorem 1 for the model of the evaluation before, and what was asked since.
+    def _estimate_bound(self, model: Classifier, learned: int, at: float) -> Event:
+        """Estimate the terms of Theorem 1 for the model of the previous evaluation.
 
-        So the model has learned neither the images that stand for what was queried nor those, the
-        test images, that stand for the whole. The risk is 1 - p(true class).
+        The images queried since then stand for the queried data, the test images for all data: the
+        model has learned neither. The risk is 1 - p(true class).
         """
-        labels, eyes = self._world.labels[learned:], self._learner.eyes
-        said, seen = eyes.look(model)
+        labels, predictor = self._world.labels[learned:], self._learner.predictor
+        probabilities, embeddings = predictor.predict(model)
         shown = torch.from_numpy(self._learner.shows[[label.row for label in labels]])
-        risk = 1 - said[shown, eyes.images.truth[shown]]
-        said_all, seen_all = self._test.look(model)
+        risk = 1 - probabilities[shown, predictor.images.truth[shown]]
+        probabilities_all, embeddings_all = self._test.predict(model)
         truth = self._test.images.truth
         of = {
             name: torch.tensor([label.strategy == name for label in labels])
             for name in sorted({label.strategy for label in labels if label.strategy})
         }
-        found = theorem.bound(
-            embeddings_all=seen_all,
-            embeddings_by_strategy={name: seen[shown[mine]] for name, mine in of.items()},
+        found = theorem.estimate_bound(
+            embeddings_all=embeddings_all,
+            embeddings_by_strategy={name: embeddings[shown[mine]] for name, mine in of.items()},
             risk_queried=float(risk.mean()),
-            risk_all=float((1 - said_all[torch.arange(len(truth)), truth]).mean()),
+            risk_all=float((1 - probabilities_all[torch.arange(len(truth)), truth]).mean()),
             risk_by_strategy={name: float(risk[mine].mean()) for name, mine in of.items()},
-            lipschitz=theorem.lipschitz(model.head.weight),
-            generator=dice(self._seed, "bound", len(self._world.labels)),
+            lipschitz=theorem.lipschitz_constant(model.head.weight),
+            generator=torch_generator(self._seed, "bound", len(self._world.labels)),
         )
         return {"event": "bound", "at": at, "labels": len(self._world.labels)} | found

@@ -1,7 +1,7 @@
-"""The only part of a simulation that computes: it trains, looks at images, and measures.
+"""All computation of a simulation: training, prediction, accuracy.
 
-Models select as they come from training: the product fits a temperature to its audit labels, of
-which the harness has none, so temperatures stay at 1.
+Models select with a temperature of 1: the product fits temperatures to audit labels, which
+simulations do not have.
 """
 
 import time
@@ -23,8 +23,8 @@ from al_lab.simulation.recipes import recipe_for
 from al_lab.simulation.world import Label, Rows
 
 
-class Eyes:
-    """Some images, on the device where they fit there, and what models say of them."""
+class Predictor:
+    """Some images, on the device where they fit, and the predictions of models for them."""
 
     def __init__(
         self, images: Images, *, classes: int, device: torch.device, generator: torch.Generator
@@ -37,51 +37,54 @@ class Eyes:
         self.looker = Looker(self.read, device=device, generator=generator)
 
     def read(self, rows: Rows) -> Tensor:
-        """Their pixels, uint8 (n, 3, S, S), where they lie."""
+        """The pixels of some rows, uint8 (n, 3, S, S), on the device where all images are."""
         return self._pixels[torch.from_numpy(rows).to(self._pixels.device)]
 
-    def look(self, model: Classifier | None, rows: Rows | None = None) -> tuple[Tensor, Tensor]:
-        """Class probabilities (n, C) and embeddings (n, d) of some of them, or of all."""
+    def predict(self, model: Classifier | None, rows: Rows | None = None) -> tuple[Tensor, Tensor]:
+        """Class probabilities (n, C) and embeddings (n, d) of some rows, or of all."""
         rows = np.arange(len(self.images.truth)) if rows is None else rows
         return self.looker.look(model, rows, classes=self.classes)
 
     def accuracy(self, model: Classifier) -> float:
-        """The share of them that a model names rightly."""
-        said, _ = self.look(model)
-        return float((said.argmax(dim=1) == self.images.truth).double().mean())
+        """The share of all images that a model classifies correctly."""
+        probabilities, _ = self.predict(model)
+        return float((probabilities.argmax(dim=1) == self.images.truth).double().mean())
 
 
 class Learner:
     """Trains models on labels of a pool whose row `i` shows the image `shows[i]`."""
 
-    def __init__(self, model: Model, shows: Tensor, eyes: Eyes) -> None:
+    def __init__(self, model: Model, shows: Tensor, predictor: Predictor) -> None:
         self.shows: Rows = shows.numpy()
-        self.eyes = eyes
+        self.predictor = predictor
         self._model = model
-        self._image_size = eyes.images.pixels.shape[-1]
-        # The last one of a frozen backbone, from which the next one has its own.
+        self._image_size = predictor.images.pixels.shape[-1]
+        # The last model with a frozen backbone, which the next one shares.
         self._frozen: Classifier | None = None
 
     def train(
         self, labels: Sequence[Label], *, seed: int, former: Classifier | None = None
     ) -> Trained:
-        """A model of these labels, whatever their order; `former` is for a warm start."""
+        """Train a model on these labels;
+
+        their order does not matter. `former`: for a warm start.
+        """
         labels = sorted(labels, key=lambda label: label.row)
         shown = self.shows[[label.row for label in labels]]
         former = self._frozen or former
-        features = self.eyes.look(self._frozen, shown)[1] if self._frozen else None
+        features = self.predictor.predict(self._frozen, shown)[1] if self._frozen else None
         trained = train(
-            self.eyes.read(shown),
-            torch.tensor([label.said for label in labels]),
-            weights=torch.tensor([label.trust for label in labels]),
-            classes=self.eyes.classes,
+            self.predictor.read(shown),
+            torch.tensor([label.answer for label in labels]),
+            weights=torch.tensor([label.confidence for label in labels]),
+            classes=self.predictor.classes,
             recipe=recipe_for(
                 self._model,
                 image_size=self._image_size,
                 labels=len(labels),
-                device=self.eyes.device,
+                device=self.predictor.device,
             ),
-            device=self.eyes.device,
+            device=self.predictor.device,
             seed=seed,
             initial=former.state_dict() if former else None,
             features=features,
@@ -92,18 +95,19 @@ class Learner:
 
 
 @dataclass(slots=True)
-class Sight:
-    """What one model says of the images of the pool: each is looked at once, whoever asks.
+class PoolPredictions:
+    """One model's predictions for the images of the pool, each made once, when it is first needed.
 
-    `seconds_per_image` is what the last look took, on this machine.
+    `predicted` (n,) says which are made. `seconds_per_image`: what the last ones took on this
+    machine.
     """
 
     learner: Learner
     model: Classifier | None
     members: Callable[[], Sequence[Classifier]]
-    said: Tensor
-    seen: Tensor
-    known: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    probabilities: Tensor
+    embeddings: Tensor
+    predicted: np.ndarray[tuple[int], np.dtype[np.bool_]]
     seconds_per_image: float = 0.0
 
     @classmethod
@@ -112,37 +116,46 @@ class Sight:
         learner: Learner,
         model: Classifier | None,
         members: Callable[[], Sequence[Classifier]] = lambda: (),
-    ) -> "Sight":
-        """Nothing is looked at yet; `members` gives the committee, where a strategy asks for it."""
-        count = len(learner.eyes.images.truth)
-        if model is None:
-            # The axes of raw features come from all images.
-            said, seen = learner.eyes.look(None)
-            return cls(learner, None, members, said, seen, np.ones(count, dtype=np.bool_))
-        said = torch.empty(count, learner.eyes.classes)
-        seen = torch.empty(count, model.width)
-        return cls(learner, model, members, said, seen, np.zeros(count, dtype=np.bool_))
+    ) -> "PoolPredictions":
+        """No predictions are made yet;
 
-    def cover(self, rows: Rows) -> None:
-        """Look at what these rows of the pool show, where that was not done."""
+        `members` returns the committee, where a strategy needs it.
+        """
+        count = len(learner.predictor.images.truth)
+        if model is None:
+            # Raw features are relative to all images, so they are made at once.
+            probabilities, embeddings = learner.predictor.predict(None)
+            return cls(
+                learner, None, members, probabilities, embeddings, np.ones(count, dtype=np.bool_)
+            )
+        probabilities = torch.empty(count, learner.predictor.classes)
+        embeddings = torch.empty(count, model.width)
+        return cls(
+            learner, model, members, probabilities, embeddings, np.zeros(count, dtype=np.bool_)
+        )
+
+    def predict_missing(self, rows: Rows) -> None:
+        """Make the predictions for these rows of the pool that are not made yet."""
         shown = np.unique(self.learner.shows[rows])
-        missing = shown[~self.known[shown]]
+        missing = shown[~self.predicted[shown]]
         if missing.size:
             began = time.perf_counter()
             where = torch.from_numpy(missing)
-            self.said[where], self.seen[where] = self.learner.eyes.look(self.model, missing)
-            self.known[missing] = True
+            self.probabilities[where], self.embeddings[where] = self.learner.predictor.predict(
+                self.model, missing
+            )
+            self.predicted[missing] = True
             self.seconds_per_image = (time.perf_counter() - began) / missing.size
 
     def evidence(self, rows: Rows, strategy: str, labels: Sequence[Label]) -> Evidence:
-        """What a strategy needs to know of these rows of the pool, with L as it is."""
-        self.cover(rows)
+        """What a strategy needs to know about these rows of the pool, with L as it is now."""
+        self.predict_missing(rows)
         shown = self.learner.shows[rows]
         where = torch.from_numpy(shown)
-        part = Evidence(self.said[where], self.seen[where])
+        part = Evidence(self.probabilities[where], self.embeddings[where])
         if self.model is None:
             return part
-        return self.learner.eyes.looker.completed(
+        return self.learner.predictor.looker.completed(
             part,
             strategy,
             self.model,
@@ -153,5 +166,5 @@ class Sight:
 
     def _embeddings_of(self, labels: Sequence[Label]) -> Tensor:
         rows = np.array([label.row for label in labels[-LABELED:]], dtype=np.int64)
-        self.cover(rows)
-        return self.seen[torch.from_numpy(self.learner.shows[rows])]
+        self.predict_missing(rows)
+        return self.embeddings[torch.from_numpy(self.learner.shows[rows])]

@@ -1,4 +1,4 @@
-"""People: they take a query from S, look at it for a while, answer, and take the next one."""
+"""People take a query from S, look at it for some time, answer, and take the next one."""
 
 import math
 from collections import deque
@@ -13,9 +13,10 @@ from al_lab.simulation.world import Query, World
 
 @dataclass(slots=True)
 class Person:
-    """`held` are queries in their hands, the first before their eyes.
+    """`held` are the queries that they hold; the first is on the screen.
 
-    `answered_at` is when they answered last, None before: until then nobody counts as waiting.
+    `answered_at` is the time of their last answer. Before the first one it is None, and they do not
+    count as waiting.
     """
 
     number: int
@@ -24,7 +25,10 @@ class Person:
 
 
 class People:
-    """All annotators. `taken` hears of each query that one takes, `answered` of each answer."""
+    """All annotators.
+
+    `taken` is called for each query that one takes, `answered` for each answer.
+    """
 
     def __init__(
         self,
@@ -44,11 +48,11 @@ class People:
         self._on_taken = taken
         self._on_answered = answered
         self.all = [Person(number) for number in range(setting.count)]
-        # Who could take one more, who came first before the others.
+        # Those who can take one more, in the order in which they came.
         self._wanting = list(self.all)
 
     def take(self) -> bool:
-        """Everybody takes what they can have; whether anybody could."""
+        """Everybody takes as many queries as they may hold; returns whether anybody took one."""
         took, wanting, self._wanting = False, self._wanting, []
         # All get a first one before anybody gets a second.
         while wanting:
@@ -69,11 +73,11 @@ class People:
         return took
 
     def end(self) -> None:
-        """The campaign is over: waits that still last end here."""
+        """End all waits: the campaign is over."""
         self._tally.gaps += [seconds for seconds in self._waiting() if seconds]
 
     def waited(self) -> float:
-        """Seconds that all have waited so far, those who wait now included."""
+        """The seconds that all people have waited so far, current waits included."""
         return math.fsum([*self._tally.gaps, *self._waiting()])
 
     def _waiting(self) -> list[float]:
@@ -85,10 +89,10 @@ class People:
         ]
 
     def _show(self, person: Person) -> None:
-        """They look at the first query that they hold."""
+        """Show a person the first query that they hold."""
         if person.answered_at is not None:
             self._tally.gaps.append(self._timeline.seconds - person.answered_at)
-        self._timeline.after(self._seconds, Kind.ANSWERED, lambda: self._answer(person))
+        self._timeline.schedule(self._seconds, Kind.ANSWERED, lambda: self._answer(person))
 
     def _answer(self, person: Person) -> None:
         query = person.held.popleft()

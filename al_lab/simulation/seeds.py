@@ -1,7 +1,7 @@
-"""Chance, one stream a purpose: arms of an experiment share what is drawn for the same purpose.
+"""Random numbers: one stream for each purpose, shared by the arms of an experiment.
 
-So the pool, the first labels and the evaluations of two arms with the same seed are the same,
-however often either of them drew anything else.
+So two arms with the same seed have the same pool, first labels and evaluations, whatever else
+either of them drew.
 """
 
 import hashlib
@@ -10,17 +10,17 @@ import random
 import torch
 
 
-def derived(seed: int, *purpose: str | int) -> int:
-    """A seed of its own for each purpose: from 0 to 2^63 - 1."""
+def derive_seed(seed: int, *purpose: str | int) -> int:
+    """The seed of a purpose, from 0 to 2^63 - 1."""
     digest = hashlib.sha256(repr((seed, *purpose)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def dice(seed: int, *purpose: str | int) -> torch.Generator:
-    """torch's generator, on the CPU, for a purpose."""
-    return torch.Generator().manual_seed(derived(seed, *purpose))
+def torch_generator(seed: int, *purpose: str | int) -> torch.Generator:
+    """A generator of torch for a purpose, on the CPU."""
+    return torch.Generator().manual_seed(derive_seed(seed, *purpose))
 
 
-def chance(seed: int, *purpose: str | int) -> random.Random:
-    """Python's generator for a purpose."""
-    return random.Random(derived(seed, *purpose))  # noqa: S311 - repeatable, not secret
+def python_random(seed: int, *purpose: str | int) -> random.Random:
+    """A generator of Python for a purpose."""
+    return random.Random(derive_seed(seed, *purpose))  # noqa: S311 - repeatable, not secret

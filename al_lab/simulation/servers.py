@@ -6,14 +6,14 @@ from typing import Any
 
 from al_engine import rules
 from al_lab.config.settings import Clock, Setting
-from al_lab.simulation.seeds import derived
+from al_lab.simulation.seeds import derive_seed
 from al_lab.simulation.timeline import Kind, Timeline
 from al_lab.simulation.versions import Version, Versions
 from al_lab.simulation.world import Label
 
 
 def training_seconds(clock: Clock, labels: int, measured: float | None) -> float:
-    """How long a training on so many labels takes by the virtual clock, on a device of its own."""
+    """How long a training takes on the virtual clock, with a device of its own."""
     if clock.training is not None:
         return clock.training + clock.training_per_label * labels
     return measured or 0.0
@@ -24,7 +24,7 @@ class _Server:
     number: int
     busy: bool = False
     trainings: int = 0
-    seen: int = 0  # labels in L when its last training began
+    labels_seen: int = 0  # labels in L when its last training began
     had_its_turn: bool = False
 
 
@@ -51,39 +51,39 @@ class Servers:
         self._timeline = timeline
         self._record = record
         self._all = [_Server(number) for number in range(setting.arrangement.servers)]
-        # Of the last training, on a device of its own.
+        # What the last training took, or would have on a device of its own.
         self._seconds = 0.0
 
     @property
     def training(self) -> bool:
-        """Whether one of them is at it."""
+        """Whether any server trains now."""
         return any(server.busy for server in self._all)
 
     @property
     def _sharing(self) -> float:
-        """How much longer a training takes because servers share devices."""
+        """By which factor a training takes longer because servers share devices."""
         arrangement = self._setting.arrangement
         if arrangement.mode == "synchronous" or not arrangement.devices:
             return 1.0
         return max(1.0, arrangement.servers / arrangement.devices)
 
     def publish_first(self) -> None:
-        """Version 0, of the labels that are there before the campaign begins."""
+        """Publish version 0, trained on the initial labels."""
         version, measured = self._versions.begin(0, self._seed_of(self._all[0]))
         seconds = training_seconds(self._setting.clock, len(self._labels), measured)
         self._seconds = seconds
         for server in self._all:
-            # What a server knows already is no news to it, and there is a first model.
-            server.seen, server.trainings = len(self._labels), 1
+            # The initial labels are not new to any server, and the first model exists.
+            server.labels_seen, server.trainings = len(self._labels), 1
         self._publish(version, seconds)
 
     def begin(self) -> bool:
-        """Every idle server with news starts; whether one did."""
+        """Every idle server with new labels starts a training; returns whether any did."""
         begun = [self._begin(server) for server in self._all if not server.busy]
         return any(begun)
 
     def train(self) -> None:
-        """The first one starts, whatever news there is."""
+        """The first server starts a training, whether or not there are new labels."""
         self._all[0].busy = True
         self._train(self._all[0])
 
@@ -91,7 +91,7 @@ class Servers:
         arrangement = self._setting.arrangement
         if not rules.is_to_train(
             labels=len(self._labels),
-            news=len(self._labels) - server.seen,
+            news=len(self._labels) - server.labels_seen,
             trainings=server.trainings,
             first_model_at=self._first_model_at,
             min_new_labels=arrangement.min_new_labels,
@@ -104,7 +104,7 @@ class Servers:
             wait = part * self._expected()
         server.busy = True
         if wait:
-            self._timeline.after(wait, Kind.WOKEN, lambda: self._wake(server))
+            self._timeline.schedule(wait, Kind.WOKEN, lambda: self._wake(server))
         else:
             self._train(server)
         return True
@@ -118,7 +118,7 @@ class Servers:
         server.busy = False
 
     def _train(self, server: _Server) -> None:
-        server.seen = len(self._labels)
+        server.labels_seen = len(self._labels)
         version, measured = self._versions.begin(server.number, self._seed_of(server))
         server.trainings += 1
         self._seconds = training_seconds(self._setting.clock, version.labels, measured)
@@ -128,7 +128,7 @@ class Servers:
             server.busy = False
             self._publish(version, seconds)
 
-        self._timeline.after(seconds, Kind.PUBLISHED, publish)
+        self._timeline.schedule(seconds, Kind.PUBLISHED, publish)
 
     def _publish(self, version: Version, seconds: float) -> None:
         self._versions.publish(version, self._timeline.seconds)
@@ -145,4 +145,4 @@ class Servers:
         )
 
     def _seed_of(self, server: _Server) -> int:
-        return derived(self._seed, "training", server.number, server.trainings)
+        return derive_seed(self._seed, "training", server.number, server.trainings)

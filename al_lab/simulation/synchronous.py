@@ -1,8 +1,8 @@
-"""The ordinary loop of active learning: train on all of L, score all of D, ask a batch, again.
+"""The usual loop of active learning: train on all of L, score all of D, ask a batch, repeat.
 
-Everybody waits until the next batch is there. A single strategy chooses of all of D; several ones
-each of the part of D that their worker has, as in the asynchronous campaign. Scoring is divided
-among as many machines as that has workers, so that the comparison is about waiting alone.
+Everybody waits for the next batch. A single strategy chooses from all of D; several strategies
+choose each from their worker's part, as in the asynchronous campaign. Scoring is divided among as
+many machines as there are workers, so that the two modes differ in waiting alone.
 """
 
 import random
@@ -14,7 +14,7 @@ from al_engine import rules
 from al_engine.refill import share
 from al_engine.strategies.ranking import Ranking, Taken
 from al_lab.config.settings import Setting
-from al_lab.simulation.seeds import chance, dice
+from al_lab.simulation.seeds import python_random, torch_generator
 from al_lab.simulation.servers import Servers
 from al_lab.simulation.timeline import Kind, Timeline
 from al_lab.simulation.versions import Version, Versions
@@ -24,7 +24,7 @@ from al_lab.simulation.world import Rows, World
 
 @dataclass(slots=True)
 class _Part:
-    """A strategy and what it chooses from: a worker's images, or all of them."""
+    """A strategy and what it chooses from: the images of a worker, or all (None)."""
 
     strategy: str
     worker: int | None
@@ -65,14 +65,14 @@ class Rounds:
             _Part(
                 strategy,
                 None if alone else worker,
-                Ranking(strategy, generator=dice(seed, "worker", worker)),
-                chance(seed, "draw", worker),
+                Ranking(strategy, generator=torch_generator(seed, "worker", worker)),
+                python_random(seed, "draw", worker),
             )
             for worker, strategy in enumerate(strategies[:1] if alone else strategies)
         ]
 
     def begin(self) -> bool:
-        """Go on once the batch is answered; whether there was anything to begin."""
+        """Begin the next step once the batch is answered; returns whether there was one."""
         if self._scoring or self._servers.training or self._world.queries:
             return False
         labels, published = len(self._world.labels), self._versions.published
@@ -85,7 +85,7 @@ class Rounds:
         return True
 
     def _choose(self, newest: Version | None) -> None:
-        """A pass over all of D; the batch is there when it is over."""
+        """A pass over all of D; the batch is put into S when it ends."""
         began = time.perf_counter()
         left = self._setting.labels.budget - len(self._world.labels)
         size = min(self._setting.arrangement.batch_size, left)
@@ -106,8 +106,8 @@ class Rounds:
                 batch += [_Chosen(row, "random", None, None) for row in drawn]
         seconds = self._pass_seconds(newest, time.perf_counter() - began) if looked else 0.0
         self._scoring = True
-        # As in an asynchronous campaign, people come once S is there.
-        self._timeline.after(
+        # As in an asynchronous campaign, people come when S is full.
+        self._timeline.schedule(
             seconds if self._timeline.seconds else 0.0, Kind.PASSED, lambda: self._put(batch)
         )
 
@@ -124,11 +124,11 @@ class Rounds:
         newest: Version | None,
         taken: Taken | None,
     ) -> list[_Chosen]:
-        sight = self._versions.sight(newest)
+        predictions = self._versions.predictions(newest)
         version = None if newest is None else newest.number
         part.ranking.replan(
             rows.tolist(),
-            sight.evidence(rows, strategy, self._world.labels),
+            predictions.evidence(rows, strategy, self._world.labels),
             strategy=strategy,
             version=version,
             active=(),
@@ -142,11 +142,14 @@ class Rounds:
         ]
 
     def _pass_seconds(self, newest: Version | None, spent: float) -> float:
-        """What the largest part takes; `spent` is what looking at all and choosing took here."""
+        """How long the largest part takes;
+
+        `spent` is what predicting and choosing all parts took here.
+        """
         parts = [self._world.unlabeled_of(worker).size for worker in range(self._workers)]
-        sight = self._versions.sight(newest)
-        looking = sight.seconds_per_image * self._world.unlabeled.size
-        measured = sight.seconds_per_image * max(parts) + max(spent - looking, 0.0)
+        predictions = self._versions.predictions(newest)
+        looking = predictions.seconds_per_image * self._world.unlabeled.size
+        measured = predictions.seconds_per_image * max(parts) + max(spent - looking, 0.0)
         return pass_seconds(self._setting.clock, max(parts), measured)
 
     @property

@@ -1,4 +1,4 @@
-"""What a simulated campaign adds up to."""
+"""Counts and sums over a simulated campaign."""
 
 import math
 from collections import Counter
@@ -9,11 +9,11 @@ from typing import Any
 
 @dataclass(slots=True)
 class Tally:
-    """Counts and measures as they come; times are seconds.
+    """Counts and measures of all answers; times are seconds.
 
-    `gaps` are, for each query that a person was shown after an answer, how long there was none,
-    mostly 0; `waits` are those during which time passed. `newest` counts queries of the newest or
-    second newest version at the time of the answer, of `chosen` by some version.
+    `gaps`: for each query that was shown after an answer, how long the person had none, mostly 0;
+    `waits` are those above 0. `chosen` counts answered queries that a version chose, `newest` those
+    of them whose version was the newest or second newest when the answer came.
     """
 
     staleness: list[int] = field(default_factory=list)
@@ -23,10 +23,13 @@ class Tally:
     newest: int = 0
     chosen: int = 0
     answers: int = 0
-    _told: int = 0
+    _summed: int = 0
 
-    def answered(self, *, staleness: int | None, newer: int, age: float) -> None:
-        """An answer came to a query of a version with so many newer ones; None without any."""
+    def count_answer(self, *, staleness: int | None, newer: int, age: float) -> None:
+        """Count an answer; `newer` versions than that of its query were published.
+
+        `staleness` is None for a query without a version.
+        """
         self.answers += 1
         self.ages.append(age)
         if staleness is not None:
@@ -35,22 +38,22 @@ class Tally:
             self.newest += newer <= 1
 
     def staleness_since(self) -> float | None:
-        """The mean since the last call."""
-        new, self._told = self.staleness[self._told :], len(self.staleness)
+        """The mean staleness since the last call."""
+        new, self._summed = self.staleness[self._summed :], len(self.staleness)
         return mean(new)
 
     @property
     def waits(self) -> list[float]:
-        """Those gaps in which time passed."""
+        """The gaps above 0."""
         return [gap for gap in self.gaps if gap > 0]
 
     def summary(self) -> dict[str, Any]:
-        """What `finished` says of it."""
+        """The part of the event `finished` that is about answers."""
         waits = self.waits
         return {
             "answers": self.answers,
-            "staleness": spread(self.staleness),
-            "age_seconds": spread(self.ages),
+            "staleness": summarize(self.staleness),
+            "age_seconds": summarize(self.ages),
             "newest_share": self.newest / self.chosen if self.chosen else None,
             "waits": {
                 "count": len(waits),
@@ -64,16 +67,16 @@ class Tally:
 
 
 def mean(numbers: Sequence[float]) -> float | None:
-    """Their mean; None of none."""
+    """The mean; None without numbers."""
     return math.fsum(numbers) / len(numbers) if numbers else None
 
 
 def quantile(numbers: Sequence[float], part: float) -> float | None:
-    """The least of them that at least this part of them does not exceed; None of none."""
+    """The least number that at least this part of the numbers does not exceed; None without any."""
     return sorted(numbers)[max(math.ceil(part * len(numbers)) - 1, 0)] if numbers else None
 
 
-def spread(numbers: Sequence[float]) -> dict[str, float | None]:
+def summarize(numbers: Sequence[float]) -> dict[str, float | None]:
     """Mean, median and 99th percentile."""
     return {
         "mean": mean(numbers),

@@ -1,9 +1,9 @@
-"""The terms of the paper's Theorem 1 that can be estimated while a campaign goes on (section 3.3).
+"""The terms of the paper's Theorem 1 that can be estimated during a campaign (section 3.3).
 
 The risk on all data D is at most λ, plus the risk on the queried data Q, plus the distance W1
-between the two. λ belongs to the best hypothesis there is and cannot be estimated. The loss here is
-half of the L1 distance between what a model predicts and what is true, 1 - p(true class): convex,
-symmetric, at most 1 and under the triangle inequality, as Lemma 1 wants it.
+between D and Q. λ is the error of the best possible hypothesis and cannot be estimated. The loss
+here is half of the L1 distance between prediction and truth, 1 - p(true class): as Lemma 1
+requires, it is convex, symmetric, at most 1, and satisfies the triangle inequality.
 """
 
 from collections.abc import Mapping
@@ -14,38 +14,38 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-MOST: Final = 256
-"""Rows of a sample: the work grows with their cube, the error of W1 falls slowly with them."""
+SAMPLE_ROWS: Final = 256
+"""The largest sample: with more rows, the work grows by their cube and the error falls slowly."""
 
-FEWEST: Final = 20
-"""Queries of a strategy below which nothing is said of it."""
+MIN_QUERIES: Final = 20
+"""The fewest queries of a strategy for which a distance is estimated."""
 
-DRAWS: Final = 3
-"""Samples of D whose distances are averaged."""
+AVERAGED_SAMPLES: Final = 3
+"""How many samples of D a distance is averaged over."""
 
 
 def w1(one: Tensor, other: Tensor, *, generator: torch.Generator) -> float:
     """An estimate of the Wasserstein-1 distance between the distributions behind two samples.
 
     `one` (n, d) and `other` (m, d) are float, n and m at least 1; the ground distance is Euclidean.
-    Exact for two samples of the same size, at most `MOST`: the mean distance of the cheapest
-    assignment. Larger ones are thinned out at random to the smaller size. As an estimate for the
-    distributions it is too high, by about n^(-1/d) of their spread, even of two samples of the
-    same distribution: compare it with `w1` of such two samples of the same sizes.
+    Exact for two samples of the same size, at most `SAMPLE_ROWS`: the mean distance of the cheapest
+    assignment. Of larger ones, so many rows are drawn at random. As an estimate for the
+    distributions it is too high by about n^(-1/d) of their spread, even for two samples of the same
+    distribution: compare it with `w1` of two such samples of the same sizes.
     """
-    size = min(len(one), len(other), MOST)
+    size = min(len(one), len(other), SAMPLE_ROWS)
     if not size or one.shape[1:] != other.shape[1:]:
         raise ValueError(
             "W1 needs two samples of vectors of the same length, at least one in each; these are "
             f"{tuple(one.shape)} and {tuple(other.shape)}."
         )
-    left, right = _thinned(one, size, generator), _thinned(other, size, generator)
+    left, right = _draw_rows(one, size, generator), _draw_rows(other, size, generator)
     costs = torch.cdist(left.double(), right.double(), compute_mode="donot_use_mm_for_euclid_dist")
     matrix = costs.cpu().numpy()
-    return float(matrix[assignment(matrix), np.arange(size)].mean())
+    return float(matrix[assign_cheapest(matrix), np.arange(size)].mean())
 
 
-def assignment(costs: NDArray[np.float64]) -> NDArray[np.int64]:
+def assign_cheapest(costs: NDArray[np.float64]) -> NDArray[np.int64]:
     """For each column of the square `costs` (n, n), float64, its row in the cheapest assignment.
 
     By shortest augmenting paths [Jonker and Volgenant, 1987]: rows are placed one after another,
@@ -84,8 +84,8 @@ def assignment(costs: NDArray[np.float64]) -> NDArray[np.int64]:
     return row_of.astype(np.int64)
 
 
-def lipschitz(head: Tensor) -> float:
-    """How fast 1 - p(true class) can change with the embedding, at most, for both h and h*.
+def lipschitz_constant(head: Tensor) -> float:
+    """How fast 1 - p(true class) can change with the embedding at most, for both h and h*.
 
     `head` (classes, d) are the weights of the linear layer before the softmax. With v = W dz the
     probabilities move by half of Σ p |v - E_p v|, at most a quarter of the range of v, so by
@@ -96,7 +96,7 @@ def lipschitz(head: Tensor) -> float:
     return float(apart.max()) / 2
 
 
-def bound(
+def estimate_bound(
     *,
     embeddings_all: Tensor,
     embeddings_by_strategy: Mapping[str, Tensor],
@@ -108,32 +108,24 @@ def bound(
 ) -> dict[str, Any]:
     """The terms of Theorem 1 at one moment of a campaign, as JSON can hold them.
 
-    `embeddings_all` (N, d) are D or a random sample of it, `embeddings_by_strategy` (n_s, d) what
-    was queried so far, by the strategy that chose it; together they are the mixture Q. Risks are
-    means of 1 - p(true class), those of what was queried on labels that the model had not learned.
-    Distances are multiplied by `lipschitz`, so that they are in the units of a risk.
+    `embeddings_all` (N, d) are D or a random sample of it; `embeddings_by_strategy` (n_s, d) are
+    the queried images by the strategy that chose them, together the mixture Q. Risks are means of 1
+    - p(true class), on images that the model had not learned. Distances are multiplied by
+    `lipschitz`, so that they have the unit of a risk.
 
     In "w1", "mixture" and "uniform" are distances between samples of the size "sample"; each
     strategy and "uniform_each" between samples of "sample_each", None for a strategy with fewer
-    than `FEWEST` queries. "uniform" is between two random samples of D: what is not above it is
-    not to be told from a random choice. All are None while there are fewer queries than that.
+    than `MIN_QUERIES` queries. "uniform" is between two random samples of D: a distance that is
+    not above it cannot be told from that of a random choice. All are None for fewer queries.
     """
     queried = torch.cat(list(embeddings_by_strategy.values())) if embeddings_by_strategy else None
     room = len(embeddings_all) // 2
-    size = min(0 if queried is None else len(queried), MOST, room)
-    told = {name: e for name, e in embeddings_by_strategy.items() if len(e) >= FEWEST}
-    size_each = min([MOST, room, *map(len, told.values())]) if told else 0
+    size = min(0 if queried is None else len(queried), SAMPLE_ROWS, room)
+    told = {name: e for name, e in embeddings_by_strategy.items() if len(e) >= MIN_QUERIES}
+    size_each = min([SAMPLE_ROWS, room, *map(len, told.values())]) if told else 0
 
     def distance(sample: Tensor | None, size: int) -> float | None:
-        """To D; of None, between two halves of D."""
-        if size < FEWEST:
-            return None
-        total = 0.0
-        for _ in range(DRAWS):
-            drawn = _thinned(embeddings_all, 2 * size, generator)
-            one = drawn[size:] if sample is None else _thinned(sample, size, generator)
-            total += w1(one, drawn[:size], generator=generator)
-        return lipschitz * total / DRAWS
+        return _mean_w1(sample, embeddings_all, size, lipschitz, generator)
 
     distances: dict[str, float | None] = dict.fromkeys(embeddings_by_strategy)
     distances |= {name: distance(sample, size_each) for name, sample in told.items()}
@@ -151,6 +143,24 @@ def bound(
     }
 
 
-def _thinned(sample: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """`size` of the rows, drawn without replacement; the generator is the CPU's."""
+def _mean_w1(
+    sample: Tensor | None, whole: Tensor, size: int, scale: float, generator: torch.Generator
+) -> float | None:
+    """`scale` times W1 from `sample` to `whole`, or, without a sample, between two parts of
+    `whole`.
+
+    None where a sample would be too small.
+    """
+    if size < MIN_QUERIES:
+        return None
+    total = 0.0
+    for _ in range(AVERAGED_SAMPLES):
+        drawn = _draw_rows(whole, 2 * size, generator)
+        one = drawn[size:] if sample is None else _draw_rows(sample, size, generator)
+        total += w1(one, drawn[:size], generator=generator)
+    return scale * total / AVERAGED_SAMPLES
+
+
+def _draw_rows(sample: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """`size` of the rows, drawn without replacement; the generator is on the CPU."""
     return sample[torch.randperm(len(sample), generator=generator)[:size].to(sample.device)]

@@ -1,8 +1,8 @@
 """The workers: take g*, score D_j, put the selection into S, repeat (paper, section 3.1).
 
-What they decide by is the product's own: how deep S is kept (`al_engine/refill.py`), when to look
-(`al_engine/rules.py`), and what to add and take back (`al_engine/strategies/ranking.py`). Only
-the audits are left out.
+Their decisions are those of the product: how deep S is (`al_engine/refill.py`), when to look at D_j
+(`al_engine/rules.py`), and what to add and withdraw (`al_engine/strategies/ranking.py`). There are
+no audits.
 """
 
 import random
@@ -16,14 +16,14 @@ from al_engine import rules
 from al_engine.refill import POLL_SECONDS, Aim, AnswerRate, aim
 from al_engine.strategies.ranking import Ranking, Replanned, Taken
 from al_lab.config.settings import Clock, Setting
-from al_lab.simulation.seeds import chance, dice
+from al_lab.simulation.seeds import python_random, torch_generator
 from al_lab.simulation.timeline import Kind, Timeline
 from al_lab.simulation.versions import Version, Versions
 from al_lab.simulation.world import Rows, World
 
 
 def pass_seconds(clock: Clock, images: int, measured: float) -> float:
-    """How long a pass over so many images takes by the virtual clock."""
+    """How long a pass over so many images takes on the virtual clock."""
     if clock.scoring is not None:
         return clock.scoring + clock.scoring_per_image * images
     return measured
@@ -37,12 +37,15 @@ class _Worker:
     chance: random.Random
     busy: bool = False
     pass_seconds: float = 0.0
-    followed: Version | None = None  # the g* that its part of S follows
+    followed: Version | None = None  # the g* of its last decision
 
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """What a worker is about to do: look at these rows, or just add `need`."""
+    """What a worker does next:
+
+    look at these rows, or, where they are None, just add `need` queries.
+    """
 
     worker: _Worker
     need: int
@@ -75,14 +78,14 @@ class Workers:
             _Worker(
                 number,
                 strategy,
-                Ranking(strategy, generator=dice(seed, "worker", number)),
-                chance(seed, "draw", number),
+                Ranking(strategy, generator=torch_generator(seed, "worker", number)),
+                python_random(seed, "draw", number),
             )
             for number, strategy in enumerate(strategies)
         ]
 
     def begin(self) -> bool:
-        """Every idle worker does what is due; whether there was anything."""
+        """Every idle worker does what it has to do; returns whether any had something to do."""
         newest = self._versions.newest()
         if newest is not self._taken_of:
             if self._taken is not None:
@@ -95,13 +98,13 @@ class Workers:
         ]
         looking = [each.rows for each in rounds if each.rows is not None]
         if looking:
-            # Together, as the workers of one process do.
-            self._versions.sight(newest).cover(np.concatenate(looking))
+            # Predicted together, as the workers of one process do.
+            self._versions.predictions(newest).predict_missing(np.concatenate(looking))
         done = [self._do(each, newest) for each in rounds]
         return any(done)
 
     def _due(self, worker: _Worker, newest: Version | None) -> _Round | None:
-        """What a worker has to do now; None for nothing, or where there is nothing in D_j."""
+        """What a worker has to do now; None for nothing, or where D_j is empty."""
         model = newest is not None
         refresh = model and self._setting.arrangement.refresh and newest is not worker.followed
         wanted = self._aim(worker)
@@ -148,14 +151,14 @@ class Workers:
         return self._add(worker, due.need)
 
     def _look(self, due: _Round, rows: Rows, newest: Version | None) -> None:
-        """A pass, which ends when it is scored and ranked: then S changes."""
+        """A pass: D_j is scored and ranked now, and S changes when the pass ends."""
         worker, began = due.worker, time.perf_counter()
-        sight = self._versions.sight(newest)
+        predictions = self._versions.predictions(newest)
         strategy = rules.in_use(worker.strategy, model=newest is not None)
         waiting = list(self._world.untouched[worker.number])
         plan = worker.ranking.replan(
             rows.tolist(),
-            sight.evidence(rows, strategy, self._world.labels),
+            predictions.evidence(rows, strategy, self._world.labels),
             strategy=strategy,
             version=None if newest is None else newest.number,
             active=waiting,
@@ -164,12 +167,12 @@ class Workers:
             taken=self._taken,
         )
         selecting = time.perf_counter() - began
-        measured = sight.seconds_per_image * len(rows) + selecting
+        measured = predictions.seconds_per_image * len(rows) + selecting
         seconds = pass_seconds(self._setting.clock, len(rows), measured)
         worker.pass_seconds = seconds
         worker.busy = True
-        # People come once S is there: what is done before the clock first moves takes no time.
-        self._timeline.after(
+        # People come when S is full, so what happens before the clock first moves takes no time.
+        self._timeline.schedule(
             seconds if self._timeline.seconds else 0.0,
             Kind.PASSED,
             lambda: self._passed(worker, plan),
@@ -191,7 +194,7 @@ class Workers:
         self._add(worker, plan.add)
 
     def _add(self, worker: _Worker, count: int) -> bool:
-        """Put the next of its ranking into S; whether there were any."""
+        """Put the next images of the ranking into S; returns whether there were any."""
         ranking = worker.ranking
         found = ranking.take(count, taken=self._taken)
         for row, score in found:
@@ -199,7 +202,7 @@ class Workers:
         return bool(found)
 
     def _draw(self, worker: _Worker, count: int) -> bool:
-        """Put images of D_j into S, drawn at random; whether there were any."""
+        """Put random images of D_j into S; returns whether there were any."""
         rows = self._world.unlabeled_of(worker.number).tolist()
         found = worker.chance.sample(rows, min(count, len(rows)))
         for row in found:

@@ -1,7 +1,7 @@
 """D, S and L of a simulated campaign: every image is in exactly one of them.
 
-Images are rows of the pool. What may be changed, and what is left alone because somebody has it in
-hand, is as in the product (`al_engine/pools`).
+Images are rows of the pool. As in the product (`al_engine/pools`), a query that somebody holds or
+held is neither withdrawn nor changed.
 """
 
 import random
@@ -17,16 +17,16 @@ from al_lab.config.settings import Take
 
 Rows = npt.NDArray[np.int64]
 
-_TRIES: Final = 20
-"""Queries of S that a person draws before the whole of S is looked through."""
+_RANDOM_DRAWS: Final = 20
+"""How often a person draws a random query before all of S is searched."""
 
 
 @dataclass(slots=True, eq=False)
 class Query:
-    """One image in S: who chose it, why and when, and what people said.
+    """One image in S: who chose it, why and when, and what people answered.
 
-    `version` is the number of the model behind it, None where no model was asked. A newer model
-    that would choose it again makes it its own, `chosen_at` included, while nobody has touched it.
+    `version` is the number of the model that chose it, None without a model. While nobody has taken
+    the query, a newer model that would choose it too becomes its model, and updates `chosen_at`.
     """
 
     row: int
@@ -38,21 +38,21 @@ class Query:
     turns: int  # how many more people may take it
     people: list[int] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
-    place: int = -1  # among those that may be taken
+    place: int = -1  # in the list of those that may be taken
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One image of L: the most frequent answer, and which part of the answers it was."""
+    """One image of L: the most frequent answer, and its share of the answers."""
 
     row: int
-    said: int
-    trust: float
+    answer: int
+    confidence: float
     strategy: str | None
 
 
 class World:
-    """The three pools; `owner` (N,) says which worker looks after each image."""
+    """The three pools; `owner` (N,) has the worker of each image."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class World:
     ) -> None:
         self.labels: list[Label] = []
         self.queries: dict[int, Query] = {}
-        # Of each worker the queries that nobody has touched, by row: its part of the depth of S.
+        # For each worker, its queries that nobody has taken, by row: they make up the depth of S.
         self.untouched: list[dict[int, Query]] = [{} for _ in range(workers)]
         self.owner = owner
         self._in_d = np.ones(len(owner), dtype=np.bool_)
@@ -88,9 +88,9 @@ class World:
         return rows[self._in_d[rows]]
 
     def label(self, row: int, answers: Sequence[int], strategy: str | None) -> Label:
-        """Put an image of D or S into L. Of equally frequent answers the first one counts."""
-        (said, votes), *_ = Counter(answers).most_common(1)
-        label = Label(row, said, votes / len(answers), strategy)
+        """Put an image of D or S into L. Among equally frequent answers the first one counts."""
+        (answer, votes), *_ = Counter(answers).most_common(1)
+        label = Label(row, answer, votes / len(answers), strategy)
         self._in_d[row] = False
         self.labels.append(label)
         return label
@@ -115,7 +115,7 @@ class World:
         self._open.append(query)
 
     def withdraw(self, row: int, worker: int) -> None:
-        """Put an image back into D, unless somebody has it in hand or had."""
+        """Put an image back into D, unless somebody has taken its query."""
         query = self.untouched[worker].pop(row, None)
         if query is not None:
             del self.queries[row]
@@ -125,7 +125,7 @@ class World:
     def confirm(
         self, row: int, worker: int, *, strategy: str, score: float, version: int | None, at: float
     ) -> None:
-        """A query that a newer model would choose as well is its choice from now on."""
+        """Assign a query to a newer model that would choose it too."""
         query = self.untouched[worker].get(row)
         if query is not None:
             query.strategy, query.score, query.version, query.chosen_at = (
@@ -136,7 +136,7 @@ class World:
             )
 
     def take(self, person: int) -> Query | None:
-        """A query for a person, none twice for the same; None where S has none for them."""
+        """A query that this person has not had; None where S has none."""
         query = self._best(person) if self._take == "best" else self._any(person)
         if query is not None:
             self.untouched[query.worker].pop(query.row, None)
@@ -146,9 +146,9 @@ class World:
                 self._close(query)
         return query
 
-    def answer(self, query: Query, said: int) -> bool:
-        """Take in an answer; whether the image is in L now."""
-        query.answers.append(said)
+    def answer(self, query: Query, answer: int) -> bool:
+        """Store an answer; returns whether the image is in L now."""
+        query.answers.append(answer)
         if len(query.answers) < self._answers_per_image:
             return False
         del self.queries[query.row]
@@ -156,8 +156,8 @@ class World:
         return True
 
     def _any(self, person: int) -> Query | None:
-        """One at random, as likely as there are turns left of it."""
-        for _ in range(_TRIES if self._open else 0):
+        """A random query, with a probability proportional to its remaining turns."""
+        for _ in range(_RANDOM_DRAWS if self._open else 0):
             query = self._open[self._chance.randrange(len(self._open))]
             drawn = query.turns == self._answers_per_image or (
                 self._chance.random() * self._answers_per_image < query.turns
@@ -169,7 +169,10 @@ class World:
         return self._chance.choices(left, turns)[0] if left else None
 
     def _best(self, person: int) -> Query | None:
-        """The best scored one; scores of several strategies do not compare: of one, at random."""
+        """The query with the highest score.
+
+        Scores of different strategies cannot be compared: then it is that of a random worker.
+        """
         left = [query for query in self._open if person not in query.people]
         if not left:
             return None
@@ -179,7 +182,7 @@ class World:
         return max(left, key=lambda query: -np.inf if query.score is None else query.score)
 
     def _close(self, query: Query) -> None:
-        """No more turns of it: the last of the open ones comes into its place."""
+        """Remove a query from the open ones; the last of them moves to its place."""
         last = self._open.pop()
         if last is not query:
             self._open[query.place] = last

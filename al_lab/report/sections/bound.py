@@ -1,14 +1,15 @@
-"""The terms of Theorem 1 over the run, and whether they order arms as the results do."""
+"""The terms of Theorem 1 during a campaign, and whether they order arms as the results do."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import isinf, nan
-from pathlib import Path
 from statistics import fmean
 from typing import Any, Final
 
 from al_lab.config.experiment_file import Experiment
 from al_lab.report import markdown
-from al_lab.report.arm_styles import Look, looks, place_title, series
+from al_lab.report.arm_styles import LineStyle, line_styles, place_title, series
+from al_lab.report.figure_choice import Figure, Part
 from al_lab.report.figures import Drawing, Series
 from al_lab.report.layout import Cell, Layout
 from al_lab.report.measures import mean_height
@@ -16,14 +17,14 @@ from al_lab.report.naming import file_name
 from al_lab.report.sections.bound_terms import (
     Term,
     above_floor,
-    both,
-    both_above_floor,
     distance,
-    nearest,
+    least_distance,
+    lemma_1,
+    lemma_1_above_floor,
     risk_all,
     risk_queried,
-    worst_and_nearest,
-    worst_and_nearest_above_floor,
+    theorem_1,
+    theorem_1_above_floor,
     worst_risk,
 )
 from al_lab.report.statistics import Interval, interval, rank_correlation
@@ -31,17 +32,17 @@ from al_lab.report.statistics import Interval, interval, rank_correlation
 _TERMS: Final[tuple[tuple[str, Term], ...]] = (
     ("risk on queried data", risk_queried),
     ("W1 less its floor", above_floor),
-    ("the bound without λ", worst_and_nearest),
+    ("the bound without λ", theorem_1),
     ("risk on all data", risk_all),
 )
 _ORDERING: Final[tuple[tuple[str, Term], ...]] = (
     ("risk on queried data", risk_queried),
     ("W1 between queried and all data", distance),
     ("W1 less its floor", above_floor),
-    ("Lemma 1: the sum of risk and W1", both),
-    ("the same, W1 less its floor", both_above_floor),
-    ("Theorem 1: the worst risk and the least W1", worst_and_nearest),
-    ("the same, W1 less its floor", worst_and_nearest_above_floor),
+    ("Lemma 1: the sum of risk and W1", lemma_1),
+    ("the same, W1 less its floor", lemma_1_above_floor),
+    ("Theorem 1: the worst risk and the least W1", theorem_1),
+    ("the same, W1 less its floor", theorem_1_above_floor),
 )
 
 
@@ -59,43 +60,47 @@ _OPENING: Final = (
 )
 
 
-def bound(layout: Layout, _: Experiment, folder: Path) -> str:
-    """The section: a figure of four panels, a table and rank correlations for each place."""
-    parts = [_OPENING]
+def report_bound(layout: Layout, _: Experiment) -> list[Part]:
+    """A figure of four panels, a table and rank correlations for each place."""
+    parts: list[Part] = [_OPENING]
     conclusions: list[str] = []
     for place in layout.places:
         cells = [cell for cell in layout.at(place) if all(run.bounds for run in cell.runs)]
         if not cells:
             continue
         title = place_title(layout, place)
-        name = file_name("bound", title if len(layout.places) > 1 else "")
-        _draw(cells, looks(layout)).save(folder, name)
+        figure = Figure(
+            file_name("bound", title if len(layout.places) > 1 else ""),
+            f"Terms of the bound over labels, {title}: {markdown.listed([w for w, _ in _TERMS])}. "
+            f"{markdown.lines(cell.arm for cell in cells)}",
+            partial(_draw, cells, line_styles(layout)),
+        )
         parts += [
             f"### {title}",
-            f"![Terms of the bound, {title}]({name}.svg)",
+            figure,
             _table(cells),
             _by_strategy(cells),
             _correlations(cells),
         ]
         conclusions.append(_conclusion(title, cells))
     if not conclusions:
-        return "No run estimated the terms: `labels.bound` is off."
-    return "\n\n".join(part for part in [*parts, *conclusions] if part)
+        return ["No run estimated the terms: `labels.bound` is off."]
+    return [*parts, *conclusions]
 
 
-def _draw(cells: Sequence[Cell], look: Mapping[str, Look]) -> Drawing:
+def _draw(cells: Sequence[Cell], styles: Mapping[str, LineStyle]) -> Drawing:
     drawing = Drawing(len(_TERMS), words=[cell.arm for cell in cells])
     for panel, (words, term) in enumerate(_TERMS):
-        lines = [_series(cell.arm, cell, term, look[cell.arm]) for cell in cells]
+        lines = [_series(cell.arm, cell, term, styles[cell.arm]) for cell in cells]
         drawing.lines(
             panel, [line for line in lines if line.x], title=words, across="labels", up=""
         )
     return drawing
 
 
-def _series(name: str, cell: Cell, term: Term, look: Look) -> Series:
+def _series(name: str, cell: Cell, term: Term, style: LineStyle) -> Series:
     found = along(cell, term)
-    return series(name, look, [at for at, _ in found], [each for _, each in found], times=1)
+    return series(name, style, [at for at, _ in found], [each for _, each in found], times=1)
 
 
 def along(cell: Cell, term: Term) -> list[tuple[int, Interval]]:
@@ -125,7 +130,7 @@ def _table(cells: Sequence[Cell]) -> str:
 
 
 def _by_strategy(cells: Sequence[Cell]) -> str:
-    """Of arms that mix strategies: each one's terms, and the bound of the theorem's second line."""
+    """For arms with several strategies: the terms of each, and the two terms of Theorem 1."""
     rows = []
     for cell in cells:
         last = [run.bounds[-1] for run in cell.runs]
@@ -136,7 +141,7 @@ def _by_strategy(cells: Sequence[Cell]) -> str:
             risks = [event["risk_by_strategy"].get(name) for event in last]
             distances = [event["w1"].get(name) for event in last]
             rows.append([f"{cell.arm}: {name}", _mean(risks), _mean(distances)])
-        both_of = [_mean([term(event) for event in last]) for term in (worst_risk, nearest)]
+        both_of = [_mean([term(event) for event in last]) for term in (worst_risk, least_distance)]
         rows.append([f"{cell.arm}: the worst risk, the least distance", *both_of])
     if not rows:
         return ""
@@ -234,11 +239,11 @@ def _correlation(found: Sequence[float]) -> str:
 
 def _conclusion(title: str, cells: Sequence[Cell]) -> str:
     events = [event for cell in cells for run in cell.runs for event in run.bounds]
-    sums = [value for event in events if (value := worst_and_nearest(event))]
+    sums = [value for event in events if (value := theorem_1(event))]
     holds = [
         value >= risk
         for event in events
-        if (value := worst_and_nearest(event)) is not None and (risk := risk_all(event)) is not None
+        if (value := theorem_1(event)) is not None and (risk := risk_all(event)) is not None
     ]
     words = (
         f"On {title} the bound without λ is at least the risk on all data in {sum(holds)} "
@@ -250,7 +255,7 @@ def _conclusion(title: str, cells: Sequence[Cell]) -> str:
             else "a bound that says something. "
         )
     )
-    found = order_now(cells, worst_and_nearest) if len(cells) >= 3 else []
+    found = order_now(cells, theorem_1) if len(cells) >= 3 else []
     if not found:
         return f"{words}There are too few arms to order."
     order = interval(found)

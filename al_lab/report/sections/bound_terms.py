@@ -1,4 +1,4 @@
-"""The terms of Lemma 1 and Theorem 1 (paper, section 3.3), read from what a run estimated."""
+"""The terms of Lemma 1 and Theorem 1 (paper, section 3.3), read from events of a run."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,21 +17,21 @@ def distance(event: Mapping[str, Any]) -> float | None:
     return None if event["w1"]["mixture"] is None else float(event["w1"]["mixture"])
 
 
-def floor(event: Mapping[str, Any]) -> float | None:
-    """What `distance` says of two random samples of D."""
+def distance_floor(event: Mapping[str, Any]) -> float | None:
+    """What `distance` is for two random samples of D."""
     return None if event["w1"]["uniform"] is None else float(event["w1"]["uniform"])
 
 
-def both(event: Mapping[str, Any]) -> float | None:
+def lemma_1(event: Mapping[str, Any]) -> float | None:
     """The bound of Lemma 1 without λ."""
     return _sum(risk_queried(event), distance(event))
 
 
-def worst_and_nearest(event: Mapping[str, Any]) -> float | None:
-    """The bound of Theorem 1 without λ: of one strategy the same as that of Lemma 1."""
+def theorem_1(event: Mapping[str, Any]) -> float | None:
+    """The bound of Theorem 1 without λ; for one strategy it is that of Lemma 1."""
     if len(_strategies(event)) < 2:
-        return both(event)
-    return _sum(worst_risk(event), nearest(event))
+        return lemma_1(event)
+    return _sum(worst_risk(event), least_distance(event))
 
 
 def worst_risk(event: Mapping[str, Any]) -> float | None:
@@ -40,7 +40,7 @@ def worst_risk(event: Mapping[str, Any]) -> float | None:
     return max((float(event["risk_by_strategy"][name]) for name in names), default=None)
 
 
-def nearest(event: Mapping[str, Any]) -> float | None:
+def least_distance(event: Mapping[str, Any]) -> float | None:
     """The least W1 between what a strategy of a mixture queried and all data."""
     return min((float(event["w1"][name]) for name in _strategies(event)), default=None)
 
@@ -51,25 +51,25 @@ def risk_all(event: Mapping[str, Any]) -> float | None:
 
 
 def above_floor(event: Mapping[str, Any]) -> float | None:
-    """`distance` less what it is of two random samples."""
-    apart, least = distance(event), floor(event)
+    """`distance` less what it is for two random samples."""
+    apart, least = distance(event), distance_floor(event)
     return None if apart is None or least is None else apart - least
 
 
-def both_above_floor(event: Mapping[str, Any]) -> float | None:
-    """The bound of Lemma 1 without λ, with that distance."""
+def lemma_1_above_floor(event: Mapping[str, Any]) -> float | None:
+    """The bound of Lemma 1 without λ, with `above_floor` as the distance."""
     return _sum(risk_queried(event), above_floor(event))
 
 
-def worst_and_nearest_above_floor(event: Mapping[str, Any]) -> float | None:
-    """The bound of Theorem 1 without λ, less what its distance is of two random samples."""
-    bound, names = worst_and_nearest(event), _strategies(event)
+def theorem_1_above_floor(event: Mapping[str, Any]) -> float | None:
+    """The bound of Theorem 1 without λ, less what its distance is for two random samples."""
+    bound, names = theorem_1(event), _strategies(event)
     least = event["w1"]["uniform"] if len(names) < 2 else event["w1"]["uniform_each"]
     return None if bound is None or least is None else bound - least
 
 
 def _strategies(event: Mapping[str, Any]) -> list[str]:
-    """Those of which both the risk and the distance were estimated."""
+    """The strategies for which both the risk and the distance were estimated."""
     return [
         name
         for name, risk in event["risk_by_strategy"].items()

@@ -1,12 +1,13 @@
 """One setting varied, or arm against arm: what it does to accuracy, staleness and waits."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 from al_lab.config.experiment_file import Experiment
 from al_lab.report import markdown
-from al_lab.report.arm_styles import Look, baseline, looks, place_title, series
+from al_lab.report.arm_styles import LineStyle, baseline, line_styles, place_title, series
+from al_lab.report.figure_choice import Figure, Part
 from al_lab.report.figures import Drawing
 from al_lab.report.layout import Cell, Layout, Place
 from al_lab.report.measures import (
@@ -34,39 +35,45 @@ Row = tuple[str, Cell, Cell | None]
 """A value in words, the cell that has it, and what chooses at random at the same place."""
 
 
-def against(layout: Layout, _: Experiment, folder: Path, *, key: str = "") -> str:
-    """The section for a key of the settings, for all keys of a table of them, or for `arm`.
+def report_comparison(layout: Layout, _: Experiment, *, key: str = "") -> list[Part]:
+    """Compare over a key of the settings, over all keys of a table of them, or over `arm`.
 
-    Without a key for all axes, or for arms where there is none. Each value is compared with the
+    Without a key over each axis, or over arms where there is none. Each value is compared with the
     first one that the configuration has.
     """
     keys = [key] if key else [axis for axis in layout.axes if axis not in _NO_ARRANGEMENT]
-    return "\n\n".join(
-        _arms(layout, folder) if each == ARM else _values(layout, folder, each)
+    return [
+        part
         for each in keys or [ARM]
-    )
+        for part in (_compare_arms(layout) if each == ARM else _compare_values(layout, each))
+    ]
 
 
-def _values(layout: Layout, folder: Path, key: str) -> str:
+def _compare_values(layout: Layout, key: str) -> list[Part]:
     axes = [axis for axis in layout.axes if axis == key or axis.startswith(f"{key}.")]
     words = key_name(key)
     if not axes:
-        return f"The {words} does not vary within an arm."
-    panels = [(rest, _by_arm(layout, key, places)) for rest, places in layout.along(*axes)]
+        return [f"The {words} does not vary within an arm."]
+    panels = [
+        (place_title(layout, rest), _by_arm(layout, key, places))
+        for rest, places in layout.along(*axes)
+    ]
     ticks = [_tick(key, value) for _, places in layout.along(*axes) for value, _ in places]
-    drawing = Drawing(2 * len(panels), words=layout.arms, ticks=ticks)
-    name = file_name("against", words)
-    parts = [f"![Mean of the curve by {words}]({name}.svg)"]
-    for panel, (rest, by_arm) in enumerate(panels):
-        title = place_title(layout, rest)
-        _draw_values(drawing, 2 * panel, title, words, by_arm, looks(layout))
+    parts: list[Part] = [
+        Figure(
+            file_name("against", words),
+            f"Mean of the curve by {words}, and its difference to {ticks[0]}. "
+            f"{markdown.lines(layout.arms)}",
+            partial(_draw_values, layout, words, panels, ticks),
+        )
+    ]
+    for title, by_arm in panels:
         parts.append(f"### {words.capitalize()}: {title}")
         for arm, rows in by_arm.items():
             if len({cell.setting for _, cell, _ in rows}) > 1:
                 first = f"{words} {rows[0][0]}"
                 parts += [_table(f"{arm}: {words}", rows), _words(f"{arm}: ", first, rows)]
-    drawing.save(folder, name)
-    return "\n\n".join([*parts, _NOTE])
+    return [*parts, _NOTE]
 
 
 def _tick(key: str, value: Place) -> str:
@@ -86,22 +93,34 @@ def _by_arm(
 
 
 def _draw_values(
+    layout: Layout,
+    across: str,
+    panels: Sequence[tuple[str, Mapping[str, Sequence[Row]]]],
+    ticks: Sequence[str],
+) -> Drawing:
+    """Two panels for each title: the means, and what they are above the first one, paired."""
+    drawing, styles = Drawing(2 * len(panels), words=layout.arms, ticks=ticks), line_styles(layout)
+    for number, (title, by_arm) in enumerate(panels):
+        _draw_panels(drawing, 2 * number, title, across, by_arm, styles)
+    return drawing
+
+
+def _draw_panels(
     drawing: Drawing,
     panel: int,
     title: str,
     across: str,
     by_arm: Mapping[str, Sequence[Row]],
-    look: Mapping[str, Look],
+    styles: Mapping[str, LineStyle],
 ) -> None:
-    """Two panels: the means, and what they are above the first one, paired."""
     ticks = list(dict.fromkeys(words for rows in by_arm.values() for words, *_ in rows))
     means, gains = [], []
     for arm, rows in by_arm.items():
         x = [float(ticks.index(words)) for words, *_ in rows]
-        means.append(series(arm, look[arm], x, [mean(cell, mean_height) for _, cell, _ in rows]))
+        means.append(series(arm, styles[arm], x, [mean(cell, mean_height) for _, cell, _ in rows]))
         told = [difference(cell, rows[0][1], mean_height) for _, cell, _ in rows]
         known = [(n, gain) for n, gain in zip(x, told, strict=True) if gain is not None]
-        gains.append(series(arm, look[arm], [n for n, _ in known], [g for _, g in known]))
+        gains.append(series(arm, styles[arm], [n for n, _ in known], [g for _, g in known]))
     for number, lines, up in (
         (panel, means, "mean of the curve, %"),
         (panel + 1, gains, f"difference to {ticks[0]}, points"),
@@ -109,24 +128,33 @@ def _draw_values(
         drawing.lines(number, lines, title=title, across=across, up=up, ticks=ticks)
 
 
-def _arms(layout: Layout, folder: Path) -> str:
-    drawing = Drawing(len(layout.places), words=layout.arms)
-    parts, look = [], looks(layout)
+def _compare_arms(layout: Layout) -> list[Part]:
+    parts: list[Part] = [
+        Figure(
+            file_name("against", ARM),
+            f"Accuracy above the first arm's over labels. {markdown.lines(layout.arms)}",
+            partial(_draw_arms, layout),
+        )
+    ]
+    for place in layout.places:
+        title, rows = place_title(layout, place), _rows(layout, place)
+        parts += [f"### {title}", _table("arm", rows), _words("", rows[0][0], rows)]
+    return [*parts, _NOTE]
+
+
+def _draw_arms(layout: Layout) -> Drawing:
+    drawing, styles = Drawing(len(layout.places), words=layout.arms), line_styles(layout)
     for panel, place in enumerate(layout.places):
         title, rows = place_title(layout, place), _rows(layout, place)
         lines = []
         for arm, cell, _ in rows:
             along = differences_along(cell, rows[0][1])
             lines.append(
-                series(arm, look[arm], [at for at, _ in along], [gain for _, gain in along])
+                series(arm, styles[arm], [at for at, _ in along], [gain for _, gain in along])
             )
         up = f"difference to {rows[0][0]}, points"
         drawing.lines(panel, lines, title=title, across="labels", up=up)
-        parts += [f"### {title}", _table("arm", rows), _words("", rows[0][0], rows)]
-    name = file_name("against", ARM)
-    drawing.save(folder, name)
-    parts.insert(0, f"![Accuracy above the first arm's]({name}.svg)")
-    return "\n\n".join([*parts, _NOTE])
+    return drawing
 
 
 def _rows(layout: Layout, place: Place) -> list[Row]:
@@ -164,7 +192,7 @@ def _table(words: str, rows: Sequence[Row]) -> str:
         if number:
             compared = [
                 markdown.points(difference(cell, first, mean_height)),
-                markdown.chance(ps[number - 1]),
+                markdown.p_value(ps[number - 1]),
                 markdown.points(difference(cell, first, end)),
             ]
         lines.append(

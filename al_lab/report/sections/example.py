@@ -1,43 +1,56 @@
-"""Which version chose each query: the example of the paper's section 3.2."""
+"""Which version chose each query, as in the example of the paper's section 3.2."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
-from pathlib import Path
 from typing import Final
 
 from al_lab.config.experiment_file import Experiment
 from al_lab.report import markdown
 from al_lab.report.arm_styles import row_name
+from al_lab.report.figure_choice import Figure, Part
 from al_lab.report.figures import Drawing
 from al_lab.report.layout import Cell, Layout
 from al_lab.report.plots import strips
 
-# What section 3.2 says of trainings three times as long as a query, by the number of servers: so
-# many queries by version 0, then so many by each version.
-_PAPER: Final = {1: (4, 3), 3: (4, 1)}
+# For trainings that take three times as long as a query, section 3.2 tells by the number of
+# servers: how many queries version 0 chose, and how many each later version.
+_PAPERS_QUERIES: Final = {1: (4, 3), 3: (4, 1)}
 
 
-def example(layout: Layout, _: Experiment, folder: Path) -> str:
-    """The section: a strip of queries with the version behind each, and the paper's words on it."""
+Row = tuple[str, list[int], Cell]
+"""A cell's name in a table, the version behind each of its queries, and the cell."""
+
+
+def report_example(layout: Layout, _: Experiment) -> list[Part]:
+    """A strip of queries with the version behind each, and what the paper says of it."""
     rows = [(row_name(layout, cell), versions_of(cell), cell) for cell in layout.cells]
     rows = [row for row in rows if row[1]]
     if not rows:
-        return "No run kept the versions behind its queries: they are kept up to 100 labels."
-    name = "example"
-    names = [words for words, _, _ in rows]
+        return ["No run kept the versions behind its queries: they are kept up to 100 labels."]
+    names = [name for name, _, _ in rows]
+    return [
+        Figure(
+            "example",
+            f"The version that chose each query, a strip for each of {markdown.listed(names)}",
+            partial(_draw, rows),
+        ),
+        markdown.table(
+            ["arm", "queries by each version"],
+            [[name, _runs(versions)] for name, versions, _ in rows],
+        ),
+        " ".join(_verdict(name, versions, cell) for name, versions, cell in rows),
+    ]
+
+
+def _draw(rows: Sequence[Row]) -> Drawing:
+    longest = max(len(name) for name, _, _ in rows)
     drawing = Drawing(
-        1, width=6.5, height=0.4 + 0.42 * len(rows), top=0.1, left=0.3 + 0.08 * max(map(len, names))
+        1, width=6.5, height=0.4 + 0.42 * len(rows), top=0.1, left=0.3 + 0.08 * longest
     )
-    strips(
-        drawing, [row[:2] for row in rows], across="query; the number is the version that chose it"
-    )
-    drawing.save(folder, name)
-    told = markdown.table(
-        ["arm", "queries by each version"],
-        [[words, _runs(versions)] for words, versions, _ in rows],
-    )
-    verdict = " ".join(_verdict(words, versions, cell) for words, versions, cell in rows)
-    return f"![The version that chose each query]({name}.svg)\n\n{told}\n\n{verdict}"
+    across = "query; the number is the version that chose it"
+    strips(drawing, [(name, versions) for name, versions, _ in rows], across=across)
+    return drawing
 
 
 def versions_of(cell: Cell) -> list[int]:
@@ -48,9 +61,9 @@ def versions_of(cell: Cell) -> list[int]:
 
 def expected(servers: int, queries: int) -> list[int] | None:
     """The versions that section 3.2 tells for so many servers; None where it tells none."""
-    if servers not in _PAPER:
+    if servers not in _PAPERS_QUERIES:
         return None
-    first, each = _PAPER[servers]
+    first, each = _PAPERS_QUERIES[servers]
     return [0 if n < first else 1 + (n - first) // each for n in range(queries)]
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isinf
-from pathlib import Path
 from typing import Final
 
 from al_lab.config.experiment_file import Experiment
 from al_lab.report import markdown
 from al_lab.report.arm_styles import data_of, partners, place_title
+from al_lab.report.figure_choice import Figure, Part
 from al_lab.report.figures import MARKERS, Drawing
 from al_lab.report.layout import Cell, Layout, Place, shared
 from al_lab.report.measures import (
@@ -20,14 +21,14 @@ from al_lab.report.measures import (
     mean_height,
 )
 from al_lab.report.naming import method_name, place_name
-from al_lab.report.palette import few
+from al_lab.report.palette import pick_colors
 from al_lab.report.plots import Point, forest, scatter
 from al_lab.report.statistics import Interval, holm
 
-WORSE_BY: Final = 0.005
+COMPARABLE_WITHIN: Final = 0.005
 """Asynchronous is called comparable where on average it loses less than this."""
 
-_OPENING: Final = (
+_SCATTER_CAPTION: Final = (
     "The mean height of the accuracy curve with synchronous and with asynchronous querying. "
     "Crosses are 95 % t-intervals over the seeds; on the dashed line both are the same."
 )
@@ -47,26 +48,32 @@ class Pair:
         return method_name(self.asynchronous.strategies)
 
 
-def pairs(layout: Layout, _: Experiment, folder: Path) -> str:
-    """The section: the scatter, a row a pair, and whether asynchronous costs accuracy."""
+def report_pairs(layout: Layout, _: Experiment) -> list[Part]:
+    """The scatter, a row a pair, and whether asynchronous costs accuracy."""
     found = pairs_of(layout)
     if not found:
-        return "No arm is there both synchronous and asynchronous."
-    for name, draw in (("pairs", _scatter), ("pair_differences", _forest)):
-        draw(layout, found).save(folder, name)
-    return "\n\n".join(
-        [
-            _OPENING,
-            "![Synchronous against asynchronous](pairs.svg)",
-            "![Asynchronous less synchronous](pair_differences.svg)",
-            _table(layout, found),
-            _verdict(layout, found),
-        ]
-    )
+        return ["No arm is there both synchronous and asynchronous."]
+    return [
+        Figure(
+            "pairs",
+            "Mean height of the accuracy curve, asynchronous over synchronous: a dot for each "
+            "pair, and the diagonal on which both are the same",
+            partial(_scatter, layout, found),
+            caption=_SCATTER_CAPTION,
+        ),
+        Figure(
+            "pair_differences",
+            "Asynchronous less synchronous, a row for each pair with its interval",
+            partial(_forest, layout, found),
+            rank=1,
+        ),
+        _table(layout, found),
+        _verdict(layout, found),
+    ]
 
 
 def pairs_of(layout: Layout) -> list[Pair]:
-    """All pairs that share a seed at least."""
+    """All pairs that share at least one seed."""
     return [
         Pair(place, synchronous, asynchronous)
         for place in layout.places
@@ -76,13 +83,13 @@ def pairs_of(layout: Layout) -> list[Pair]:
 
 
 def _scatter(layout: Layout, found: Sequence[Pair]) -> Drawing:
-    """A panel a strategy, as in the paper; colours are data sets, markers what else varies."""
+    """A panel a strategy, as in the paper; colors are data sets, markers what else varies."""
     methods = list(dict.fromkeys(pair.method for pair in found))
     data = list(dict.fromkeys(data_of(layout, pair.place) for pair in found))
     rest = list(dict.fromkeys(_rest(pair) for pair in found))
-    colours = dict(zip(data, few(len(data)), strict=True))
+    colors = dict(zip(data, pick_colors(len(data)), strict=True))
     markers = {words: MARKERS[n % len(MARKERS)] for n, words in enumerate(rest)}
-    entries = [(words, "o", colours[words]) for words in data]
+    entries = [(words, "o", colors[words]) for words in data]
     if len(rest) > 1:
         entries += [(words, markers[words], "#777777") for words in rest]
     drawing = Drawing(len(methods), words=[words for words, _, _ in entries], width=2.6, height=2.6)
@@ -93,7 +100,7 @@ def _scatter(layout: Layout, found: Sequence[Pair]) -> Drawing:
                 100 * y.mean,
                 0.0 if isinf(x.half_width) else 100 * x.half_width,
                 0.0 if isinf(y.half_width) else 100 * y.half_width,
-                colours[data_of(layout, pair.place)],
+                colors[data_of(layout, pair.place)],
                 markers[_rest(pair)],
             )
             for pair in found
@@ -115,14 +122,14 @@ def _scatter(layout: Layout, found: Sequence[Pair]) -> Drawing:
 def _forest(layout: Layout, found: Sequence[Pair]) -> Drawing:
     """Every pair's difference with its interval."""
     data = list(dict.fromkeys(data_of(layout, pair.place) for pair in found))
-    colours = dict(zip(data, few(len(data)), strict=True))
+    colors = dict(zip(data, pick_colors(len(data)), strict=True))
     rows = []
     for pair in found:
         apart = difference(pair.asynchronous, pair.synchronous, mean_height)
         if apart is not None:
             half = 0.0 if isinf(apart.half_width) else apart.half_width
-            colour = colours[data_of(layout, pair.place)]
-            rows.append((_name(layout, pair), 100 * apart.mean, 100 * half, colour, MARKERS[0]))
+            color = colors[data_of(layout, pair.place)]
+            rows.append((_name(layout, pair), 100 * apart.mean, 100 * half, color, MARKERS[0]))
     longest = max(len(words) for words, *_ in rows)
     drawing = Drawing(
         1, width=4.2, height=0.4 + 0.19 * len(rows), left=0.3 + 0.072 * longest, top=0.1
@@ -136,7 +143,7 @@ def _name(layout: Layout, pair: Pair) -> str:
 
 
 def _rest(pair: Pair) -> str:
-    """What tells pairs of the same strategy and data apart."""
+    """What differs between pairs of the same strategy and data."""
     return place_name({key: value for key, value in pair.place.items() if key != "data.name"})
 
 
@@ -148,7 +155,7 @@ def _table(layout: Layout, found: Sequence[Pair]) -> str:
             markdown.percent(mean(pair.synchronous, mean_height)),
             markdown.percent(mean(pair.asynchronous, mean_height)),
             markdown.points(difference(pair.asynchronous, pair.synchronous, mean_height)),
-            markdown.chance(p),
+            markdown.p_value(p),
             markdown.points(difference(pair.asynchronous, pair.synchronous, end)),
         ]
         for pair, p in zip(found, adjusted, strict=True)
@@ -207,10 +214,10 @@ def _conclusion(overall: Interval, any_worse: bool) -> str:
             "The figure does not show what the paper's Figure 3 shows: not at all points do the "
             "two perform comparably."
         )
-    if overall.mean < -WORSE_BY:
+    if overall.mean < -COMPARABLE_WITHIN:
         return (
             "The figure does not show what the paper's Figure 3 shows: on average asynchronous "
-            f"loses more than {100 * WORSE_BY:g} points."
+            f"loses more than {100 * COMPARABLE_WITHIN:g} points."
         )
     if isinf(overall.half_width):
         return (
@@ -218,11 +225,11 @@ def _conclusion(overall: Interval, any_worse: bool) -> str:
             "said of chance."
         )
     lowest = overall.mean - overall.half_width
-    if lowest < -WORSE_BY:
+    if lowest < -COMPARABLE_WITHIN:
         return (
             "The figure looks as the paper's Figure 3, where the two perform comparably; but the "
             f"interval of the mean difference reaches to {100 * lowest:.2f} points, so these runs "
-            f"do not exclude that asynchronous loses more than {100 * WORSE_BY:g}."
+            f"do not exclude that asynchronous loses more than {100 * COMPARABLE_WITHIN:g}."
         )
     return (
         "The figure shows what the paper's Figure 3 shows: synchronous and asynchronous perform "

@@ -1,4 +1,4 @@
-"""Where arms stand against random, over all places: what is said of the paper's Figure 2."""
+"""How arms compare with random choice over all places: what is said of the paper's Figure 2."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ _HEADER: Final = (
 
 
 @dataclass(slots=True)
-class _Standing:
+class _ArmOnData:
     """An arm on a data set: its cell and random's at each place, and what it gains there."""
 
     arm: str
@@ -41,9 +41,12 @@ class _Standing:
         return sum(gain.mean > 0 for gain in self.gains)
 
 
-def verdict(layout: Layout) -> str:
-    """The paper: random loses to all others on all data, AAL is comparable to the best."""
-    found = _standings(layout)
+def judge_against_random(layout: Layout) -> str:
+    """A table, and whether it shows what the paper says.
+
+    That is: random loses to all others on all data, and AAL is comparable to the best.
+    """
+    found = _compare_arms(layout)
     if not found:
         return (
             "There is no arm that chooses at random here, so nothing is said of the paper's figure."
@@ -65,8 +68,8 @@ def verdict(layout: Layout) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _standings(layout: Layout) -> list[_Standing]:
-    found: dict[tuple[str, str], _Standing] = {}
+def _compare_arms(layout: Layout) -> list[_ArmOnData]:
+    found: dict[tuple[str, str], _ArmOnData] = {}
     for data, places in by_data(layout):
         for place in places:
             cells = layout.at(place)
@@ -74,7 +77,7 @@ def _standings(layout: Layout) -> list[_Standing]:
             for cell in cells:
                 if random is None or cell.is_random or not shared(cell, random):
                     continue
-                each = found.setdefault((data, cell.arm), _Standing(cell.arm, data))
+                each = found.setdefault((data, cell.arm), _ArmOnData(cell.arm, data))
                 gain = difference(cell, random, late_height)
                 if gain is not None:
                     each.pairs.append((cell, random))
@@ -82,7 +85,7 @@ def _standings(layout: Layout) -> list[_Standing]:
     return list(found.values())
 
 
-def _table(found: Sequence[_Standing], layout: Layout) -> str:
+def _table(found: Sequence[_ArmOnData], layout: Layout) -> str:
     several = len(by_data(layout)) > 1
     return markdown.table(
         _HEADER,
@@ -129,7 +132,7 @@ def _to_the_best(layout: Layout) -> str:
     )
 
 
-def _conclusion(found: Sequence[_Standing], above: int) -> str:
+def _conclusion(found: Sequence[_ArmOnData], above: int) -> str:
     count = sum(len(each.gains) for each in found)
     if above == count:
         return "The figure shows what the paper's Figure 2 shows: random loses to the others."
@@ -152,7 +155,3 @@ def _conclusion(found: Sequence[_Standing], above: int) -> str:
         "The figure does not show all that the paper's Figure 2 shows, where random loses to all "
         f"others: not above it {'lies' if len(lower) == 1 else 'lie'} {markdown.listed(lower)}."
     )
-
-
-def _at(count: int, places: int) -> str:
-    return f" at {count} of {places}" if places > 1 else ""

@@ -1,15 +1,16 @@
-"""What every report tells of its runs: staleness, versions per minute, who chose what."""
+"""Sections of every report: staleness, versions per minute, who chose what."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from statistics import fmean
 from typing import Any, Final
 
 from al_lab.config.experiment_file import Experiment
 from al_lab.report import markdown
-from al_lab.report.arm_styles import by_data, looks, place_title, rows_of
+from al_lab.report.arm_styles import by_data, line_styles, place_title, rows_of
+from al_lab.report.figure_choice import Figure, Part
 from al_lab.report.figures import Drawing, Series
-from al_lab.report.layout import Cell, Layout
+from al_lab.report.layout import Cell, Layout, Place
 from al_lab.report.naming import file_name
 from al_lab.report.statistics import interval
 from al_lab.results import Run
@@ -20,26 +21,16 @@ _STALENESS: Final = (
 )
 
 
-def staleness(layout: Layout, _: Experiment, folder: Path) -> str:
-    """The section: how old the models behind the queries were; a figure over the run, a table."""
-    parts = [_STALENESS]
-    look = looks(layout)
-    for data, places in by_data(layout):
-        drawing = Drawing(len(places), words=layout.arms)
-        for panel, place in enumerate(places):
-            lines = [
-                Series(
-                    *(cell.arm, *_over_labels(cell), look[cell.arm].colour),
-                    marker=look[cell.arm].marker,
-                    dashed=look[cell.arm].dashed,
-                )
-                for cell in layout.at(place)
-            ]
-            title = place_title(layout, place)
-            drawing.lines(panel, lines, title=title, across="labels", up="staleness, labels")
-        name = file_name("staleness", data if len(by_data(layout)) > 1 else "")
-        drawing.save(folder, name)
-        parts.append(f"![Staleness over the run, {data}]({name}.svg)")
+def report_staleness(layout: Layout, _: Experiment) -> list[Part]:
+    """How old the models behind the queries were: figures over the run, and a table."""
+    figures = [
+        Figure(
+            file_name("staleness", data if len(by_data(layout)) > 1 else ""),
+            f"Staleness over the run, {data}. {markdown.lines(layout.arms)}",
+            partial(_draw_staleness, layout, places),
+        )
+        for data, places in by_data(layout)
+    ]
     header = [
         "arm",
         "mean",
@@ -62,11 +53,27 @@ def staleness(layout: Layout, _: Experiment, folder: Path) -> str:
             _seconds(cell, "waits", "p99"),
         ]
 
-    return "\n\n".join([*parts, markdown.table(header, rows_of(layout, told))])
+    return [_STALENESS, *figures, markdown.table(header, rows_of(layout, told))]
 
 
-def versions(layout: Layout, _: Experiment, __: Path) -> str:
-    """The section: how often the model was renewed."""
+def _draw_staleness(layout: Layout, places: Sequence[Place]) -> Drawing:
+    drawing, styles = Drawing(len(places), words=layout.arms), line_styles(layout)
+    for panel, place in enumerate(places):
+        lines = [
+            Series(
+                *(cell.arm, *_over_labels(cell), styles[cell.arm].color),
+                marker=styles[cell.arm].marker,
+                dashed=styles[cell.arm].dashed,
+            )
+            for cell in layout.at(place)
+        ]
+        title = place_title(layout, place)
+        drawing.lines(panel, lines, title=title, across="labels", up="staleness, labels")
+    return drawing
+
+
+def report_versions(layout: Layout, _: Experiment) -> list[Part]:
+    """How often the model was renewed."""
     header = [
         "arm",
         "versions",
@@ -90,11 +97,11 @@ def versions(layout: Layout, _: Experiment, __: Path) -> str:
         ]
 
     table = markdown.table(header, rows_of(layout, told))
-    return f"Of the virtual clock; means over the seeds.\n\n{table}"
+    return ["Times are of the virtual clock; means over the seeds.", table]
 
 
-def chosen(layout: Layout, _: Experiment, __: Path) -> str:
-    """The section: whose choice the labels were, and what they are worth."""
+def report_choices(layout: Layout, _: Experiment) -> list[Part]:
+    """Whose choice the labels were, and what they are worth."""
     names = list(
         dict.fromkeys(
             name for cell in layout.cells for run in cell.runs for name in run.finished["chosen_by"]
@@ -110,11 +117,13 @@ def chosen(layout: Layout, _: Experiment, __: Path) -> str:
         ]
 
     header = ["arm", *(f"`{name}`" for name in names), "labels", "different images", "wrong labels"]
-    return (
-        "Whose choice the labels were, in percent of those that were asked for; `random` is also "
-        "what is asked before there is a model. Means over the seeds.\n\n"
-        + markdown.table(header, rows_of(layout, told))
-    )
+    return [
+        (
+            "Whose choice the labels were, in percent of those that were asked for; `random` is "
+            "also what is asked before there is a model. Means over the seeds."
+        ),
+        markdown.table(header, rows_of(layout, told)),
+    ]
 
 
 def per_minute(run: Run) -> float:
@@ -134,7 +143,7 @@ def _over_labels(cell: Cell) -> tuple[list[float], list[float]]:
 
 
 def _finished(cell: Cell, *path: str) -> list[float]:
-    """What the ends of the runs say, where they say it."""
+    """A value of the event `finished` of each run that has it."""
     found = []
     for run in cell.runs:
         value: Any = run.finished

@@ -1,14 +1,16 @@
 """Methods, servers and data sets: average accuracy over the curve, as in the paper's Table 1."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from statistics import fmean
 from typing import Any, Final
 
 from al_lab.config.experiment_file import Experiment
 from al_lab.report import markdown
-from al_lab.report.arm_styles import data_of, looks, place_title, series
+from al_lab.report.arm_styles import data_of, line_styles, place_title, series
+from al_lab.report.figure_choice import Figure, Part
 from al_lab.report.figures import Drawing
 from al_lab.report.layout import Cell, Layout, Place
 from al_lab.report.measures import (
@@ -22,49 +24,76 @@ from al_lab.report.measures import (
 )
 from al_lab.report.statistics import Interval, holm
 
-_KEY: Final = "arrangement.servers"
-_CLOSE: Final = 0.01
-"""How near to the paper's numbers ours are called the same."""
+_SERVERS: Final = "arrangement.servers"
+_SAME_WITHIN: Final = 0.01
+"""Numbers closer than this to the paper's are called the same."""
 
 Rows = Mapping[str, Sequence[Cell | None]]
 """Cells of each arm by its name, one for each number of servers."""
 
 
-def table(layout: Layout, experiment: Experiment, folder: Path) -> str:
-    """The section: a table for each data set, with the paper's numbers where they are known."""
-    parts, steps, apart = [], [], []
-    panels = layout.along(_KEY)
-    drawing = Drawing(2 * len(panels), words=layout.arms)
-    for panel, (rest, places) in enumerate(panels):
-        title, rows = place_title(layout, rest), _rows(layout, [place for _, place in places])
-        counts = [layout.at(place)[0].setting.arrangement.servers for _, place in places]
-        paper = paper_numbers(experiment.paper, data_of(layout, rest))
-        parts += [
-            f"### {title}",
-            _table("average accuracy over the curve", rows, counts, mean_height, paper),
-            _table("the same of g* at each moment", rows, counts, newest_height, {}),
-            _staleness(rows, counts),
-        ]
-        _draw(drawing, 2 * panel, title, rows, list(map(str, counts)), layout)
-        steps += [
-            (f"{arm} on {title}", *step) for arm, cells in rows.items() for step in _steps(cells)
-        ]
-        apart += [
-            mean(cell, mean_height).mean - paper[arm][cell.setting.arrangement.servers]
-            for arm, cells in rows.items()
-            for cell in cells
-            if cell and cell.setting.arrangement.servers in paper.get(arm, {})
-        ]
-    name = "servers"
-    drawing.save(folder, name)
-    opening = (
-        "The average accuracy over the whole curve with 95 % t-intervals over the seeds: first of "
-        "a model trained from scratch on exactly the labels that were asked for, then of g*, the "
-        "newest model at that moment, which does not know the newest labels. Last less first is "
-        "paired over the seeds, in percentage points, bold where its interval leaves out 0."
+_OPENING: Final = (
+    "The average accuracy over the whole curve with 95 % t-intervals over the seeds: first of a "
+    "model trained from scratch on exactly the labels that were asked for, then of g*, the "
+    "newest model at that moment, which does not know the newest labels. Last less first is "
+    "paired over the seeds, in percentage points, bold where its interval leaves out 0."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A place but for its number of servers; `rows` have a cell for each of `counts`."""
+
+    title: str
+    rows: Rows
+    counts: Sequence[int]
+    paper: Mapping[str, Mapping[int, float]]
+
+
+def report_servers(layout: Layout, experiment: Experiment) -> list[Part]:
+    """A table for each data set, with the paper's numbers where they are known."""
+    panels = _panels(layout, experiment)
+    tables = [
+        part
+        for panel in panels
+        for part in (
+            f"### {panel.title}",
+            _table("average accuracy over the curve", panel, mean_height, panel.paper),
+            _table("the same of g* at each moment", panel, newest_height, {}),
+            _staleness(panel),
+        )
+    ]
+    steps = [
+        (f"{arm} on {panel.title}", *step)
+        for panel in panels
+        for arm, cells in panel.rows.items()
+        for step in _steps(cells)
+    ]
+    apart = [
+        mean(cell, mean_height).mean - panel.paper[arm][cell.setting.arrangement.servers]
+        for panel in panels
+        for arm, cells in panel.rows.items()
+        for cell in cells
+        if cell and cell.setting.arrangement.servers in panel.paper.get(arm, {})
+    ]
+    figure = Figure(
+        "servers",
+        f"Average accuracy over the curve by the number of servers. {markdown.lines(layout.arms)}",
+        partial(_draw, layout, panels),
     )
-    picture = f"![Average accuracy over the curve by servers]({name}.svg)"
-    return "\n\n".join([opening, picture, *parts, _verdict(steps, apart)])
+    return [_OPENING, figure, *tables, _verdict(steps, apart)]
+
+
+def _panels(layout: Layout, experiment: Experiment) -> list[Panel]:
+    return [
+        Panel(
+            place_title(layout, rest),
+            _rows(layout, [place for _, place in places]),
+            [layout.at(place)[0].setting.arrangement.servers for _, place in places],
+            paper_numbers(experiment.paper, data_of(layout, rest)),
+        )
+        for rest, places in layout.along(_SERVERS)
+    ]
 
 
 def paper_numbers(paper: Mapping[str, Any], data: str) -> dict[str, dict[int, float]]:
@@ -97,12 +126,9 @@ def _steps(cells: Sequence[Cell | None]) -> list[tuple[Interval, float]]:
 
 
 def _table(
-    words: str,
-    rows: Rows,
-    counts: Sequence[int],
-    measure: Measure,
-    paper: Mapping[str, Mapping[int, float]],
+    words: str, panel: Panel, measure: Measure, paper: Mapping[str, Mapping[int, float]]
 ) -> str:
+    rows, counts = panel.rows, panel.counts
     header = [words, *(markdown.counted(count, "server") for count in counts)]
     if len(counts) > 1:
         header.append("last less first")
@@ -125,8 +151,9 @@ def _table(
     return markdown.table(header, lines)
 
 
-def _staleness(rows: Rows, counts: Sequence[int]) -> str:
-    header = ["mean staleness, labels", *(markdown.counted(count, "server") for count in counts)]
+def _staleness(panel: Panel) -> str:
+    servers = [markdown.counted(count, "server") for count in panel.counts]
+    header = ["mean staleness, labels", *servers]
     lines = [
         [
             arm,
@@ -135,29 +162,29 @@ def _staleness(rows: Rows, counts: Sequence[int]) -> str:
                 for cell in cells
             ),
         ]
-        for arm, cells in rows.items()
+        for arm, cells in panel.rows.items()
     ]
     return markdown.table(header, lines)
 
 
-def _draw(
-    drawing: Drawing, panel: int, title: str, rows: Rows, ticks: Sequence[str], layout: Layout
-) -> None:
-    """Two panels: the means, and what they are above those with the fewest servers, paired."""
-    means, gains, look = [], [], looks(layout)
-    for arm, cells in rows.items():
-        there = [(float(n), cell) for n, cell in enumerate(cells) if cell is not None]
-        x = [n for n, _ in there]
-        means.append(series(arm, look[arm], x, [mean(cell, mean_height) for _, cell in there]))
-        above = [(n, difference(cell, there[0][1], mean_height)) for n, cell in there]
-        known = [(n, gain) for n, gain in above if gain is not None]
-        x = [n for n, _ in known]
-        gains.append(series(arm, look[arm], x, [gain for _, gain in known]))
-    drawing.lines(
-        panel, means, title=title, across="servers", up="mean of the curve, %", ticks=ticks
-    )
-    up = f"points above {ticks[0]} server, paired"
-    drawing.lines(panel + 1, gains, title=title, across="servers", up=up, ticks=ticks)
+def _draw(layout: Layout, panels: Sequence[Panel]) -> Drawing:
+    """For each two: the means, and what they are above those with the fewest servers, paired."""
+    drawing, styles = Drawing(2 * len(panels), words=layout.arms), line_styles(layout)
+    for number, panel in enumerate(panels):
+        means, gains, ticks = [], [], [str(count) for count in panel.counts]
+        for arm, cells in panel.rows.items():
+            there = [(float(n), cell) for n, cell in enumerate(cells) if cell is not None]
+            heights = [mean(cell, mean_height) for _, cell in there]
+            means.append(series(arm, styles[arm], [n for n, _ in there], heights))
+            above = [(n, difference(cell, there[0][1], mean_height)) for n, cell in there]
+            known = [(n, gain) for n, gain in above if gain is not None]
+            gains.append(series(arm, styles[arm], [n for n, _ in known], [g for _, g in known]))
+        for at, lines, up in (
+            (2 * number, means, "mean of the curve, %"),
+            (2 * number + 1, gains, f"points above {ticks[0]} server, paired"),
+        ):
+            drawing.lines(at, lines, title=panel.title, across="servers", up=up, ticks=ticks)
+    return drawing
 
 
 def _verdict(steps: Sequence[tuple[str, Interval, float]], apart: Sequence[float]) -> str:
@@ -167,7 +194,7 @@ def _verdict(steps: Sequence[tuple[str, Interval, float]], apart: Sequence[float
         words = (
             f"From the paper's numbers ours differ by {fmean(apart):+.3f} on average over "
             f"{markdown.counted(len(apart), 'number')}, at most by {largest:+.3f}: "
-            f"{'all' if abs(largest) <= _CLOSE else 'not all'} within {_CLOSE:g}. "
+            f"{'all' if abs(largest) <= _SAME_WITHIN else 'not all'} within {_SAME_WITHIN:g}. "
         )
     if not steps:
         return f"{words}The number of servers does not vary here."
@@ -203,5 +230,5 @@ def _verdict(steps: Sequence[tuple[str, Interval, float]], apart: Sequence[float
 
 
 def _mean_step(steps: Sequence[tuple[str, Interval, float]]) -> Interval:
-    """Without an interval of its own: steps of a method share their runs."""
+    """The mean of all steps; without an interval, since steps of a method share runs."""
     return Interval(fmean(gain.mean for _, gain, _ in steps), float("inf"))

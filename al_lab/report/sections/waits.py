@@ -1,25 +1,26 @@
 """The time between two queries of a person, synchronous against asynchronous: Figure 4."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from math import isinf
-from pathlib import Path
 from statistics import fmean
 from typing import Final
 
 from al_lab.config.experiment_file import Experiment
 from al_lab.report import markdown
 from al_lab.report.arm_styles import partners, place_title, row_name
+from al_lab.report.figure_choice import Figure, Part
 from al_lab.report.figures import Drawing
 from al_lab.report.layout import Cell, Layout, Place
 from al_lab.report.measures import Measure, between_queries, mean, wait
 from al_lab.report.naming import key_name, value_name
-from al_lab.report.palette import few
+from al_lab.report.palette import pick_colors
 from al_lab.report.plots import Bar, bars
 from al_lab.report.statistics import Interval, interval
 
-_KEY: Final = "arrangement.batch_size"
+_BATCH_SIZE: Final = "arrangement.batch_size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +50,29 @@ class Row:
         return self.synchronous[0].setting.people.seconds_per_label
 
 
-def waits(layout: Layout, _: Experiment, folder: Path) -> str:
-    """The section: bars and a table over batch sizes, and the ratio of the two modes."""
+def report_waits(layout: Layout, _: Experiment) -> list[Part]:
+    """Bars and a table over batch sizes, and the ratio of the two modes."""
     panels = panels_of(layout)
     if not panels:
-        return _one_mode(layout)
-    name = "waits"
-    _bars(layout, panels).save(folder, name)
+        return [_one_mode(layout)]
     clocks = {cell.setting.clock for cell in layout.cells}
     measured = any(clock.training is None for clock in clocks)
-    return "\n\n".join(
-        [
-            "The average time from one query of a person to the next: what they need for a label, "
-            "and what they wait for an image. "
-            + (
-                "Trainings and passes take what they took on the device."
-                if measured
-                else "Trainings and passes take given times."
-            ),
-            f"![Time between two queries]({name}.svg)",
-            *(_table(place_title(layout, place), rows) for place, rows in panels),
-            _verdict([rows for _, rows in panels], [place_title(layout, p) for p, _ in panels]),
-        ]
-    )
+    return [
+        "The average time from one query of a person to the next: what they need for a label, and "
+        "what they wait for an image. "
+        + (
+            "Trainings and passes take what they took on the device."
+            if measured
+            else "Trainings and passes take given times."
+        ),
+        Figure(
+            "waits",
+            "Seconds between two queries by batch size: bars for synchronous and asynchronous",
+            partial(_bars, layout, panels),
+        ),
+        *(_table(place_title(layout, place), rows) for place, rows in panels),
+        _verdict([(place_title(layout, place), rows) for place, rows in panels]),
+    ]
 
 
 def _one_mode(layout: Layout) -> str:
@@ -94,7 +95,7 @@ def _one_mode(layout: Layout) -> str:
 def panels_of(layout: Layout) -> list[tuple[Place, list[Row]]]:
     """For each place but for its batch size: a row for each batch size that has both modes."""
     panels = []
-    for rest, places in layout.along(_KEY):
+    for rest, places in layout.along(_BATCH_SIZE):
         rows = []
         for _, place in places:
             found = partners(layout.at(place))
@@ -121,10 +122,10 @@ def _bars(layout: Layout, panels: Sequence[tuple[Place, Sequence[Row]]]) -> Draw
     drawing = Drawing(len(panels), words=[*names, working])
     for panel, (place, rows) in enumerate(panels):
         groups = [
-            (name, colour, [_bar(row, cells) for row, cells in own])
-            for name, colour, own in zip(
+            (name, color, [_bar(row, cells) for row, cells in own])
+            for name, color, own in zip(
                 names,
-                few(2)[::-1],
+                pick_colors(2)[::-1],
                 (
                     [(row, row.synchronous) for row in rows],
                     [(row, row.asynchronous) for row in rows],
@@ -135,9 +136,9 @@ def _bars(layout: Layout, panels: Sequence[tuple[Place, Sequence[Row]]]) -> Draw
         bars(
             *(drawing, panel, groups),
             title=place_title(layout, place),
-            across=key_name(_KEY),
+            across=key_name(_BATCH_SIZE),
             up="seconds between two queries",
-            ticks=[value_name(_KEY, row.batch_size) for row in rows],
+            ticks=[value_name(_BATCH_SIZE, row.batch_size) for row in rows],
             base=working,
         )
     return drawing
@@ -162,7 +163,7 @@ def _table(title: str, rows: Sequence[Row]) -> str:
     ]
     lines = [
         [
-            value_name(_KEY, row.batch_size),
+            value_name(_BATCH_SIZE, row.batch_size),
             *(
                 markdown.spread_seconds(over_arms(cells, measure))
                 for measure in (wait, between_queries)
@@ -184,51 +185,64 @@ def batch_time(row: Row, cells: Sequence[Cell]) -> float:
     return over_arms(cells, between_queries).mean * row.batch_size / row.people
 
 
-def _verdict(panels: Sequence[Sequence[Row]], titles: Sequence[str]) -> str:
-    rows = [row for panel in panels for row in panel]
+def _verdict(panels: Sequence[tuple[str, Sequence[Row]]]) -> str:
+    """What the panels, each with its title, show of the paper's Figure 4."""
+    rows = [row for _, panel in panels for row in panel]
     ratios = [row.ratio for row in rows]
+    most = f" to {max(ratios):.1f}" if len(ratios) > 1 else ""
     words = (
-        f"From query to query it takes {min(ratios):.1f} to {max(ratios):.1f} times as long with "
-        "synchronous querying as with asynchronous. "
-        if len(ratios) > 1
-        else f"From query to query it takes {ratios[0]:.1f} times as long with synchronous "
-        "querying as with asynchronous. "
+        f"From query to query it takes {min(ratios):.1f}{most} times as long with synchronous "
+        "querying as with asynchronous."
     )
     rises = []
-    for title, panel in zip(titles, panels, strict=True):
+    for title, panel in panels:
         fixed = [row for row in panel if row.batch_size]
-        if len(fixed) < 2:
-            continue
-        first, last = fixed[0], fixed[-1]
-        times = [over_arms(row.synchronous, between_queries).mean for row in fixed]
-        rises.append(all(later > earlier for earlier, later in pairwise(times)))
-        words += (
-            f"On {title}, from batches of {first.batch_size:,} to batches of {last.batch_size:,} "
-            f"the synchronous time goes from {markdown.seconds(times[0])} to "
-            f"{markdown.seconds(times[-1])} a query, and from "
-            f"{markdown.seconds(batch_time(first, first.synchronous))} to "
-            f"{markdown.seconds(batch_time(last, last.synchronous))} a batch; the asynchronous "
-            f"time from {markdown.seconds(over_arms(first.asynchronous, between_queries).mean)} to "
-            f"{markdown.seconds(over_arms(last.asynchronous, between_queries).mean)} a query. "
-        )
-    words = words.strip()
+        if len(fixed) > 1:
+            rises.append(_rises(fixed))
+            words += f" {_over_batches(title, fixed[0], fixed[-1])}"
+    return f"{words}\n\n**{_conclusion(rows, rises)}**"
+
+
+def _rises(rows: Sequence[Row]) -> bool:
+    """Whether each larger batch takes longer from query to query, synchronously."""
+    times = [over_arms(row.synchronous, between_queries).mean for row in rows]
+    return all(later > earlier for earlier, later in pairwise(times))
+
+
+def _over_batches(title: str, first: Row, last: Row) -> str:
+    """How times change from the smallest to the largest batch."""
+
+    def both(cells_of: Callable[[Row], Sequence[Cell]]) -> str:
+        times = (over_arms(cells_of(row), between_queries).mean for row in (first, last))
+        return " to ".join(map(markdown.seconds, times))
+
+    batches = (batch_time(row, row.synchronous) for row in (first, last))
+    return (
+        f"On {title}, from batches of {first.batch_size:,} to batches of {last.batch_size:,} "
+        f"the synchronous time goes from {both(lambda row: row.synchronous)} a query, and from "
+        f"{' to '.join(map(markdown.seconds, batches))} a batch; the asynchronous time from "
+        f"{both(lambda row: row.asynchronous)} a query."
+    )
+
+
+def _conclusion(rows: Sequence[Row], rises: Sequence[bool]) -> str:
     slower = [row for row in rows if row.ratio > 1]
     if len(slower) < len(rows):
         return (
-            f"{words}\n\n**The figure does not show what the paper's Figure 4 shows: in "
-            f"{len(rows) - len(slower)} of {len(rows)} cases asynchronous is not faster.**"
+            "The figure does not show what the paper's Figure 4 shows: in "
+            f"{len(rows) - len(slower)} of {len(rows)} cases asynchronous is not faster."
         )
     faster = "asynchronous is faster in all cases"
     if not rises:
-        return f"{words}\n\n**As in the paper's Figure 4, {faster}.**"
+        return f"As in the paper's Figure 4, {faster}."
     if all(rises):
         return (
-            f"{words}\n\n**The figure shows what the paper's Figure 4 shows: {faster}, and the "
-            "synchronous time rises with the batch size.**"
+            f"The figure shows what the paper's Figure 4 shows: {faster}, and the synchronous time "
+            "rises with the batch size."
         )
     return (
-        f"{words}\n\n**As in the paper's Figure 4, {faster}. That the synchronous time rises with "
-        "the batch size is not seen for a single query: a training is waited for once a batch, "
-        "and a larger batch spreads that over more images. It holds for the time that a whole "
-        "batch takes, and the paper does not say which of the two it shows.**"
+        f"As in the paper's Figure 4, {faster}. That the synchronous time rises with the batch "
+        "size is not seen for a single query: a training is waited for once a batch, and a "
+        "larger batch spreads that over more images. It holds for the time that a whole batch "
+        "takes, and the paper does not say which of the two it shows."
     )

@@ -13,6 +13,7 @@ from al_lab.config.settings import (
     People,
     Setting,
 )
+from al_lab.report.figure_choice import Figure, Part
 from al_lab.results import Run
 
 LABELS = (100, 200, 300, 400, 500)
@@ -117,6 +118,19 @@ def runs(
 ) -> list[Run]:
     """Each setting with each seed."""
     return [run(of, seed, accuracy(of, seed), **told) for seed in range(seeds) for of in settings]
+
+
+def text_of(parts: Sequence[Part]) -> str:
+    """What a section says, without its figures."""
+    return "\n\n".join(part for part in parts if isinstance(part, str))
+
+
+def figures_of(parts: Sequence[Part]) -> list[str]:
+    """The names of a section's figures, each of which is drawn."""
+    figures = [part for part in parts if isinstance(part, Figure)]
+    for figure in figures:
+        figure.draw()
+    return [figure.name for figure in figures]
 
 
 def experiment(

@@ -37,7 +37,7 @@ def indexed(train: int, test: int) -> dict[str, bytes]:
 
 
 def write_npz(path: Path, train: int = 20, test: int = 10) -> Path:
-    """Grey images of 8 px, each of the shade of its row; two classes in turns."""
+    """Gray images of 8 px, each of the shade of its row; two classes in turns."""
 
     def part(images: int) -> tuple[np.ndarray, np.ndarray]:
         rows = np.arange(images, dtype=np.uint8)

@@ -14,8 +14,8 @@ from pictures import write_zip
 from stored_data import corners, indexed, loaded, write_npz
 
 from al_lab.data.datasets import NoData
-from al_lab.data.formats import Source, in_memory
-from al_lab.data.unpacked import Unpacked, unpacked
+from al_lab.data.formats import Source, part_in_memory
+from al_lab.data.unpacked import Unpacked, load_unpacked
 
 ROOT = Path(__file__).resolve().parents[3]
 # Says when it has read half of the images, and reads on when it is told to.
@@ -24,8 +24,8 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 import numpy as np
-from al_lab.data.formats import Part, Source, in_memory
-from al_lab.data.unpacked import unpacked
+from al_lab.data.formats import Part, Source, part_in_memory
+from al_lab.data.unpacked import load_unpacked
 
 def slowly(part):
     for number, item in enumerate(part.items):
@@ -35,9 +35,9 @@ def slowly(part):
         yield item
 
 images = np.full((40, 4, 4), 5, np.uint8)
-part = in_memory(images, np.arange(40) % 2, "x")
-source = Source(("a", "b"), Part(40, slowly(part)), in_memory(images, np.arange(40) % 2, "x"))
-unpacked(
+part = part_in_memory(images, np.arange(40) % 2, "x")
+source = Source(("a", "b"), Part(40, slowly(part)), part_in_memory(images, np.arange(40) % 2, "x"))
+load_unpacked(
     Path(sys.argv[1]), name="x", stamp="1", image_size=4, source=lambda _: nullcontext(source)
 )
 """
@@ -59,8 +59,8 @@ def half_way(cache: Path) -> subprocess.Popen[str]:
 
 def whole(_: Path) -> AbstractContextManager[Source]:
     images, truth = np.full((40, 4, 4), 7, np.uint8), np.arange(40) % 2
-    part = in_memory(images, truth, "x")
-    return nullcontext(Source(("a", "b"), part, in_memory(images, truth, "x")))
+    part = part_in_memory(images, truth, "x")
+    return nullcontext(Source(("a", "b"), part, part_in_memory(images, truth, "x")))
 
 
 def never(_: Path) -> NoReturn:
@@ -74,7 +74,7 @@ def shades(found: Unpacked) -> set[int]:
 def test_a_killed_process_leaves_nothing_half(tmp_path: Path) -> None:
     with half_way(tmp_path) as process:
         process.kill()
-    found = unpacked(tmp_path, name="x", stamp="1", image_size=4, source=whole)
+    found = load_unpacked(tmp_path, name="x", stamp="1", image_size=4, source=whole)
     assert shades(found) == {7}
     assert found.parts["train"]["pixels"].shape == (40, 3, 4, 4)
     assert [path.suffix for path in sorted(tmp_path.iterdir())] == ["", ".lock"]
@@ -84,7 +84,7 @@ def test_who_comes_second_waits_and_finds_what_the_first_unpacked(tmp_path: Path
     found: list[Unpacked] = []
 
     def second() -> None:
-        found.append(unpacked(tmp_path, name="x", stamp="1", image_size=4, source=never))
+        found.append(load_unpacked(tmp_path, name="x", stamp="1", image_size=4, source=never))
 
     with half_way(tmp_path) as process:
         waiting = threading.Thread(target=second)
@@ -96,16 +96,16 @@ def test_who_comes_second_waits_and_finds_what_the_first_unpacked(tmp_path: Path
 
 
 def test_a_data_set_is_read_once_and_again_when_its_file_is_another(tmp_path: Path) -> None:
-    file = write_npz(tmp_path / "grey.npz")
-    loaded(tmp_path, "grey.npz")
+    file = write_npz(tmp_path / "gray.npz")
+    loaded(tmp_path, "gray.npz")
     status, size = file.stat(), file.stat().st_size
     file.write_bytes(b"x" * size)
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert corners(loaded(tmp_path, "grey.npz"))["test"] == list(range(10))
+    assert corners(loaded(tmp_path, "gray.npz"))["test"] == list(range(10))
     with pytest.raises(NoData, match="cannot be read"):
-        loaded(tmp_path, "grey.npz", image_size=4)
+        loaded(tmp_path, "gray.npz", image_size=4)
     write_npz(file, test=6)
-    assert corners(loaded(tmp_path, "grey.npz"))["test"] == list(range(6))
+    assert corners(loaded(tmp_path, "gray.npz"))["test"] == list(range(6))
 
 
 def test_a_folder_is_read_again_when_a_file_in_it_is_another(tmp_path: Path) -> None:
@@ -121,10 +121,10 @@ def test_a_folder_is_read_again_when_a_file_in_it_is_another(tmp_path: Path) -> 
 
 
 def test_what_is_written_to_the_images_stays_with_the_writer(tmp_path: Path) -> None:
-    write_npz(tmp_path / "grey.npz")
-    mine, others = loaded(tmp_path, "grey.npz"), loaded(tmp_path, "grey.npz")
+    write_npz(tmp_path / "gray.npz")
+    mine, others = loaded(tmp_path, "gray.npz"), loaded(tmp_path, "gray.npz")
     mine.train.pixels.fill_(200)
-    assert corners(others)["train"] == corners(loaded(tmp_path, "grey.npz"))["train"]
+    assert corners(others)["train"] == corners(loaded(tmp_path, "gray.npz"))["train"]
 
 
 def test_a_failure_leaves_nothing_but_its_lock(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_failure_leaves_nothing_but_its_lock(tmp_path: Path) -> None:
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    write_npz(tmp_path / "grey.npz")
+    write_npz(tmp_path / "gray.npz")
     (tmp_path / "no_folder").write_text("")
-    with pytest.raises(NoData, match=r"grey\.npz could not be unpacked to .*no_folder"):
-        unpacked(tmp_path / "no_folder", name="grey.npz", stamp="", image_size=4, source=whole)
+    with pytest.raises(NoData, match=r"gray\.npz could not be unpacked to .*no_folder"):
+        load_unpacked(tmp_path / "no_folder", name="gray.npz", stamp="", image_size=4, source=whole)

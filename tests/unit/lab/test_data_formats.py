@@ -14,8 +14,8 @@ from al_lab.data.datasets import NoData
 
 
 def test_an_npz_becomes_images_of_three_channels_in_its_own_order(tmp_path: Path) -> None:
-    write_npz(tmp_path / "grey.npz")
-    found = loaded(tmp_path, "grey.npz")
+    write_npz(tmp_path / "gray.npz")
+    found = loaded(tmp_path, "gray.npz")
     assert found.classes == CLASSES
     assert found.train.pixels.dtype == torch.uint8
     assert found.train.pixels.shape == (20, 3, 8, 8)
@@ -25,11 +25,11 @@ def test_an_npz_becomes_images_of_three_channels_in_its_own_order(tmp_path: Path
     assert torch.equal(found.test.pixels[7], torch.full((3, 8, 8), 7, dtype=torch.uint8))
 
 
-def test_an_npz_may_be_of_colours_and_without_names_of_classes(tmp_path: Path) -> None:
-    colours = np.zeros((4, 8, 8, 3), np.uint8)
-    colours[..., 2] = 9
+def test_an_npz_may_be_of_colors_and_without_names_of_classes(tmp_path: Path) -> None:
+    colors = np.zeros((4, 8, 8, 3), np.uint8)
+    colors[..., 2] = 9
     truth = np.array([[0], [1], [2], [1]])
-    np.savez(tmp_path / "c.npz", x_train=colours, y_train=truth, x_test=colours, y_test=truth)
+    np.savez(tmp_path / "c.npz", x_train=colors, y_train=truth, x_test=colors, y_test=truth)
     found = loaded(tmp_path, "c.npz")
     assert found.classes == ("0", "1", "2")
     assert found.train.pixels[3, :, 5, 5].tolist() == [0, 0, 9]
@@ -69,7 +69,7 @@ def test_an_npz_with_other_arrays_is_refused(
 
 
 def test_an_npz_that_is_cut_off_is_refused(tmp_path: Path) -> None:
-    whole = write_npz(tmp_path / "grey.npz").read_bytes()
+    whole = write_npz(tmp_path / "gray.npz").read_bytes()
     (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(NoData, match=r"cut\.npz cannot be read"):
         loaded(tmp_path, "cut.npz")

@@ -13,8 +13,8 @@ from al_lab.data.datasets import DataSet, Images, NoData, draw
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     folder = tmp_path_factory.mktemp("stored")
-    write_npz(folder / "grey.npz", train=100, test=40)
-    return loaded(folder, "grey.npz")
+    write_npz(folder / "gray.npz", train=100, test=40)
+    return loaded(folder, "gray.npz")
 
 
 def rows(images: Images) -> list[int]:
@@ -25,7 +25,7 @@ def rows(images: Images) -> list[int]:
 
 
 def sample(stored: DataSet, seed: int = 0, **sizes: int) -> tuple[list[int], list[int], list[int]]:
-    pool, test = draw(stored, Data("grey.npz", 8, **sizes), seed=seed)
+    pool, test = draw(stored, Data("gray.npz", 8, **sizes), seed=seed)
     assert len(pool) == len(pool.shows) == len(pool.images) * sizes.get("copies", 1)
     return rows(pool.images), rows(pool.validation), rows(test)
 
@@ -61,7 +61,7 @@ def test_validation_images_are_apart_from_the_pool(stored: DataSet) -> None:
 
 
 def test_copies_show_the_same_image(stored: DataSet) -> None:
-    pool, _ = draw(stored, Data("grey.npz", 8, train=5, copies=3), seed=0)
+    pool, _ = draw(stored, Data("gray.npz", 8, train=5, copies=3), seed=0)
     assert pool.shows.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
     assert len(pool.images) == 5
 
@@ -72,7 +72,7 @@ def test_copies_show_the_same_image(stored: DataSet) -> None:
         ({"train": 101}, "asks for 101 images to be labeled and 0 for validation; .* has 100"),
         ({"train": 90, "validation": 11}, "90 images .* 11 for validation"),
         ({"validation": 100}, "all images .* 100 for validation"),
-        ({"test": 41}, r"data\.test asks for 41 images; .*grey\.npz has 40"),
+        ({"test": 41}, r"data\.test asks for 41 images; .*gray\.npz has 40"),
         ({"copies": 0}, r"data\.copies 1 or more"),
         ({"train": -1}, "0 or more"),
     ],
@@ -81,18 +81,18 @@ def test_more_images_than_there_are_is_said(
     stored: DataSet, sizes: dict[str, int], words: str
 ) -> None:
     with pytest.raises(NoData, match=words):
-        draw(stored, Data("grey.npz", 8, **sizes), seed=0)
+        draw(stored, Data("gray.npz", 8, **sizes), seed=0)
 
 
 def test_the_test_part_can_be_the_pool(tmp_path: Path) -> None:
-    write_npz(tmp_path / "grey.npz", train=20, test=10)
-    turned, plain = loaded(tmp_path, "grey.npz#test"), loaded(tmp_path, "grey.npz#train")
+    write_npz(tmp_path / "gray.npz", train=20, test=10)
+    turned, plain = loaded(tmp_path, "gray.npz#test"), loaded(tmp_path, "gray.npz#train")
     assert (len(turned.train), len(turned.test), turned.part) == (10, 20, "test")
     assert (len(plain.train), len(plain.test), plain.part) == (20, 10, "train")
     with pytest.raises(NoData, match="after # comes train, test, or a CSV of recorded labels"):
-        loaded(tmp_path, "grey.npz#rest")
+        loaded(tmp_path, "gray.npz#rest")
 
 
 def test_an_image_of_no_pixels_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoData, match=r"data\.image_size is 0"):
-        loaded(tmp_path, "grey.npz", image_size=0)
+        loaded(tmp_path, "gray.npz", image_size=0)

@@ -80,7 +80,7 @@ def test_a_grid_is_run_with_each_arm(tmp_path: Path) -> None:
         for batch in (10, 20)
         for each in ((500, 60), (1000, 100))
     ]
-    assert list(experiment_file.labels_of(settings).values())[:4] == [
+    assert list(experiment_file.name_settings(settings).values())[:4] == [
         "random (train 500, batch_size 10)",
         "random (train 1000, batch_size 10)",
         "random (train 500, batch_size 20)",
@@ -288,7 +288,7 @@ def test_every_experiment_here_can_be_read_with_its_presets(path: Path) -> None:
         assert experiment.report
         assert all(map(sections.known, experiment.report))
         assert len(experiment.seeds) >= 3 or path.stem == "section_3_2"
-        labels = experiment_file.labels_of(experiment.settings)
+        labels = experiment_file.name_settings(experiment.settings)
         assert len(set(labels.values())) == len(experiment.settings)
 
 

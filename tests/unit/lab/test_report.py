@@ -2,16 +2,19 @@
 
 import re
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 from made_up import THREE, experiment, run, runs, setting
+from PIL import Image
 
 from al_lab.config.settings import Clock, Model, People, Setting
 from al_lab.report import document
+from al_lab.report.figure_choice import FIGURES_PER_REPORT, Figure, Part, choose_figures
 from al_lab.report.protocol import configuration, differences
-from al_lab.report.sections import ALWAYS, SECTIONS
+from al_lab.report.sections import ALWAYS, SECTIONS, known
+from al_lab.report.webp import FIGURE_BYTES, compress
 from al_lab.results import Run
 
 EVERY = (*SECTIONS, "against:arm", "against:arrangement.batch_size")
@@ -39,15 +42,15 @@ def made() -> list[Run]:
     return runs(settings(), accuracy, wait=1.0)
 
 
-def test_every_section_can_be_asked_for_and_all_its_figures_are_there(tmp_path: Path) -> None:
+def test_every_section_can_be_asked_for_and_four_figures_are_there(tmp_path: Path) -> None:
     document.write(tmp_path, experiment(settings(), *EVERY), made())
     text = (tmp_path / document.FILE).read_text()
     for heading, _ in SECTIONS.values():
         assert f"\n## {heading}\n" in text
-    shown = set(re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text))
-    assert shown
-    assert {file.name for file in tmp_path.glob("*.svg")} == shown
-    assert {file.stem for file in tmp_path.glob("*.png")} == {Path(name).stem for name in shown}
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert len(shown) == FIGURES_PER_REPORT
+    assert {file.name for file in tmp_path.iterdir()} == {document.FILE, *shown}
+    assert all((tmp_path / name).stat().st_size <= FIGURE_BYTES for name in shown)
 
 
 def test_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:
@@ -55,23 +58,59 @@ def test_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         document.write(tmp_path / name, experiment(settings(), *EVERY), made())
     files = sorted(file.name for file in (tmp_path / "once").iterdir())
-    assert len(files) > 10
+    assert len(files) == 1 + FIGURES_PER_REPORT
     for name in files:
         assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
-def test_figures_are_on_white_and_bear_the_names_of_their_lines(tmp_path: Path) -> None:
+def test_figures_are_on_white_and_large_enough_to_be_sharp(
+    tmp_path: Path,
+) -> None:
     document.write(tmp_path, experiment(settings(), "curves"), made())
-    drawn = (tmp_path / "accuracy.svg").read_text()
-    drawing = ElementTree.fromstring(drawn)  # noqa: S314 - it is our own
-    words = {text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text")}
-    assert {"random", "AAL", "AAL, synchronous", "labels", "test accuracy, %"} <= words
-    assert "fill: #ffffff" in drawn
-    assert "<dc:date>" not in drawn
+    with Image.open(tmp_path / "accuracy.webp") as picture:
+        assert picture.format == "WEBP"
+        assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+        assert picture.width >= 1_400
 
 
-def test_it_says_what_made_it(tmp_path: Path) -> None:
-    text = document.text(tmp_path, experiment(settings()), made())
+def figure(name: str, rank: int = 0) -> Figure:
+    return Figure(name, f"What {name} shows", lambda: pytest.fail("drawn"), rank=rank)
+
+
+def test_the_first_figures_of_each_named_section_come_before_any_second_one() -> None:
+    curves: list[Part] = [figure("accuracy"), "words", figure("clock", 2), figure("above", 1)]
+    staleness = [figure("staleness")]
+    chosen = choose_figures([curves, [figure("against")]], [staleness])
+    assert [each.name for each in chosen] == ["accuracy", "against", "above", "clock"]
+    chosen = choose_figures([[figure("waits")]], [staleness])
+    assert [each.name for each in chosen] == ["waits", "staleness"]
+
+
+def test_a_figure_that_is_not_chosen_is_not_named() -> None:
+    report = document.compose(experiment(settings(), "curves", "against:arm"), made())
+    assert [each.name for each in report.figures] == [
+        *("accuracy", "against_arm", "above_random", "clock")
+    ]
+    assert "staleness.webp" not in report.text
+    assert "Over the clock" in report.text
+    fewer = document.compose(experiment(settings(), "curves", "pairs", "waits"), made())
+    assert "clock" not in [each.name for each in fewer.figures]
+    assert "Over the clock" not in fewer.text
+
+
+def test_a_figure_that_is_too_large_gets_fewer_colors_and_then_fewer_pixels() -> None:
+    noise = Image.effect_noise((400, 300), 80).convert("RGB")
+    small = noise.resize((100, 75))
+    plain = compress([noise], limit=10**9)
+    fewer_colors = compress([noise], limit=len(plain) - 1)
+    assert len(fewer_colors) < len(plain)
+    fewer_pixels = compress([noise, small], limit=len(compress([small], limit=10**9)))
+    with Image.open(BytesIO(fewer_pixels)) as picture:
+        assert picture.size == (100, 75)
+
+
+def test_it_says_what_made_it() -> None:
+    text = document.compose(experiment(settings()), made()).text
     assert text.startswith("# An experiment\n\nWhat it is about.\n")
     assert (
         "`python -m al_lab experiments/made_up.toml --preset small --seeds 3 "
@@ -89,23 +128,23 @@ def test_seeds_that_are_not_the_first_ones_are_no_option_of_the_command() -> Non
     assert "--seeds" not in document.command(replace(experiment([]), seeds=(3, 5)))
 
 
-def test_runs_that_are_missing_are_counted_and_others_left_out(tmp_path: Path) -> None:
+def test_runs_that_are_missing_are_counted_and_others_left_out() -> None:
     other = run(setting("other"), 0, [0.5] * 5)
-    text = document.text(tmp_path, experiment(settings()), [*made()[:-2], other])
+    text = document.compose(experiment(settings()), [*made()[:-2], other]).text
     assert "16 runs with 3 seeds;" in text
     assert "2 more are not finished." in text
     assert "other" not in text.partition("## What was run")[2].partition("### Where")[0]
 
 
-def test_without_any_run_there_is_no_report(tmp_path: Path) -> None:
+def test_without_any_run_there_is_no_report() -> None:
     with pytest.raises(ValueError, match="no finished run"):
-        document.write(tmp_path, experiment(settings()), [])
+        document.compose(experiment(settings()), [])
 
 
 def test_sections_are_known_by_name_and_by_key() -> None:
-    assert document.known("curves")
-    assert document.known("against:arrangement.batch_size")
-    assert not document.known("curve")
+    assert known("curves")
+    assert known("against:arrangement.batch_size")
+    assert not known("curve")
 
 
 def test_what_varies_between_data_sets_is_told_by_data_set() -> None:

@@ -9,12 +9,12 @@ from made_up import THREE, run, runs, setting
 from al_lab.config.settings import People, Setting
 from al_lab.report.arm_styles import (
     baseline,
-    looks,
+    line_styles,
     partners,
     place_title,
     rows_of,
 )
-from al_lab.report.layout import Layout, layout, shared
+from al_lab.report.layout import Layout, lay_out, shared
 from al_lab.report.naming import (
     data_name,
     file_name,
@@ -27,7 +27,7 @@ CURVE = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def lying(settings: Sequence[Setting]) -> Layout:
-    return layout(settings, runs(settings, lambda *_: CURVE, seeds=2))
+    return lay_out(settings, runs(settings, lambda *_: CURVE, seeds=2))
 
 
 def test_what_the_grid_varies_is_an_axis_and_what_makes_the_arms_is_none() -> None:
@@ -75,7 +75,7 @@ def test_what_follows_from_the_data_is_no_axis_of_its_own() -> None:
 
 def test_settings_without_runs_and_runs_of_other_settings_are_left_out() -> None:
     wanted, missing, other = setting("wanted"), setting("missing"), setting("other")
-    found = layout([wanted, missing], [run(wanted, 0, CURVE), run(other, 0, CURVE)])
+    found = lay_out([wanted, missing], [run(wanted, 0, CURVE), run(other, 0, CURVE)])
     assert [cell.arm for cell in found.cells] == ["wanted"]
 
 
@@ -100,7 +100,7 @@ def test_places_that_differ_in_one_axis_lie_along_it() -> None:
 
 def test_runs_are_paired_by_their_seeds() -> None:
     ours, theirs = setting("ours"), setting("theirs")
-    found = layout(
+    found = lay_out(
         [ours, theirs],
         [run(ours, seed, CURVE) for seed in (2, 0)] + [run(theirs, seed, CURVE) for seed in (2, 3)],
     )
@@ -127,7 +127,7 @@ def test_the_papers_method_is_told_by_its_strategies() -> None:
     assert [cell.is_aal for cell in cells] == [True, False]
 
 
-def test_partners_share_strategies_and_a_colour_and_the_synchronous_one_is_dashed() -> None:
+def test_partners_share_strategies_and_a_color_and_the_synchronous_one_is_dashed() -> None:
     found = lying(
         [
             setting("margin, synchronous", mode="synchronous"),
@@ -139,19 +139,19 @@ def test_partners_share_strategies_and_a_colour_and_the_synchronous_one_is_dashe
     assert [[cell.arm for cell in pair] for pair in partners(found.cells)] == [
         ["margin, synchronous", "margin, asynchronous"]
     ]
-    look = looks(found)
-    assert look["margin, synchronous"].colour == look["margin, asynchronous"].colour
+    look = line_styles(found)
+    assert look["margin, synchronous"].color == look["margin, asynchronous"].color
     assert look["margin, synchronous"].dashed
     assert not look["margin, asynchronous"].dashed
-    assert look["entropy"].colour != look["margin, asynchronous"].colour
-    assert look["random"].colour == "#000000"
+    assert look["entropy"].color != look["margin, asynchronous"].color
+    assert look["random"].color == "#000000"
 
 
-def test_arms_of_the_same_strategy_that_are_no_partners_differ_in_colour() -> None:
-    look = looks(
+def test_arms_of_the_same_strategy_that_are_no_partners_differ_in_color() -> None:
+    look = line_styles(
         lying([setting("off", refresh=False), setting("on"), setting("best", take="best")])
     )
-    assert len({each.colour for each in look.values()}) == 3
+    assert len({each.color for each in look.values()}) == 3
 
 
 @pytest.mark.parametrize(

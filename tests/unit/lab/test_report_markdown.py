@@ -25,8 +25,8 @@ def test_numbers_have_sensible_digits_and_their_intervals() -> None:
     assert markdown.points(Interval(0.0031, inf)) == "+0.31"
     assert markdown.points(Interval(-0.00001, 0.0042)) == "+0.00 ± 0.42"
     assert markdown.points(None) == "–"
-    assert markdown.chance(0.049) == "0.05"
-    assert markdown.chance(0.0004) == "< 0.01"
+    assert markdown.p_value(0.049) == "0.05"
+    assert markdown.p_value(0.0004) == "< 0.01"
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,15 @@
 """Synchronous against asynchronous: accuracies (Figure 3) and times (Figure 4)."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
-from made_up import experiment, run, setting
+from made_up import experiment, figures_of, run, setting, text_of
 
 from al_lab.config.settings import Setting
-from al_lab.report.layout import layout
+from al_lab.report.layout import lay_out
 from al_lab.report.measures import mean_difference, mean_height, wait
-from al_lab.report.sections.pairs import pairs, pairs_of
-from al_lab.report.sections.waits import batch_time, panels_of, waits
+from al_lab.report.sections.pairs import pairs_of, report_pairs
+from al_lab.report.sections.waits import batch_time, panels_of, report_waits
 from al_lab.results import Run
 
 MODES = ("synchronous", "asynchronous")
@@ -34,65 +33,63 @@ def flat(settings: Sequence[Setting], less: Sequence[Sequence[float]]) -> list[R
     return found
 
 
-def section(settings: Sequence[Setting], runs: Sequence[Run], folder: Path) -> str:
-    return pairs(layout(settings, runs), experiment(settings), folder)
+def section(settings: Sequence[Setting], runs: Sequence[Run]) -> str:
+    return text_of(report_pairs(lay_out(settings, runs), experiment(settings)))
 
 
 def test_the_mean_difference_averages_the_pairs_of_a_seed_first() -> None:
     settings = both()
     less = [(0.01, 0.02, 0.03), (-0.01, 0.00, -0.01)]
-    made = pairs_of(layout(settings, flat(settings, less)))
+    made = pairs_of(lay_out(settings, flat(settings, less)))
     found = mean_difference([(each.asynchronous, each.synchronous) for each in made], mean_height)
     # By seed 0, 0.01, 0.01: mean 1/150, s = 0.00577, 4.303 s / sqrt(3) = 0.01434.
     assert found.mean == pytest.approx(1 / 150)
     assert found.half_width == pytest.approx(0.01434, abs=5e-6)
 
 
-def test_pairs_that_hardly_differ_perform_comparably(tmp_path: Path) -> None:
+def test_pairs_that_hardly_differ_perform_comparably() -> None:
     settings = both()
-    text = section(settings, flat(settings, [(0.001, -0.001, 0.0), (0.002, -0.001, 0.0)]), tmp_path)
+    made = flat(settings, [(0.001, -0.001, 0.0), (0.002, -0.001, 0.0)])
+    text = section(settings, made)
     assert "asynchronous is worse at no pair" in text
     assert "significantly worse at no pair" in text
     assert "**The figure shows what the paper's Figure 3 shows" in text
     assert "| margin, Fashion-MNIST, batch size 50 | 71.0 ± 2.5 | 71.0 ± 2.4 " in text
-    assert (tmp_path / "pair_differences.png").exists()
+    parts = report_pairs(lay_out(settings, made), experiment(settings))
+    assert figures_of(parts) == ["pairs", "pair_differences"]
 
 
-def test_a_pair_that_is_worse_is_named_and_the_figure_is_not_said_to_show_it(
-    tmp_path: Path,
-) -> None:
+def test_a_pair_that_is_worse_is_named_and_the_figure_is_not_said_to_show_it() -> None:
     settings = both()
     less = [(-0.03, -0.0301, -0.0299), (0.002, -0.001, 0.0)]
-    text = section(settings, flat(settings, less), tmp_path)
+    text = section(settings, flat(settings, less))
     assert "asynchronous is worse at 1 pair (margin, Fashion-MNIST, batch size 50)" in text
     assert "it is significantly worse at 1 pair." in text
     assert "not at all points do the two perform comparably" in text
 
 
-def test_a_loss_on_average_is_not_called_comparable(tmp_path: Path) -> None:
+def test_a_loss_on_average_is_not_called_comparable() -> None:
     settings = both()
-    text = section(
-        settings, flat(settings, [(-0.03, -0.001, -0.02), (-0.03, -0.01, 0.0)]), tmp_path
-    )
+    text = section(settings, flat(settings, [(-0.03, -0.001, -0.02), (-0.03, -0.01, 0.0)]))
     assert "on average asynchronous loses more than 0.5 points" in text
 
 
-def test_a_loss_that_is_not_excluded_is_not_called_comparable(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_excluded_is_not_called_comparable() -> None:
     settings = both()
-    text = section(settings, flat(settings, [(0.01, -0.01, 0.0), (0.01, -0.01, 0.0)]), tmp_path)
+    text = section(settings, flat(settings, [(0.01, -0.01, 0.0), (0.01, -0.01, 0.0)]))
     # 0 ± 2.484 points.
     assert "reaches to -2.48 points, so these runs do not exclude" in text
 
 
-def test_a_single_seed_says_nothing_of_chance(tmp_path: Path) -> None:
+def test_a_single_seed_says_nothing_of_chance() -> None:
     settings = both()
-    text = section(settings, flat(settings, [(0.001,), (0.0,)]), tmp_path)
+    text = section(settings, flat(settings, [(0.001,), (0.0,)]))
     assert "without repetitions nothing can be said of chance" in text
 
 
-def test_without_both_modes_there_is_no_pair(tmp_path: Path) -> None:
+def test_without_both_modes_there_is_no_pair() -> None:
     settings = [setting("margin")]
-    assert "No arm is there both" in section(settings, [run(settings[0], 0, [0.5] * 5)], tmp_path)
+    assert "No arm is there both" in section(settings, [run(settings[0], 0, [0.5] * 5)])
 
 
 def waiting(sizes: Sequence[int], synchronous: Sequence[float], asynchronous: float) -> list[Run]:
@@ -105,15 +102,15 @@ def waiting(sizes: Sequence[int], synchronous: Sequence[float], asynchronous: fl
     ]
 
 
-def timed(runs: Sequence[Run], folder: Path) -> str:
+def timed(runs: Sequence[Run]) -> str:
     settings = list(dict.fromkeys(run.setting for run in runs))
-    return waits(layout(settings, runs), experiment(settings), folder)
+    return text_of(report_waits(lay_out(settings, runs), experiment(settings)))
 
 
 def test_times_between_queries_and_for_a_batch_follow_from_the_waits() -> None:
     runs = waiting([50, 250], [4.99, 0.99], 0.0)
     settings = list(dict.fromkeys(run.setting for run in runs))
-    ((_, rows),) = panels_of(layout(settings, runs))
+    ((_, rows),) = panels_of(lay_out(settings, runs))
     # Synchronous 5 s of work and 5 s of waiting, asynchronous 5.01 s.
     assert rows[0].ratio == pytest.approx(10 / 5.01)
     # 50 images by 5 people: ten each.
@@ -129,24 +126,24 @@ def test_what_people_wait_is_spread_over_the_batches_after_which_they_waited() -
     assert wait(told) == pytest.approx(1.0)
 
 
-def test_a_time_that_falls_with_the_batch_size_is_not_said_to_rise(tmp_path: Path) -> None:
-    text = timed(waiting([50, 250], [5.0, 1.0], 0.0), tmp_path)
+def test_a_time_that_falls_with_the_batch_size_is_not_said_to_rise() -> None:
+    text = timed(waiting([50, 250], [5.0, 1.0], 0.0))
     assert "1.2 to 2.0 times as long" in text
     assert "from 10 s to 6.01 s a query, and from 100 s to 5.01 min a batch" in text
     assert "is not seen for a single query" in text
 
 
-def test_a_time_that_rises_is_what_the_paper_shows(tmp_path: Path) -> None:
-    text = timed(waiting([50, 250], [1.0, 5.0], 0.0), tmp_path)
+def test_a_time_that_rises_is_what_the_paper_shows() -> None:
+    text = timed(waiting([50, 250], [1.0, 5.0], 0.0))
     assert "**The figure shows what the paper's Figure 4 shows" in text
 
 
-def test_where_asynchronous_is_not_faster_it_is_said(tmp_path: Path) -> None:
-    text = timed(waiting([50, 250], [0.0, 5.0], 0.5), tmp_path)
+def test_where_asynchronous_is_not_faster_it_is_said() -> None:
+    text = timed(waiting([50, 250], [0.0, 5.0], 0.5))
     assert "in 1 of 2 cases asynchronous is not faster" in text
 
 
-def test_waits_of_one_mode_are_told_without_a_comparison(tmp_path: Path) -> None:
-    text = timed([run(setting("margin"), 0, [0.5] * 5, wait=0.25)], tmp_path)
+def test_waits_of_one_mode_are_told_without_a_comparison() -> None:
+    text = timed([run(setting("margin"), 0, [0.5] * 5, wait=0.25)])
     assert "| margin | 0.25 s | 5.25 s |" in text
     assert "nothing is said of the paper's Figure 4" in text

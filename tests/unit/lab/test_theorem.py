@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from al_lab.simulation.theorem import FEWEST, MOST, assignment, bound, lipschitz, w1
+from al_lab.simulation.theorem import (
+    MIN_QUERIES,
+    SAMPLE_ROWS,
+    assign_cheapest,
+    estimate_bound,
+    lipschitz_constant,
+    w1,
+)
 
 
 def dice(seed: int = 0) -> torch.Generator:
@@ -20,7 +27,7 @@ def test_the_assignment_is_as_cheap_as_that_of_scipy(size: int, seed: int, whole
     costs = np.random.default_rng(seed).uniform(0, 10, (size, size))
     if whole:
         costs = costs.round()  # many that are equal
-    rows = assignment(costs)
+    rows = assign_cheapest(costs)
     assert sorted(rows) == list(range(size))
     best = costs[linear_sum_assignment(costs)].sum()
     assert costs[rows, np.arange(size)].sum() == pytest.approx(best)
@@ -38,7 +45,7 @@ def test_a_shift_is_as_far_as_it_shifts() -> None:
 
 
 def test_a_large_sample_is_thinned_out_to_the_smaller_one() -> None:
-    one, other = torch.zeros(MOST + 50, 2), torch.ones(3, 2)
+    one, other = torch.zeros(SAMPLE_ROWS + 50, 2), torch.ones(3, 2)
     assert w1(one, other, generator=dice()) == pytest.approx(2**0.5)
 
 
@@ -58,17 +65,17 @@ def test_probabilities_move_no_faster_than_the_head_lets_them() -> None:
         moved = head(where + step).softmax(1) - head(where).softmax(1)
     fastest = float(moved.abs().sum(1).max()) / 2 / 1e-3
     # Half of it for each of the two hypotheses of the theorem.
-    assert 0 < fastest <= lipschitz(head.weight) / 2
+    assert 0 < fastest <= lipschitz_constant(head.weight) / 2
 
 
 def test_two_classes_reach_the_limit() -> None:
     # |w_0 - w_1| = 4: p changes by at most 1/4 of it, where both are as likely; twice that is 2.
-    assert lipschitz(torch.tensor([[2.0], [-2.0]])) == pytest.approx(2.0)
+    assert lipschitz_constant(torch.tensor([[2.0], [-2.0]])) == pytest.approx(2.0)
 
 
 def test_queries_far_from_the_data_are_told_from_a_random_choice() -> None:
     everything = torch.randn(600, 8, generator=dice(5))
-    found = bound(
+    found = estimate_bound(
         embeddings_all=everything,
         embeddings_by_strategy={"random": everything[:60], "margin": everything[60:120] + 2},
         risk_queried=0.5,
@@ -91,7 +98,7 @@ def test_queries_far_from_the_data_are_told_from_a_random_choice() -> None:
 def test_the_distance_is_in_the_units_of_the_risk() -> None:
     everything = torch.randn(200, 3, generator=dice(7))
     once, twice = (
-        bound(
+        estimate_bound(
             embeddings_all=everything,
             embeddings_by_strategy={"margin": everything[:40] + 1},
             risk_queried=0.0,
@@ -107,14 +114,14 @@ def test_the_distance_is_in_the_units_of_the_risk() -> None:
 
 def test_nothing_is_said_of_a_few_queries() -> None:
     everything = torch.randn(200, 3, generator=dice(9))
-    few = bound(
+    few = estimate_bound(
         embeddings_all=everything,
-        embeddings_by_strategy={"margin": everything[: FEWEST - 1]},
+        embeddings_by_strategy={"margin": everything[: MIN_QUERIES - 1]},
         risk_queried=0.1,
         risk_all=0.2,
         generator=dice(),
     )
-    none = bound(
+    none = estimate_bound(
         embeddings_all=everything,
         embeddings_by_strategy={},
         risk_queried=0.1,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from al_lab.config.settings import Take
-from al_lab.simulation.seeds import chance, derived
+from al_lab.simulation.seeds import derive_seed, python_random
 from al_lab.simulation.timeline import Kind, Timeline
 from al_lab.simulation.world import World
 
@@ -60,9 +60,9 @@ def test_several_people_answer_and_the_first_of_equal_answers_counts() -> None:
     assert all(query is queries[0] for query in queries)
     assert queries[0] is not None
     assert [one.answer(queries[0], said) for said in (8, 6, 8)] == [False, False, True]
-    assert one.labels[0].said == 8
-    assert one.labels[0].trust == pytest.approx(2 / 3)
-    assert one.label(5, [3, 9], None).said == 3
+    assert one.labels[0].answer == 8
+    assert one.labels[0].confidence == pytest.approx(2 / 3)
+    assert one.label(5, [3, 9], None).answer == 3
 
 
 def test_everything_in_s_is_as_likely() -> None:
@@ -104,22 +104,22 @@ def test_the_best_is_taken_of_one_strategy_or_of_a_worker_at_random() -> None:
 
 def test_events_of_an_instant_come_in_their_order() -> None:
     clock, seen = Timeline(), list[str]()
-    clock.after(0.3, Kind.PASSED, lambda: seen.append("passed"))
-    clock.after(0.3, Kind.PUBLISHED, lambda: seen.append("published"))
-    clock.after(0.3, Kind.ANSWERED, lambda: seen.append("answered"))
-    clock.after(0.1, Kind.PASSED, lambda: clock.after(0.1 + 0.1, Kind.ANSWERED, again))
+    clock.schedule(0.3, Kind.PASSED, lambda: seen.append("passed"))
+    clock.schedule(0.3, Kind.PUBLISHED, lambda: seen.append("published"))
+    clock.schedule(0.3, Kind.ANSWERED, lambda: seen.append("answered"))
+    clock.schedule(0.1, Kind.PASSED, lambda: clock.schedule(0.1 + 0.1, Kind.ANSWERED, again))
 
     def again() -> None:
         seen.append("again")
 
-    while clock.happen() or clock.move_on():
+    while clock.run_next() or clock.advance():
         pass
     assert seen == ["published", "answered", "again", "passed"]
     assert clock.seconds == 0.3
 
 
 def test_each_purpose_has_a_chance_of_its_own() -> None:
-    assert derived(1, "a") == derived(1, "a")
-    assert len({derived(seed, word) for seed in range(3) for word in "ab"}) == 6
-    assert 0 <= derived(0, "x", 3) < 2**63
-    assert chance(0, "a").random() != chance(0, "b").random()
+    assert derive_seed(1, "a") == derive_seed(1, "a")
+    assert len({derive_seed(seed, word) for seed in range(3) for word in "ab"}) == 6
+    assert 0 <= derive_seed(0, "x", 3) < 2**63
+    assert python_random(0, "a").random() != python_random(0, "b").random()

@@ -63,10 +63,10 @@ def one_thread() -> Iterator[None]:
 
 @cache
 def digits() -> DataSet:
-    """The digits as the harness reads a data set: three channels of 8 px."""
+    """The digits as the lab reads a data set: three channels of 8 px."""
     found = load_digits()
-    grey = torch.from_numpy(found.images * 255 / 16).to(torch.uint8)
-    pixels = grey[:, None].expand(-1, 3, -1, -1).contiguous()
+    gray = torch.from_numpy(found.images * 255 / 16).to(torch.uint8)
+    pixels = gray[:, None].expand(-1, 3, -1, -1).contiguous()
     truth = torch.from_numpy(found.target).long()
 
     def part(rows: Tensor) -> Images:
