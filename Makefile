@@ -1,6 +1,7 @@
 # make demo    everything with an example campaign, in a browser; nothing to install before
 # make test    all checks and tests, with a real PostgreSQL and a real browser
 # make setup   the virtual environment alone
+# make lab     what experiments need beside it (python -m al_lab)
 # make words   the catalogs of translations, after a change of what people read
 # make upgrade the newest versions that requirements*.txt allow, into the locks
 
@@ -14,7 +15,7 @@ TORCH ?=
 # A lock names all that is needed: pip looks for nothing beside it.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: setup setup-dev browser proxies demo words upgrade test lint clean
+.PHONY: setup lab setup-dev browser proxies demo words upgrade test lint clean
 
 setup: .venv/installed
 
@@ -31,9 +32,16 @@ setup: .venv/installed
 		set -x; $(INSTALL) -r requirements.lock -r requirements-torch-$$torch.lock
 	@touch $@
 
+lab: .venv/installed-lab
+
+.venv/installed-lab: .venv/installed requirements-lab.lock
+	$(INSTALL) -r requirements-lab.lock
+	@touch $@
+
+# With the lab, for tests run it.
 setup-dev: .venv/installed-dev
 
-.venv/installed-dev: .venv/installed requirements-dev.lock
+.venv/installed-dev: .venv/installed-lab requirements-dev.lock
 	$(INSTALL) -r requirements-dev.lock
 	@$(BIN)/python -m pip check
 	@touch $@

@@ -10,9 +10,7 @@ from typing import NoReturn
 from al_engine.standard_streams import standard_streams
 
 # The only commands that do without a database; `check` asks it when told to by --database.
-WITHOUT_DATABASE = {"help", "version", "check", "collectstatic", "findstatic", "diffsettings"} | {
-    "experiment"
-}
+WITHOUT_DATABASE = {"help", "version", "check", "collectstatic", "findstatic", "diffsettings"}
 
 
 def needs_database(arguments: Sequence[str]) -> bool:

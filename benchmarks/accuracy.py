@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from al_engine import strategies  # noqa: E402
-from al_engine.experiments.files import NoData  # noqa: E402
+from al_lab.data.files import NoData  # noqa: E402
 from benchmarks.learning import report, results  # noqa: E402
 from benchmarks.learning.course import COPIES, Arm, Course, Sizes, conditions, run  # noqa: E402
 from benchmarks.learning.pool import Split, load  # noqa: E402

@@ -1,7 +1,7 @@
 """Does a simulated campaign go as a real one does? The same arrangement of both, side by side.
 
 Real campaigns on the digits: web, database, server, workers, and simulated annotators over the
-WebSocket. Then the harness with the same arrangement, and with the pace and the durations that the
+WebSocket. Then the lab with the same arrangement, and with the pace and the durations that the
 real campaigns had. Compared are accuracy over labels and the staleness of what was asked.
 
     python benchmarks/agreement.py [--runs 3]
@@ -28,8 +28,10 @@ import torch
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from al_engine.experiments import crowd, data, settings, simulation  # noqa: E402
-from al_engine.experiments.statistics import interval  # noqa: E402
+from al_lab.config import settings  # noqa: E402
+from al_lab.data import datasets  # noqa: E402
+from al_lab.report.statistics import interval  # noqa: E402
+from al_lab.simulation import answers, campaign  # noqa: E402
 from benchmarks.figures import machine  # noqa: E402
 from benchmarks.load import place  # noqa: E402
 
@@ -141,9 +143,9 @@ def read(campaign_id: int) -> Real:
 
 
 def simulated(
-    campaigns: list[Real], seed: int, data_set: data.DataSet
+    campaigns: list[Real], seed: int, data_set: datasets.DataSet
 ) -> tuple[list[float], float]:
-    """Accuracy of g* at POINTS and mean staleness of the harness, at the real campaigns' pace."""
+    """Accuracy of g* at POINTS and mean staleness of the lab, at the real campaigns' pace."""
     labels, seconds = np.array([each for one in campaigns for each in one.trainings]).T
     slope, base = np.polyfit(labels, seconds, 1)
     if slope < 0:  # the smallest trainings have the same number of steps
@@ -169,12 +171,12 @@ def simulated(
         arrangement=settings.Arrangement(servers=1, workers=10, strategies=STRATEGIES),
     )
     events: list[dict[str, Any]] = []
-    asked: list[simulation.Asked] = []
-    simulation.simulate(
+    asked: list[campaign.Asked] = []
+    campaign.simulate(
         setting,
         seed=seed,
         data_set=data_set,
-        answers=crowd.answers_of(setting.people, data_set, None),
+        answers=answers.answers_of(setting.people, data_set, None),
         device=torch.device("cpu"),
         record=events.append,
         progress=lambda done: None,
@@ -188,12 +190,12 @@ def simulated(
     return [float(np.interp(point, at, newest)) for point in POINTS], staleness
 
 
-def page(campaigns: list[Real], harness: list[tuple[list[float], float]], runs: int) -> str:
+def page(campaigns: list[Real], simulations: list[tuple[list[float], float]], runs: int) -> str:
     """The report."""
     rows, outside = [], []
     for place_, point in enumerate(POINTS):
         ours = interval([each.accuracy[place_] for each in campaigns])
-        theirs = interval([accuracy[place_] for accuracy, _ in harness])
+        theirs = interval([accuracy[place_] for accuracy, _ in simulations])
         inside = abs(ours.mean - theirs.mean) <= max(ours.half_width, theirs.half_width)
         if not inside:
             outside.append(point)
@@ -202,7 +204,7 @@ def page(campaigns: list[Real], harness: list[tuple[list[float], float]], runs: 
             f"{theirs.half_width:.1%} | {'yes' if inside else 'no'} |"
         )
     stale = interval([each.staleness for each in campaigns])
-    virtual = interval([staleness for _, staleness in harness])
+    virtual = interval([staleness for _, staleness in simulations])
     off = virtual.mean / stale.mean - 1
     where = ", ".join(map(str, outside))
     return "\n".join(
@@ -215,7 +217,7 @@ def page(campaigns: list[Real], harness: list[tuple[list[float], float]], runs: 
                 f"{runs} real campaigns on the digits and {runs} simulated ones: {PEOPLE} people "
                 f"who think {THINK_S:g} s on average and hold {HELD} images, one server, ten "
                 f"workers, {', '.join(STRATEGIES)}, small_cnn at 8 px, {LABELS} labels. The "
-                "harness was given the pace, the trainings' durations and the number of random "
+                "lab was given the pace, the trainings' durations and the number of random "
                 "labels at the start that the real ones had. Accuracy is that of the newest model "
                 "of the moment, on images that are not in the pool; ± is half of a 95 % t-interval."
             ),
@@ -254,12 +256,14 @@ def main() -> None:
             from al_engine.pools.models import Campaign
 
             campaigns = [read(Campaign.objects.get(slug=slug).pk) for slug in slugs]
-        data_set = data.load(settings.Data("sklearn:digits", image_size=8), None, var / "images")
-        harness = []
+        data_set = datasets.load(
+            settings.Data("sklearn:digits", image_size=8), None, var / "images"
+        )
+        simulations = []
         for seed in range(options.runs):
             print(f"simulating seed {seed} …", file=sys.stderr)
-            harness.append(simulated(campaigns, seed, data_set))
-    text = page(campaigns, harness, options.runs)
+            simulations.append(simulated(campaigns, seed, data_set))
+    text = page(campaigns, simulations, options.runs)
     print(text)
     for each in campaigns:
         print(each, file=sys.stderr)

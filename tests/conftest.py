@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 WEB_START_TIMEOUT_S = 60.0
 # Files whose tests start whole sites or runs of experiments, and kill them.
-LONG = ("tests/unit/experiments/test_running.py", "tests/faults/", "tests/integration/engine/")
+LONG = ("tests/unit/lab/test_running.py", "tests/faults/", "tests/integration/engine/")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

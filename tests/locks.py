@@ -21,18 +21,21 @@ from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 RANGES: Final = ROOT / "requirements.txt"
+RANGES_LAB: Final = ROOT / "requirements-lab.txt"
 RANGES_DEV: Final = ROOT / "requirements-dev.txt"
 RUN: Final = ROOT / "requirements.lock"
 TORCH: Final = ROOT / "requirements-torch-cuda.lock"
 # Kept by hand: `make upgrade` cannot see what is not on PyPI.
 TORCH_CPU: Final = ROOT / "requirements-torch-cpu.lock"
+LAB: Final = ROOT / "requirements-lab.lock"
 DEV: Final = ROOT / "requirements-dev.lock"
 # What torch's builds for CUDA bring along, and nothing else needs.
 CUDA_NAMES: Final = ("cuda-", "nvidia-", "triton")
 HEADERS: Final = {
     RUN: "What is installed to run it, beside one of the locks of torch.",
     TORCH: "The torch of PyPI, with what it needs on Linux, where it is built for CUDA.",
-    DEV: "What is installed to check and test it, beside what runs.",
+    LAB: "What is installed for reports of experiments, beside what runs.",
+    DEV: "What is installed to check and test it, beside what runs and the lab.",
 }
 WRITTEN: Final = "# Written by `make upgrade`, from the ranges of requirements*.txt.\n"
 
@@ -134,12 +137,15 @@ def upgrade() -> None:
     with TemporaryDirectory() as folder:
         # Development first: what runs is then a part of one solution.
         everything = compiled(RANGES_DEV, Path(folder) / "lock")
+        run_and_lab = compiled(RANGES_LAB, Path(folder) / "lock")
         run = compiled(RANGES, Path(folder) / "lock")
-    known = {each.pin for each in run}
+    in_run = {each.pin for each in run}
+    in_run_or_lab = {each.pin for each in run_and_lab}
     parts = {
         RUN: [each for each in run if not of_torch(each.name)],
         TORCH: [each for each in run if of_torch(each.name)],
-        DEV: [each for each in everything if each.pin not in known],
+        LAB: [each for each in run_and_lab if each.pin not in in_run],
+        DEV: [each for each in everything if each.pin not in in_run_or_lab],
     }
     for path, locked in parts.items():
         body = "".join(f"{line}\n" for each in locked for line in each.lines)

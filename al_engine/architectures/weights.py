@@ -57,7 +57,7 @@ def load_backbone(
 
 def read_file(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file; raises UnfitWeights when it is none."""
-    # Here, since experiments run where there is torch, torchvision, numpy and matplotlib alone.
+    # Imported here, since simulations run where safetensors is not installed.
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -1,7 +1,7 @@
 """When a server trains, when a worker looks at its images, and with which strategy.
 
-What the roles and the experiments decide alike: numbers in, decisions out. Pure functions of the
-standard library. How deep S is kept is in `refill.py`.
+What the roles and simulated campaigns decide alike: numbers in, decisions out. Pure functions of
+the standard library. How deep S is kept is in `refill.py`.
 """
 
 from collections.abc import Callable, Hashable, Sequence

@@ -7,12 +7,12 @@ from typing import Final
 
 import torch
 
-from al_engine.experiments import data
-from al_engine.experiments.data import Images
-from al_engine.experiments.settings import Data
 from al_engine.training.evaluate import evaluate
 from al_engine.training.loop import Trained, train
 from al_engine.training.recipe import Recipe, default_recipe
+from al_lab.config.settings import Data
+from al_lab.data import datasets
+from al_lab.data.datasets import Images
 
 CACHE: Final = Path(__file__).resolve().parents[2] / "var" / "data"
 SIDE: Final = 32
@@ -91,5 +91,5 @@ def accuracy(models: list[Trained], held: Images, device: torch.device) -> float
 
 def load(file: Path) -> tuple[Images, Images]:
     """The training and the test images; unpacked the first time."""
-    data_set = data.load(Data(file.name, SIDE), file.parent, CACHE)
+    data_set = datasets.load(Data(file.name, SIDE), file.parent, CACHE)
     return data_set.train, data_set.test

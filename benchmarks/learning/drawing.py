@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from xml.sax.saxutils import escape
 
-from al_engine.experiments.looks import BASELINE, COLOURS, spread
+from al_lab.report.palette import BASELINE, COLORS, space_out
 
 WIDTH: Final = 760
 HEIGHT: Final = 420
@@ -54,16 +54,16 @@ def chart(title: str, lines: Sequence[Line], *, across: str, up: str) -> str:
         for x in ticks_x
         if low_x <= x <= high_x
     ]
-    ends = spread([at_y(line.points[-1][1]) for line in lines], LINE_HEIGHT)
-    colours = iter(COLOURS * (1 + len(lines) // len(COLOURS)))
+    ends = space_out([at_y(line.points[-1][1]) for line in lines], LINE_HEIGHT)
+    colors = iter(COLORS * (1 + len(lines) // len(COLORS)))
     for line, end in zip(lines, ends, strict=True):
-        colour, width = (BASELINE, 2.5) if line.baseline else (next(colours), 1.5)
+        color, width = (BASELINE, 2.5) if line.baseline else (next(colors), 1.5)
         path = "L".join(f"{at_x(x):.1f} {at_y(y):.1f}" for x, y in line.points)
         last = at_y(line.points[-1][1])
         parts += [
-            f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>',
-            f'<path d="M{right} {last:.1f}L{right + 14} {end:.1f}" stroke="{colour}"/>',
-            _text(right + 18, end + 4, line.name, colour=colour),
+            f'<path d="M{path}" fill="none" stroke="{color}" stroke-width="{width}"/>',
+            f'<path d="M{right} {last:.1f}L{right + 14} {end:.1f}" stroke="{color}"/>',
+            _text(right + 18, end + 4, line.name, color=color),
         ]
     return "\n".join([*parts, "</svg>", ""])
 
@@ -89,9 +89,9 @@ def _text(
     *,
     anchor: str = "start",
     size: int = 12,
-    colour: str = "#333333",
+    color: str = "#333333",
 ) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" '
-        f'font-family="sans-serif" fill="{colour}">{escape(words)}</text>'
+        f'font-family="sans-serif" fill="{color}">{escape(words)}</text>'
     )

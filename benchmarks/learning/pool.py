@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from al_engine.experiments.reading import arrays_of
+from al_lab.data.formats import read_arrays
 
 SIDE = 14
 CLASSES = 10
@@ -44,7 +44,7 @@ class Pool:
 
 def load(folder: Path) -> tuple[Split, Split]:
     """The training and the test images of `fashion_mnist.npz` in this folder; raises NoData."""
-    arrays = arrays_of(folder / "fashion_mnist.npz")
+    arrays = read_arrays(folder / "fashion_mnist.npz")
     return _split(*arrays.train), _split(*arrays.test)
 
 

@@ -6,14 +6,14 @@ from math import isinf
 from statistics import fmean
 from typing import Final
 
-from al_engine.experiments.statistics import (
+from al_engine.strategies import COPY_COSINE
+from al_lab.report.statistics import (
     Interval,
     curve_mean,
     labels_to_reach,
     mean_curve,
     paired_interval,
 )
-from al_engine.strategies import COPY_COSINE
 from benchmarks.figures import machine
 from benchmarks.learning.course import (
     ARCHITECTURE,

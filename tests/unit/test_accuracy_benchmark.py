@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from al_engine.experiments.files import NoData
+from al_lab.data.files import NoData
 from benchmarks.learning import results
 from benchmarks.learning.course import Arm, Course
 from benchmarks.learning.drawing import Line, chart, ticks

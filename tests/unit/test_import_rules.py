@@ -55,7 +55,7 @@ def test_a_web_process_never_loads_torch(tmp_path: Path) -> None:
         tmp_path, "web", "annotator_site", "al_engine.pools", "al_engine.supervision"
     )
     assert {"django", "channels", "psycopg"} <= loaded
-    assert not loaded & {"torch", "torchvision", "sklearn", "scipy", "safetensors"}
+    assert not loaded & {"torch", "torchvision", "sklearn", "scipy", "safetensors", "matplotlib"}
 
 
 def test_what_computes_never_loads_django(tmp_path: Path) -> None:
@@ -65,8 +65,8 @@ def test_what_computes_never_loads_django(tmp_path: Path) -> None:
     assert not loaded & {"django", "psycopg", "channels", "annotator_site"}
 
 
-def test_experiments_need_neither_django_nor_a_database(tmp_path: Path) -> None:
-    loaded = loaded_by(tmp_path, "torch", "al_engine.experiments")
+def test_the_lab_needs_neither_django_nor_a_database(tmp_path: Path) -> None:
+    loaded = loaded_by(tmp_path, "torch", "al_lab")
     assert "torch" in loaded
     assert not loaded & {"django", "psycopg", "channels", "annotator_site"}
 
@@ -79,4 +79,4 @@ def test_what_decides_and_what_supervises_is_plain_python(tmp_path: Path) -> Non
 def test_the_whole_engine_loads_without_the_web(tmp_path: Path) -> None:
     loaded = loaded_by(tmp_path, "engine", "al_engine")
     assert {"django", "psycopg", "torch"} <= loaded
-    assert not loaded & {"annotator_site", "channels", "daphne", "uvicorn"}
+    assert not loaded & {"annotator_site", "channels", "daphne", "uvicorn", "al_lab", "matplotlib"}

@@ -8,7 +8,7 @@ import pytest
 from locks import Locked
 from packaging.utils import canonicalize_name
 
-LOCKS = (locks.RUN, locks.TORCH, locks.TORCH_CPU, locks.DEV)
+LOCKS = (locks.RUN, locks.TORCH, locks.TORCH_CPU, locks.LAB, locks.DEV)
 
 
 def locked(*paths: object) -> list[Locked]:
@@ -17,15 +17,20 @@ def locked(*paths: object) -> list[Locked]:
 
 RUN = locked(locks.RUN, locks.TORCH)
 ASKED_RUN = locks.ranges(locks.RANGES.read_text())
-EVERYTHING = RUN + locked(locks.DEV)
-ASKED = ASKED_RUN + locks.ranges(locks.RANGES_DEV.read_text())
+RUN_AND_LAB = RUN + locked(locks.LAB)
+ASKED_LAB = locks.ranges(locks.RANGES_LAB.read_text())
+EVERYTHING = RUN_AND_LAB + locked(locks.DEV)
+ASKED = ASKED_RUN + ASKED_LAB + locks.ranges(locks.RANGES_DEV.read_text())
 
 
 def test_the_locks_hold_what_the_ranges_allow() -> None:
     remedy = "run `make upgrade`"
     assert not list(locks.faults(ASKED_RUN, RUN)), remedy
+    assert not list(locks.faults(ASKED_LAB, RUN_AND_LAB)), remedy
     assert not list(locks.faults(ASKED, EVERYTHING)), remedy
     assert {each.name for each in RUN} >= {"django", "torch", "numpy", "nvidia-cublas"}
+    assert "matplotlib" not in {each.name for each in RUN}
+    assert "matplotlib" in {each.name for each in locked(locks.LAB)}
     assert {each.name for each in locked(locks.DEV)} >= {"pytest", "mypy", "uv"}
 
 

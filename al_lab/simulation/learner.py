@@ -1,0 +1,170 @@
+"""All computation of a simulation: training, prediction, accuracy.
+
+Models select with a temperature of 1: the product fits temperatures to audit labels, which
+simulations do not have.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from al_engine.architectures import Classifier
+from al_engine.strategies import Evidence
+from al_engine.training.feed import copy_to_device, fits_on_device
+from al_engine.training.loop import Trained, train
+from al_engine.training.scoring import NEWEST_LABELED, Scorer
+from al_lab.config.settings import Model
+from al_lab.data.datasets import Images
+from al_lab.simulation.recipes import recipe_for
+from al_lab.simulation.world import Label, Rows
+
+
+class Predictor:
+    """Some images, on the device where they fit, and the predictions of models for them."""
+
+    def __init__(
+        self, images: Images, *, classes: int, device: torch.device, generator: torch.Generator
+    ) -> None:
+        self.images = images
+        self.classes = classes
+        self.device = device
+        pixels = images.pixels
+        self._pixels = copy_to_device(pixels, device) if fits_on_device(pixels, device) else pixels
+        self.scorer = Scorer(self.read, device=device, generator=generator)
+
+    def read(self, rows: Rows) -> Tensor:
+        """The pixels of some rows, uint8 (n, 3, S, S), on the device where all images are."""
+        return self._pixels[torch.from_numpy(rows).to(self._pixels.device)]
+
+    def predict(self, model: Classifier | None, rows: Rows | None = None) -> tuple[Tensor, Tensor]:
+        """Class probabilities (n, C) and embeddings (n, d) of some rows, or of all."""
+        rows = np.arange(len(self.images.truth)) if rows is None else rows
+        return self.scorer.predict(model, rows, classes=self.classes)
+
+    def accuracy(self, model: Classifier) -> float:
+        """The share of all images that a model classifies correctly."""
+        probabilities, _ = self.predict(model)
+        return float((probabilities.argmax(dim=1) == self.images.truth).double().mean())
+
+
+class Learner:
+    """Trains models on labels of a pool whose row `i` shows the image `shows[i]`."""
+
+    def __init__(self, model: Model, shows: Tensor, predictor: Predictor) -> None:
+        self.shows: Rows = shows.numpy()
+        self.predictor = predictor
+        self._model = model
+        self._image_size = predictor.images.pixels.shape[-1]
+        # The last model with a frozen backbone, which the next one shares.
+        self._frozen: Classifier | None = None
+
+    def train(
+        self, labels: Sequence[Label], *, seed: int, former: Classifier | None = None
+    ) -> Trained:
+        """Train a model on these labels;
+
+        their order does not matter. `former`: for a warm start.
+        """
+        labels = sorted(labels, key=lambda label: label.row)
+        shown = self.shows[[label.row for label in labels]]
+        former = self._frozen or former
+        features = self.predictor.predict(self._frozen, shown)[1] if self._frozen else None
+        trained = train(
+            self.predictor.read(shown),
+            torch.tensor([label.answer for label in labels]),
+            weights=torch.tensor([label.confidence for label in labels]),
+            classes=self.predictor.classes,
+            recipe=recipe_for(
+                self._model,
+                image_size=self._image_size,
+                labels=len(labels),
+                device=self.predictor.device,
+            ),
+            device=self.predictor.device,
+            seed=seed,
+            initial=former.state_dict() if former else None,
+            features=features,
+        )
+        if trained.model.frozen_backbone:
+            self._frozen = trained.model
+        return trained
+
+
+@dataclass(slots=True)
+class PoolPredictions:
+    """One model's predictions for the images of the pool, each made once, when it is first needed.
+
+    `predicted` (n,) says which are made. `seconds_per_image`: what the last ones took on this
+    machine.
+    """
+
+    learner: Learner
+    model: Classifier | None
+    members: Callable[[], Sequence[Classifier]]
+    probabilities: Tensor
+    embeddings: Tensor
+    predicted: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    seconds_per_image: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        learner: Learner,
+        model: Classifier | None,
+        members: Callable[[], Sequence[Classifier]] = lambda: (),
+    ) -> "PoolPredictions":
+        """No predictions are made yet;
+
+        `members` returns the committee, where a strategy needs it.
+        """
+        count = len(learner.predictor.images.truth)
+        if model is None:
+            # Raw features are relative to all images, so they are made at once.
+            probabilities, embeddings = learner.predictor.predict(None)
+            return cls(
+                learner, None, members, probabilities, embeddings, np.ones(count, dtype=np.bool_)
+            )
+        probabilities = torch.empty(count, learner.predictor.classes)
+        embeddings = torch.empty(count, model.width)
+        return cls(
+            learner, model, members, probabilities, embeddings, np.zeros(count, dtype=np.bool_)
+        )
+
+    def predict_missing(self, rows: Rows) -> None:
+        """Make the predictions for these rows of the pool that are not made yet."""
+        shown = np.unique(self.learner.shows[rows])
+        missing = shown[~self.predicted[shown]]
+        if missing.size:
+            began = time.perf_counter()
+            where = torch.from_numpy(missing)
+            self.probabilities[where], self.embeddings[where] = self.learner.predictor.predict(
+                self.model, missing
+            )
+            self.predicted[missing] = True
+            self.seconds_per_image = (time.perf_counter() - began) / missing.size
+
+    def evidence(self, rows: Rows, strategy: str, labels: Sequence[Label]) -> Evidence:
+        """What a strategy needs to know about these rows of the pool, with L as it is now."""
+        self.predict_missing(rows)
+        shown = self.learner.shows[rows]
+        where = torch.from_numpy(shown)
+        part = Evidence(self.probabilities[where], self.embeddings[where])
+        if self.model is None:
+            return part
+        return self.learner.predictor.scorer.complete(
+            part,
+            strategy,
+            self.model,
+            shown,
+            members=self.members,
+            labeled=lambda: self._embeddings_of(labels),
+        )
+
+    def _embeddings_of(self, labels: Sequence[Label]) -> Tensor:
+        rows = np.array([label.row for label in labels[-NEWEST_LABELED:]], dtype=np.int64)
+        self.predict_missing(rows)
+        return self.embeddings[torch.from_numpy(self.learner.shows[rows])]
