@@ -14,11 +14,10 @@ from typing import Final
 
 import psycopg
 import pytest
+from conftest import web_process
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from PIL import Image
-
-from tests.conftest import web_process
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 LABELED: Final = 10_000

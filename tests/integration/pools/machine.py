@@ -163,7 +163,7 @@ class SmallCampaign(RuleBasedStateMachine):
             sent, who = each.message, each.session.annotator_id
             if isinstance(sent, LabelMessage) and outcome.answers[who, sent.id] == "stored":
                 assert (who, sent.id) not in self.said, "one message is stored once"
-                self.said[who, sent.id] = (sent.query, sent.choice)
+                self.said[who, sent.id] = (sent.turn_id, sent.choice)
         undone = Label.objects.filter(client_id__in=outcome.undone, retracted_at__isnull=False)
         self.retracted |= set(undone.values_list("annotator_id", "client_id"))
 
