@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "annotator_site.apps.AnnotatorSiteConfig",
     "annotator_site.accounts",
     "annotator_site.campaigns",
+    "annotator_site.importing",
     "annotator_site.labeling",
     "annotator_site.monitor",
     "annotator_site.research",

@@ -43,7 +43,7 @@ from al_engine.pools.storage import FileGone, StorageAway
 from al_engine.pools.versions import Publication
 from al_engine.roles.campaign_images import CampaignImages
 from annotator_site import environment, object_storage
-from annotator_site.campaigns.importing import import_images
+from annotator_site.importing.image_import import import_images
 from annotator_site.labeling import image_urls
 from annotator_site.object_storage import ObjectStorage
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from al_engine.training.decoding import decode
-from annotator_site.campaigns.image_files import BrokenImageError, inspect_image
+from annotator_site.importing.image_files import BrokenImageError, inspect_image
 
 SIDE = 32
 GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6

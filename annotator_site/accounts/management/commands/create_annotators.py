@@ -10,8 +10,8 @@ from django.core.management.base import CommandError
 from django.db import transaction
 
 from al_engine.outputs import OutputError
+from annotator_site.accounts.annotators import create_annotators
 from annotator_site.accounts.models import TOKEN_DAYS
-from annotator_site.campaigns.people import create_annotators
 from annotator_site.command_output import CampaignCommand
 
 MOST: Final = 10_000

@@ -1,6 +1,6 @@
 """The program that decodes what people bring, so that no file harms more than this process.
 
-`python -m annotator_site.campaigns.decoder_child CPU_SECONDS MEMORY_BYTES`, with a socket as its
+`python -m annotator_site.importing.decoder_child CPU_SECONDS MEMORY_BYTES`, with a socket as its
 standard input. It says that it is ready, and is given some files at a time: their number in 4
 bytes, the length of each in 8, the files. Of each it says: the length of a JSON object in 4 bytes,
 the object, and the copy that it tells of. Before it decodes a large picture it says so, and waits
@@ -20,7 +20,7 @@ from dataclasses import asdict
 from io import BufferedRWPair
 from typing import Any, Final
 
-from annotator_site.campaigns.image_files import BrokenImageError, inspect_image
+from annotator_site.importing.image_files import BrokenImageError, inspect_image
 
 OUT_OF_MEMORY: Final = 77
 """The exit status after a file that needed more memory than there is."""

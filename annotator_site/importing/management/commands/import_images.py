@@ -10,11 +10,11 @@ from django.core.management.base import CommandError
 from al_engine.pools.images import AddingElsewhereError
 from al_engine.pools.models import Image
 from al_engine.pools.storage import StorageAway
-from annotator_site.campaigns.import_report import ImportReport
-from annotator_site.campaigns.importing import Progress, import_images
-from annotator_site.campaigns.same_pictures import HOW_TO_DECIDE
-from annotator_site.campaigns.sources import SourceError
 from annotator_site.command_output import CampaignCommand, ProgressLine
+from annotator_site.importing.entries import SourceError
+from annotator_site.importing.image_import import Progress, import_images
+from annotator_site.importing.report import ImportReport
+from annotator_site.importing.same_pictures import HOW_TO_DECIDE
 
 LISTED: Final = 50
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from al_engine.pools.images import KnownImage, NewImage
-from annotator_site.campaigns.stored_images import stored_name
+from annotator_site.importing.stored_images import stored_name
 
 BROKEN_KEPT: Final = 1_000
 COPIES_KEPT: Final = 1_000
@@ -100,3 +100,29 @@ class Tally:
         self.broken_count += 1
         if len(self.broken) < BROKEN_KEPT:
             self.broken.append((name, reason))
+
+    def report(
+        self,
+        *,
+        disputed: int,
+        label_problems: tuple[str, ...],
+        name_notes: tuple[str, ...],
+        seconds: float,
+    ) -> ImportReport:
+        """What was counted, with what others know of the import."""
+        return ImportReport(
+            added=self.added,
+            duplicates=self.duplicates,
+            copies_count=self.copies_count,
+            copies=tuple(self.copies),
+            broken_count=self.broken_count,
+            broken=tuple(self.broken),
+            ignored=self.ignored,
+            with_known_label=self.with_known_label,
+            labels_changed=self.labels_changed,
+            disputed=disputed,
+            in_other_split=self.in_other_split,
+            label_problems=label_problems,
+            name_notes=name_notes,
+            seconds=seconds,
+        )

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final, Protocol, TextIO
 
 from al_engine.pools.class_names import as_compared
-from annotator_site.campaigns.layout import Survey, hint_at_parts, not_taken
-from annotator_site.campaigns.names import clean_name, display_name
-from annotator_site.campaigns.sources import SourceError
-from annotator_site.campaigns.text_files import open_text
+from annotator_site.importing.entries import SourceError
+from annotator_site.importing.file_names import clean_name, display_name
+from annotator_site.importing.layout import Survey, hint_at_parts, not_taken
+from annotator_site.importing.text_files import open_text
 
 PROBLEMS_KEPT: Final = 1_000
 _SEPARATORS: Final = ",;\t"

@@ -12,7 +12,7 @@ from typing import Final
 from PIL import Image, ImageCms
 
 from al_engine.opaque import opaque, sample_bits
-from annotator_site.campaigns.bare_files import bare_file
+from annotator_site.importing.bare_files import bare_file
 
 LONGEST_SIDE: Final = 1600
 """Pixels of the longer side of a copy; strips may be longer, see `shown_size`."""

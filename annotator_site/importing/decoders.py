@@ -13,15 +13,15 @@ from contextlib import AbstractContextManager
 from threading import Lock
 from typing import Final
 
-from annotator_site.campaigns.decoder import (
+from annotator_site.importing.decoder import (
     Decoder,
     DecoderDied,
     DecoderNotStarted,
     Limits,
     Verdict,
 )
-from annotator_site.campaigns.decoder_child import OUT_OF_MEMORY
-from annotator_site.campaigns.image_files import BrokenImageError, ImageFacts
+from annotator_site.importing.decoder_child import OUT_OF_MEMORY
+from annotator_site.importing.image_files import BrokenImageError, ImageFacts
 
 MOST: Final = max(2, min(4, os.cpu_count() or 2))
 """Children side by side: one takes a processor, and up to half a gigabyte."""

@@ -16,12 +16,12 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from al_engine.opaque import sample_bits
-from annotator_site.campaigns.decoding_work import (
+from annotator_site.importing.decoding_work import (
     TooMuchWork,
     refuse_long_side,
     refuse_much_work,
 )
-from annotator_site.campaigns.display_copies import (
+from annotator_site.importing.display_copies import (
     DisplayCopy,
     display_copy,
     prepare,

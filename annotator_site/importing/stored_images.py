@@ -10,9 +10,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from al_engine.pools.images import DisplayFile, KnownImage, NewImage
-from annotator_site.campaigns.display_copies import DisplayCopy
-from annotator_site.campaigns.image_files import BrokenImageError, ImageFacts
-from annotator_site.campaigns.sources import SourceError
+from annotator_site.importing.display_copies import DisplayCopy
+from annotator_site.importing.entries import SourceError
+from annotator_site.importing.image_files import BrokenImageError, ImageFacts
 
 _NAME_LENGTH: Final = 500
 # Two files whose pictures are the same have one copy, and may be taken in the same moment.

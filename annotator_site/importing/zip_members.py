@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from annotator_site.campaigns.image_files import BrokenImageError
-from annotator_site.campaigns.names import NameDecoder
+from annotator_site.importing.file_names import NameDecoder
+from annotator_site.importing.image_files import BrokenImageError
 
 _END: Final = struct.Struct("<4s4H2LH")
 _END64_LOCATOR_BYTES: Final = 20

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
-from annotator_site.campaigns import zip_members
-from annotator_site.campaigns.image_files import BrokenImageError, is_image, read_image
-from annotator_site.campaigns.names import NameDecoder, clean_name, display_name, is_litter
-from annotator_site.campaigns.sources import Entry, Found, SourceError
+from annotator_site.importing import zip_members
+from annotator_site.importing.entries import Entry, Found, SourceError
+from annotator_site.importing.file_names import NameDecoder, clean_name, display_name, is_litter
+from annotator_site.importing.image_files import BrokenImageError, is_image, read_image
 
 # Headers of one tar entry; a name of 4 KiB and some notes need a small part of it.
 _MAX_HEADER_BYTES: Final = 1024 * 1024

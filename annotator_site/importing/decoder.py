@@ -13,18 +13,18 @@ from threading import Lock
 from time import monotonic
 from typing import Any, Final
 
-from annotator_site.campaigns.decoding_work import MAX_SIDE
-from annotator_site.campaigns.display_copies import DisplayCopy
-from annotator_site.campaigns.image_files import (
+from annotator_site.importing.decoding_work import MAX_SIDE
+from annotator_site.importing.display_copies import DisplayCopy
+from annotator_site.importing.file_names import display_name
+from annotator_site.importing.image_files import (
     EXTENSIONS,
     MAX_FILE_BYTES,
     BrokenImageError,
     ImageFacts,
 )
-from annotator_site.campaigns.names import display_name
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_PROGRAM: Final = "annotator_site.campaigns.decoder_child"
+_PROGRAM: Final = "annotator_site.importing.decoder_child"
 # What Python and its libraries need to be found; keys and passwords are in other variables.
 _ENVIRONMENT: Final = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
 _ENVIRONMENT_BEGINS: Final = ("PYTHON", "LD_", "DYLD_", "LC_")

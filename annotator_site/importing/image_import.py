@@ -18,15 +18,16 @@ from al_engine.pools import images as pool_images
 from al_engine.pools import storage
 from al_engine.pools.images import DisplayFile, KnownImage, NewImage
 from al_engine.pools.models import Campaign, Choice
-from annotator_site.campaigns.decoder import Limits
-from annotator_site.campaigns.decoders import Decoders
-from annotator_site.campaigns.image_files import BrokenImageError, ImageFacts
-from annotator_site.campaigns.import_report import ImportReport, Tally
-from annotator_site.campaigns.known_labels import KnownLabels, known_labels
-from annotator_site.campaigns.layout import survey
-from annotator_site.campaigns.same_pictures import KnownPictures
-from annotator_site.campaigns.sources import Entry, open_source
-from annotator_site.campaigns.stored_images import mend_image, store_image
+from annotator_site.importing.decoder import Limits
+from annotator_site.importing.decoders import Decoders
+from annotator_site.importing.entries import Entry
+from annotator_site.importing.image_files import BrokenImageError, ImageFacts
+from annotator_site.importing.known_labels import KnownLabels, known_labels
+from annotator_site.importing.layout import survey
+from annotator_site.importing.report import ImportReport, Tally
+from annotator_site.importing.same_pictures import KnownPictures
+from annotator_site.importing.sources import open_source
+from annotator_site.importing.stored_images import mend_image, store_image
 
 BATCH_IMAGES: Final = 200
 BATCH_BYTES: Final = 32 * 1024 * 1024
@@ -50,6 +51,7 @@ class _Run:
 
     campaign_id: int
     split: str
+    restore: bool
     labels: KnownLabels
     pictures: KnownPictures
     threads: ThreadPoolExecutor
@@ -95,29 +97,14 @@ def import_images(
             ThreadPoolExecutor(_THREADS, "import") as threads,
             Decoders(limits, files=seen.files) as decoders,
         ):
-            run = _Run(campaign.pk, split, labels, pictures, threads, decoders, tally)
+            run = _Run(campaign.pk, split, restore, labels, pictures, threads, decoders, tally)
             for batch in _batches(opened.entries()):
-                images = _take_batch(run, batch)
-                if not restore:
-                    # Before a row names what may have gone elsewhere.
-                    storage.require(campaign.pk)
-                pool_images.add_images(campaign_id=campaign.pk, split=split, images=images)
-                tally.add(images)
+                _add_batch(run, batch)
                 if progress:
                     elapsed = time.monotonic() - begun
                     progress(Progress(tally.done, seen.files, tally.added, elapsed))
-    return ImportReport(
-        added=tally.added,
-        duplicates=tally.duplicates,
-        copies_count=tally.copies_count,
-        copies=tuple(tally.copies),
-        broken_count=tally.broken_count,
-        broken=tuple(tally.broken),
-        ignored=tally.ignored,
-        with_known_label=tally.with_known_label,
-        labels_changed=tally.labels_changed,
+    return tally.report(
         disputed=len(pictures.disputed),
-        in_other_split=tally.in_other_split,
         label_problems=(*pictures.problems, *labels.problems()),
         name_notes=tuple(name_notes),
         seconds=time.monotonic() - begun,
@@ -136,6 +123,16 @@ def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _add_batch(run: _Run, batch: list[Entry]) -> None:
+    """Store a batch and write its rows."""
+    images = _take_batch(run, batch)
+    if not run.restore:
+        # Before a row names what may have gone elsewhere.
+        storage.require(run.campaign_id)
+    pool_images.add_images(campaign_id=run.campaign_id, split=run.split, images=images)
+    run.tally.add(images)
 
 
 def _take_batch(run: _Run, batch: list[Entry]) -> list[NewImage]:

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import Final
 
-from annotator_site.campaigns.image_files import BrokenImageError
+from annotator_site.importing.image_files import BrokenImageError
 
 # Of file managers and storage devices, in whatever case.
 _LITTER: Final = frozenset({

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from al_engine.pools.images import KnownImage
-from annotator_site.campaigns.known_labels import PROBLEMS_KEPT
+from annotator_site.importing.known_labels import PROBLEMS_KEPT
 
 HOW_TO_DECIDE = "a table of path,label with one of the names decides (--known-labels)"
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from annotator_site.campaigns.names import is_litter
-from annotator_site.campaigns.sources import MAX_ENTRIES, Found, SourceError
+from annotator_site.importing.entries import MAX_ENTRIES, Found, SourceError
+from annotator_site.importing.file_names import is_litter
 
 # More names than that are no classes, whatever they are.
 _MOST_FOLDERS: Final = 10_000
