@@ -60,10 +60,10 @@ INSTALLED_APPS = [
     "annotator_site.apps.AnnotatorSiteConfig",
     "annotator_site.accounts",
     "annotator_site.campaigns",
+    "annotator_site.exports",
     "annotator_site.importing",
     "annotator_site.labeling",
     "annotator_site.monitor",
-    "annotator_site.research",
     "annotator_site.security",
     # unfold restyles the admin's templates, so it comes before it.
     "unfold",

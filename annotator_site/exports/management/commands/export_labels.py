@@ -8,8 +8,10 @@ from django.core.management.base import CommandError
 
 from al_engine.outputs import STDOUT, OutputError, ReaderGone, is_plain_file, open_output
 from annotator_site.command_output import CampaignCommand
-from annotator_site.research.rows import COLUMNS, reading_rows
-from annotator_site.research.writing import FORMATS, Out, Utf8, for_spreadsheets
+from annotator_site.exports.comma_separated import for_spreadsheets
+from annotator_site.exports.formats import FORMATS
+from annotator_site.exports.outputs import Out, Utf8
+from annotator_site.exports.rows import COLUMNS, reading_rows
 
 
 class Command(CampaignCommand):
