@@ -15,7 +15,7 @@ UNFOLD: dict[str, Any] = {
     "SCRIPTS": [lambda request: static("monitor/admin.js")],
     "SHOW_BACK_BUTTON": True,
     "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("account")}]},
-    "SIDEBAR": {"navigation": "annotator_site.campaigns.admin_sidebar.navigation"},
+    "SIDEBAR": {"navigation": "annotator_site.campaigns.admin.sidebar.navigation"},
     # The greys and the accent of static/css/tokens.css.
     "COLORS": {
         "base": {

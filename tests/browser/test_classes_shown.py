@@ -6,7 +6,7 @@ from typing import Any, Final
 from playwright.sync_api import expect
 
 from al_engine.pools.models import Campaign, Choice, Label
-from annotator_site.campaigns.admin_campaign import save_choices
+from annotator_site.campaigns.admin.campaign import save_choices
 
 from .conftest import Start
 from .labeler import Labeler

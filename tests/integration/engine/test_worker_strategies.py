@@ -6,7 +6,7 @@ from django.core.files.storage import default_storage
 from al_engine import strategies
 from al_engine.pools.models import Campaign, Choice, EngineProcess, Image, ModelVersion, Query
 from al_engine.refill import COLD_FLOOR, DEPTH_FLOOR
-from annotator_site.campaigns.admin_campaign import save_choices
+from annotator_site.campaigns.admin.campaign import save_choices
 
 from .conftest import MakeCampaign
 from .digits import replace_file

@@ -11,7 +11,7 @@ from stock import Person, make_annotator, make_campaign, stock
 
 from al_engine.pools import campaigns
 from al_engine.pools.models import Campaign, Choice, Image, Label, Turn
-from annotator_site.campaigns.admin_campaign import save_choices
+from annotator_site.campaigns.admin.campaign import save_choices
 
 from .conftest import Connect
 

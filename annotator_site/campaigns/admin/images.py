@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from al_engine.pools import excluded
 from al_engine.pools.models import Campaign, Consensus, Image, Label, Query
-from annotator_site.campaigns.admin_base import (
+from annotator_site.campaigns.admin.base import (
     CampaignFilter,
     ReadOnlyAdmin,
     ValueFilter,
@@ -19,7 +19,7 @@ from annotator_site.campaigns.admin_base import (
     lists_some_campaigns,
     value_filter,
 )
-from annotator_site.campaigns.admin_skips import SkipFilter, skips_of
+from annotator_site.campaigns.admin.skips import SkipFilter, skips_of
 from annotator_site.labeling.image_urls import image_url
 
 SHA256_LENGTH = 64

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from al_engine.pools.models import Annotator, Consensus, Label, Query, Turn
-from annotator_site.campaigns.admin_base import (
+from annotator_site.campaigns.admin.base import (
     WINDOW,
     CampaignFilter,
     ReadOnlyAdmin,

@@ -10,7 +10,7 @@ from django.utils import timezone
 from al_engine.pools import campaigns
 from al_engine.pools.models import Annotator, Cell, EngineProcess, ModelVersion
 from al_engine.pools.processes import SILENT_AFTER_SECONDS
-from annotator_site.campaigns.admin_base import (
+from annotator_site.campaigns.admin.base import (
     CampaignFilter,
     PoolAdmin,
     ReadOnlyAdmin,

@@ -17,15 +17,15 @@ from al_engine.pools.class_names import MAX_CLASSES
 from al_engine.pools.models import Campaign, Choice, Counter
 from al_engine.pools.sizes import sizes
 from annotator_site.accounts.campaign_rights import WithinCampaigns, actor, own_campaigns
-from annotator_site.campaigns.admin_base import (
+from annotator_site.campaigns.admin.base import (
     PoolAdmin,
     SiteModelAdmin,
     SiteTabularInline,
     label_column,
     value_filter,
 )
-from annotator_site.campaigns.admin_campaign_forms import CampaignForm, ChoiceForm, ChoicesFormSet
-from annotator_site.campaigns.admin_skips import to_look_at
+from annotator_site.campaigns.admin.campaign_forms import CampaignForm, ChoiceForm, ChoicesFormSet
+from annotator_site.campaigns.admin.skips import to_look_at
 from annotator_site.monitor import views
 
 STATE_COLOURS = {"running": "success", "paused": "warning", "finished": "info"}
