@@ -30,9 +30,10 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from annotator_site import environment, object_addresses
+from annotator_site import environment
 from annotator_site.accounts import pauses
 from annotator_site.admin_look import UNFOLD as UNFOLD
+from annotator_site.images import object_addresses
 from annotator_site.network import reach
 
 BASE_DIR = Path(__file__).resolve().parent.parent

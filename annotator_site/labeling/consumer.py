@@ -11,14 +11,15 @@ from typing import Any, Final
 from asgiref.typing import ASGIReceiveCallable
 
 from al_engine.pools.labeled import Progress, Standing
+from annotator_site.accounts.entrance import let_in, looking_up, too_many
 from annotator_site.accounts.guard import guard, pass_of
 from annotator_site.accounts.models import Scope
 from annotator_site.labeling import protocol
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.desks import Desks
-from annotator_site.labeling.entrance import let_in, looking_up, too_many
-from annotator_site.labeling.protocol import BadMessage, CloseCode
+from annotator_site.labeling.protocol import BadMessage
 from annotator_site.labeling.session import Session
+from annotator_site.network.close_codes import CloseCode
 from annotator_site.network.refusals import RefusedError
 
 MAX_CONNECTIONS: Final = 5

@@ -27,8 +27,8 @@ from annotator_site.labeling.database import Pool
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.disk import Disk
 from annotator_site.labeling.faults import Trouble
-from annotator_site.labeling.protocol import CloseCode
 from annotator_site.labeling.storage_watch import watch_files, watch_storage
+from annotator_site.network.close_codes import CloseCode
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from al_engine.pools import campaigns
 from al_engine.pools.gold import GoldImage, shown
 from al_engine.pools.models import Annotator
 from annotator_site.accounts.models import User
+from annotator_site.images.addresses import image_url
 from annotator_site.labeling.campaign_view import view_of
-from annotator_site.labeling.image_urls import image_url
 
 _STEPS = {"introduced": campaigns.mark_introduced, "practiced": campaigns.mark_practiced}
 

@@ -13,6 +13,7 @@ from annotator_site.labeling.departures import Departures
 from annotator_site.labeling.evidence import proof_of
 from annotator_site.labeling.session import Session
 from annotator_site.labeling.window import Window
+from annotator_site.network.close_codes import CloseCode
 
 
 class People:
@@ -47,7 +48,7 @@ class People:
         if former is not None and former.annotator_id == session.annotator_id:
             # Its network died without a word: it must not count as a second connection.
             self.leave(former)
-            former.close(protocol.CloseCode.RESUMED_ELSEWHERE)
+            former.close(CloseCode.RESUMED_ELSEWHERE)
 
     def answers(self, session: Session, turn_id: int) -> int:
         """Somebody answered or skipped this, and comes to what they hold next, if anything.

@@ -6,7 +6,6 @@ Pure: no network, no database. The protocol itself is described in docs/protocol
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -14,7 +13,7 @@ import orjson
 
 from al_engine.pools.labeled import Progress
 from al_engine.pools.turns import LeasedTurn, Sender, Shortage
-from annotator_site.labeling.image_urls import image_url
+from annotator_site.images.addresses import image_url
 
 SUBPROTOCOL: Final = "nowait.v1"
 MAX_FRAME_BYTES: Final = 16 * 1024
@@ -48,20 +47,6 @@ _NOTICES: Final[dict[NoticeCode, tuple[str, str]]] = {
     ),
     "saving_again": ("info", "Your answers are saved."),
 }
-
-
-class CloseCode(IntEnum):
-    """Why the server closes a connection; daphne refuses the registered codes but 1000.
-
-    4000 and the HTTP status that means the same in a handshake.
-    """
-
-    NOT_LOGGED_IN = 4401
-    NOT_AN_ANNOTATOR = 4403
-    NO_SUCH_CAMPAIGN = 4404
-    TOO_MANY_CONNECTIONS = 4409
-    RESUMED_ELSEWHERE = 4410
-    TOO_FAST = 4429
 
 
 class BadMessage(ValueError):

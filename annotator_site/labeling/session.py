@@ -9,7 +9,8 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from al_engine.pools.turns import Shortage
-from annotator_site.labeling.protocol import CloseCode, IdleReason
+from annotator_site.labeling.protocol import IdleReason
+from annotator_site.network.close_codes import CloseCode
 
 log = logging.getLogger(__name__)
 

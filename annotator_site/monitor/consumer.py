@@ -14,8 +14,8 @@ from typing import Any, Final
 from asgiref.typing import ASGIReceiveCallable
 
 from al_engine.pools.models import Campaign
+from annotator_site.accounts.entrance import let_in, looking_up
 from annotator_site.accounts.guard import Pass, guard, pass_of
-from annotator_site.labeling.entrance import let_in, looking_up
 from annotator_site.monitor.hub import Hub, Watcher
 from annotator_site.network.refusals import CLOSE_CODES, RefusedError
 from annotator_site.off_loop import off_loop

@@ -15,7 +15,7 @@ from al_engine.pools import sizes
 from al_engine.pools.models import Campaign, Cell, EngineProcess, ModelVersion
 from al_engine.pools.processes import SILENT_AFTER_SECONDS
 from al_engine.pools.status import status
-from annotator_site.labeling.image_urls import image_url
+from annotator_site.images.addresses import image_url
 from annotator_site.monitor.diagnosis import diagnose
 from annotator_site.monitor.values import (
     Asked,

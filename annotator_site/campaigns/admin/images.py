@@ -20,7 +20,7 @@ from annotator_site.campaigns.admin.base import (
     value_filter,
 )
 from annotator_site.campaigns.admin.skips import SkipFilter, skips_of
-from annotator_site.labeling.image_urls import image_url
+from annotator_site.images.addresses import image_url
 
 SHA256_LENGTH = 64
 # The column that says most in a list of what was not answered; usually who skipped it.

@@ -11,10 +11,10 @@ from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import parse_cookie
 
+from annotator_site.accounts.entrance import Arrival, looking_up, too_many
 from annotator_site.accounts.models import User, token_digest
 from annotator_site.accounts.newcomers import Newcomers
 from annotator_site.door import Door, FullError
-from annotator_site.labeling.entrance import Arrival, looking_up, too_many
 from annotator_site.network.refusals import RefusedError, refuse
 
 PLACES: Final = 32

@@ -19,7 +19,7 @@ from django.db import Error as DatabaseError
 
 from al_engine.pools import storage
 from al_engine.pools.storage import FileGone
-from annotator_site.labeling.image_urls import SignedElsewhere, key_of
+from annotator_site.images.addresses import SignedElsewhere, key_of
 from annotator_site.storage_threads import soon, with_files
 
 log = logging.getLogger(__name__)

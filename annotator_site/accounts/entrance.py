@@ -11,7 +11,7 @@ from psycopg_pool import PoolTimeout
 
 from annotator_site.accounts.models import User
 from annotator_site.door import Door
-from annotator_site.labeling.protocol import CloseCode
+from annotator_site.network.close_codes import CloseCode
 from annotator_site.network.refusals import RefusedError
 
 log = logging.getLogger(__name__)
