@@ -23,12 +23,10 @@ from annotator_site.labeling.batch import Act, Batch, Outcome, Resume, Submissio
 from annotator_site.labeling.campaign_view import CampaignView
 from annotator_site.labeling.committed import Committed
 from annotator_site.labeling.database import Pool
-from annotator_site.labeling.demand import Waiting, demands, why_idle
 from annotator_site.labeling.disk import Disk
-from annotator_site.labeling.evidence import image_of
 from annotator_site.labeling.faults import Trouble
 from annotator_site.labeling.pending import Pending
-from annotator_site.labeling.people import People
+from annotator_site.labeling.people import People, Waiting, demands, why_idle
 from annotator_site.labeling.protocol import SkipMessage, UndoMessage
 from annotator_site.labeling.receipts import refusal
 from annotator_site.labeling.reception import Reception
@@ -113,11 +111,7 @@ class Desk:
         if not session.unanswered:
             session.unanswered_since = now
         session.unanswered += 1
-        image = 0
-        if not isinstance(message, UndoMessage):
-            image = self.people.answers(session, message.turn_id)
-            if not image and message.proof:
-                image = image_of(message.proof, session.annotator_id, message.turn_id)
+        image = 0 if isinstance(message, UndoMessage) else self.people.answers(session, message)
         self._pending.add(Submission(session, message, image))
         self._wake.set()
 
@@ -129,11 +123,6 @@ class Desk:
     def revoke(self, turns: list[tuple[UUID, int]], *, fresher: bool = False) -> None:
         """Tell people which queries are no longer theirs; `fresher`: since a newer model chose."""
         self.people.revoke(turns, away_after=self.campaign.lease_seconds, fresher=fresher)
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether everything that people said is answered."""
-        return not (self._pending or self._committed or self._current)
 
     # The loop.
 

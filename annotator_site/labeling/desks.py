@@ -14,10 +14,9 @@ from django.db import Error as DatabaseError
 from al_engine.pools import signals
 from annotator_site.background import background
 from annotator_site.labeling import protocol
-from annotator_site.labeling.asking_again import ask_again
 from annotator_site.labeling.campaign_view import CampaignView, read_campaign
 from annotator_site.labeling.caretaker import (
-    exchange_spares,
+    ask_again,
     give_back_all,
     look_after,
     tell_delays,
@@ -27,6 +26,7 @@ from annotator_site.labeling.database import Pool
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.disk import Disk
 from annotator_site.labeling.faults import Trouble
+from annotator_site.labeling.spares import exchange_spares
 from annotator_site.labeling.storage_watch import watch_files, watch_storage
 from annotator_site.network.close_codes import CloseCode
 

@@ -13,8 +13,8 @@ from al_engine.pools.models import Annotator, Campaign
 from al_engine.pools.sizes import sizes
 from annotator_site.accounts.models import User
 from annotator_site.labeling.campaign_view import instructions_html
-from annotator_site.labeling.introduction import annotator_of
-from annotator_site.labeling.words import words
+from annotator_site.labeling.page.introduction import annotator_of
+from annotator_site.labeling.page.words import words
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotator_site.labeling import introduction, views
+from annotator_site.labeling.page import introduction, views
 
 urlpatterns = [
     path("", views.home, name="home"),
