@@ -112,23 +112,23 @@ async def ask_again(desk: Desk) -> None:
     the life of a campaign.
     """
     while True:
-        await desk.unasked.wait()
-        desk.unasked.clear()
+        await desk.committed.unasked.wait()
+        desk.committed.unasked.clear()
         try:
             await _hand_out_again(desk)
         except (psycopg.Error, PoolTimeout) as error:
             log.warning("Queries are asked again later: %s", " ".join(str(error).split()))
-            desk.unasked.set()
+            desk.committed.unasked.set()
             await asyncio.sleep(_ASKED_AGAIN_SECONDS)
 
 
 async def _hand_out_again(desk: Desk) -> None:
     there: dict[tuple[int, UUID], Session] = {
         (turn_id, session.id): session
-        for turn_id, session in desk.to_ask
+        for turn_id, session in desk.committed.to_ask
         if session.id in desk.people.sessions
     }
-    taken = len(desk.to_ask)
+    taken = len(desk.committed.to_ask)
     async with desk.pool.connection() as conn:
         turns = await query.ask_again(
             conn,
@@ -136,7 +136,7 @@ async def _hand_out_again(desk: Desk) -> None:
             turns=[(turn_id, each.annotator_id, each.id) for (turn_id, _), each in there.items()],
             lease_seconds=desk.campaign.lease_seconds,
         )
-    del desk.to_ask[:taken]
+    del desk.committed.to_ask[:taken]
     desk.people.hand_out(turns)
     for turn in turns:
         there.pop((turn.turn_id, turn.session), None)

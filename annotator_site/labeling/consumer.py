@@ -59,29 +59,37 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
         now=now,
     )
     desk.people.enter(session)
-    held = pass_of(scope, annotator_id=person.annotator_id)
     for_good = False
     try:
-        session.deliver(
-            protocol.welcome(
-                session=session.id,
-                annotator={"id": person.annotator_id, "name": scope["user"].get_username()},
-                campaign=desk.campaign.described(),
-                choices_version=desk.campaign.choices_version,
-                choices=desk.campaign.choices,
-                lease_seconds=desk.campaign.lease_seconds,
-                progress=progress,
-                mine=session.mine,
-            )
-        )
+        session.deliver(_welcome(desk, session, scope["user"].get_username(), progress))
+        held = pass_of(scope, annotator_id=person.annotator_id)
         with guard.watching(held, partial(_send_away, desk, session)):
-            while (event := await receive())["type"] == "websocket.receive":
-                text = event.get("text")
-                handle(desk, session, event.get("bytes") or b"" if text is None else text)
-        # A page that is closed or loaded again says 1001, a network that dies says nothing.
-        for_good = event.get("code") == _GOOD_BYE
+            for_good = await _listen(desk, session, receive)
     finally:
         desk.people.leave(session, for_good=for_good)
+
+
+def _welcome(desk: Desk, session: Session, name: str, progress: Progress) -> str:
+    campaign = desk.campaign
+    return protocol.welcome(
+        session=session.id,
+        annotator={"id": session.annotator_id, "name": name},
+        campaign=campaign.described(),
+        choices_version=campaign.choices_version,
+        choices=campaign.choices,
+        lease_seconds=campaign.lease_seconds,
+        progress=progress,
+        mine=session.mine,
+    )
+
+
+async def _listen(desk: Desk, session: Session, receive: Any) -> bool:
+    """Act on frames until the connection ends; whether its client does not mean to come back."""
+    while (event := await receive())["type"] == "websocket.receive":
+        text = event.get("text")
+        handle(desk, session, event.get("bytes") or b"" if text is None else text)
+    # A page that is closed or loaded again says 1001, a network that dies says nothing.
+    return bool(event.get("code") == _GOOD_BYE)
 
 
 def handle(desk: Desk, session: Session, frame: str | bytes) -> None:

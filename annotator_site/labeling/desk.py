@@ -52,7 +52,7 @@ class Desk:
         self._resumes: list[Resume] = []
         self._wake = asyncio.Event()
         self.people = People(Waiting(disk), changed=self._wake.set)
-        self._committed = Committed(disk, self.people, again=self._do_again)
+        self.committed = Committed(disk, self.people, again=self._do_again)
         self.aside = Aside(self._pending, self._attempt, self._is_at_fault)
         self._to_hand_out: list[Callable[[], None]] = []
         # What is under way, for a loop that begins anew in the middle of it.
@@ -60,8 +60,6 @@ class Desk:
         self._saving = Trouble("Saving answers fails")
         self._claiming = Trouble("Handing out queries fails")
         self._no_claims_until = 0.0
-        # Set when servers have something to learn.
-        self.news = self._committed.news
         # Set when somebody waits for a query.
         self.hungry = asyncio.Event()
         # Set when S may have what a newer model chose.
@@ -69,13 +67,8 @@ class Desk:
         self.progress = Progress(labeled=0, total=0, answers=0)
         # No picture can be shown now: nothing more is handed out.
         self.storage_away = False
-        # Set when a picture did not show.
-        self.reported = self._committed.reported
         # Why S had nothing for somebody, when that was last so.
         self._shortage: Shortage | None = None
-        # Turns whose answers the change of the classes overtook, and who gave these.
-        self.to_ask = self._committed.to_ask
-        self.unasked = self._committed.unasked
 
     # What connections say. None of these waits.
 
@@ -207,7 +200,7 @@ class Desk:
     async def _commit(self, batch: Batch) -> Outcome:
         while True:
             async with self.pool.connection() as conn:
-                if not self._committed.may_be_lost(before=self.pool.opened_at(conn)):
+                if not self.committed.may_be_lost(before=self.pool.opened_at(conn)):
                     batch.began = time.monotonic()
                     return await transaction.run(
                         conn,
@@ -216,7 +209,7 @@ class Desk:
                         lease_seconds=self.campaign.lease_seconds,
                         resume_seconds=self.campaign.resume_seconds,
                     )
-            await self._committed.settle()
+            await self.committed.settle()
 
     async def _is_at_fault(self, sub: Submission) -> bool:
         choices = [choice["choice"] for choice in self.campaign.choices]
@@ -265,7 +258,7 @@ class Desk:
             hand_out()
             return
         self._to_hand_out.append(hand_out)
-        self._committed.enter(batch, outcome, told=hand_out)
+        self.committed.enter(batch, outcome, told=hand_out)
         asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, hand_out)
 
     def _hand_out(self, batch: Batch, turns: Sequence[LeasedTurn]) -> None:

@@ -60,8 +60,8 @@ async def watch_files(desk: Desk) -> None:
             log.warning("Files were not looked at: %s", " ".join(str(error).split()))
         with suppress(TimeoutError):
             async with asyncio.timeout(REST_SECONDS):
-                await desk.reported.wait()
-        desk.reported.clear()
+                await desk.committed.reported.wait()
+        desk.committed.reported.clear()
 
 
 def _judge(desk: Desk, problem: str) -> None:

@@ -80,13 +80,14 @@ async def _admit(scope: Any) -> Pass:
     name = scope["user"].get_username()
     campaign_id = await _campaign(scope["url_route"]["kwargs"]["slug"])
     held = pass_of(scope, campaign_id=campaign_id)
-    if (code := await guard.refusal(held)) is not None:
+    if (refused := await guard.refusal(held)) is not None:
         words = f"{name} may not watch this campaign, or has to log in once more."
-        raise RefusedError(code - CLOSE_CODES, words, name=name)
+        raise RefusedError(refused - CLOSE_CODES, words, name=name)
     if campaign_id is None:
         raise RefusedError(404, "There is no such campaign.", name=name)
     with_pictures = replace(held, pictures=True)
-    return held if await guard.refusal(with_pictures) else with_pictures
+    may_see_pictures = await guard.refusal(with_pictures) is None
+    return with_pictures if may_see_pictures else held
 
 
 async def _serve(held: Pass, receive: ASGIReceiveCallable, send: Any) -> int | None:

@@ -5,6 +5,7 @@ index. The same numbers as `campaign_status`, from the same function, wherever i
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -48,16 +49,7 @@ def read_state(campaign_id: int) -> State:
     counted = sizes.sizes(campaign_id=campaign_id)
     now, connected, last_minute = _clock_and_people(campaign_id)
     people, strategies = _newest_answers(campaign_id, now)
-    pools = Pools(
-        unlabeled=counted.unlabeled,
-        queried=counted.queried,
-        labeled=counted.labeled,
-        excluded=counted.excluded,
-        reserved=counted.reserved,
-        answers=counted.answers,
-        open_queries=known["pools"]["open_queries"],
-        target_depth=known["pools"]["target_depth"],
-    )
+    pools = _pools(counted, known["pools"])
     state = State(
         read_at=now,
         campaign=Settings(
@@ -91,6 +83,19 @@ def read_state(campaign_id: int) -> State:
         ),
     )
     return replace(state, findings=diagnose(state))
+
+
+def _pools(counted: sizes.Sizes, known: Mapping[str, Any]) -> Pools:
+    return Pools(
+        unlabeled=counted.unlabeled,
+        queried=counted.queried,
+        labeled=counted.labeled,
+        excluded=counted.excluded,
+        reserved=counted.reserved,
+        answers=counted.answers,
+        open_queries=known["open_queries"],
+        target_depth=known["target_depth"],
+    )
 
 
 def versions_after(campaign_id: int, version: int, *, limit: int = 200) -> list[Version]:

@@ -36,8 +36,11 @@ def _counted(one: str, many: str) -> dict[str, str]:
 
 def _states() -> dict[str, Any]:
     """Title, text and ways on of each state in which there is no image to label."""
-    home = {"text": _("All campaigns"), "href": "/"}
-    log_in = {"text": _("Log in"), "href": "login"}
+    return {**_on_the_way(), **_nothing_to_label(), **_stopped_here(), **_closed()}
+
+
+def _on_the_way() -> dict[str, Any]:
+    """Images are to come over the network."""
     return {
         "connecting": _state(_("Connecting"), _("Your first images are on their way.")),
         "waiting": _state(_("Fetching the next image"), _("It is on its way.")),
@@ -45,6 +48,13 @@ def _states() -> dict[str, Any]:
             _("No connection to the server"),
             _("This page tries again by itself and goes on as soon as it gets through."),
         ),
+    }
+
+
+def _nothing_to_label() -> dict[str, Any]:
+    """The campaign has nothing for this person now."""
+    home = {"text": _("All campaigns"), "href": "/"}
+    return {
         "pool_empty": _state(
             _("The next images are being chosen"),
             _("You need do nothing: they come by themselves."),
@@ -87,6 +97,12 @@ def _states() -> dict[str, Any]:
             _("Every image has its label. Thank you for your part in it."),
             link=home,
         ),
+    }
+
+
+def _stopped_here() -> dict[str, Any]:
+    """The person or this browser has stopped, and can go on."""
+    return {
         "away": _state(
             _("You were away"),
             _("Your images went to others, so that nobody waits. Press any key to go on."),
@@ -121,6 +137,14 @@ def _states() -> dict[str, Any]:
             ),
             button=_("Load again"),
         ),
+    }
+
+
+def _closed() -> dict[str, Any]:
+    """The server has closed the connection, by its close code."""
+    home = {"text": _("All campaigns"), "href": "/"}
+    log_in = {"text": _("Log in"), "href": "login"}
+    return {
         "4401": _state(
             _("You are logged out"),
             _("Log in again, and you come back to this page."),

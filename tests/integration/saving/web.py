@@ -17,7 +17,7 @@ _PATIENCE_S: Final = 20.0
 
 def is_settled(desk: Desk) -> bool:
     """Whether everything that people said is answered."""
-    return not (desk._pending or desk._committed or desk._current)
+    return not (desk._pending or desk.committed or desk._current)
 
 
 class WebProcess:
