@@ -16,7 +16,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_BACK_BUTTON": True,
     "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("account")}]},
     "SIDEBAR": {"navigation": "annotator_site.campaigns.admin.sidebar.navigation"},
-    # The greys and the accent of static/css/tokens.css.
+    # The grays and the accent of static/css/tokens.css.
     "COLORS": {
         "base": {
             "50": "#fafafa", "100": "#f4f4f4", "200": "#e4e4e4", "300": "#d0d0d0",

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-# What a decoder needs to draw the picture in the right colours; all else is left out.
+# What a decoder needs to draw the picture in the right colors; all else is left out.
 _PNG_KEPT: Final = frozenset(
     b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP sBIT bKGD pHYs".split()
 )
@@ -21,7 +21,7 @@ _EOI: Final = 0xD9
 _SOS: Final = 0xDA
 _COMMENT: Final = 0xFE
 _APPLICATION: Final = range(0xE0, 0xF0)
-_COLOURS: Final = ((0xE0, b"JFIF\0"), (0xE2, b"ICC_PROFILE\0"), (0xEE, b"Adobe"))
+_COLORS: Final = ((0xE0, b"JFIF\0"), (0xE2, b"ICC_PROFILE\0"), (0xEE, b"Adobe"))
 # In the pixels of a JPEG a 0xFF is followed by 0, by a restart or by another: else they end there.
 _NEXT_MARKER: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
@@ -65,7 +65,7 @@ def _jpeg(data: bytes) -> Iterator[bytes]:
 
 def _is_beside(marker: int, begins: bytes) -> bool:
     if marker in _APPLICATION:
-        return not any(marker == kind and begins.startswith(name) for kind, name in _COLOURS)
+        return not any(marker == kind and begins.startswith(name) for kind, name in _COLORS)
     return marker == _COMMENT
 
 

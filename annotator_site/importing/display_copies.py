@@ -26,9 +26,9 @@ _LIGHT_BYTES: Final = 64 * 1024
 _QUALITY: Final = 85
 # Half the time of the default, 4, for files 3 % larger.
 _METHOD: Final = 2
-# Drawings, text and masks have few colours in large areas; lossy compression would put a haze round
-# their edges. A photograph that was made to have few colours does not compress so well.
-_DRAWING_COLOURS: Final = 256
+# Drawings, text and masks have few colors in large areas; lossy compression would put a haze round
+# their edges. A photograph that was made to have few colors does not compress so well.
+_DRAWING_COLORS: Final = 256
 _DRAWING_BYTES_A_PIXEL: Final = 0.25
 _SRGB: Final = ImageCms.createProfile("sRGB")
 _TURNS: Final = {
@@ -85,7 +85,7 @@ def prepare(
     light = len(data) < _DRAWING_BYTES_A_PIXEL * size[0] * size[1]
     seen = opaque(image, bits=sample_bits(data))
     picture, as_it_was = seen.picture, seen.as_stored
-    drawing = light and _has_few_colours(picture)
+    drawing = light and _has_few_colors(picture)
     shown = shown_size(*size)
     if shown != size:
         lying = shown[::-1] if orientation in (5, 6, 7, 8) else shown
@@ -120,10 +120,10 @@ def _encode(picture: Image.Image, *, lossless: bool) -> bytes:
     return out.getvalue()
 
 
-def _has_few_colours(image: Image.Image) -> bool:
+def _has_few_colors(image: Image.Image) -> bool:
     if image.mode in ("1", "P"):
         return True
-    return image.mode == "RGB" and image.getcolors(_DRAWING_COLOURS) is not None
+    return image.mode == "RGB" and image.getcolors(_DRAWING_COLORS) is not None
 
 
 def _for_screens(image: Image.Image) -> Image.Image:
@@ -132,10 +132,10 @@ def _for_screens(image: Image.Image) -> Image.Image:
     turned = None
     if profile and image.mode in ("RGB", "L", "CMYK"):
         try:
-            colours = ImageCms.ImageCmsProfile(BytesIO(profile))
-            turned = ImageCms.profileToProfile(image, colours, _SRGB, outputMode="RGB")
+            colors = ImageCms.ImageCmsProfile(BytesIO(profile))
+            turned = ImageCms.profileToProfile(image, colors, _SRGB, outputMode="RGB")
         except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # damaged, or of another kind of colours than the picture
+            pass  # damaged, or of another kind of colors than the picture
     picture = turned or image.convert("RGB")
     picture.info.clear()
     return picture

@@ -39,8 +39,8 @@ _CHUNK_BYTES: Final = 256 * 1024
 # Orientations whose picture lies on its side.
 _TURNED: Final = (5, 6, 7, 8)
 
-# Pillow gives the upper 8 of 16 bits a colour: of 14 bits or fewer stored in them little is left.
-_DARKEST_COLOURS: Final = 1 << (14 - 8)
+# Pillow gives the upper 8 of 16 bits a color: of 14 bits or fewer stored in them little is left.
+_DARKEST_COLORS: Final = 1 << (14 - 8)
 
 _LARGE_PIXELS: Final = 6_000_000
 _FREE: Final = nullcontext()
@@ -135,7 +135,7 @@ def _facts(
         # all of the file is read and checked all the same.
         image.draft(None, shown_size(width, height))
         image.load()
-        _refuse_hollow_colours(image, data)
+        _refuse_hollow_colors(image, data)
         orientation = _orientation(image)
         if orientation in _TURNED:
             width, height = height, width
@@ -143,14 +143,14 @@ def _facts(
     return ImageFacts(extension, width, height, display_copy(prepared, data, extension))
 
 
-def _refuse_hollow_colours(image: Image.Image, data: bytes) -> None:
+def _refuse_hollow_colors(image: Image.Image, data: bytes) -> None:
     if sample_bits(data) != 16 or image.mode not in ("RGB", "RGBA", "LA"):
         return
-    colours = image.convert("L" if image.mode == "LA" else "RGB")
-    if np.asarray(colours).max() < _DARKEST_COLOURS:
+    colors = image.convert("L" if image.mode == "LA" else "RGB")
+    if np.asarray(colors).max() < _DARKEST_COLORS:
         raise BrokenImageError(
-            "16 bits a colour of which only the lower 14 or fewer are used, so that it looks "
-            "black: save it with 8 bits a colour"
+            "16 bits a color of which only the lower 14 or fewer are used, so that it looks "
+            "black: save it with 8 bits a color"
         )
 
 

@@ -44,7 +44,7 @@ class Refused(Exception):
 
 
 class Bot:
-    """One annotator. `run` labels until it is cancelled, over as many connections as it takes."""
+    """One annotator. `run` labels until it is canceled, over as many connections as it takes."""
 
     def __init__(
         self,

@@ -186,7 +186,7 @@ def test_colours_of_fewer_bits_than_sixteen_are_refused_with_a_way_out(
     else:
         data = alpha16(largest, kind)
     if told:
-        with pytest.raises(BrokenImageError, match="save it with 8 bits a colour"):
+        with pytest.raises(BrokenImageError, match="save it with 8 bits a color"):
             inspect_image(data)
     else:
         inspect_image(data)

@@ -258,12 +258,12 @@ def as_id(text: str) -> int | None:
 
 
 def label_column(
-    description: str, colours: Mapping[str, str]
+    description: str, colors: Mapping[str, str]
 ) -> Callable[[Callable[..., tuple[str, str]]], Callable[..., tuple[str, str]]]:
-    """Decorator of a column that returns (value, words): unfold draws it in its value's colour."""
+    """Decorator of a column that returns (value, words): unfold draws it in its value's color."""
 
     def mark(column: Callable[..., tuple[str, str]]) -> Callable[..., tuple[str, str]]:
-        column.__dict__.update(short_description=description, label=dict(colours))
+        column.__dict__.update(short_description=description, label=dict(colors))
         return column
 
     return mark

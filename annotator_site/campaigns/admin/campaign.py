@@ -28,7 +28,7 @@ from annotator_site.campaigns.admin.campaign_forms import CampaignForm, ChoiceFo
 from annotator_site.campaigns.admin.skips import to_look_at
 from annotator_site.monitor import views
 
-STATE_COLOURS = {"running": "success", "paused": "warning", "finished": "info"}
+STATE_COLORS = {"running": "success", "paused": "warning", "finished": "info"}
 
 
 class ChoiceInline(SiteTabularInline):
@@ -126,7 +126,7 @@ class CampaignAdmin(WithinCampaigns, SiteModelAdmin):
 
     # The list.
 
-    @label_column("state", STATE_COLOURS)
+    @label_column("state", STATE_COLORS)
     def state_label(self, campaign: Campaign) -> tuple[str, str]:
         return campaign.state, campaign.get_state_display()
 
@@ -252,7 +252,7 @@ class CampaignAdmin(WithinCampaigns, SiteModelAdmin):
 
 @transaction.atomic
 def save_choices(*, campaign: Campaign, choices: list[Choice]) -> None:
-    """Save a campaign's classes, new ones at the end; keys and colours where they have none."""
+    """Save a campaign's classes, new ones at the end; keys and colors where they have none."""
     place = max((choice.position for choice in choices if not choice._state.adding), default=-1)
     for choice in choices:
         if choice._state.adding:

@@ -130,11 +130,11 @@ class CampaignForm(CampaignModelForm):
 
 
 class ChoiceForm(ChoiceModelForm):
-    """A class; key and colour may be left to the program."""
+    """A class; key and color may be left to the program."""
 
     color = forms.CharField(
         required=False,
-        label="Colour",
+        label="Color",
         max_length=7,
         validators=Choice._meta.get_field("color").validators,
         widget=UnfoldAdminTextInputWidget({"placeholder": "automatic"}),
@@ -157,7 +157,7 @@ class ChoiceForm(ChoiceModelForm):
         name.strip = False
         name.error_messages["required"] = "Write the name of the class, or remove this row."
         if self.instance._state.adding:
-            # Not the model's default: an empty colour becomes the next of the palette.
+            # Not the model's default: an empty color becomes the next of the palette.
             self.initial["color"] = ""
         else:
             swatch = f"border-inline-start: 1rem solid {self.instance.color}"

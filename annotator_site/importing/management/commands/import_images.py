@@ -22,7 +22,7 @@ LISTED: Final = 50
 class Command(CampaignCommand):
     help = (
         "Import the JPEG, PNG and WebP images of a folder, zip or tar. It can be stopped at any "
-        "time and run again: what is there already is recognised."
+        "time and run again: what is there already is recognized."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
