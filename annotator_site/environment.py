@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 EXAMPLE_DATABASE_URL = "postgresql://user:password@host:5432/nowait"
 EXAMPLE_STORAGE_URL = "s3://bucket/prefix?region=eu-central-1&endpoint=https://s3.example.org"
 _CONTACT: Final = re.compile(r"(mailto:[^\s@]+@|https://|tel:)[!-~]+")
-_MOST: Final = 100_000
+_MAX_COUNT: Final = 100_000
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION: Final = re.compile(r"[a-z0-9-]+")
 _ENDPOINT: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?/?")
@@ -54,9 +54,11 @@ def count(env: Mapping[str, str], name: str, *, default: int) -> int:
     value = env.get(name, "").strip()
     if not value:
         return default
-    if value.isascii() and value.isdigit() and 1 <= int(value) <= _MOST:
+    if value.isascii() and value.isdigit() and 1 <= int(value) <= _MAX_COUNT:
         return int(value)
-    raise ImproperlyConfigured(f"{name}={value!r} is no number from 1 to {_MOST:,}: set it to one.")
+    raise ImproperlyConfigured(
+        f"{name}={value!r} is no number from 1 to {_MAX_COUNT:,}: set it to one."
+    )
 
 
 def names(env: Mapping[str, str], name: str) -> list[str]:

@@ -14,9 +14,9 @@ from django.db import connection, transaction
 
 Rows = Literal["labels", "consensus"]
 Value = str | int | float | None
-_AT_A_TIME: Final = 2_000
+_ROWS_AT_A_TIME: Final = 2_000
 # Whoever reads the export may be slow (a pipe, a pager); an hour of silence is the end of it.
-_PATIENCE: Final = "1h"
+_IDLE_TIMEOUT: Final = "1h"
 
 _PROVENANCE: Final = (
     "purpose", "worker", "strategy", "score", "model_version", "staleness", "query_age_s",
@@ -81,10 +81,10 @@ def reading_rows(*, campaign_id: int, rows: Rows) -> Iterator[Iterator[tuple[Val
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{_PATIENCE}'")
+            cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_TIMEOUT}'")
         with connection.chunked_cursor() as cursor:
             cursor.execute(_SQL[rows], [campaign_id])
-            chunks = iter(lambda: cursor.fetchmany(_AT_A_TIME), [])
+            chunks = iter(lambda: cursor.fetchmany(_ROWS_AT_A_TIME), [])
             yield (tuple(_plain(value) for value in row) for chunk in chunks for row in chunk)
 
 

@@ -28,10 +28,10 @@ _PROGRAM: Final = "annotator_site.importing.decoder_child"
 # What Python and its libraries need to be found; keys and passwords are in other variables.
 _ENVIRONMENT: Final = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
 _ENVIRONMENT_BEGINS: Final = ("PYTHON", "LD_", "DYLD_", "LC_")
-_START_S: Final = 60.0
+_START_PATIENCE_S: Final = 60.0
 # A process lets go of the line before it is over.
 _LAST_WORDS_S: Final = 5.0
-_MOST_TOLD_BYTES: Final = 4096
+_MAX_ANSWER_BYTES: Final = 4096
 _PIECE_BYTES: Final = 64 * 1024
 
 
@@ -87,7 +87,7 @@ class Decoder:
             self._line.close()
             raise
         try:
-            self._begin(_START_S)
+            self._begin(_START_PATIENCE_S)
             self._read_answer()
         except (OSError, EOFError, ValueError) as error:
             status = self.end(_LAST_WORDS_S)
@@ -145,7 +145,7 @@ class Decoder:
 
     def _read_answer(self) -> dict[str, Any]:
         size = int.from_bytes(self._read(4))
-        answer = json.loads(self._read(_number(size, _MOST_TOLD_BYTES)))
+        answer = json.loads(self._read(_number(size, _MAX_ANSWER_BYTES)))
         if not isinstance(answer, dict):
             raise ValueError("an answer that is no object")
         return answer

@@ -23,7 +23,7 @@ from annotator_site.importing.decoder import (
 from annotator_site.importing.decoder_child import OUT_OF_MEMORY
 from annotator_site.importing.image_files import BrokenImageError, ImageFacts
 
-MOST: Final = max(2, min(4, os.cpu_count() or 2))
+MAX_CHILDREN: Final = max(2, min(4, os.cpu_count() or 2))
 """Children side by side: one takes a processor, and up to half a gigabyte."""
 FILES_A_CHILD: Final = 8
 """For fewer, the start of one more child takes longer than they do."""
@@ -41,7 +41,7 @@ class Decoders(AbstractContextManager["Decoders"]):
     def __init__(self, limits: Limits | None = None, *, files: int | None = None) -> None:
         """`files`: about how many there are, if that is known."""
         self._limits = limits or Limits()
-        most = MOST if files is None else min(MOST, 1 + files // FILES_A_CHILD)
+        most = MAX_CHILDREN if files is None else min(MAX_CHILDREN, 1 + files // FILES_A_CHILD)
         # A thread for each child: who asks need not wait.
         self._threads = ThreadPoolExecutor(most, "decoding")
         self._lock = Lock()

@@ -12,9 +12,9 @@ from annotator_site.importing.entries import MAX_ENTRIES, Found, SourceError
 from annotator_site.importing.file_names import is_litter
 
 # More names than that are no classes, whatever they are.
-_MOST_FOLDERS: Final = 10_000
-_MOST_LEVELS: Final = 16
-_NAMED: Final = 5
+_MAX_FOLDERS: Final = 10_000
+_MAX_LEVELS: Final = 16
+_NAMES_SHOWN: Final = 5
 _PART: Final = re.compile(
     r"(train|training|test|testing|val|valid|validation|dev|eval|evaluation|holdout)"
     r"([ _-]?(set|data|images|split|\d+))?"
@@ -45,9 +45,9 @@ class _Layout:
         """Whether an image in these folders, one in another, would change anything."""
         if self.shared is None or folders[: len(self.shared)] != self.shared:
             return True
-        deepest = folders[:_MOST_LEVELS]
+        deepest = folders[:_MAX_LEVELS]
         return len(deepest) > len(self.levels) or any(
-            name not in level and len(level) < _MOST_FOLDERS
+            name not in level and len(level) < _MAX_FOLDERS
             for name, level in zip(deepest, self.levels, strict=False)
         )
 
@@ -57,10 +57,10 @@ class _Layout:
             self.shared = folders
         while folders[: len(self.shared)] != self.shared:
             self.shared = self.shared[:-1]
-        for depth, name in enumerate(folders[:_MOST_LEVELS]):
+        for depth, name in enumerate(folders[:_MAX_LEVELS]):
             if depth == len(self.levels):
                 self.levels.append(set())
-            if len(self.levels[depth]) < _MOST_FOLDERS:
+            if len(self.levels[depth]) < _MAX_FOLDERS:
                 self.levels[depth].add(name)
 
 
@@ -123,5 +123,5 @@ def _trains(part: str) -> bool:
 
 
 def _listed(names: list[str]) -> str:
-    first = ", ".join(f"“{name}”" for name in names[:_NAMED])
-    return f"{first} and {len(names) - _NAMED:,} more" if len(names) > _NAMED else first
+    first = ", ".join(f"“{name}”" for name in names[:_NAMES_SHOWN])
+    return f"{first} and {len(names) - _NAMES_SHOWN:,} more" if len(names) > _NAMES_SHOWN else first

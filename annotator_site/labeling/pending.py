@@ -8,7 +8,7 @@ from typing import Final
 from annotator_site.labeling.batch import Resume, Submission, take
 from annotator_site.labeling.protocol import UndoMessage
 
-MOST_WAITING: Final = 50_000
+MAX_WAITING_MESSAGES: Final = 50_000
 """Messages that this process keeps in memory while they cannot be stored; clients keep the rest."""
 
 
@@ -31,7 +31,7 @@ class Pending:
     @property
     def is_full(self) -> bool:
         """Whether no more can be kept here."""
-        return len(self._line) >= MOST_WAITING
+        return len(self._line) >= MAX_WAITING_MESSAGES
 
     def add(self, sub: Submission) -> None:
         """Another message, the last of all."""

@@ -22,7 +22,7 @@ READY_SECONDS: Final = 0.5
 """Until what was handed out is in the browser."""
 SETTLED_SECONDS: Final = 5.0
 """How long after the last exchange what came for it may still make room for the next one."""
-SPARE: Final = 2
+MARGIN_QUERIES: Final = 2
 """Of a buffer that is as deep as a pace and a network need: the one in view, and one to spare."""
 RESTING_SECONDS: Final = 15.0
 
@@ -90,7 +90,12 @@ def _spares(desk: Desk) -> list[Spare]:
     ]
     held.sort(key=lambda each: each[1][0][1][0])
     return [
-        Spare(turn, session.id, max(1, session.buffer - SPARE), handed_out < now - READY_SECONDS)
+        Spare(
+            turn,
+            session.id,
+            max(1, session.buffer - MARGIN_QUERIES),
+            handed_out < now - READY_SECONDS,
+        )
         for session, turns in held
         for turn, (handed_out, _) in turns
     ]

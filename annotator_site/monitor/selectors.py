@@ -29,9 +29,9 @@ from annotator_site.monitor.values import (
     Version,
 )
 
-GALLERY: Final = 12
+GALLERY_IMAGES: Final = 12
 NEWEST_ANSWERS: Final = 500
-PEOPLE: Final = 20
+PEOPLE_SHOWN: Final = 20
 CONNECTED_WITHIN_SECONDS: Final = 15
 """A web process says every 5 s how many people are connected to it."""
 
@@ -198,7 +198,7 @@ def _newest_answers(campaign_id: int, now: float) -> tuple[list[Person], dict[st
         last[name] = max(last.get(name, 0.0), answered_at)
     people = [
         Person(name=name, answers=counts[name], last_s=round(max(now - at, 0.0), 1))
-        for name, at in sorted(last.items(), key=lambda item: -item[1])[:PEOPLE]
+        for name, at in sorted(last.items(), key=lambda item: -item[1])[:PEOPLE_SHOWN]
     ]
     return people, dict(Counter(strategy for _, strategy, _ in rows).most_common())
 
@@ -218,7 +218,7 @@ def _asking(campaign_id: int) -> list[Asked]:
                JOIN pools_query query ON query.id = a.query_id
                LEFT JOIN pools_annotator person ON person.id = a.annotator_id
                ORDER BY a.lease_expires DESC""",
-            [campaign_id, GALLERY],
+            [campaign_id, GALLERY_IMAGES],
         )
         rows = cursor.fetchall()
     return [

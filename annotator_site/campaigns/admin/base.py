@@ -1,6 +1,6 @@
 """What every list in the admin has in common, so that it stays fast at a million rows.
 
-- Counts stop at MOST_ROWS; beyond it the page says about how many rows there are.
+- Counts stop at MAX_ROWS; beyond it the page says about how many rows there are.
 - Lists are ordered and filtered along indexes only. A filter that no index serves looks at
   the newest WINDOW rows, and the page says so.
 - Addresses cannot smuggle in other filters or orders.
@@ -55,7 +55,7 @@ __all__ = [
     "value_filter",
 ]
 
-MOST_ROWS: Final = 10_000
+MAX_ROWS: Final = 10_000
 """As many rows can be paged through; filters and the search lead to the others."""
 
 WINDOW: Final = 100_000
@@ -65,22 +65,22 @@ FILTER_CAMPAIGNS: Final = 50
 
 
 class BoundedPaginator(RowPaginator):
-    """Counts to MOST_ROWS and no further."""
+    """Counts to MAX_ROWS and no further."""
 
     template_name = "admin/pagination_bounded.html"
 
     @cached_property
     def found(self) -> int:
-        """Rows found, at most MOST_ROWS + 1."""
+        """Rows found, at most MAX_ROWS + 1."""
         rows = self.object_list
         assert isinstance(rows, QuerySet)  # noqa: S101 - the admin pages querysets only
         # In the order of the page, and so along the same index.
-        return int(rows[: MOST_ROWS + 1].count())
+        return int(rows[: MAX_ROWS + 1].count())
 
     @cached_property
     def count(self) -> int:
         """Rows that can be paged through."""
-        return min(self.found, MOST_ROWS)
+        return min(self.found, MAX_ROWS)
 
     @property
     def words(self) -> str:
@@ -88,11 +88,11 @@ class BoundedPaginator(RowPaginator):
         rows = self.object_list
         assert isinstance(rows, QuerySet)  # noqa: S101 - see `found`
         names = rows.model._meta
-        if self.found <= MOST_ROWS:
+        if self.found <= MAX_ROWS:
             name = names.verbose_name if self.found == 1 else names.verbose_name_plural
             return f"{self.found:,} {name}"
         return (
-            f"The first {MOST_ROWS:,} of more; the table holds about {_estimate(rows):,}. "
+            f"The first {MAX_ROWS:,} of more; the table holds about {_estimate(rows):,}. "
             "Search or filter for the others."
         )
 
@@ -104,7 +104,7 @@ def _estimate(rows: QuerySet[Any]) -> int:
             "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass",
             [rows.model._meta.db_table],
         )
-        return max(int(cursor.fetchone()[0]), MOST_ROWS)
+        return max(int(cursor.fetchone()[0]), MAX_ROWS)
 
 
 class PoolChangeList(ChangeList):

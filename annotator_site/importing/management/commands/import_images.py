@@ -16,7 +16,7 @@ from annotator_site.importing.image_import import Progress, import_images
 from annotator_site.importing.report import ImportReport
 from annotator_site.importing.same_pictures import HOW_TO_DECIDE
 
-LISTED: Final = 50
+LINES_SHOWN: Final = 50
 
 
 class Command(CampaignCommand):
@@ -90,20 +90,20 @@ class Command(CampaignCommand):
         self.conclude(options, asdict(report))
 
     def _tell(self, report: ImportReport, split: str) -> None:
-        for name, reason in report.broken[:LISTED]:
+        for name, reason in report.broken[:LINES_SHOWN]:
             self.say(f"  {name}: {reason}")
-        if report.broken_count > LISTED:
-            self.say(f"  … and {report.broken_count - LISTED:,} more that cannot be used")
-        for name, kept in report.copies[:LISTED]:
+        if report.broken_count > LINES_SHOWN:
+            self.say(f"  … and {report.broken_count - LINES_SHOWN:,} more that cannot be used")
+        for name, kept in report.copies[:LINES_SHOWN]:
             self.say(f"  {name}: left out, the same picture as {kept}")
-        if report.copies_count > LISTED:
-            self.say(f"  … and {report.copies_count - LISTED:,} more copies left out")
+        if report.copies_count > LINES_SHOWN:
+            self.say(f"  … and {report.copies_count - LINES_SHOWN:,} more copies left out")
         for note in report.name_notes:
             self.say(f"  {note}")
-        for problem in report.label_problems[:LISTED]:
+        for problem in report.label_problems[:LINES_SHOWN]:
             self.say(f"  {problem}")
-        if len(report.label_problems) > LISTED:
-            self.say(f"  … and {len(report.label_problems) - LISTED:,} more")
+        if len(report.label_problems) > LINES_SHOWN:
+            self.say(f"  … and {len(report.label_problems) - LINES_SHOWN:,} more")
         self.say(
             f"{report.added:,} images added, {report.with_known_label:,} known labels, "
             f"{report.duplicates:,} duplicates, {report.broken_count:,} broken, "
