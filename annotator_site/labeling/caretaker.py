@@ -28,7 +28,7 @@ TICK_SECONDS: Final = 1.0
 SAMPLE_SECONDS: Final = 5.0
 NEWS_SECONDS: Final = 0.05
 DELAYED_SECONDS: Final = 1.0
-"""An answer without a receipt for so long is worth a word."""
+"""After so long without a receipt the person is told."""
 TOLD_AGAIN_SECONDS: Final = 5.0
 _ASKED_AGAIN_SECONDS: Final = 0.5
 SOURCE: Final = f"{socket.gethostname()}:{os.getpid()}"
@@ -66,9 +66,9 @@ async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
 
 
 async def tell_delays(desk: Desk) -> None:
-    """Tell people for ever when their answers have waited long for a receipt, and that they do.
+    """Tell people, for ever, whose answers have waited DELAYED_SECONDS for a receipt.
 
-    Whatever keeps them: the database, its disk, a lock on an image. Repeated, so that a client
+    The cause may be the database, its disk or a lock on an image. It is repeated, so that a client
     knows that the connection lives.
     """
     while True:
@@ -106,10 +106,10 @@ async def tell_engine(desk: Desk, kind: Kind, news: asyncio.Event) -> None:
 
 
 async def ask_again(desk: Desk) -> None:
-    """Give people again, for ever, what a change of the classes kept their answers from.
+    """Lease queries again, for ever, whose answers a change of the classes made out of date.
 
-    Who cannot have it any more is told so. Beside the desk's transactions, since it happens once in
-    the life of a campaign.
+    Whoever cannot have one any more is told so. Beside the desk's transactions, since it happens
+    once in the life of a campaign.
     """
     while True:
         await desk.committed.unasked.wait()
@@ -159,7 +159,7 @@ async def give_back_all(desk: Desk) -> None:
 
 
 async def _renew(desk: Desk, conn: query.Connection, now: float) -> None:
-    """Whoever answered lately keeps what is in their buffer."""
+    """Extend the leases of everybody who answered lately."""
     holders = [
         (session.annotator_id, session.id)
         for session in desk.people.sessions.values()

@@ -1,4 +1,4 @@
-"""What is committed and not known to be on disk yet, and the receipts that wait for that."""
+"""Batches that are committed but not yet known to be on disk, and the receipts that wait for it."""
 
 import asyncio
 import logging

@@ -29,7 +29,7 @@ _MAX_STRIKES: Final = 100
 """Refused messages in a row after which a connection is closed."""
 
 _GOOD_BYE: Final = 1000
-"""The close code of a client that does not mean to come back: it gives its queries back."""
+"""The close code of a client that will not come back: its leases end at once."""
 
 desks = Desks()
 
@@ -93,7 +93,7 @@ async def _listen(desk: Desk, session: Session, receive: Any) -> bool:
 
 
 def handle(desk: Desk, session: Session, frame: str | bytes) -> None:
-    """Act on one frame; whatever is wrong with it is said and harms nothing else."""
+    """Act on one frame. An invalid one gets a nack and has no other effect."""
     if session.closing:
         return
     try:
@@ -105,7 +105,7 @@ def handle(desk: Desk, session: Session, frame: str | bytes) -> None:
             session.strikes += 9
         return
     if isinstance(message, protocol.Ready) and not session.buffer:
-        # Nobody can do without the first one of a connection.
+        # Outside the rate limit: every connection has to send a first one.
         desk.ready(session, message)
         return
     if not session.bucket.take(time.monotonic()):
@@ -129,7 +129,7 @@ def _strike(session: Session, nack: str) -> None:
 
 
 def _send_away(desk: Desk, session: Session, code: int) -> None:
-    """Its log-in or its right has gone: what it said is stored, and it is told nothing more."""
+    """Its log-in or right has ended: what it sent is still stored, and nothing more goes out."""
     desk.people.leave(session)
     session.close(code)
 

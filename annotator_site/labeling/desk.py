@@ -1,9 +1,9 @@
 """The desk of a campaign: labels come in, are made durable together, fresh queries go out.
 
-What arrives while a transaction runs is taken together by the next. Nobody waits for a timer: when
-the desk is idle, a single label goes at once. Only acknowledgements wait for the disk. Nothing here
-or in `people.py` is state that another process needs: all of it is in PostgreSQL, and a killed
-desk's people come back. What cannot be done is kept and tried again: see `faults.py`.
+Each transaction takes everything that arrived during the one before. There is no timer: an idle
+desk takes a single label at once. Only acknowledgements wait for the disk (`committed.py`). No
+other process needs what is kept here or in `people.py`: the truth is in PostgreSQL, and the clients
+of a killed process reconnect. What fails is kept and tried again (`faults.py`, `aside.py`).
 """
 
 import asyncio
@@ -125,7 +125,7 @@ class Desk:
         One at a time: two beside each other share the same people and the same cores, and half as
         many labels in each cost more than they gain (docs/benchmarks/labeling.md).
         """
-        # What a former run ended in the middle of; done already, it has no second effect.
+        # The batch in which a former run ended; what of it is done already has no second effect.
         if self._current:
             self._pending.put_back(self._current.submissions)
             self.people.ask_anew()
@@ -225,9 +225,9 @@ class Desk:
     # What goes out.
 
     async def _deliver(self, batch: Batch, outcome: Outcome) -> None:
-        """What is committed goes out: receipts once it is on disk, and fresh queries with them.
+        """Send what is committed: receipts once it is on disk, and fresh queries with them.
 
-        But where the disk takes long, nobody's next image waits for it.
+        Queries wait for a slow disk no longer than _PATIENCE_SECONDS.
         """
         # What was leased before comes first: some of it may be answered here.
         for hand_out in self._to_hand_out:
@@ -252,7 +252,7 @@ class Desk:
             await self._serve_short(short)
 
     def _hand_out_soon(self, batch: Batch, outcome: Outcome) -> None:
-        """Once it is on disk, or after a short while."""
+        """Hand out once it is on disk, or after _PATIENCE_SECONDS, whichever is first."""
         hand_out = partial(self._hand_out, batch, outcome.turns)
         if not (batch.submissions or outcome.turns):
             hand_out()
@@ -268,7 +268,7 @@ class Desk:
             self.people.hand_out(turns)
 
     async def _serve_short(self, sessions: list[Session]) -> None:
-        """Those whom the common claim left short: S is dry, or it dealt them known images."""
+        """Claim one by one for those left short: S is dry, or it dealt them known images."""
         sessions.sort(key=lambda session: len(session.held))
         claim = Batch(demands=demands(sessions[:_EXACT_CLAIMS]), began=time.monotonic())
         wanted = sum(session.want for session in sessions)
@@ -296,10 +296,10 @@ class Desk:
                 self.people.waiting.starve(session, *self._why_idle())
 
     def _claim_later(self, rest: Batch, error: BaseException, *, maybe_claimed: bool) -> None:
-        """What a batch should do beside storing answers is tried again after a pause.
+        """Try again after a pause what a batch should do beside storing answers.
 
-        Nobody is told that there is nothing. `maybe_claimed`: turns may be leased that nobody was
-        handed; who may hold some asks for all that is theirs.
+        Nobody is told that there is nothing. `maybe_claimed`: turns may have been leased without
+        being handed out; whoever may hold some asks again for all that is theirs.
         """
         self._hand_out(rest, [])
         self.people.departures.put_back(rest.left, rest.gone)

@@ -13,7 +13,7 @@ MAX_WAITING_MESSAGES: Final = 50_000
 
 
 class Pending:
-    """The line of messages, and beside it those of people who are looked at one by one.
+    """The queue of messages, and beside it those of people who were set aside (`aside.py`).
 
     Whatever comes back into the line, because a transaction failed or may be lost, takes the place
     that it had: an undo never passes the label that it is about.
@@ -42,11 +42,11 @@ class Pending:
             self._line.append(sub)
 
     def take(self) -> list[Submission]:
-        """Those of the line that may go into one transaction now."""
+        """Remove from the queue what may go into one transaction now."""
         return take(self._line)
 
     def put_back(self, subs: Iterable[Submission]) -> None:
-        """These were taken and are to be done again, but for those that are answered."""
+        """Put taken messages back into their places, except those that are answered."""
         line: list[Submission] = list(self._line)
         for sub in subs:
             theirs = self.aside.get(sub.session.annotator_id)

@@ -51,7 +51,7 @@ class Waiting:
         self._starved.pop(session.id, None)
 
     def starve(self, session: Session, reason: IdleReason, detail: Shortage | None) -> None:
-        """There is nothing for this one; say so, once, if it has nothing in hand either."""
+        """There is nothing for this one; tell it so, once, if its buffer is empty."""
         self._starved[session.id] = session
         if not session.held and session.idle != (reason, detail):
             session.idle = reason, detail
@@ -60,7 +60,7 @@ class Waiting:
             self._disk.tell(partial(self._say, session, reason, detail), since=time.monotonic())
 
     def rest(self, session: Session) -> None:
-        """It cannot be known now whether there is something for this one; it is not told so."""
+        """Whether there is something for this one is not known now; it is told nothing."""
         self._wanting.pop(session.id, None)
         self._starved[session.id] = session
 
@@ -106,7 +106,7 @@ class Departures:
         self._gone += gone
 
     def take(self) -> tuple[Holders, Holders]:
-        """Those that dropped and those that said good-bye, since the last call."""
+        """The connections that dropped and those that said good-bye, since the last call."""
         taken = self._left, self._gone
         self._left, self._gone = [], []
         return taken
@@ -156,7 +156,7 @@ class People:
         self._changed()
 
     def takes_over(self, session: Session, former_id: UUID) -> None:
-        """Somebody is back over a new connection while the former one still counts as there."""
+        """End the former connection of somebody who is back over a new one."""
         former = self.sessions.get(former_id)
         if former is not None and former.annotator_id == session.annotator_id:
             # Its network died without a word: it must not count as a second connection.
@@ -238,7 +238,7 @@ class People:
         return short
 
     def ask_anew(self) -> None:
-        """Nobody knows any more what is being claimed for whom."""
+        """Forget what is being claimed for whom, and claim for everybody anew."""
         for session in self.sessions.values():
             session.coming = 0
             self.waiting.add(session)
@@ -265,7 +265,7 @@ class People:
 
 
 def demands(sessions: Iterable[Session]) -> list[Demand]:
-    """What fills the buffers of these."""
+    """The queries that would fill the buffers of these."""
     return [Demand(each.annotator_id, each.id, each.want) for each in sessions if each.want]
 
 
