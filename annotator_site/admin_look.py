@@ -15,8 +15,8 @@ UNFOLD: dict[str, Any] = {
     "SCRIPTS": [lambda request: static("monitor/admin.js")],
     "SHOW_BACK_BUTTON": True,
     "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("account")}]},
-    "SIDEBAR": {"navigation": "annotator_site.campaigns.admin_sidebar.navigation"},
-    # The greys and the accent of static/css/tokens.css.
+    "SIDEBAR": {"navigation": "annotator_site.campaigns.admin.sidebar.navigation"},
+    # The grays and the accent of static/css/tokens.css.
     "COLORS": {
         "base": {
             "50": "#fafafa", "100": "#f4f4f4", "200": "#e4e4e4", "300": "#d0d0d0",

@@ -14,10 +14,10 @@ setup(set_prefix=False)
 
 # Models can be imported only once Django is set up.
 from annotator_site.accounts.newcomers import Newcomers  # noqa: E402
-from annotator_site.labeling.authentication import TokenOrSession  # noqa: E402
+from annotator_site.accounts.socket_authentication import TokenOrSession  # noqa: E402
+from annotator_site.images.addresses import PREFIX, load  # noqa: E402
+from annotator_site.images.route import serve_image  # noqa: E402
 from annotator_site.labeling.consumer import desks  # noqa: E402
-from annotator_site.labeling.image_route import serve_image  # noqa: E402
-from annotator_site.labeling.image_urls import PREFIX, load  # noqa: E402
 from annotator_site.network import descriptors  # noqa: E402
 from annotator_site.network.bodies import Bodies  # noqa: E402
 from annotator_site.network.proxies import Proxied  # noqa: E402

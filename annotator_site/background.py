@@ -50,7 +50,7 @@ class Background:
         self._tasks: dict[asyncio.Task[None], Health] = {}
 
     def start(self, name: str, work: Work, *, essential: bool = True) -> asyncio.Task[None]:
-        """Run `work` until it returns or the task is cancelled; after an exception, again."""
+        """Run `work` until it returns or the task is canceled; after an exception, again."""
         health = Health(name, essential)
         task = asyncio.get_running_loop().create_task(_keep_running(work, health), name=name)
         self._tasks[task] = health

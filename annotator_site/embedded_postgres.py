@@ -20,7 +20,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
 
 import psutil
 import psycopg
@@ -47,12 +46,6 @@ def connection_settings(var: Path) -> dict[str, str]:
     """NAME, USER, HOST and PORT of the bundled server, for Django; starts nothing."""
     host = str(Place(var.resolve()).socket_dir)
     return {"NAME": DATABASE, "USER": USER, "HOST": host, "PORT": str(PORT)}
-
-
-def connection_url(var: Path, database: str = DATABASE) -> str:
-    """The bundled server as a DATABASE_URL, for a process that shall use another database of it."""
-    host = quote(str(Place(var.resolve()).socket_dir), safe="")
-    return f"postgresql://{USER}@{host}:{PORT}/{database}"
 
 
 def is_answering(var: Path) -> bool:

@@ -9,10 +9,9 @@ import secrets
 import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -20,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 EXAMPLE_DATABASE_URL = "postgresql://user:password@host:5432/nowait"
 EXAMPLE_STORAGE_URL = "s3://bucket/prefix?region=eu-central-1&endpoint=https://s3.example.org"
 _CONTACT: Final = re.compile(r"(mailto:[^\s@]+@|https://|tel:)[!-~]+")
-_MOST: Final = 100_000
+_MAX_COUNT: Final = 100_000
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION: Final = re.compile(r"[a-z0-9-]+")
 _ENDPOINT: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?/?")
@@ -55,9 +54,11 @@ def count(env: Mapping[str, str], name: str, *, default: int) -> int:
     value = env.get(name, "").strip()
     if not value:
         return default
-    if value.isascii() and value.isdigit() and 1 <= int(value) <= _MOST:
+    if value.isascii() and value.isdigit() and 1 <= int(value) <= _MAX_COUNT:
         return int(value)
-    raise ImproperlyConfigured(f"{name}={value!r} is no number from 1 to {_MOST:,}: set it to one.")
+    raise ImproperlyConfigured(
+        f"{name}={value!r} is no number from 1 to {_MAX_COUNT:,}: set it to one."
+    )
 
 
 def names(env: Mapping[str, str], name: str) -> list[str]:
@@ -246,47 +247,36 @@ def storage(url: str | None, media: Path) -> dict[str, Any]:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     endpoint = options.pop("endpoint", None)
     region = options.pop("region", None) or ("us-east-1" if endpoint else "")
-    if parts.scheme != "s3":
-        problem = f"has the scheme {parts.scheme or 'none'!r}"
-    elif "@" in parts.netloc:
-        problem = "holds keys: they belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-    elif not _BUCKET.fullmatch(parts.netloc):
-        problem = f"names no bucket ({parts.netloc!r})"
-    elif options or parts.fragment:
-        problem = f"has parts that are unknown: {', '.join(options) or parts.fragment}"
-    elif endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
-        problem = f"has an endpoint that is no address of a server ({endpoint!r})"
-    elif not _REGION.fullmatch(region):
-        problem = "says no region"
-    else:
-        return {
-            "BACKEND": "annotator_site.object_storage.ObjectStorage",
-            "OPTIONS": {
-                "bucket_name": parts.netloc,
-                "location": parts.path.strip("/"),
-                "endpoint_url": endpoint,
-                "region_name": region,
-            },
-        }
-    raise ImproperlyConfigured(
-        f"STORAGE_URL {problem}: write it like {EXAMPLE_STORAGE_URL}, "
-        "or unset it to keep files under var/media."
-    )
-
-
-def channel_layer(redis_url: str | None) -> dict[str, Any]:
-    """Redis between processes when REDIS_URL is set; else memory of this process.
-
-    The layer only carries hints: the truth is in PostgreSQL, which wakes every process itself.
-    """
-    if not redis_url:
-        return {"BACKEND": "channels.layers.InMemoryChannelLayer"}
-    if find_spec("channels_redis") is None:
+    if problem := _storage_problem(parts, options, endpoint, region):
         raise ImproperlyConfigured(
-            "REDIS_URL is set but channels_redis is not installed: "
-            "pip install channels_redis, or unset REDIS_URL."
+            f"STORAGE_URL {problem}: write it like {EXAMPLE_STORAGE_URL}, "
+            "or unset it to keep files under var/media."
         )
     return {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [redis_url]},
+        "BACKEND": "annotator_site.object_storage.ObjectStorage",
+        "OPTIONS": {
+            "bucket_name": parts.netloc,
+            "location": parts.path.strip("/"),
+            "endpoint_url": endpoint,
+            "region_name": region,
+        },
     }
+
+
+def _storage_problem(
+    parts: SplitResult, unknown: Mapping[str, str], endpoint: str | None, region: str
+) -> str:
+    """Why an address names no bucket that can be used; "" where it does."""
+    if parts.scheme != "s3":
+        return f"has the scheme {parts.scheme or 'none'!r}"
+    if "@" in parts.netloc:
+        return "holds keys: they belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    if not _BUCKET.fullmatch(parts.netloc):
+        return f"names no bucket ({parts.netloc!r})"
+    if unknown or parts.fragment:
+        return f"has parts that are unknown: {', '.join(unknown) or parts.fragment}"
+    if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
+        return f"has an endpoint that is no address of a server ({endpoint!r})"
+    if not _REGION.fullmatch(region):
+        return "says no region"
+    return ""

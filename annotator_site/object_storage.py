@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from django.core.files.base import ContentFile
 
-from annotator_site.object_addresses import Keys, endpoint_of, signed_address
+from annotator_site.images.object_addresses import Keys, endpoint_of, signed_address
 
 if TYPE_CHECKING:
     from django.core.files.storage import Storage as S3Storage

@@ -1,6 +1,17 @@
 """Addresses of the site's WebSockets."""
 
-from annotator_site.labeling.routing import websocket_urlpatterns as labeling_urls
-from annotator_site.monitor.routing import websocket_urlpatterns as monitor_urls
+from typing import Any
 
-websocket_urlpatterns = [*labeling_urls, *monitor_urls]
+from django.urls import path
+
+from annotator_site.labeling.consumer import labeling
+from annotator_site.monitor.consumer import monitor
+
+# Django's `path` is typed for views; Channels calls the same patterns with ASGI callables.
+_labeling: Any = labeling
+_monitor: Any = monitor
+
+websocket_urlpatterns = [
+    path("ws/campaigns/<slug:slug>/label/", _labeling),
+    path("ws/campaigns/<slug:slug>/monitor/", _monitor),
+]

@@ -7,7 +7,6 @@ ALLOWED_HOSTS  names this site is reached by, comma-separated; unset: this machi
 DEBUG          1 for tracebacks in the browser; unset: off
 STORAGE_URL    s3://bucket/prefix?region=…&endpoint=… for images and weights in object storage, with
                AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; unset: files under var/media
-REDIS_URL      unset: not used
 HTTPS          0 or 1; unset: on exactly when ALLOWED_HOSTS is set
 HSTS_SUBDOMAINS   1 when every name below this site's is on HTTPS for good; unset: off
 STAFF_SECOND_FACTOR  1: staff need a second factor for the administration; unset: whoever wants to
@@ -30,9 +29,10 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from annotator_site import environment, object_addresses
+from annotator_site import environment
 from annotator_site.accounts import pauses
 from annotator_site.admin_look import UNFOLD as UNFOLD
+from annotator_site.images import object_addresses
 from annotator_site.network import reach
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -60,10 +60,10 @@ INSTALLED_APPS = [
     "annotator_site.apps.AnnotatorSiteConfig",
     "annotator_site.accounts",
     "annotator_site.campaigns",
+    "annotator_site.exports",
+    "annotator_site.importing",
     "annotator_site.labeling",
     "annotator_site.monitor",
-    "annotator_site.research",
-    "annotator_site.security",
     # unfold restyles the admin's templates, so it comes before it.
     "unfold",
     "unfold.contrib.filters",
@@ -163,7 +163,6 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
-CHANNEL_LAYERS = {"default": environment.channel_layer(os.environ.get("REDIS_URL"))}
 
 # --- people --------------------------------------------------------------------------------------
 

@@ -19,5 +19,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz),
     path("readyz", readyz),
     path(security_contact.PATH, security_contact.security_txt, name="security_txt"),
-    path("", include("annotator_site.labeling.urls")),
+    path("", include("annotator_site.labeling.page.urls")),
 ]

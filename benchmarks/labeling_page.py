@@ -70,7 +70,7 @@ def prepare(var: Path, answers: int) -> str:
     from al_engine.pools import campaigns, query, unlabeled
     from al_engine.pools.models import EngineProcess
     from annotator_site.accounts.models import User
-    from annotator_site.campaigns.importing import import_images
+    from annotator_site.importing.image_import import import_images
 
     user = User.objects.create(username="ann")
     for slug in CAMPAIGNS:

@@ -58,9 +58,9 @@ def test_environment(django_db_setup: None) -> dict[str, str]:
     """The environment in which a child process uses the test database and the same secrets."""
     database = str(connections["default"].settings_dict["NAME"])
     if settings.USES_BUNDLED_POSTGRES:
-        from annotator_site import embedded_postgres
+        from bundled_postgres import connection_url
 
-        url = embedded_postgres.connection_url(settings.VAR, database)
+        url = connection_url(settings.VAR, database)
     else:
         address, mark, query = os.environ["DATABASE_URL"].partition("?")
         url = f"{address.rpartition('/')[0]}/{quote(database)}{mark}{query}"

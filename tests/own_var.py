@@ -17,7 +17,7 @@ os.environ["NOWAIT_VAR"] = str(VAR)
 os.environ["NOWAIT_ROLE"] = "test"
 for name in (
     *("ALLOWED_HOSTS", "HTTPS", "HSTS_SUBDOMAINS", "BEHIND_PROXY", "SECURITY_CONTACT"),
-    *("DEBUG", "STORAGE_URL", "REDIS_URL"),
+    *("DEBUG", "STORAGE_URL"),
 ):
     os.environ.pop(name, None)
 

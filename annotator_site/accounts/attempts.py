@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 TOLD_EVERY_S: Final = 60.0
 """Spraying is told of so often, or it would push everything else out of the log."""
-NAMED: Final = 10
+NAMES_IN_A_LINE: Final = 10
 """So many names and networks stand in a line of the log."""
 
 _PAIR: Final = ("username", "ip_address")
@@ -152,7 +152,7 @@ def _failing() -> "QuerySet[Any]":
 def _tell_of_spraying() -> None:
     pairs = set(_failing().values_list(*_PAIR))
     names, networks = {name for name, _ in pairs}, Counter(network for _, network in pairs)
-    most = [network for network, _ in networks.most_common(NAMED)]
+    most = [network for network, _ in networks.most_common(NAMES_IN_A_LINE)]
     note("spraying", NOBODY, names=len(names), networks=len(networks), most=most)
     log.warning(
         "Somebody tries many passwords: in %d minutes names: %d, networks: %d, most from %s. "
@@ -160,7 +160,9 @@ def _tell_of_spraying() -> None:
         WINDOW.total_seconds() // 60,
         len(names),
         len(networks),
-        ", ".join(f"{network} ({count})" for network, count in networks.most_common(NAMED)),
+        ", ".join(
+            f"{network} ({count})" for network, count in networks.most_common(NAMES_IN_A_LINE)
+        ),
         _known(names),
     )
 
@@ -169,7 +171,7 @@ def _known(names: Collection[str]) -> str:
     """Those that somebody has: what nobody has may be a password in the wrong field."""
     known = sorted(User.objects.filter(username__in=names).values_list("username", flat=True))
     others = len(names) - len(known)
-    told = [*known[:NAMED], *(["…"] if len(known) > NAMED else [])]
+    told = [*known[:NAMES_IN_A_LINE], *(["…"] if len(known) > NAMES_IN_A_LINE else [])]
     if others:
         told.append("a name that nobody has" if others == 1 else f"{others} that nobody has")
     return ", ".join(told)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 else:
     FormOfToken = forms.ModelForm
 
-MOST_TOKENS: Final = 100
+MAX_TOKENS: Final = 100
 """Of one person; a program needs one."""
 _NEVER: Final = "never"
 _LIFETIMES: Final = [

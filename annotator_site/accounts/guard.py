@@ -27,12 +27,11 @@ from annotator_site.accounts.staff_sessions import (
     staff_session_holds,
 )
 from annotator_site.background import background
+from annotator_site.network.close_codes import CloseCode
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 1.0
-NOT_LOGGED_IN: Final = 4401
-NOT_ALLOWED: Final = 4403
 
 _NOTE_TICKS: Final = round(SEEN_STEP.total_seconds() / TICK_SECONDS)
 _OPTIONS: Final = (
@@ -203,7 +202,8 @@ class Guard:
             },
         )
         rows = await cursor.fetchall()
-        return {place: NOT_ALLOWED if known else NOT_LOGGED_IN for place, known in rows}
+        codes = {True: CloseCode.NOT_ALLOWED, False: CloseCode.NOT_LOGGED_IN}
+        return {place: codes[known] for place, known in rows}
 
 
 def _texts(values: Iterable[str | None]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from allauth.usersessions.models import UserSession
 from django.http import HttpRequest
 
-MOST_SESSIONS: Final = 50
+MAX_SESSIONS: Final = 50
 """Of one person at a time; each log-in looks through them."""
 
 # As browsers write of themselves; each says what the later ones say, too.
@@ -55,7 +55,7 @@ def sessions_of(request: HttpRequest) -> list[OwnSession]:
 
 def make_room(user: Any) -> None:
     """End the oldest sessions of who logs in once more than is meant."""
-    _end(UserSession.objects.filter(user=user).order_by("-created_at")[MOST_SESSIONS - 1 :])
+    _end(UserSession.objects.filter(user=user).order_by("-created_at")[MAX_SESSIONS - 1 :])
 
 
 def end_others(request: HttpRequest) -> None:

@@ -17,7 +17,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
-from annotator_site.accounts.forms import MOST_TOKENS, OwnTokenForm
+from annotator_site.accounts.forms import MAX_TOKENS, OwnTokenForm
 from annotator_site.accounts.models import Scope, Token, User
 from annotator_site.accounts.own_sessions import end_one, end_others, sessions_of
 from annotator_site.accounts.second_factor import lacks_second_factor
@@ -94,7 +94,7 @@ def end_sessions(request: HttpRequest) -> HttpResponse:
 def new_token(request: HttpRequest) -> HttpResponse:
     """Make a token for a program of one's own, and show it this once."""
     user = _person(request)
-    if _live_tokens(user).count() >= MOST_TOKENS:
+    if _live_tokens(user).count() >= MAX_TOKENS:
         messages.error(request, gettext("You have too many tokens: end some first."))
         return redirect("account")
     form = OwnTokenForm(request.POST or None, offered=_scopes_within(user))

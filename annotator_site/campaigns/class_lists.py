@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from al_engine.pools.class_names import shown
-from annotator_site.campaigns.text_files import encoding_of
+from annotator_site.importing.text_files import encoding_of
 
 MAX_FILE_BYTES: Final = 4 * 1024 * 1024
 _QUOTING: Final = (

@@ -1,8 +1,7 @@
-"""People whose messages cannot be done for a reason that is not everybody's, looked at one by one.
+"""Messages that fail for one person alone: a locked image, a damaged row.
 
-Each message is tried alone, beside the common transactions, which so wait for none of them: the
-image may be locked by somebody for long, its row may be damaged. What a person said later waits for
-what they said before.
+Each is tried alone, beside the common transactions, which do not wait for it. A person's later
+messages wait for their earlier ones.
 """
 
 import asyncio
@@ -23,11 +22,11 @@ Attempt = Callable[[Batch], Awaitable[Exception | None]]
 """Does a batch; returns why that failed, if it did."""
 
 _FAILURES_IN_A_ROW: Final = 8
-"""Then it is no single person's fault, or that of too many to look for them now."""
+"""After so many the fault is not one person's, or too many people's to search for now."""
 
 
 class Aside:
-    """The lane beside the common one."""
+    """Tries the messages of people who were set aside, one at a time, beside the desk's loop."""
 
     def __init__(
         self,
@@ -82,7 +81,7 @@ class Aside:
             self._wake.clear()
 
     async def _try(self, person: int) -> Exception | None:
-        """Do what this person said up to what cannot be done; why that is so."""
+        """Do this person's messages in order, up to one that fails; returns why that one failed."""
         while subs := self._pending.aside.get(person):
             sub = subs[0]
             error = await self._attempt(Batch([sub]))

@@ -1,4 +1,4 @@
-"""What a desk needs done once in a while: leases that run out or go on, samples, slow polls."""
+"""What a desk needs done once in a while: leases that run out or go on, samples, and news."""
 
 import asyncio
 import logging
@@ -10,16 +10,16 @@ from uuid import UUID
 
 import psycopg
 from django.db import Error as DatabaseError
+from psycopg_pool import PoolTimeout
 
-from al_engine.pools import campaigns, query, samples, signals, supply
+from al_engine.pools import campaigns, query, samples, signals
 from al_engine.pools.models import Campaign
 from al_engine.pools.signals import Kind
-from al_engine.pools.turns import Spare
 from annotator_site.labeling import protocol
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.faults import Trouble
+from annotator_site.labeling.people import Window
 from annotator_site.labeling.session import Session
-from annotator_site.labeling.window import Window
 from annotator_site.off_loop import off_loop
 
 log = logging.getLogger(__name__)
@@ -28,16 +28,9 @@ TICK_SECONDS: Final = 1.0
 SAMPLE_SECONDS: Final = 5.0
 NEWS_SECONDS: Final = 0.05
 DELAYED_SECONDS: Final = 1.0
-"""An answer without a receipt for so long is worth a word."""
+"""After so long without a receipt the person is told."""
 TOLD_AGAIN_SECONDS: Final = 5.0
-FRESHER_SECONDS: Final = 0.2
-READY_SECONDS: Final = 0.5
-"""Until what was handed out is in the browser."""
-SETTLED_SECONDS: Final = 5.0
-"""How long after the last exchange what came for it may still make room for the next one."""
-SPARE: Final = 2
-"""Of a buffer that is as deep as a pace and a network need: the one in view, and one to spare."""
-RESTING_SECONDS: Final = 15.0
+_ASKED_AGAIN_SECONDS: Final = 0.5
 SOURCE: Final = f"{socket.gethostname()}:{os.getpid()}"
 
 
@@ -73,9 +66,9 @@ async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
 
 
 async def tell_delays(desk: Desk) -> None:
-    """Tell people for ever when their answers have waited long for a receipt, and that they do.
+    """Tell people, for ever, whose answers have waited DELAYED_SECONDS for a receipt.
 
-    Whatever keeps them: the database, its disk, a lock on an image. Repeated, so that a client
+    The cause may be the database, its disk or a lock on an image. It is repeated, so that a client
     knows that the connection lives.
     """
     while True:
@@ -112,83 +105,43 @@ async def tell_engine(desk: Desk, kind: Kind, news: asyncio.Event) -> None:
         await asyncio.sleep(NEWS_SECONDS)
 
 
-async def exchange_spares(desk: Desk) -> None:
-    """Let people have what a newer model chose for what they have not come to, for ever.
+async def ask_again(desk: Desk) -> None:
+    """Lease queries again, for ever, whose answers a change of the classes made out of date.
 
-    So that nobody waits, each keeps the image in view and as many ready ones as their pace and
-    network need, whoever chose them: one of these goes for each that has come to the browser.
-    And S keeps half of what it has for those who answer. Whoever came to an image meanwhile keeps
-    it.
+    Whoever cannot have one any more is told so. Beside the desk's transactions, since it happens
+    once in the life of a campaign.
     """
-    trouble = Trouble("Exchanging spare queries fails")
-    asks: int | None = None
-    until = 0.0
     while True:
-        if time.monotonic() >= until:
-            await desk.fresher.wait()
-        desk.fresher.clear()
+        await desk.committed.unasked.wait()
+        desk.committed.unasked.clear()
         try:
-            async with desk.pool.connection() as conn:
-                newest, offered = await supply.filled_by(conn, campaign_id=desk.campaign.id)
-            most = offered // 2
-            asked_anew = newest != asks or time.monotonic() < until
-            if newest is not None and most and asked_anew and not desk.storage_away:
-                spares = _spares(desk)
-                gone = await _exchange(desk, newest, spares, most=most)
-                if newest != asks or gone:
-                    until = time.monotonic() + SETTLED_SECONDS
-                elif all(spare.ready for spare in spares) and not _anybody_short(desk):
-                    until = 0.0
-                asks = newest
-            trouble.over()
-        except (psycopg.Error, OSError) as error:
-            await asyncio.sleep(trouble.failed(error))
-        await asyncio.sleep(FRESHER_SECONDS)
+            await _hand_out_again(desk)
+        except (psycopg.Error, PoolTimeout) as error:
+            log.warning("Queries are asked again later: %s", " ".join(str(error).split()))
+            desk.committed.unasked.set()
+            await asyncio.sleep(_ASKED_AGAIN_SECONDS)
 
 
-def _spares(desk: Desk) -> list[Spare]:
-    """What people hold beside the image in view; of who holds the oldest first.
-
-    Who rests keeps all: no network is kept busy for nobody.
-    """
-    now = time.monotonic()
-    held = [
-        (session, list(session.held.items())[1:])
-        for session in _active(desk)
-        if len(session.held) > 1
-    ]
-    held.sort(key=lambda each: each[1][0][1][0])
-    return [
-        Spare(turn, session.id, max(1, session.buffer - SPARE), handed_out < now - READY_SECONDS)
-        for session, turns in held
-        for turn, (handed_out, _) in turns
-    ]
-
-
-def _anybody_short(desk: Desk) -> bool:
-    return any(len(session.held) < session.buffer for session in _active(desk))
-
-
-def _active(desk: Desk) -> list[Session]:
-    since = time.monotonic() - RESTING_SECONDS
-    return [session for session in desk.people.sessions.values() if session.active_at > since]
-
-
-async def _exchange(desk: Desk, newest: int, spares: list[Spare], *, most: int) -> int:
-    """Take back what `newest` would not have people answer, up to `most`; tells how many."""
-    if not spares:
-        return 0
+async def _hand_out_again(desk: Desk) -> None:
+    there: dict[tuple[int, UUID], Session] = {
+        (turn_id, session.id): session
+        for turn_id, session in desk.committed.to_ask
+        if session.id in desk.people.sessions
+    }
+    taken = len(desk.committed.to_ask)
     async with desk.pool.connection() as conn:
-        gone = await query.recall(
+        turns = await query.ask_again(
             conn,
             campaign_id=desk.campaign.id,
-            spares=spares,
-            newest=newest,
-            at_random=not desk.campaign.asks_at_random,
-            most=most,
+            turns=[(turn_id, each.annotator_id, each.id) for (turn_id, _), each in there.items()],
+            lease_seconds=desk.campaign.lease_seconds,
         )
-    desk.revoke(gone, fresher=True)
-    return len(gone)
+    del desk.committed.to_ask[:taken]
+    desk.people.hand_out(turns)
+    for turn in turns:
+        there.pop((turn.turn_id, turn.session), None)
+    for (turn_id, _), session in there.items():
+        session.deliver(protocol.revoke(turn_id))
 
 
 async def give_back_all(desk: Desk) -> None:
@@ -206,7 +159,7 @@ async def give_back_all(desk: Desk) -> None:
 
 
 async def _renew(desk: Desk, conn: query.Connection, now: float) -> None:
-    """Whoever answered lately keeps what is in their buffer."""
+    """Extend the leases of everybody who answered lately."""
     holders = [
         (session.annotator_id, session.id)
         for session in desk.people.sessions.values()

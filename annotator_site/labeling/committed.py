@@ -1,4 +1,4 @@
-"""What is committed and not known to be on disk yet, and the receipts that wait for that."""
+"""Batches that are committed but not yet known to be on disk, and the receipts that wait for it."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from annotator_site.labeling.protocol import LabelMessage, SkipMessage
 from annotator_site.labeling.receipts import receipt_of, reply
 from annotator_site.labeling.session import Session
 
-_REMEMBERED: Final = 10_000
+_REMEMBERED_ANSWERS: Final = 10_000
 """Answers; far more than are sent again after a connection was lost."""
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Committed:
             return
         self._people.window.answers += 1
         self._counted[annotator_id, message] = None
-        if len(self._counted) > _REMEMBERED:
+        if len(self._counted) > _REMEMBERED_ANSWERS:
             del self._counted[next(iter(self._counted))]
 
     def _answer(self, sub: Submission, outcome: Outcome, now: float) -> None:

@@ -11,14 +11,15 @@ from typing import Any, Final
 from asgiref.typing import ASGIReceiveCallable
 
 from al_engine.pools.labeled import Progress, Standing
+from annotator_site.accounts.entrance import let_in, looking_up, too_many
 from annotator_site.accounts.guard import guard, pass_of
 from annotator_site.accounts.models import Scope
 from annotator_site.labeling import protocol
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.desks import Desks
-from annotator_site.labeling.entrance import let_in, looking_up, too_many
-from annotator_site.labeling.protocol import BadMessage, CloseCode
+from annotator_site.labeling.protocol import BadMessage
 from annotator_site.labeling.session import Session
+from annotator_site.network.close_codes import CloseCode
 from annotator_site.network.refusals import RefusedError
 
 MAX_CONNECTIONS: Final = 5
@@ -28,7 +29,7 @@ _MAX_STRIKES: Final = 100
 """Refused messages in a row after which a connection is closed."""
 
 _GOOD_BYE: Final = 1000
-"""The close code of a client that does not mean to come back: it gives its queries back."""
+"""The close code of a client that will not come back: its leases end at once."""
 
 desks = Desks()
 
@@ -58,33 +59,41 @@ async def labeling(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
         now=now,
     )
     desk.people.enter(session)
-    held = pass_of(scope, annotator_id=person.annotator_id)
     for_good = False
     try:
-        session.deliver(
-            protocol.welcome(
-                session=session.id,
-                annotator={"id": person.annotator_id, "name": scope["user"].get_username()},
-                campaign=desk.campaign.described(),
-                choices_version=desk.campaign.choices_version,
-                choices=desk.campaign.choices,
-                lease_seconds=desk.campaign.lease_seconds,
-                progress=progress,
-                mine=session.mine,
-            )
-        )
+        session.deliver(_welcome(desk, session, scope["user"].get_username(), progress))
+        held = pass_of(scope, annotator_id=person.annotator_id)
         with guard.watching(held, partial(_send_away, desk, session)):
-            while (event := await receive())["type"] == "websocket.receive":
-                text = event.get("text")
-                handle(desk, session, event.get("bytes") or b"" if text is None else text)
-        # A page that is closed or loaded again says 1001, a network that dies says nothing.
-        for_good = event.get("code") == _GOOD_BYE
+            for_good = await _listen(desk, session, receive)
     finally:
         desk.people.leave(session, for_good=for_good)
 
 
+def _welcome(desk: Desk, session: Session, name: str, progress: Progress) -> str:
+    campaign = desk.campaign
+    return protocol.welcome(
+        session=session.id,
+        annotator={"id": session.annotator_id, "name": name},
+        campaign=campaign.described(),
+        choices_version=campaign.choices_version,
+        choices=campaign.choices,
+        lease_seconds=campaign.lease_seconds,
+        progress=progress,
+        mine=session.mine,
+    )
+
+
+async def _listen(desk: Desk, session: Session, receive: Any) -> bool:
+    """Act on frames until the connection ends; whether its client does not mean to come back."""
+    while (event := await receive())["type"] == "websocket.receive":
+        text = event.get("text")
+        handle(desk, session, event.get("bytes") or b"" if text is None else text)
+    # A page that is closed or loaded again says 1001, a network that dies says nothing.
+    return bool(event.get("code") == _GOOD_BYE)
+
+
 def handle(desk: Desk, session: Session, frame: str | bytes) -> None:
-    """Act on one frame; whatever is wrong with it is said and harms nothing else."""
+    """Act on one frame. An invalid one gets a nack and has no other effect."""
     if session.closing:
         return
     try:
@@ -96,7 +105,7 @@ def handle(desk: Desk, session: Session, frame: str | bytes) -> None:
             session.strikes += 9
         return
     if isinstance(message, protocol.Ready) and not session.buffer:
-        # Nobody can do without the first one of a connection.
+        # Outside the rate limit: every connection has to send a first one.
         desk.ready(session, message)
         return
     if not session.bucket.take(time.monotonic()):
@@ -120,7 +129,7 @@ def _strike(session: Session, nack: str) -> None:
 
 
 def _send_away(desk: Desk, session: Session, code: int) -> None:
-    """Its log-in or its right has gone: what it said is stored, and it is told nothing more."""
+    """Its log-in or right has ended: what it sent is still stored, and nothing more goes out."""
     desk.people.leave(session)
     session.close(code)
 

@@ -1,9 +1,9 @@
 """The desk of a campaign: labels come in, are made durable together, fresh queries go out.
 
-What arrives while a transaction runs is taken together by the next. Nobody waits for a timer: when
-the desk is idle, a single label goes at once. Only acknowledgements wait for the disk. Nothing here
-or in `people.py` is state that another process needs: all of it is in PostgreSQL, and a killed
-desk's people come back. What cannot be done is kept and tried again: see `faults.py`.
+Each transaction takes everything that arrived during the one before. There is no timer: an idle
+desk takes a single label at once. Only acknowledgements wait for the disk (`committed.py`). No
+other process needs what is kept here or in `people.py`: the truth is in PostgreSQL, and the clients
+of a killed process reconnect. What fails is kept and tried again (`faults.py`, `aside.py`).
 """
 
 import asyncio
@@ -23,12 +23,10 @@ from annotator_site.labeling.batch import Act, Batch, Outcome, Resume, Submissio
 from annotator_site.labeling.campaign_view import CampaignView
 from annotator_site.labeling.committed import Committed
 from annotator_site.labeling.database import Pool
-from annotator_site.labeling.demand import Waiting, demands, why_idle
 from annotator_site.labeling.disk import Disk
-from annotator_site.labeling.evidence import image_of
 from annotator_site.labeling.faults import Trouble
 from annotator_site.labeling.pending import Pending
-from annotator_site.labeling.people import People
+from annotator_site.labeling.people import People, Waiting, demands, why_idle
 from annotator_site.labeling.protocol import SkipMessage, UndoMessage
 from annotator_site.labeling.receipts import refusal
 from annotator_site.labeling.reception import Reception
@@ -54,7 +52,7 @@ class Desk:
         self._resumes: list[Resume] = []
         self._wake = asyncio.Event()
         self.people = People(Waiting(disk), changed=self._wake.set)
-        self._committed = Committed(disk, self.people, again=self._do_again)
+        self.committed = Committed(disk, self.people, again=self._do_again)
         self.aside = Aside(self._pending, self._attempt, self._is_at_fault)
         self._to_hand_out: list[Callable[[], None]] = []
         # What is under way, for a loop that begins anew in the middle of it.
@@ -62,8 +60,6 @@ class Desk:
         self._saving = Trouble("Saving answers fails")
         self._claiming = Trouble("Handing out queries fails")
         self._no_claims_until = 0.0
-        # Set when servers have something to learn.
-        self.news = self._committed.news
         # Set when somebody waits for a query.
         self.hungry = asyncio.Event()
         # Set when S may have what a newer model chose.
@@ -71,13 +67,8 @@ class Desk:
         self.progress = Progress(labeled=0, total=0, answers=0)
         # No picture can be shown now: nothing more is handed out.
         self.storage_away = False
-        # Set when a picture did not show.
-        self.reported = self._committed.reported
         # Why S had nothing for somebody, when that was last so.
         self._shortage: Shortage | None = None
-        # Turns whose answers the change of the classes overtook, and who gave these.
-        self.to_ask = self._committed.to_ask
-        self.unasked = self._committed.unasked
 
     # What connections say. None of these waits.
 
@@ -113,11 +104,7 @@ class Desk:
         if not session.unanswered:
             session.unanswered_since = now
         session.unanswered += 1
-        image = 0
-        if not isinstance(message, UndoMessage):
-            image = self.people.answers(session, message.turn_id)
-            if not image and message.proof:
-                image = image_of(message.proof, session.annotator_id, message.turn_id)
+        image = 0 if isinstance(message, UndoMessage) else self.people.answers(session, message)
         self._pending.add(Submission(session, message, image))
         self._wake.set()
 
@@ -130,11 +117,6 @@ class Desk:
         """Tell people which queries are no longer theirs; `fresher`: since a newer model chose."""
         self.people.revoke(turns, away_after=self.campaign.lease_seconds, fresher=fresher)
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether everything that people said is answered."""
-        return not (self._pending or self._committed or self._current)
-
     # The loop.
 
     async def run(self) -> None:
@@ -143,7 +125,7 @@ class Desk:
         One at a time: two beside each other share the same people and the same cores, and half as
         many labels in each cost more than they gain (docs/benchmarks/labeling.md).
         """
-        # What a former run ended in the middle of; done already, it has no second effect.
+        # The batch in which a former run ended; what of it is done already has no second effect.
         if self._current:
             self._pending.put_back(self._current.submissions)
             self.people.ask_anew()
@@ -218,7 +200,7 @@ class Desk:
     async def _commit(self, batch: Batch) -> Outcome:
         while True:
             async with self.pool.connection() as conn:
-                if not self._committed.may_be_lost(before=self.pool.opened_at(conn)):
+                if not self.committed.may_be_lost(before=self.pool.opened_at(conn)):
                     batch.began = time.monotonic()
                     return await transaction.run(
                         conn,
@@ -227,7 +209,7 @@ class Desk:
                         lease_seconds=self.campaign.lease_seconds,
                         resume_seconds=self.campaign.resume_seconds,
                     )
-            await self._committed.settle()
+            await self.committed.settle()
 
     async def _is_at_fault(self, sub: Submission) -> bool:
         choices = [choice["choice"] for choice in self.campaign.choices]
@@ -243,9 +225,9 @@ class Desk:
     # What goes out.
 
     async def _deliver(self, batch: Batch, outcome: Outcome) -> None:
-        """What is committed goes out: receipts once it is on disk, and fresh queries with them.
+        """Send what is committed: receipts once it is on disk, and fresh queries with them.
 
-        But where the disk takes long, nobody's next image waits for it.
+        Queries wait for a slow disk no longer than _PATIENCE_SECONDS.
         """
         # What was leased before comes first: some of it may be answered here.
         for hand_out in self._to_hand_out:
@@ -270,13 +252,13 @@ class Desk:
             await self._serve_short(short)
 
     def _hand_out_soon(self, batch: Batch, outcome: Outcome) -> None:
-        """Once it is on disk, or after a short while."""
+        """Hand out once it is on disk, or after _PATIENCE_SECONDS, whichever is first."""
         hand_out = partial(self._hand_out, batch, outcome.turns)
         if not (batch.submissions or outcome.turns):
             hand_out()
             return
         self._to_hand_out.append(hand_out)
-        self._committed.enter(batch, outcome, told=hand_out)
+        self.committed.enter(batch, outcome, told=hand_out)
         asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, hand_out)
 
     def _hand_out(self, batch: Batch, turns: Sequence[LeasedTurn]) -> None:
@@ -286,7 +268,7 @@ class Desk:
             self.people.hand_out(turns)
 
     async def _serve_short(self, sessions: list[Session]) -> None:
-        """Those whom the common claim left short: S is dry, or it dealt them known images."""
+        """Claim one by one for those left short: S is dry, or it dealt them known images."""
         sessions.sort(key=lambda session: len(session.held))
         claim = Batch(demands=demands(sessions[:_EXACT_CLAIMS]), began=time.monotonic())
         wanted = sum(session.want for session in sessions)
@@ -314,10 +296,10 @@ class Desk:
                 self.people.waiting.starve(session, *self._why_idle())
 
     def _claim_later(self, rest: Batch, error: BaseException, *, maybe_claimed: bool) -> None:
-        """What a batch should do beside storing answers is tried again after a pause.
+        """Try again after a pause what a batch should do beside storing answers.
 
-        Nobody is told that there is nothing. `maybe_claimed`: turns may be leased that nobody was
-        handed; who may hold some asks for all that is theirs.
+        Nobody is told that there is nothing. `maybe_claimed`: turns may have been leased without
+        being handed out; whoever may hold some asks again for all that is theirs.
         """
         self._hand_out(rest, [])
         self.people.departures.put_back(rest.left, rest.gone)

@@ -14,10 +14,9 @@ from django.db import Error as DatabaseError
 from al_engine.pools import signals
 from annotator_site.background import background
 from annotator_site.labeling import protocol
-from annotator_site.labeling.asking_again import ask_again
 from annotator_site.labeling.campaign_view import CampaignView, read_campaign
 from annotator_site.labeling.caretaker import (
-    exchange_spares,
+    ask_again,
     give_back_all,
     look_after,
     tell_delays,
@@ -27,8 +26,9 @@ from annotator_site.labeling.database import Pool
 from annotator_site.labeling.desk import Desk
 from annotator_site.labeling.disk import Disk
 from annotator_site.labeling.faults import Trouble
-from annotator_site.labeling.protocol import CloseCode
+from annotator_site.labeling.spares import exchange_spares
 from annotator_site.labeling.storage_watch import watch_files, watch_storage
+from annotator_site.network.close_codes import CloseCode
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Desks:
         slug = desk.campaign.slug
         minor = {
             f"delays of {slug}": partial(tell_delays, desk),
-            f"news of {slug}": partial(tell_engine, desk, "labels", desk.news),
+            f"news of {slug}": partial(tell_engine, desk, "labels", desk.committed.news),
             f"hunger of {slug}": partial(tell_engine, desk, "hungry", desk.hungry),
             f"spares of {slug}": partial(exchange_spares, desk),
             f"storage of {slug}": partial(watch_storage, desk),

@@ -1,8 +1,8 @@
-"""What the desks committed comes to be on disk, and who is told then.
+"""Waits for the disk on behalf of all desks, and tells them what is on it.
 
-The desks' own transactions do not wait for the disk: the next image reaches a person while it
-still writes, however long it takes. What says that an answer is kept waits here: one write for all
-that was committed before it began.
+The desks' transactions commit without waiting for the disk, so that the next image reaches a person
+while it still writes. Acknowledgements wait here: one flush is enough for everything that was
+committed before it began.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ PATIENCE_SECONDS: Final = 20.0
 """After so long without an answer the connection counts as lost."""
 
 Told = Callable[[bool], None]
-"""Called once; with False where nobody knows whether it came to the disk."""
+"""Called once; with False where it may not have reached the disk."""
 
 
 class Disk:
@@ -55,7 +55,7 @@ class Disk:
     async def run(self) -> None:
         """Serve for ever."""
         try:
-            # So that the first who label find it open; what fails is tried again below.
+            # Opened early for the first labels; a failure is tried again below.
             with suppress(psycopg.Error, OSError):
                 await self._connect()
             while True:
@@ -74,7 +74,7 @@ class Disk:
     async def _flush_and_tell(self) -> Exception | None:
         """Flush, and tell all that waited when that began; why it failed, if it did.
 
-        They are told at once then: what is lost must be done again before anything else.
+        After a failure they are told at once: what is lost is done again before anything else.
         """
         waiting, self._waiting = self._waiting, []
         flushed = False
@@ -84,7 +84,7 @@ class Disk:
         except Exception as error:
             return error
         finally:
-            # Also when this task is canceled: nobody waits for ever.
+            # Also when this task is canceled, so that nobody waits for ever.
             for told, since in waiting:
                 self._tell(told, flushed and self._opened <= since)
         return None

@@ -1,8 +1,8 @@
-"""What proves that a person was shown an image as a turn of theirs, whatever the database lost.
+"""Signatures that prove that a person was shown an image as a turn of theirs.
 
-A query reaches its person before it is known to be on disk, so that nobody waits for a disk. A
-crash of the database may then take it back. The proof travels with the query, and a client sends it
-back with its answer: no web process has to have survived.
+A query is sent before it is known to be on disk, so a crash of the database may lose its lease. The
+proof travels with the query and comes back with the answer, which is then stored all the same, even
+if no web process survived.
 """
 
 import base64

@@ -8,12 +8,12 @@ from typing import Final
 from annotator_site.labeling.batch import Resume, Submission, take
 from annotator_site.labeling.protocol import UndoMessage
 
-MOST_WAITING: Final = 50_000
+MAX_WAITING_MESSAGES: Final = 50_000
 """Messages that this process keeps in memory while they cannot be stored; clients keep the rest."""
 
 
 class Pending:
-    """The line of messages, and beside it those of people who are looked at one by one.
+    """The queue of messages, and beside it those of people who were set aside (`aside.py`).
 
     Whatever comes back into the line, because a transaction failed or may be lost, takes the place
     that it had: an undo never passes the label that it is about.
@@ -31,7 +31,7 @@ class Pending:
     @property
     def is_full(self) -> bool:
         """Whether no more can be kept here."""
-        return len(self._line) >= MOST_WAITING
+        return len(self._line) >= MAX_WAITING_MESSAGES
 
     def add(self, sub: Submission) -> None:
         """Another message, the last of all."""
@@ -42,11 +42,11 @@ class Pending:
             self._line.append(sub)
 
     def take(self) -> list[Submission]:
-        """Those of the line that may go into one transaction now."""
+        """Remove from the queue what may go into one transaction now."""
         return take(self._line)
 
     def put_back(self, subs: Iterable[Submission]) -> None:
-        """These were taken and are to be done again, but for those that are answered."""
+        """Put taken messages back into their places, except those that are answered."""
         line: list[Submission] = list(self._line)
         for sub in subs:
             theirs = self.aside.get(sub.session.annotator_id)

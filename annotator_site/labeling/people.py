@@ -1,22 +1,136 @@
-"""Who labels one campaign through this web process, what they hold, and what they wait for."""
+"""Who labels one campaign through this web process: what they hold, what they want, what they left.
+
+Nothing here waits for anything.
+"""
 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
-from al_engine.pools.turns import Demand, LeasedTurn
+from al_engine.pools import waits
+from al_engine.pools.labeled import Progress
+from al_engine.pools.turns import Demand, LeasedTurn, Shortage
 from annotator_site.labeling import protocol
-from annotator_site.labeling.demand import Waiting
-from annotator_site.labeling.departures import Departures
-from annotator_site.labeling.evidence import proof_of
+from annotator_site.labeling.campaign_view import CampaignView
+from annotator_site.labeling.disk import Disk
+from annotator_site.labeling.evidence import image_of, proof_of
+from annotator_site.labeling.protocol import IdleReason, LabelMessage, SkipMessage
 from annotator_site.labeling.session import Session
-from annotator_site.labeling.window import Window
+from annotator_site.network.close_codes import CloseCode
+
+Holders = list[tuple[int, UUID]]
+"""(annotator, session) of each."""
+
+
+class Waiting:
+    """The connections of a desk whose buffers are not full.
+
+    Nobody walks over all connections: only over those that something happened to.
+    """
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._wanting: dict[UUID, Session] = {}
+        # They wanted queries when there were none: asked again once there may be some.
+        self._starved: dict[UUID, Session] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._wanting)
+
+    def add(self, session: Session) -> None:
+        """This one may want queries now."""
+        self._starved.pop(session.id, None)
+        self._wanting[session.id] = session
+
+    def forget(self, session: Session) -> None:
+        """This one left."""
+        self._wanting.pop(session.id, None)
+        self._starved.pop(session.id, None)
+
+    def starve(self, session: Session, reason: IdleReason, detail: Shortage | None) -> None:
+        """There is nothing for this one; tell it so, once, if its buffer is empty."""
+        self._starved[session.id] = session
+        if not session.held and session.idle != (reason, detail):
+            session.idle = reason, detail
+            # After the receipts of what was committed before: whoever reads that all is finished
+            # need not wait for them.
+            self._disk.tell(partial(self._say, session, reason, detail), since=time.monotonic())
+
+    def rest(self, session: Session) -> None:
+        """Whether there is something for this one is not known now; it is told nothing."""
+        self._wanting.pop(session.id, None)
+        self._starved[session.id] = session
+
+    def wake(self) -> bool:
+        """There may be something again; tell whether anybody waited for it."""
+        woken = bool(self._starved)
+        self._wanting.update(self._starved)
+        self._starved.clear()
+        return woken
+
+    def take(self) -> list[Session]:
+        """All that want something now; whoever is left short is added or starved again."""
+        wanting, self._wanting = self._wanting, {}
+        return [session for session in wanting.values() if session.want]
+
+    def _say(
+        self, session: Session, reason: IdleReason, detail: Shortage | None, durable: bool
+    ) -> None:
+        """Unless there is something by now."""
+        if session.idle != (reason, detail):
+            return
+        if durable:
+            session.deliver(protocol.idle(reason, detail))
+        else:
+            # That all is labeled may be lost with the last labels: it is found out anew.
+            session.idle = None
+
+
+class Departures:
+    """Whose leases end with their connection: at once for a good-bye, else after a while."""
+
+    def __init__(self) -> None:
+        self._left: Holders = []
+        self._gone: Holders = []
+
+    def add(self, session: Session, *, for_good: bool) -> None:
+        """This one ended. A claim for it that is under way is committed before this is taken."""
+        (self._gone if for_good else self._left).append((session.annotator_id, session.id))
+
+    def put_back(self, left: Holders, gone: Holders) -> None:
+        """These were taken, and their leases did not end."""
+        self._left += left
+        self._gone += gone
+
+    def take(self) -> tuple[Holders, Holders]:
+        """The connections that dropped and those that said good-bye, since the last call."""
+        taken = self._left, self._gone
+        self._left, self._gone = [], []
+        return taken
+
+
+class Window:
+    """What the desk saw since its last sample: answers and waits."""
+
+    __slots__ = ("answers", "began", "dry", "waits")
+
+    def __init__(self, now: float) -> None:
+        self.began = now
+        self.answers = 0
+        # Waits that began with an empty buffer.
+        self.dry = 0
+        self.waits = [0] * waits.BUCKETS
+
+    def waited(self, wait_ms: float) -> None:
+        """A person had their next query after `wait_ms`; 0: it was there before."""
+        self.waits[waits.bucket_of(wait_ms)] += 1
 
 
 class People:
-    """Everybody's connections. Nothing here waits; `changed` is called when there is work to do."""
+    """Everybody's connections; `changed` is called when there is work to do."""
 
     def __init__(self, waiting: Waiting, changed: Callable[[], None]) -> None:
         self.sessions: dict[UUID, Session] = {}
@@ -42,22 +156,22 @@ class People:
         self._changed()
 
     def takes_over(self, session: Session, former_id: UUID) -> None:
-        """Somebody is back over a new connection while the former one still counts as there."""
+        """End the former connection of somebody who is back over a new one."""
         former = self.sessions.get(former_id)
         if former is not None and former.annotator_id == session.annotator_id:
             # Its network died without a word: it must not count as a second connection.
             self.leave(former)
-            former.close(protocol.CloseCode.RESUMED_ELSEWHERE)
+            former.close(CloseCode.RESUMED_ELSEWHERE)
 
-    def answers(self, session: Session, turn_id: int) -> int:
-        """Somebody answered or skipped this, and comes to what they hold next, if anything.
+    def answers(self, session: Session, message: LabelMessage | SkipMessage) -> int:
+        """Somebody answered or skipped a turn, and comes to what they hold next, if anything.
 
-        Returns the image that they were shown; 0 where they do not hold this.
+        Returns the image that they surely were shown; 0 where nothing proves it.
         """
-        held = session.held.pop(turn_id, None)
+        held = session.held.pop(message.turn_id, None)
         self.waiting.add(session)
         if held is None:
-            return 0
+            return image_of(message.proof, session.annotator_id, message.turn_id)
         if session.held:
             self.window.waited(0.0)
         else:
@@ -124,7 +238,7 @@ class People:
         return short
 
     def ask_anew(self) -> None:
-        """Nobody knows any more what is being claimed for whom."""
+        """Forget what is being claimed for whom, and claim for everybody anew."""
         for session in self.sessions.values():
             session.coming = 0
             self.waiting.add(session)
@@ -148,3 +262,23 @@ class People:
                 session.waiting_since = None
             proof = proof_of(session.annotator_id, turn.turn_id, turn.image_id)
             session.deliver(protocol.query(turn, proof))
+
+
+def demands(sessions: Iterable[Session]) -> list[Demand]:
+    """The queries that would fill the buffers of these."""
+    return [Demand(each.annotator_id, each.id, each.want) for each in sessions if each.want]
+
+
+def why_idle(
+    campaign: CampaignView, progress: Progress, shortage: Shortage | None, *, storage_away: bool
+) -> tuple[IdleReason, Shortage | None]:
+    """Why there is nothing to label; `shortage` is the detail of an empty pool.
+
+    While the storage is away nothing is handed out, whatever is in the pool.
+    """
+    if campaign.state == "paused":
+        return "paused", None
+    everything = progress.total and progress.labeled >= progress.total
+    if campaign.state == "finished" or everything:
+        return "finished", None
+    return "pool_empty", "storage_away" if storage_away else shortage

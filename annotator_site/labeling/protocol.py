@@ -6,7 +6,6 @@ Pure: no network, no database. The protocol itself is described in docs/protocol
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -14,7 +13,7 @@ import orjson
 
 from al_engine.pools.labeled import Progress
 from al_engine.pools.turns import LeasedTurn, Sender, Shortage
-from annotator_site.labeling.image_urls import image_url
+from annotator_site.images.addresses import image_url
 
 SUBPROTOCOL: Final = "nowait.v1"
 MAX_FRAME_BYTES: Final = 16 * 1024
@@ -48,20 +47,6 @@ _NOTICES: Final[dict[NoticeCode, tuple[str, str]]] = {
     ),
     "saving_again": ("info", "Your answers are saved."),
 }
-
-
-class CloseCode(IntEnum):
-    """Why the server closes a connection; daphne refuses the registered codes but 1000.
-
-    4000 and the HTTP status that means the same in a handshake.
-    """
-
-    NOT_LOGGED_IN = 4401
-    NOT_AN_ANNOTATOR = 4403
-    NO_SUCH_CAMPAIGN = 4404
-    TOO_MANY_CONNECTIONS = 4409
-    RESUMED_ELSEWHERE = 4410
-    TOO_FAST = 4429
 
 
 class BadMessage(ValueError):
@@ -145,49 +130,53 @@ def parse(frame: str | bytes) -> Message:
     raw_id = data.get("id")
     echo = raw_id if isinstance(raw_id, str) and len(raw_id) <= _MAX_ID_LENGTH else None
     try:
-        match data.get("type"):
-            case "label":
-                return LabelMessage(
-                    _uuid(data, "id"),
-                    _integer(data, "query", 0, _MAX_ID),
-                    _integer(data, "choice", 0, _MAX_ID),
-                    _integer(data, "shown_ms", 0, _MAX_SHOWN_MS),
-                    # Programs may leave it out.
-                    None
-                    if data.get("choices_version") is None
-                    else _integer(data, "choices_version", 0, _MAX_VERSION),
-                    _proof(data),
-                )
-            case "skip":
-                return SkipMessage(
-                    _uuid(data, "id"),
-                    _integer(data, "query", 0, _MAX_ID),
-                    _one_of(data, "reason", _SKIP_REASONS),
-                    _sender(data),
-                    proof=_proof(data),
-                )
-            case "report":
-                # The turn leaves its person as by a skip, and nothing is said of the image.
-                return SkipMessage(
-                    _uuid(data, "id"),
-                    _integer(data, "query", 0, _MAX_ID),
-                    _one_of(data, "problem", _PROBLEMS),
-                    "machine",
-                    _detail(data),
-                    _proof(data),
-                )
-            case "undo":
-                return UndoMessage(_uuid(data, "id"), _uuid(data, "label"))
-            case "ready":
-                resume = None if data.get("resume") is None else _uuid(data, "resume")
-                return Ready(_integer(data, "buffer", 1, MAX_BUFFER), resume)
-            case str(other):
-                raise BadMessage(f"There is no message of type {other[:40]!r}.")
-            case _:
-                # Not repeated: writing down what is nested deeply fails.
-                raise BadMessage('A message needs a “type”, like "label".')
+        return _message(data)
     except BadMessage as error:
         raise BadMessage(str(error), echo) from None
+
+
+def _message(data: dict[str, Any]) -> Message:
+    match data.get("type"):
+        case "label":
+            return LabelMessage(
+                _uuid(data, "id"),
+                _integer(data, "query", 0, _MAX_ID),
+                _integer(data, "choice", 0, _MAX_ID),
+                _integer(data, "shown_ms", 0, _MAX_SHOWN_MS),
+                # Programs may leave it out.
+                None
+                if data.get("choices_version") is None
+                else _integer(data, "choices_version", 0, _MAX_VERSION),
+                _proof(data),
+            )
+        case "skip":
+            return SkipMessage(
+                _uuid(data, "id"),
+                _integer(data, "query", 0, _MAX_ID),
+                _one_of(data, "reason", _SKIP_REASONS),
+                _sender(data),
+                proof=_proof(data),
+            )
+        case "report":
+            # The turn leaves its person as by a skip, and nothing is said of the image.
+            return SkipMessage(
+                _uuid(data, "id"),
+                _integer(data, "query", 0, _MAX_ID),
+                _one_of(data, "problem", _PROBLEMS),
+                "machine",
+                _detail(data),
+                _proof(data),
+            )
+        case "undo":
+            return UndoMessage(_uuid(data, "id"), _uuid(data, "label"))
+        case "ready":
+            resume = None if data.get("resume") is None else _uuid(data, "resume")
+            return Ready(_integer(data, "buffer", 1, MAX_BUFFER), resume)
+        case str(other):
+            raise BadMessage(f"There is no message of type {other[:40]!r}.")
+        case _:
+            # Not repeated: writing down what is nested deeply fails.
+            raise BadMessage('A message needs a “type”, like "label".')
 
 
 def welcome(

@@ -1,4 +1,4 @@
-"""What people are told of their messages: refused at once, or what became of them."""
+"""Acks and nacks: messages refused at once, and what became of the others."""
 
 from typing import Final
 
@@ -47,7 +47,7 @@ def receipt_of(sub: Submission, outcome: Outcome) -> Receipt:
             return outcome.answers[person, message.id]
         case SkipMessage():
             receipt = outcome.skips[person, message.turn_id]
-            # What a crash took from them needs no skipping, as what they held too long.
+            # A turn that a crash took from them needs no skip, like one whose lease expired.
             return "stored" if receipt in NEVER_HELD and sub.image_id else receipt
         case UndoMessage():
             return "stored" if (person, message.label) in outcome.known else "unknown_query"

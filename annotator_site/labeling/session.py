@@ -9,7 +9,8 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from al_engine.pools.turns import Shortage
-from annotator_site.labeling.protocol import CloseCode, IdleReason
+from annotator_site.labeling.protocol import IdleReason
+from annotator_site.network.close_codes import CloseCode
 
 log = logging.getLogger(__name__)
 
@@ -111,11 +112,11 @@ class Session:
         self.delayed_since: float | None = None
         self.strikes = 0
         self.active_at = now
-        # Its leases ran out with nobody there: nothing is pushed until it says something.
+        # Its leases expired unused: nothing is pushed until the client sends something.
         self.away = False
-        # The last reason why nothing is pushed, so that it is said once.
+        # The last reason sent for an empty buffer, so that it is sent once.
         self.idle: tuple[IdleReason, Shortage | None] | None = None
-        # Since when the person has had nothing in hand.
+        # Since when the person has waited with an empty buffer; None while they have something.
         self.waiting_since: float | None = None
         self.outgoing: deque[str] = deque()
         self.flushing = False

@@ -1,7 +1,7 @@
-"""What a desk needs to know of the files of its images: whether they are there, and which are not.
+"""Watches the files of a desk's images: whether the storage is there, and which files are faulty.
 
-While none can be read, nobody is handed new queries, and what people hold stays theirs. Files are
-looked at in threads: a mount whose server is gone may not answer for minutes.
+While no file can be read, nobody is handed new queries, and what people hold stays theirs. Files
+are read in threads: a mount whose server is gone may not answer for minutes.
 """
 
 import asyncio
@@ -60,8 +60,8 @@ async def watch_files(desk: Desk) -> None:
             log.warning("Files were not looked at: %s", " ".join(str(error).split()))
         with suppress(TimeoutError):
             async with asyncio.timeout(REST_SECONDS):
-                await desk.reported.wait()
-        desk.reported.clear()
+                await desk.committed.reported.wait()
+        desk.committed.reported.clear()
 
 
 def _judge(desk: Desk, problem: str) -> None:

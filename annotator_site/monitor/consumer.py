@@ -14,8 +14,8 @@ from typing import Any, Final
 from asgiref.typing import ASGIReceiveCallable
 
 from al_engine.pools.models import Campaign
+from annotator_site.accounts.entrance import let_in, looking_up
 from annotator_site.accounts.guard import Pass, guard, pass_of
-from annotator_site.labeling.entrance import let_in, looking_up
 from annotator_site.monitor.hub import Hub, Watcher
 from annotator_site.network.refusals import CLOSE_CODES, RefusedError
 from annotator_site.off_loop import off_loop
@@ -80,13 +80,14 @@ async def _admit(scope: Any) -> Pass:
     name = scope["user"].get_username()
     campaign_id = await _campaign(scope["url_route"]["kwargs"]["slug"])
     held = pass_of(scope, campaign_id=campaign_id)
-    if (code := await guard.refusal(held)) is not None:
+    if (refused := await guard.refusal(held)) is not None:
         words = f"{name} may not watch this campaign, or has to log in once more."
-        raise RefusedError(code - CLOSE_CODES, words, name=name)
+        raise RefusedError(refused - CLOSE_CODES, words, name=name)
     if campaign_id is None:
         raise RefusedError(404, "There is no such campaign.", name=name)
     with_pictures = replace(held, pictures=True)
-    return held if await guard.refusal(with_pictures) else with_pictures
+    may_see_pictures = await guard.refusal(with_pictures) is None
+    return with_pictures if may_see_pictures else held
 
 
 async def _serve(held: Pass, receive: ASGIReceiveCallable, send: Any) -> int | None:

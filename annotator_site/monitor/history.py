@@ -17,7 +17,7 @@ HOUR_SECONDS: Final = 3600
 WAITS_SECONDS: Final = 300
 RATE_SECONDS: Final = 60
 
-MOST_VERSIONS: Final = 600
+MAX_VERSIONS: Final = 600
 ALWAYS_VERSIONS: Final = 50
 """Of a long campaign every k-th version is drawn, and these newest ones in any case."""
 
@@ -113,7 +113,7 @@ def _p99(histograms: list[Counter[int]]) -> float | None:
 def _versions(campaign_id: int) -> tuple[list[Version], int]:
     rows = ModelVersion.objects.filter(campaign_id=campaign_id).select_related("server")
     newest = rows.order_by("-version").values_list("version", flat=True).first() or 0
-    step = -(-newest // MOST_VERSIONS)
+    step = -(-newest // MAX_VERSIONS)
     if step > 1:
         rows = rows.alias(place=Mod(F("version"), Value(step), output_field=IntegerField()))
         rows = rows.filter(Q(place=0) | Q(version__gt=newest - ALWAYS_VERSIONS))

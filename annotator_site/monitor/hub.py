@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 3.0
 """A database that has not answered for so long is said to be unreachable."""
-MOST_WAITING_VERSIONS: Final = 200
+MAX_WAITING_VERSIONS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Watcher:
         """Give the watcher its news; a state that it did not take is replaced."""
         self._others += others
         self._state = state
-        if len(self._others) > MOST_WAITING_VERSIONS:
+        if len(self._others) > MAX_WAITING_VERSIONS:
             # It begins anew when it keeps up again.
             self._others, self.needs_history = [], True
         self._wake.set()

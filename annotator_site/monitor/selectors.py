@@ -12,7 +12,7 @@ from al_engine.pools import readings
 from al_engine.pools.models import Campaign, EngineProcess, ModelVersion
 from al_engine.pools.processes import SILENT_AFTER_SECONDS
 from al_engine.pools.readings import Activity
-from annotator_site.labeling.image_urls import image_url
+from annotator_site.images.addresses import image_url
 from annotator_site.monitor.diagnosis import diagnose
 from annotator_site.monitor.values import (
     Asked,
@@ -25,9 +25,9 @@ from annotator_site.monitor.values import (
     Version,
 )
 
-GALLERY: Final = 12
+GALLERY_IMAGES: Final = 12
 NEWEST_ANSWERS: Final = 500
-PEOPLE: Final = 20
+PEOPLE_SHOWN: Final = 20
 
 
 class CampaignGone(LookupError):
@@ -155,7 +155,7 @@ def _newest_answers(campaign_id: int, now: float) -> tuple[list[Person], dict[st
         last[each.pseudonym] = max(last.get(each.pseudonym, 0.0), each.answered_at)
     people = [
         Person(name=name, answers=counts[name], last_s=round(max(now - at, 0.0), 1))
-        for name, at in sorted(last.items(), key=lambda item: -item[1])[:PEOPLE]
+        for name, at in sorted(last.items(), key=lambda item: -item[1])[:PEOPLE_SHOWN]
     ]
     return people, dict(Counter(each.strategy for each in newest).most_common())
 
@@ -175,5 +175,5 @@ def _asking(campaign_id: int) -> list[Asked]:
             purpose=held.purpose,
             person=held.pseudonym or "",
         )
-        for held in readings.read_held(campaign_id=campaign_id, limit=GALLERY)
+        for held in readings.read_held(campaign_id=campaign_id, limit=GALLERY_IMAGES)
     ]

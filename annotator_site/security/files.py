@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 MODE: Final = 0o600
-MOST_BYTES: Final = 5_000_000
-KEPT: Final = 5
-"""Files of MOST_BYTES beside the one that is written, `.1` the newest."""
+MAX_FILE_BYTES: Final = 5_000_000
+KEPT_FILES: Final = 5
+"""Files of MAX_FILE_BYTES beside the one that is written, `.1` the newest."""
 
 
 class SharedFileHandler(WatchedFileHandler):
@@ -21,7 +21,7 @@ class SharedFileHandler(WatchedFileHandler):
     it under a lock; the others notice by its inode before their next line.
     """
 
-    def __init__(self, path: str, most_bytes: int = MOST_BYTES, kept: int = KEPT) -> None:
+    def __init__(self, path: str, most_bytes: int = MAX_FILE_BYTES, kept: int = KEPT_FILES) -> None:
         self.most_bytes = most_bytes
         self.kept = kept
         super().__init__(path, encoding="ascii", delay=True)

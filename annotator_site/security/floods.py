@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 MINUTE_S: Final = 60.0
-FIRST: Final = 10
+TOLD_OF_ORIGIN: Final = 10
 """So many of one kind and origin are told in a minute."""
-MOST: Final = 100
+TOLD_OF_KIND: Final = 100
 """So many of one kind, whatever their origins."""
-ORIGINS: Final = 500
+COUNTED_ORIGINS: Final = 500
 """So many origins of one kind are counted apart; the others together."""
 ELSEWHERE: Final = "elsewhere"
 
@@ -42,11 +42,11 @@ class Tally:
             self._began = now
         key = kind, origin
         if key not in self._seen:
-            if self._origins[kind] >= ORIGINS:
+            if self._origins[kind] >= COUNTED_ORIGINS:
                 key = kind, ELSEWHERE
             self._origins[kind] += 1
         self._seen[key] += 1
-        if self._seen[key] <= FIRST and self._told[kind] < MOST:
+        if self._seen[key] <= TOLD_OF_ORIGIN and self._told[kind] < TOLD_OF_KIND:
             self._told[kind] += 1
             return True
         self._counted[key] += 1

@@ -7,17 +7,17 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-FIRST: Final = 5
+START_QUERIES: Final = 5
 """Until enough is measured."""
-LEAST: Final = 2
-MOST: Final = 20
-MEASURED: Final = 5
+MIN_QUERIES: Final = 2
+MAX_QUERIES: Final = 20
+MIN_MEASUREMENTS: Final = 5
 """Of each, before they say anything."""
-KEPT: Final = 20
+KEPT_MEASUREMENTS: Final = 20
 """The newest of each that count."""
-MARGIN: Final = 2
+MARGIN_QUERIES: Final = 2
 """The one in view, and one to spare."""
-SLACK: Final = 2
+MIN_SHRINK_QUERIES: Final = 2
 """So much smaller a size, or smaller yet, is worth saying."""
 
 
@@ -27,24 +27,24 @@ def ahead(current: int, delays: Sequence[float], gaps: Sequence[float]) -> int:
     `delays`: seconds from an answer until its successor could be shown; `gaps`: seconds between
     answers; the newest of each.
     """
-    if min(len(delays), len(gaps)) < MEASURED:
+    if min(len(delays), len(gaps)) < MIN_MEASUREMENTS:
         return current
     # The second: a single hiccup or slip says nothing.
     slow = sorted(delays)[-2]
     fast = sorted(gaps)[1]
-    meanwhile = math.ceil(slow / fast) if fast > 0 else MOST
-    need = min(max(meanwhile + MARGIN, LEAST), MOST)
-    return need if need > current or need <= current - SLACK else current
+    meanwhile = math.ceil(slow / fast) if fast > 0 else MAX_QUERIES
+    need = min(max(meanwhile + MARGIN_QUERIES, MIN_QUERIES), MAX_QUERIES)
+    return need if need > current or need <= current - MIN_SHRINK_QUERIES else current
 
 
 class Ahead:
     """The size for one annotator, from what is measured of them; `given` where it is fixed."""
 
     def __init__(self, given: int | None = None) -> None:
-        self.size = given or FIRST
+        self.size = given or START_QUERIES
         self._fixed = given is not None
-        self._delays: deque[float] = deque(maxlen=KEPT)
-        self._gaps: deque[float] = deque(maxlen=KEPT)
+        self._delays: deque[float] = deque(maxlen=KEPT_MEASUREMENTS)
+        self._gaps: deque[float] = deque(maxlen=KEPT_MEASUREMENTS)
         self._answered_at: float | None = None
 
     def answered(self, now: float) -> None:

@@ -18,7 +18,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
-from annotator_site.labeling.protocol import MAX_FRAME_BYTES, SUBPROTOCOL, CloseCode
+from annotator_site.labeling.protocol import MAX_FRAME_BYTES, SUBPROTOCOL
+from annotator_site.network.close_codes import CloseCode
 from annotator_site.simulation.ahead import Ahead
 from annotator_site.simulation.crew import Acknowledged, Identity, Manner, Permits, Said
 from annotator_site.simulation.summary import Tally
@@ -43,7 +44,7 @@ class Refused(Exception):
 
 
 class Bot:
-    """One annotator. `run` labels until it is cancelled, over as many connections as it takes."""
+    """One annotator. `run` labels until it is canceled, over as many connections as it takes."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from al_engine.pools import campaigns
 from al_engine.pools.campaigns import NewChoice
 from al_engine.pools.models import Campaign, Label, Query
 from annotator_site.accounts.models import User
-from annotator_site.campaigns.importing import Progress, import_images
+from annotator_site.importing.image_import import Progress, import_images
 from annotator_site.simulation.demo_data import Dataset, Picture, digits, write_folders
 from annotator_site.simulation.public_data import limited, read_public
 

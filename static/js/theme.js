@@ -1,5 +1,5 @@
 // Light, dark or the system's choice. A classic script in the head, so that the first paint is
-// already in the right colours; the switch itself appears when the page has been read.
+// already in the right colors; the switch itself appears when the page has been read.
 (() => {
   const KEY = "nowait.theme";
   const root = document.documentElement;

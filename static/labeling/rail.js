@@ -5,7 +5,7 @@ import { word } from "./words.js";
 
 const LIST = 10; // up to here one column where there is room, above it a grid
 const FLASH_MS = 100;
-// Okabe and Ito's colours, for a choice that brings none that the browser can read.
+// Okabe and Ito's colors, for a choice that brings none that the browser can read.
 const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#8A8A8A"];
 
 export class Rail {

@@ -1,5 +1,5 @@
 // What the page says. The words come with the page, in the person's language, as a block of JSON
-// (annotator_site/labeling/words.py); numbers are written as that language writes them.
+// (annotator_site/labeling/page/words.py); numbers are written as that language writes them.
 
 const said = JSON.parse(document.getElementById("words").textContent);
 const { lang } = document.documentElement;

@@ -120,7 +120,7 @@ class Chart {
 }
 
 function optionsOf({ x, y, zero, second, bands, points }, size, place) {
-  const ink = (name) => colour(place, name);
+  const ink = (name) => tokenColor(place, name);
   const [first, other, soft, line] = ["--series-1", "--series-2", "--ink-soft", "--line"].map(ink);
   const mark = { show: Boolean(points), size: 4 };
   const main = { stroke: first, width: 2, points: { ...mark, fill: first } };
@@ -158,8 +158,8 @@ function clock(_, splits) {
   });
 }
 
-// A canvas needs the colour that a token has now, in light or dark.
-function colour(place, name) {
+// A canvas needs the color that a token has now, in light or dark.
+function tokenColor(place, name) {
   const probe = html("span");
   probe.style.color = `var(${name})`;
   place.append(probe);

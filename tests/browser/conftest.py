@@ -16,7 +16,7 @@ from stock import Person, ask, committing, make_annotator, make_campaign
 
 from al_engine.pools import campaigns
 from al_engine.pools.models import Campaign
-from annotator_site.campaigns.importing import import_images
+from annotator_site.importing.image_import import import_images
 from annotator_site.simulation.demo_data import Picture, digits, write_folders
 
 from .labeler import Labeler

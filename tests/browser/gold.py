@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from al_engine.pools.models import Campaign
-from annotator_site.campaigns.importing import import_images
+from annotator_site.importing.image_import import import_images
 from annotator_site.simulation.demo_data import digits, write_folders
 
 

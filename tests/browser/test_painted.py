@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from stock import ask, make_annotator, make_campaign
 
 from al_engine.pools.models import Campaign, Label
-from annotator_site.campaigns.importing import import_images
+from annotator_site.importing.image_import import import_images
 
 from .conftest import OpenPage, Start
 from .labeler import Labeler

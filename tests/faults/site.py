@@ -21,8 +21,9 @@ from typing import IO, Any
 import orjson
 import psutil
 import psycopg
+from bundled_postgres import connection_url
 
-from annotator_site import embedded_postgres, environment
+from annotator_site import environment
 from annotator_site.postgres_cluster import Place
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,7 +137,7 @@ class Site:
 
     def rows(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
         """What a statement reads of the site's database."""
-        with psycopg.connect(embedded_postgres.connection_url(self.var)) as connection:
+        with psycopg.connect(connection_url(self.var)) as connection:
             return connection.execute(statement.encode(), values).fetchall()
 
     def newest_version(self) -> int:

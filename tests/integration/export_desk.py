@@ -14,8 +14,8 @@ from pictures import picture, write_folder
 from al_engine.pools import campaigns, labeled, processes, query, signals, unlabeled
 from al_engine.pools.models import Annotator, Campaign, Image, Label, ModelVersion
 from al_engine.pools.turns import Answer, Demand, Undo
-from annotator_site.campaigns.importing import import_images
-from annotator_site.campaigns.people import create_annotators
+from annotator_site.accounts.annotators import create_annotators
+from annotator_site.importing.image_import import import_images
 
 
 @dataclass

@@ -19,7 +19,7 @@ from al_engine.pools.models import Campaign, Cell, Choice, ModelVersion
 from al_engine.strategies import names as strategy_names
 from annotator_site.accounts.models import Token, token_digest
 from annotator_site.campaigns import engine_names
-from annotator_site.labeling.image_urls import image_url
+from annotator_site.images.addresses import image_url
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ from stock import make_annotator, make_campaign, make_user
 
 from al_engine.pools import campaigns
 from al_engine.pools.models import Campaign
-from annotator_site.campaigns import admin_base, admin_pools
+from annotator_site.campaigns.admin import base, pools
 from annotator_site.monitor.history import read_history
 from annotator_site.monitor.selectors import read_state
 
@@ -128,7 +128,7 @@ def test_no_list_counts_or_walks_a_large_table(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As small beside these tables as the real one is beside a million rows.
-    for module in (admin_base, admin_pools):
+    for module in (base, pools):
         monkeypatch.setattr(module, "WINDOW", 10_000)
     with connection.cursor() as cursor:
         # In new files: rows that fill the holes of earlier tests' rows lie out of order, and the

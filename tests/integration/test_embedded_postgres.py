@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from bundled_postgres import connection_url
 
 from annotator_site import embedded_postgres, environment
 from annotator_site.postgres_cluster import EmbeddedPostgresError, Place
@@ -38,7 +39,7 @@ def var() -> Iterator[Path]:
 
 
 def connect(var: Path) -> psycopg.Connection[tuple[object, ...]]:
-    return psycopg.connect(embedded_postgres.connection_url(var), autocommit=True)
+    return psycopg.connect(connection_url(var), autocommit=True)
 
 
 def postmaster(var: Path) -> psutil.Process:

@@ -14,7 +14,7 @@ from django.db import connection
 from export_desk import Desk, export, make_desk, rows_of
 
 from al_engine.pools.models import Image, Label
-from annotator_site.research.rows import reading_rows
+from annotator_site.exports.rows import reading_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPORT = [sys.executable, "manage.py", "export_labels", "pets"]

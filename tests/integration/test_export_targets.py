@@ -11,8 +11,9 @@ from engine.roles import publish_model
 from export_desk import Desk, export, make_desk, rows_of
 
 from al_engine.pools import versions
-from annotator_site.research.rows import Value
-from annotator_site.research.writing import FORMATS, for_spreadsheets
+from annotator_site.exports.comma_separated import for_spreadsheets
+from annotator_site.exports.formats import FORMATS
+from annotator_site.exports.rows import Value
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = f"{sys.executable} manage.py"

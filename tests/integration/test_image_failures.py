@@ -23,8 +23,8 @@ from al_engine.pools import storage
 from al_engine.pools.models import Campaign, Image
 from al_engine.pools.storage import FileGone, StorageAway
 from annotator_site import storage_threads
-from annotator_site.labeling import image_route
-from annotator_site.labeling.image_urls import image_url
+from annotator_site.images import route
+from annotator_site.images.addresses import image_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,9 +44,9 @@ def campaign() -> Campaign:
 @pytest.fixture
 def image(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The key of an image with a file of its own, for a process that has served none yet."""
-    monkeypatch.setattr(image_route, "_disk", image_route._Disk())
+    monkeypatch.setattr(route, "_disk", route._Disk())
     monkeypatch.setattr(storage, "_lookout", storage._Lookout())
-    monkeypatch.setattr(image_route, "_told", {})
+    monkeypatch.setattr(route, "_told", {})
     data = picture("PNG", (20, 10))
     key = f"images/{campaign.pk}/{hashlib.sha256(data).hexdigest()}.png"
     default_storage.save(key, ContentFile(data))
@@ -65,7 +65,7 @@ def ask(url: str) -> tuple[int, dict[str, str], bytes]:
     scope: Any = {
         "path": parts.path, "query_string": parts.query.encode(), "method": "GET", "headers": [],
     }  # fmt: skip
-    asyncio.run(image_route.serve_image(scope, None, send))  # type: ignore[arg-type]  # not read
+    asyncio.run(route.serve_image(scope, None, send))  # type: ignore[arg-type]  # not read
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], headers, b"".join(event["body"] for event in sent[1:])
 
@@ -97,7 +97,7 @@ def test_a_file_that_cannot_be_read_for_now_is_not_called_missing(
     statuses: dict[str, int] = {}
     for code, name in CODES.items():
         with monkeypatch.context() as patch:
-            patch.setattr(image_route, "_disk", image_route._Disk())
+            patch.setattr(route, "_disk", route._Disk())
             for call in calls:
                 is_ours = (lambda to, *_: to == path) if call == "open" else (lambda *_: True)
                 patch.setattr(os, call, failing(code, getattr(os, call), is_ours))
@@ -170,10 +170,10 @@ def test_a_process_without_descriptors_calls_nothing_missing(image: str) -> None
         with suppress(OSError):
             while True:
                 taken.append(os.open(path, os.O_RDONLY))
-        with pytest.raises(image_route._NotServed) as failed:
-            await image_route._serve_file(path, [], send, wanted=True)
+        with pytest.raises(route._NotServed) as failed:
+            await route._serve_file(path, [], send, wanted=True)
         assert failed.value.error.errno == errno.EMFILE
-        assert await image_route._status_of(failed.value.error, image, campaign_id) == 503
+        assert await route._status_of(failed.value.error, image, campaign_id) == 503
 
     async def send(_: Any) -> None:
         raise AssertionError("nothing can go out")

@@ -16,8 +16,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from pictures import picture
 
-from annotator_site.labeling.image_route import PIECE_BYTES, _Disk
-from annotator_site.labeling.image_urls import image_url, key_of
+from annotator_site.images.addresses import image_url, key_of
+from annotator_site.images.route import PIECE_BYTES, _Disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ def test_an_address_is_the_same_all_week_and_good_for_the_next(
     key = "images/0/x.png"
 
     def at(seconds: int) -> None:
-        monkeypatch.setattr("annotator_site.labeling.image_urls.time.time", lambda: began + seconds)
+        monkeypatch.setattr("annotator_site.images.addresses.time.time", lambda: began + seconds)
 
     def read(url: str) -> str | None:
         return key_of(*parts_of(url))

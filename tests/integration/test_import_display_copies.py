@@ -16,7 +16,7 @@ from al_engine.pools import campaigns, query, signals
 from al_engine.pools.models import Campaign
 from al_engine.pools.models import Image as PoolImage
 from al_engine.pools.turns import Demand
-from annotator_site.campaigns.importing import import_images
+from annotator_site.importing.image_import import import_images
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

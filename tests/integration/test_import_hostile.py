@@ -14,8 +14,8 @@ from pictures import picture, png_header, write_folder
 
 from al_engine.pools import campaigns
 from al_engine.pools.models import Campaign, Image
-from annotator_site.campaigns.decoder import Limits
-from annotator_site.campaigns.importing import import_images
+from annotator_site.importing.decoder import Limits
+from annotator_site.importing.image_import import import_images
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

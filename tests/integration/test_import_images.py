@@ -20,8 +20,8 @@ from al_engine.pools import images as pool_images
 from al_engine.pools.images import AddingElsewhereError, adding
 from al_engine.pools.models import Campaign, Image
 from al_engine.pools.storage import StorageAway
-from annotator_site.campaigns.import_report import ImportReport
-from annotator_site.campaigns.importing import import_images
+from annotator_site.importing.image_import import import_images
+from annotator_site.importing.report import ImportReport
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db(transaction=True)

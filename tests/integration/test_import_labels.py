@@ -10,9 +10,9 @@ from pictures import picture, write_folder
 from al_engine.pools import campaigns, gold
 from al_engine.pools.models import Campaign, Image
 from al_engine.roles.labeled_set import holdout
-from annotator_site.campaigns import importing
-from annotator_site.campaigns.import_report import ImportReport
-from annotator_site.campaigns.importing import import_images
+from annotator_site.importing import image_import
+from annotator_site.importing.image_import import import_images
+from annotator_site.importing.report import ImportReport
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,7 +66,7 @@ def test_a_picture_in_two_classes_counts_for_neither_until_a_table_decides(
     by: str, batch: int, split: str, campaign: Campaign, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(importing, "BATCH_IMAGES", batch)
+    monkeypatch.setattr(image_import, "BATCH_IMAGES", batch)
     same = picture(shade=1)
     files = {**dict.fromkeys(PLACES, same), "dog/other.png": picture(shade=2)}
     folder = write_folder(tmp_path / "in", files)
@@ -129,7 +129,7 @@ def test_counts_are_the_difference_that_an_import_made(
 ) -> None:
     """Whatever a later file of an import takes back of an earlier one's label is not counted."""
     chance = random.Random(seed)
-    monkeypatch.setattr(importing, "BATCH_IMAGES", chance.choice([1, 2, 3, 200]))
+    monkeypatch.setattr(image_import, "BATCH_IMAGES", chance.choice([1, 2, 3, 200]))
     shades = [picture(shade=shade) for shade in range(1, 5)]
     classes = ["cat", "dog", "ox"]
     for number in range(4):

@@ -43,8 +43,8 @@ from al_engine.pools.storage import FileGone, StorageAway
 from al_engine.pools.versions import Publication
 from al_engine.roles.campaign_images import CampaignImages
 from annotator_site import environment, object_storage
-from annotator_site.campaigns.importing import import_images
-from annotator_site.labeling import image_urls
+from annotator_site.images import addresses
+from annotator_site.importing.image_import import import_images
 from annotator_site.object_storage import ObjectStorage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,9 +110,9 @@ def storage(url: str) -> ObjectStorage:
 def in_bucket(url: str, settings: Settings) -> Iterator[None]:
     """All of the site and the engine use the bucket."""
     settings.STORAGES = {**settings.STORAGES, "default": environment.storage(url, Path())}
-    image_urls._storage_signs.cache_clear()
+    addresses._storage_signs.cache_clear()
     yield
-    image_urls._storage_signs.cache_clear()
+    addresses._storage_signs.cache_clear()
 
 
 def get(url: str) -> tuple[int, dict[str, str], bytes]:
@@ -245,7 +245,7 @@ def test_an_import_fills_the_bucket_and_the_engine_reads_it(
             assert file.read() == data
     assert large.display_key is not None
     for image in (small, large):
-        assert get(image_urls.image_url(image.shown_key))[0] == 200
+        assert get(addresses.image_url(image.shown_key))[0] == 200
     images = CampaignImages(campaign)
     positions = np.arange(2)
     assert images.available(positions).tolist() == [0, 1]
@@ -284,11 +284,11 @@ def test_pages_may_show_what_the_bucket_has(url: str, endpoint: str, tmp_path: P
 def test_without_keys_the_web_does_not_start(
     in_bucket: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image_urls.load()
-    image_urls._storage_signs.cache_clear()
+    addresses.load()
+    addresses._storage_signs.cache_clear()
     # Undone within the test: the site's own storage comes back at its end.
     with monkeypatch.context() as patch:
         patch.delenv("AWS_ACCESS_KEY_ID")
         patch.setattr(default_storage, "_wrapped", storage_at("s3://pictures?region=eu-west-1"))
         with pytest.raises(ImproperlyConfigured, match="set AWS_ACCESS_KEY_ID"):
-            image_urls.load()
+            addresses.load()

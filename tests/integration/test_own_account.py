@@ -19,7 +19,7 @@ from pytest_django import Settings
 from stock import make_user
 
 from annotator_site.accounts import own_sessions
-from annotator_site.accounts.forms import MOST_TOKENS
+from annotator_site.accounts.forms import MAX_TOKENS
 from annotator_site.accounts.models import Token, User, token_digest
 from annotator_site.accounts.tokens import create_token
 
@@ -155,7 +155,7 @@ def test_from_wherever_somebody_comes_they_get_in(person: User, peer: str, liste
 def test_who_has_too_many_sessions_loses_the_oldest(
     person: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(own_sessions, "MOST_SESSIONS", 3)
+    monkeypatch.setattr(own_sessions, "MAX_SESSIONS", 3)
     stranger = browser_of(make_user(password=PASSWORD))
     browsers = [browser_of(person) for _ in range(5)]
     assert [inside(each) for each in browsers] == [False, False, True, True, True]
@@ -268,10 +268,10 @@ def test_people_end_their_own_tokens_alone(person: User) -> None:
 
 def test_nobody_makes_tokens_without_end(person: User) -> None:
     Token.objects.bulk_create(
-        [Token(user=person, digest=f"{number:064}") for number in range(MOST_TOKENS)]
+        [Token(user=person, digest=f"{number:064}") for number in range(MAX_TOKENS)]
     )
     new_token(browser_of(person))
-    assert Token.objects.count() == MOST_TOKENS
+    assert Token.objects.count() == MAX_TOKENS
 
 
 # --- how long staff stay logged in ---------------------------------------------------------------

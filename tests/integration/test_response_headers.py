@@ -13,7 +13,7 @@ from pytest_django import Settings
 from stock import add_images, make_campaign
 
 from al_engine.pools.models import Image
-from annotator_site.labeling.image_urls import image_url
+from annotator_site.images.addresses import image_url
 from annotator_site.response_headers import completed
 
 STYLE = "/static/css/base.css"

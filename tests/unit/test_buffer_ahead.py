@@ -2,16 +2,23 @@
 
 import pytest
 
-from annotator_site.simulation.ahead import FIRST, LEAST, MEASURED, MOST, Ahead, ahead
+from annotator_site.simulation.ahead import (
+    MAX_QUERIES,
+    MIN_MEASUREMENTS,
+    MIN_QUERIES,
+    START_QUERIES,
+    Ahead,
+    ahead,
+)
 
 
-def measured(value: float, count: int = MEASURED) -> list[float]:
+def measured(value: float, count: int = MIN_MEASUREMENTS) -> list[float]:
     return [value] * count
 
 
 def test_nothing_changes_before_enough_is_measured() -> None:
-    assert ahead(FIRST, measured(9.0), measured(0.1, MEASURED - 1)) == FIRST
-    assert ahead(FIRST, measured(9.0, MEASURED - 1), measured(0.1)) == FIRST
+    assert ahead(START_QUERIES, measured(9.0), measured(0.1, MIN_MEASUREMENTS - 1)) == START_QUERIES
+    assert ahead(START_QUERIES, measured(9.0, MIN_MEASUREMENTS - 1), measured(0.1)) == START_QUERIES
 
 
 @pytest.mark.parametrize(
@@ -21,21 +28,22 @@ def test_nothing_changes_before_enough_is_measured() -> None:
 def test_the_size_is_what_one_answers_during_a_slow_round_trip_and_two_more(
     delay: float, gap: float, size: int
 ) -> None:
-    assert ahead(MOST, measured(delay), measured(gap)) == size
+    assert ahead(MAX_QUERIES, measured(delay), measured(gap)) == size
 
 
 @pytest.mark.parametrize(
-    ("delay", "gap", "size"), [(60.0, 0.2, MOST), (1.0, 0.0, MOST), (0.0, 5.0, LEAST)]
+    ("delay", "gap", "size"),
+    [(60.0, 0.2, MAX_QUERIES), (1.0, 0.0, MAX_QUERIES), (0.0, 5.0, MIN_QUERIES)],
 )
 def test_the_size_has_bounds(delay: float, gap: float, size: int) -> None:
-    assert ahead(FIRST, measured(delay), measured(gap)) == size
+    assert ahead(START_QUERIES, measured(delay), measured(gap)) == size
 
 
 def test_the_slow_and_the_fast_count_but_not_a_single_one_of_them() -> None:
     delays, gaps = measured(0.1, 20), measured(1.0, 20)
-    assert ahead(FIRST, [*delays[1:], 30.0], [*gaps[1:], 0.01]) == 3
-    assert ahead(FIRST, [*delays[2:], 4.0, 4.0], gaps) == 6
-    assert ahead(FIRST, delays, [*gaps[2:], 0.02, 0.02]) == 7
+    assert ahead(START_QUERIES, [*delays[1:], 30.0], [*gaps[1:], 0.01]) == 3
+    assert ahead(START_QUERIES, [*delays[2:], 4.0, 4.0], gaps) == 6
+    assert ahead(START_QUERIES, delays, [*gaps[2:], 0.02, 0.02]) == 7
 
 
 def test_a_size_is_raised_at_once_and_lowered_only_by_two_or_more() -> None:

@@ -13,9 +13,9 @@ import pytest
 from hostile_pictures import png, scanned
 from pictures import picture
 
-from annotator_site.campaigns.decoder import DecoderNotStarted, Limits
-from annotator_site.campaigns.decoders import Decoders
-from annotator_site.campaigns.image_files import BrokenImageError, inspect_image
+from annotator_site.importing.decoder import DecoderNotStarted, Limits
+from annotator_site.importing.decoders import Decoders
+from annotator_site.importing.image_files import BrokenImageError, inspect_image
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1024 * 1024
@@ -159,7 +159,7 @@ PROGRAM = """
 import os, sys, time
 sys.path.insert(0, "tests")
 from pictures import picture
-from annotator_site.campaigns.decoders import Decoders
+from annotator_site.importing.decoders import Decoders
 with Decoders() as decoders:
     decoders.inspect(picture())
     print(*decoders.pids(), flush=True)

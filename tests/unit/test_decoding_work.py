@@ -8,8 +8,8 @@ from contextlib import suppress
 import pytest
 from hostile_pictures import chunk, jpeg, png, riff, scanned
 
-from annotator_site.campaigns.decoding_work import MAX_PARTS, MAX_SCANS
-from annotator_site.campaigns.image_files import BrokenImageError, inspect_image
+from annotator_site.importing.decoding_work import MAX_PARTS, MAX_SCANS
+from annotator_site.importing.image_files import BrokenImageError, inspect_image
 
 SECONDS = 3.0
 """For all of a hostile file, on a busy machine; decoding these would take 5 to 60."""

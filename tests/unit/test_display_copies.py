@@ -8,9 +8,9 @@ import pytest
 from pictures import picture
 from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageOps, PngImagePlugin
 
-from annotator_site.campaigns.bare_files import bare_file
-from annotator_site.campaigns.display_copies import DisplayCopy, shown_size
-from annotator_site.campaigns.image_files import inspect_image
+from annotator_site.importing.bare_files import bare_file
+from annotator_site.importing.display_copies import DisplayCopy, shown_size
+from annotator_site.importing.image_files import inspect_image
 
 SECRET = "52 N 13 E, by Ann"
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}

@@ -12,6 +12,7 @@ from documents import first, names, page, section, source, table
 from al_engine.pools.labeled import Progress
 from al_engine.pools.turns import LeasedTurn, Shortage
 from annotator_site.labeling import consumer, protocol
+from annotator_site.network.close_codes import CloseCode
 
 UUID_TEXT = str(UUID(int=1))
 OPTIONAL = {"resume", "sender", "detail", "proof"}
@@ -86,7 +87,7 @@ def test_the_messages_of_the_server_have_the_fields_that_are_listed() -> None:
 
 def test_close_codes_and_limits_are_those_of_the_code() -> None:
     text = page("protocol.md")
-    codes = [*map(int, protocol.CloseCode)]
+    codes = [*map(int, CloseCode)]
     assert list(map(int, first(table(text, "close code | meaning")))) == codes
     assert f"subprotocol `{protocol.SUBPROTOCOL}`" in text
     assert f"A frame has {protocol.MAX_FRAME_BYTES:,} bytes at most" in text

@@ -21,9 +21,9 @@ from al_engine.pools import readings, status
 from al_engine.pools.campaigns import SETTINGS, parse_setting
 from al_engine.pools.models import Campaign, Image
 from annotator_site import environment, settings
-from annotator_site.labeling.words import words as words_of_the_page
-from annotator_site.research.rows import COLUMNS, Rows
-from annotator_site.research.writing import FORMATS
+from annotator_site.exports.formats import FORMATS
+from annotator_site.exports.rows import COLUMNS, Rows
+from annotator_site.labeling.page.words import words as words_of_the_page
 
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [*DOCS, *sorted(ROOT.glob("*.md"))]

@@ -17,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import picture
 
-from annotator_site.campaigns.known_labels import known_labels
-from annotator_site.campaigns.layout import survey
-from annotator_site.campaigns.names import NameDecoder, display_name
-from annotator_site.campaigns.sources import Source, SourceError, open_source
+from annotator_site.importing.entries import Source, SourceError
+from annotator_site.importing.file_names import NameDecoder, display_name
+from annotator_site.importing.known_labels import known_labels
+from annotator_site.importing.layout import survey
+from annotator_site.importing.sources import open_source
 
 NAMES = [
     "Äpfel", "über", "straße", "café", "ñandú", "Ångström", "Żółw", "İstanbul", "Việt", "Кошка",

@@ -7,7 +7,7 @@ import pytest
 from pictures import picture, png_header
 from PIL import Image
 
-from annotator_site.campaigns.image_files import (
+from annotator_site.importing.image_files import (
     MAX_FILE_BYTES,
     BrokenImageError,
     ImageFacts,

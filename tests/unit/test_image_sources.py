@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from pictures import picture, write_folder, write_tar, write_zip
 
-from annotator_site.campaigns import archives, layout
-from annotator_site.campaigns.sources import Entry, SourceError, open_source
+from annotator_site.importing import archives, layout
+from annotator_site.importing.entries import Entry, SourceError
+from annotator_site.importing.sources import open_source
 
 MIB = 1024 * 1024
 

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from annotator_site.campaigns.known_labels import (
+from annotator_site.importing.entries import Found, SourceError
+from annotator_site.importing.file_names import clean_name
+from annotator_site.importing.known_labels import (
     Classes,
     KnownLabels,
     known_labels,
     read_csv,
 )
-from annotator_site.campaigns.layout import Survey, survey
-from annotator_site.campaigns.names import clean_name
-from annotator_site.campaigns.sources import Found, SourceError
+from annotator_site.importing.layout import Survey, survey
 
 CHOICES = {"Cat": 1, "dog": 2}
 

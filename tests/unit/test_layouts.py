@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pictures import picture, write_folder, write_tar, write_zip
 
-from annotator_site.campaigns.known_labels import KnownLabels, known_labels
-from annotator_site.campaigns.layout import survey
-from annotator_site.campaigns.sources import open_source
+from annotator_site.importing.known_labels import KnownLabels, known_labels
+from annotator_site.importing.layout import survey
+from annotator_site.importing.sources import open_source
 
 CHOICES = {"cat": 1, "dog": 2}
 KINDS = ["folder", "zip", "w:gz"]

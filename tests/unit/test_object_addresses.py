@@ -11,7 +11,7 @@ from botocore.credentials import Credentials
 from django.core.exceptions import ImproperlyConfigured
 
 from annotator_site import environment
-from annotator_site.object_addresses import (
+from annotator_site.images.object_addresses import (
     EXPIRES_SECONDS,
     Keys,
     endpoint_of,

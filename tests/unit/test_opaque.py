@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from al_engine.training.decoding import decode
-from annotator_site.campaigns.image_files import BrokenImageError, inspect_image
+from annotator_site.importing.image_files import BrokenImageError, inspect_image
 
 SIDE = 32
 GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
@@ -186,7 +186,7 @@ def test_colours_of_fewer_bits_than_sixteen_are_refused_with_a_way_out(
     else:
         data = alpha16(largest, kind)
     if told:
-        with pytest.raises(BrokenImageError, match="save it with 8 bits a colour"):
+        with pytest.raises(BrokenImageError, match="save it with 8 bits a color"):
             inspect_image(data)
     else:
         inspect_image(data)

@@ -85,7 +85,7 @@ def test_who_is_set_aside_waits_beside_the_line_and_nobody_else() -> None:
 
 
 def test_the_line_is_bounded(monkeypatch: Any) -> None:
-    monkeypatch.setattr(pending, "MOST_WAITING", 3)
+    monkeypatch.setattr(pending, "MAX_WAITING_MESSAGES", 3)
     line = Pending()
     for _ in range(3):
         assert not line.is_full

@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 
 from al_engine.pools.labeled import Progress
 from al_engine.pools.turns import LeasedTurn
-from annotator_site.labeling import image_urls, protocol
+from annotator_site.images.addresses import image_url
+from annotator_site.labeling import protocol
 from annotator_site.labeling.protocol import (
     MAX_FRAME_BYTES,
     BadMessage,
-    CloseCode,
     LabelMessage,
     Ready,
     SkipMessage,
     UndoMessage,
 )
+from annotator_site.network.close_codes import CloseCode
 
 ID = "6b1f1e7c-8c55-4f0e-9a5b-0d6a2f0e4c11"
 OTHER = "0a6f7f5e-31d4-4a2b-8d43-0f7f0c1b2d3e"
@@ -326,7 +327,7 @@ def test_a_query_says_what_to_show_and_until_when_it_is_held() -> None:
         "proof": "11.signed",
     }
     assert (image["id"], image["width"], image["height"]) == (11, 640, 480)
-    assert image["url"] == image_urls.image_url("images/ab/cd.jpg")
+    assert image["url"] == image_url("images/ab/cd.jpg")
 
 
 def test_the_other_frames_are_small_and_plain() -> None:

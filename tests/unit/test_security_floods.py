@@ -9,16 +9,26 @@ from pathlib import Path
 import pytest
 
 from annotator_site.security.files import SharedFileHandler
-from annotator_site.security.floods import ELSEWHERE, FIRST, MINUTE_S, MOST, ORIGINS, Tally
+from annotator_site.security.floods import (
+    COUNTED_ORIGINS,
+    ELSEWHERE,
+    MINUTE_S,
+    TOLD_OF_KIND,
+    TOLD_OF_ORIGIN,
+    Tally,
+)
 
 FLOODS = {
     # (kind, origin) of each event; how many are told.
-    "one guesser": ([("failed", "1.2.3.0/24")] * 5_000, FIRST),
-    "a guesser and a visitor": ([("failed", "a")] * 5_000 + [("failed", "b")], FIRST + 1),
-    "two kinds": ([("failed", "a"), ("refused", "a")] * 500, 2 * FIRST),
-    "many networks": ([("failed", str(n)) for n in range(5_000)], MOST),
-    "many networks, again and again": ([("failed", str(n % 700)) for n in range(20_000)], MOST),
-    "a few": ([("failed", "a")] * FIRST, FIRST),
+    "one guesser": ([("failed", "1.2.3.0/24")] * 5_000, TOLD_OF_ORIGIN),
+    "a guesser and a visitor": ([("failed", "a")] * 5_000 + [("failed", "b")], TOLD_OF_ORIGIN + 1),
+    "two kinds": ([("failed", "a"), ("refused", "a")] * 500, 2 * TOLD_OF_ORIGIN),
+    "many networks": ([("failed", str(n)) for n in range(5_000)], TOLD_OF_KIND),
+    "many networks, again and again": (
+        [("failed", str(n % 700)) for n in range(20_000)],
+        TOLD_OF_KIND,
+    ),
+    "a few": ([("failed", "a")] * TOLD_OF_ORIGIN, TOLD_OF_ORIGIN),
     "nobody": ([], 0),
 }
 
@@ -31,13 +41,13 @@ def test_the_first_of_a_minute_are_told_and_every_other_one_is_counted(what: str
     counted = tally.close()
     assert told == expected
     assert told + sum(each.count for each in counted) == len(events)
-    assert len(counted) <= 2 * (ORIGINS + 1)
+    assert len(counted) <= 2 * (COUNTED_ORIGINS + 1)
     assert tally.close() == []
 
 
 def test_a_minute_begins_with_its_first_event_and_the_next_is_told_again() -> None:
     tally = Tally()
-    assert [tally.take("failed", "a", 100.0) for _ in range(FIRST + 1)][-1] is False
+    assert [tally.take("failed", "a", 100.0) for _ in range(TOLD_OF_ORIGIN + 1)][-1] is False
     assert tally.ends_in(130.0) == MINUTE_S - 30
     tally.close()
     assert tally.take("failed", "a", 200.0)
@@ -46,7 +56,7 @@ def test_a_minute_begins_with_its_first_event_and_the_next_is_told_again() -> No
 
 def test_beyond_a_number_of_origins_the_others_are_counted_together() -> None:
     tally = Tally()
-    for number in range(ORIGINS + 100):
+    for number in range(COUNTED_ORIGINS + 100):
         tally.take("failed", str(number), 0.0)
     assert (ELSEWHERE, 100) in [(each.origin, each.count) for each in tally.close()]
 

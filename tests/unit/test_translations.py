@@ -9,7 +9,7 @@ import translations
 from babel.messages import Catalog, Message
 from django.utils import translation
 
-from annotator_site.labeling.words import words
+from annotator_site.labeling.page.words import words
 
 LANGUAGES = translations.languages()
 PLACES = re.compile(r"%\(\w+\)s|\{\w+\}|<[^>]+>")

@@ -24,7 +24,7 @@ from al_engine.roles import server as server_role
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.training import image_cache
 from al_engine.training.decoding import UndecodableImage
-from annotator_site.campaigns.importing import import_images
+from annotator_site.importing.image_import import import_images
 
 from .conftest import MakeCampaign
 from .people import join, label

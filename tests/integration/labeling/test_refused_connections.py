@@ -14,8 +14,8 @@ from stock import Person, make_annotator, make_campaign, make_user, shut_out
 
 from al_engine.pools.models import Annotator, Campaign
 from annotator_site.accounts.models import Token
+from annotator_site.accounts.socket_authentication import MAX_SOCKETS
 from annotator_site.accounts.tokens import create_token
-from annotator_site.labeling.authentication import MAX_SOCKETS
 from annotator_site.labeling.consumer import MAX_CONNECTIONS
 
 from .client import refusal

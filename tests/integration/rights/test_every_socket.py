@@ -14,7 +14,7 @@ from stock import committing, one_file
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from annotator_site.labeling.image_urls import image_url
+from annotator_site.images.addresses import image_url
 from annotator_site.routing import websocket_urlpatterns
 
 from .addresses import Address

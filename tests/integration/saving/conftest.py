@@ -15,7 +15,7 @@ from annotator_site.labeling import caretaker, database, faults
 
 from .injector import Injector, injecting
 from .people import Person
-from .web import WebProcess
+from .web import WebProcess, is_settled
 
 BUFFER = 5
 Sit = Callable[..., "Table"]
@@ -50,7 +50,7 @@ class Table:
         """Return once everything is answered and everybody holds something."""
         self.until(
             lambda: (
-                self.desk.is_settled
+                is_settled(self.desk)
                 and all(not person.open and len(person.held) >= held for person in self.people)
             )
         )

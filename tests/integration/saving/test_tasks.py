@@ -70,7 +70,7 @@ def use_all(table: Table) -> None:
     for person in table.people:
         person.label()
     table.desk.fresher.set()
-    table.desk.news.set()
+    table.desk.committed.news.set()
     table.desk.hungry.set()
 
 

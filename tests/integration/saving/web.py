@@ -15,6 +15,11 @@ T = TypeVar("T")
 _PATIENCE_S: Final = 20.0
 
 
+def is_settled(desk: Desk) -> bool:
+    """Whether everything that people said is answered."""
+    return not (desk._pending or desk.committed or desk._current)
+
+
 class WebProcess:
     """Desks that run beside the test, with their own database connections and session ids."""
 
@@ -57,7 +62,7 @@ class WebProcess:
         There is no call for that in real life, where a desk goes when its campaign has gone.
         """
 
-        self.until(lambda: desk.is_settled)
+        self.until(lambda: is_settled(desk))
 
         async def close() -> None:
             del self.desks._desks[desk.campaign.id]

@@ -10,12 +10,12 @@ from django.core.management.base import CommandError
 from django.db import transaction
 
 from al_engine.outputs import OutputError
+from annotator_site.accounts.annotators import create_annotators
 from annotator_site.accounts.models import TOKEN_DAYS
-from annotator_site.campaigns.people import create_annotators
 from annotator_site.command_output import CampaignCommand
 
-MOST: Final = 10_000
-_MOST_DAYS: Final = 3_650
+MAX_COUNT: Final = 10_000
+_MAX_DAYS: Final = 3_650
 
 
 class Command(CampaignCommand):
@@ -40,8 +40,8 @@ class Command(CampaignCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         campaign = self.campaign(options)
         count, prefix = options["count"], options["prefix"]
-        if not 1 <= count <= MOST:
-            raise CommandError(f"--count is {count}: it must be 1 to {MOST:,}.")
+        if not 1 <= count <= MAX_COUNT:
+            raise CommandError(f"--count is {count}: it must be 1 to {MAX_COUNT:,}.")
         if not re.fullmatch(r"[\w.@+-]{1,100}", prefix):
             raise CommandError(
                 f"--prefix “{prefix}” cannot begin a user name: use up to 100 letters, digits "
@@ -68,6 +68,6 @@ class Command(CampaignCommand):
 def _days(text: str) -> int | None:
     if text == "never":
         return None
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST_DAYS:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= _MAX_DAYS:
         return int(text)
-    raise CommandError(f"--expires is {text}: it must be 1 to {_MOST_DAYS:,} days, or never.")
+    raise CommandError(f"--expires is {text}: it must be 1 to {_MAX_DAYS:,} days, or never.")

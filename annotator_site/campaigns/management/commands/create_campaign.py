@@ -18,8 +18,8 @@ from al_engine.pools.campaigns import (
 from al_engine.pools.models import Campaign
 from annotator_site.accounts.models import User
 from annotator_site.campaigns.class_lists import ClassListError, read_file, read_option
-from annotator_site.campaigns.text_files import open_text
 from annotator_site.command_output import CampaignCommand
+from annotator_site.importing.text_files import open_text
 
 
 class Command(CampaignCommand):

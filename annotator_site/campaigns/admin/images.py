@@ -1,0 +1,196 @@
+"""Images in the admin: looked at, found, and put back for everybody."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from al_engine.pools import excluded
+from al_engine.pools.models import Campaign, Consensus, Image, Label, Query
+from annotator_site.campaigns.admin.base import (
+    CampaignFilter,
+    ReadOnlyAdmin,
+    ValueFilter,
+    link,
+    lists_some_campaigns,
+    value_filter,
+)
+from annotator_site.campaigns.admin.skips import SkipFilter, skips_of
+from annotator_site.images.addresses import image_url
+
+SHA256_LENGTH = 64
+# The column that says most in a list of what was not answered; usually who skipped it.
+_TELLING = {"aside": "problem"}
+
+
+def thumbnail(image: Image, side: int) -> SafeString:
+    """The image, at most `side` px; small ones keep their pixels."""
+    return format_html(
+        '<img src="{}" alt="" loading="lazy" decoding="async" class="nw-thumb{}"'
+        ' width="{}" height="{}">',
+        image_url(image.shown_key),
+        " nw-pixels" if max(image.width, image.height) < side else "",
+        side,
+        side,
+    )
+
+
+class ImageStateFilter(ValueFilter):
+    """By pool, along the index that each pool has: the image table has none of its own for it."""
+
+    title = parameter_name = field = "state"
+    choices_of = Image.State.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        state = self.value()
+        if state is None:
+            return queryset
+        rows = queryset.filter(state=state)
+        if lists_some_campaigns(request):
+            return rows
+        if state in (Image.State.UNLABELED, Image.State.EXCLUDED):
+            return rows.filter(resting=state)
+        if state == Image.State.QUERIED:
+            return rows.filter(Exists(Query.objects.filter(image=OuterRef("pk"), state="open")))
+        if state == Image.State.LABELED:
+            return rows.filter(Exists(Consensus.objects.filter(image=OuterRef("pk"))))
+        if state == Image.State.RESERVED:
+            return rows.exclude(split=Image.Split.POOL)
+        return rows
+
+
+@admin.register(Image)
+class ImageAdmin(ReadOnlyAdmin):
+    """Images: found by file name, hash or number."""
+
+    list_display = ["preview", "name", "campaign", "state_label", "split", "known", "pixels", "id"]
+    list_display_links = ["preview", "name"]
+    list_select_related = ["campaign", "known_choice"]
+    list_filter = [
+        CampaignFilter,
+        ImageStateFilter,
+        SkipFilter,
+        value_filter("split", Image.Split.choices),
+    ]
+    actions = ["put_back"]  # type: ignore[assignment]  # read-only otherwise
+    search_fields = ["name"]
+    search_help_text = "Beginning of the name, whole SHA-256, or #number"
+    fields = [
+        "large", "name", "campaign", "state", "split", "known", "problem", "excluded_for",
+        "skips", "put_back_at", "answers", "queries", "sha256", "key", "pixels", "size", "shown",
+        "cell", "position", "created_at",
+    ]  # fmt: skip
+    readonly_fields = ["large", "known", "skips", "answers", "queries", "pixels", "shown"]
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        # All of the page at once; a part of the list's own statement would be counted, too.
+        changelist = super().get_changelist_instance(request)
+        if request.GET.get("said"):
+            found = skips_of(changelist.result_list)
+            for image in changelist.result_list:
+                image.skipped_by = found.get(image.pk, "nobody")
+        return changelist
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        said = request.GET.get("said")
+        return [*self.list_display, *([_TELLING.get(said, "skips")] if said else [])]
+
+    def has_put_back_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("pools.change_image")
+
+    @admin.action(description="Put back, for everybody", permissions=["put_back"])
+    def put_back(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
+        chosen = {image.pk: image for image in queryset}
+        done = excluded.put_back(image_ids=chosen)
+        for image_id in done:
+            self.log_change(request, chosen[image_id], "Put back, for everybody.")
+        self.message_user(
+            request,
+            f"{len(done):,} of {len(chosen):,} images put back: what was said of them until now "
+            "does not count any more, and everybody who has not answered may be asked. Others were "
+            "neither excluded nor skipped.",
+            messages.SUCCESS if done else messages.WARNING,
+        )
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        # Within a campaign the position is the order of import, and it has an index.
+        return ("-position",) if request.GET.get("campaign") else ("-id",)
+
+    def search(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
+        if term.startswith("#"):
+            return super().search(rows, term)
+        if len(term) == SHA256_LENGTH and set(term.lower()) <= set("0123456789abcdef"):
+            # The index begins with the campaign, of which there are few.
+            return rows.filter(campaign_id__in=Campaign.objects.values("pk"), sha256=term.lower())
+        return rows.filter(name__startswith=term)
+
+    @admin.display(description="image")
+    def preview(self, image: Image) -> SafeString:
+        return thumbnail(image, 40)
+
+    @admin.display(description="image")
+    def large(self, image: Image) -> SafeString:
+        return thumbnail(image, 320)
+
+    @admin.display(description="state")
+    def state_label(self, image: Image) -> str:
+        return image.get_state_display()
+
+    @admin.display(description="skipped by")
+    def skips(self, image: Any) -> SafeString | str:
+        if not hasattr(image, "skipped_by"):
+            image.skipped_by = skips_of([image]).get(image.pk, "nobody")
+        told: SafeString | str = image.skipped_by
+        return told
+
+    @admin.display(description="known label")
+    def known(self, image: Image) -> str:
+        if image.known_disputed:
+            return "two classes were given: a table decides"
+        return image.known_choice.name if image.known_choice else "–"
+
+    @admin.display(description="pixels")
+    def pixels(self, image: Image) -> str:
+        return f"{image.width} × {image.height}"
+
+    @admin.display(description="what people are shown")
+    def shown(self, image: Image) -> SafeString | str:
+        if image.display_key is None:
+            return "The file as it was imported."
+        return format_html(
+            "A copy of {} × {} pixels, {} bytes: {}",
+            image.display_width,
+            image.display_height,
+            f"{image.display_size:,}",
+            image.display_key,
+        )
+
+    @admin.display(description="answers that count")
+    def answers(self, image: Image) -> SafeString | str:
+        labels = Label.objects.filter(image=image, retracted_at=None).select_related(
+            "choice", "annotator"
+        )
+        return format_html_join(
+            "", "<div>{} – {}, {}</div>",
+            [
+                (link("label", label.pk, label.choice.name), label.annotator.pseudonym,
+                 f"{label.answered_at:%Y-%m-%d %H:%M:%S} UTC")
+                for label in labels
+            ],
+        ) or "none"  # fmt: skip
+
+    @admin.display(description="queries")
+    def queries(self, image: Image) -> SafeString | str:
+        rows = Query.objects.filter(image=image).order_by("-id")[:20]
+        return format_html_join(
+            "", "<div>{} – {}, by {}, {}</div>",
+            [
+                (link("query", row.pk, f"#{row.pk}"), row.state, row.strategy,
+                 f"{row.created_at:%Y-%m-%d %H:%M:%S} UTC")
+                for row in rows
+            ],
+        ) or "none"  # fmt: skip

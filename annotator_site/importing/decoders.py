@@ -1,0 +1,161 @@
+"""Files of strangers are decoded in child processes, which may end without harm.
+
+A decoder is a large program in C that reads what anybody made. Each child has limits on processor
+time and memory, no secrets in its environment, and no more of the file than its bytes; what it
+answers is checked. A child that dies or takes too long is replaced, and its file is refused.
+"""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from threading import Lock
+from typing import Final
+
+from annotator_site.importing.decoder import (
+    Decoder,
+    DecoderDied,
+    DecoderNotStarted,
+    Limits,
+    Verdict,
+)
+from annotator_site.importing.decoder_child import OUT_OF_MEMORY
+from annotator_site.importing.image_files import BrokenImageError, ImageFacts
+
+MAX_CHILDREN: Final = max(2, min(4, os.cpu_count() or 2))
+"""Children side by side: one takes a processor, and up to half a gigabyte."""
+FILES_A_CHILD: Final = 8
+"""For fewer, the start of one more child takes longer than they do."""
+PARCEL_BYTES: Final = 128 * 1024
+PARCEL_FILES: Final = 32
+"""Small files go to a child together: handing one over takes longer than decoding it."""
+
+
+class Decoders(AbstractContextManager["Decoders"]):
+    """Children that decode, started as they are needed; none is left after the context's end.
+
+    Its methods may be called from many threads at once.
+    """
+
+    def __init__(self, limits: Limits | None = None, *, files: int | None = None) -> None:
+        """`files`: about how many there are, if that is known."""
+        self._limits = limits or Limits()
+        most = MAX_CHILDREN if files is None else min(MAX_CHILDREN, 1 + files // FILES_A_CHILD)
+        # A thread for each child: who asks need not wait.
+        self._threads = ThreadPoolExecutor(most, "decoding")
+        self._lock = Lock()
+        # Large pictures are decoded one at a time, so that memory does not grow with the children.
+        self._large = Lock()
+        self._idle: list[Decoder] = []
+        self._busy: set[Decoder] = set()
+        self._closed = False
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._closed = True
+            idle, busy = list(self._idle), list(self._busy)
+        for child in idle:
+            child.end()
+        for child in busy:
+            child.kill()  # whose thread notices, and does the rest
+        self._threads.shutdown(cancel_futures=True)
+
+    def pids(self) -> list[int]:
+        """The children that live now."""
+        with self._lock:
+            return [child.process.pid for child in (*self._idle, *self._busy)]
+
+    def inspect(self, data: bytes) -> ImageFacts:
+        """What `inspect_image` says of a file.
+
+        Raises BrokenImageError, also for a file that takes more than the limits or ends its
+        decoder, and DecoderNotStarted.
+        """
+        (verdict,) = self.inspect_all([data])
+        if isinstance(verdict, BrokenImageError):
+            raise verdict
+        return verdict
+
+    def inspect_all(self, files: Sequence[bytes]) -> Iterator[Verdict]:
+        """The same of many files, in their order, as it comes. Raises DecoderNotStarted."""
+        for verdicts in self._threads.map(self._inspect_parcel, list(_parcels(files))):
+            yield from verdicts
+
+    def _inspect_parcel(self, files: Sequence[bytes]) -> list[Verdict]:
+        if len(files) > 1:
+            try:
+                return self._ask(files)
+            except (TimeoutError, DecoderDied):
+                pass  # which of them was it?
+        return [self._inspect_one(data) for data in files]
+
+    def _inspect_one(self, data: bytes) -> Verdict:
+        # The machine may have run out of memory just then: only what ends a second child as well is
+        # the file's fault.
+        for last in (False, True):
+            try:
+                return self._ask([data])[0]
+            except TimeoutError:
+                return _too_slow(self._limits.seconds)
+            except DecoderDied as died:
+                if died.status == -signal.SIGXCPU:
+                    return _too_slow(self._limits.cpu_seconds)
+                if last:
+                    return self._deadly(died.status)
+        raise AssertionError
+
+    def _ask(self, files: Sequence[bytes]) -> list[Verdict]:
+        child = self._take()
+        try:
+            verdicts = child.inspect(files)
+        except BaseException:
+            with self._lock:
+                self._busy.discard(child)
+            child.end()
+            raise
+        with self._lock:
+            self._busy.discard(child)
+            if not self._closed:
+                self._idle.append(child)
+                return verdicts
+        child.end()
+        return verdicts
+
+    def _take(self) -> Decoder:
+        with self._lock:
+            if self._closed:
+                raise DecoderNotStarted("no picture is decoded any more")
+            child = self._idle.pop() if self._idle else None
+        child = child or Decoder(self._limits, self._large)
+        with self._lock:
+            self._busy.add(child)
+        return child
+
+    def _deadly(self, status: int) -> BrokenImageError:
+        if status == OUT_OF_MEMORY:
+            mebibytes = self._limits.memory_bytes // 1024**2
+            return BrokenImageError(
+                f"takes more than {mebibytes:,} MiB of memory to decode: make it smaller"
+            )
+        name = signal.Signals(-status).name if status < 0 else f"status {status}"
+        return BrokenImageError(
+            f"ends the program that decodes it ({name}): save it anew with another program"
+        )
+
+
+def _parcels(files: Sequence[bytes]) -> Iterator[list[bytes]]:
+    parcel: list[bytes] = []
+    size = 0
+    for data in files:
+        if parcel and (len(parcel) == PARCEL_FILES or size + len(data) > PARCEL_BYTES):
+            yield parcel
+            parcel, size = [], 0
+        parcel.append(data)
+        size += len(data)
+    if parcel:
+        yield parcel
+
+
+def _too_slow(seconds: float) -> BrokenImageError:
+    return BrokenImageError(f"takes more than {seconds:g} s to decode: save it anew, or smaller")
