@@ -82,6 +82,10 @@ django: setup-dev
 test: lint browser proxies
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+# Neither a database nor a browser, and none of what takes seconds by itself.
+unit: setup-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" tests/unit $(ARGS)
+
 # What people read: gathers what the code says into locale/ and compiles the translations.
 words: setup-dev
 	@$(APART) PYTHONPATH=. $(BIN)/python tests/translations.py
