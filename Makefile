@@ -1,5 +1,7 @@
 # make demo    everything with an example campaign, in a browser; nothing to install before
 # make test    all checks and tests, with a real PostgreSQL and a real browser
+# make unit    the tests that need neither, in a minute
+# make lint    the checks alone: style, types, django
 # make setup   the virtual environment alone
 # make lab     what experiments need beside it (python -m al_lab)
 # make words   the catalogs of translations, after a change of what people read
@@ -14,8 +16,10 @@ ARGS ?=
 TORCH ?=
 # A lock names all that is needed: pip looks for nothing beside it.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+# State goes to a folder of its own, so that a check never touches an installation's var/.
+APART := set -e; NOWAIT_VAR=$$(mktemp -d); export NOWAIT_VAR; trap 'rm -rf "$$NOWAIT_VAR"' EXIT; set -x;
 
-.PHONY: setup lab setup-dev browser proxies demo words upgrade test lint clean
+.PHONY: setup lab setup-dev browser proxies demo words upgrade test unit lint style types django clean
 
 setup: .venv/installed
 
@@ -64,14 +68,19 @@ proxies:
 demo: setup
 	$(BIN)/python manage.py demo $(ARGS)
 
-# State goes to a folder of its own, so that a check never touches an installation's var/.
-lint: setup-dev
+# `.pre-commit-config.yaml` runs the same three.
+lint: style types django
+
+style: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	@set -e; NOWAIT_VAR=$$(mktemp -d); export NOWAIT_VAR; trap 'rm -rf "$$NOWAIT_VAR"' EXIT; set -x; \
-		$(BIN)/mypy . ; \
-		$(BIN)/python manage.py makemigrations --check --dry-run; \
+
+types: setup-dev
+	@$(APART) $(BIN)/mypy .
+
+django: setup-dev
+	@$(APART) $(BIN)/python manage.py makemigrations --check --dry-run; \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING; \
 		ALLOWED_HOSTS=example.org $(BIN)/python manage.py check --deploy --fail-level WARNING
 
@@ -81,10 +90,13 @@ lint: setup-dev
 test: lint browser proxies
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+# Neither a database nor a browser, and none of what takes seconds by itself.
+unit: setup-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" tests/unit $(ARGS)
+
 # What people read: gathers what the code says into locale/ and compiles the translations.
 words: setup-dev
-	@set -e; NOWAIT_VAR=$$(mktemp -d); export NOWAIT_VAR; trap 'rm -rf "$$NOWAIT_VAR"' EXIT; \
-		PYTHONPATH=. $(BIN)/python tests/translations.py
+	@$(APART) PYTHONPATH=. $(BIN)/python tests/translations.py
 
 # The tests say when a change of the ranges needs it.
 upgrade: setup-dev

@@ -20,7 +20,7 @@ import pytest
 from django.conf import settings
 from django.db import connections
 from django.utils import translation
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 WEB_START_TIMEOUT_S = 60.0
@@ -100,10 +100,17 @@ def attentive_site(test_environment: dict[str, str]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A Chromium for one module. tests/browser has one for all of its own."""
+    with a_browser() as chromium:
+        yield chromium
+
+
+@contextmanager
+def a_browser() -> Iterator[Browser]:
     """A Chromium without a window: the system's, else the one that playwright has installed.
 
-    For one module only: playwright's event loop lives in this thread as long as the browser,
-    and asynchronous tests of other modules need the thread for theirs.
+    Not for a whole run: playwright's event loop lives in this thread as long as the browser, and
+    asynchronous tests need the thread for theirs.
     """
     with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
         # Because of that loop Django would refuse every query as made in asynchronous code.
@@ -115,14 +122,6 @@ def browser() -> Iterator[Browser]:
         chromium.close()
         # Made beside that loop, they are others than those of the rest of the run.
         connections.close_all()
-
-
-@pytest.fixture
-def page(browser: Browser, live_site: str) -> Iterator[Page]:
-    """A page of a fresh browser profile, with `live_site` as the base of relative addresses."""
-    context = browser.new_context(base_url=live_site)
-    yield context.new_page()
-    context.close()
 
 
 @contextmanager
@@ -173,5 +172,14 @@ def _answers(port: int) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes minutes: at the end one process would do it, and the others nothing."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))  # stable: else as it was drawn
+    """Begin with what takes minutes: at the end one process would do it, and the others nothing.
+
+    The tests of the browser stay together, so that they can share one.
+    """
+
+    def place(item: pytest.Item) -> int:
+        if item.nodeid.startswith(LONG):
+            return 0
+        return 1 if item.nodeid.startswith("tests/browser/") else 2
+
+    items.sort(key=place)  # stable: else as it was drawn

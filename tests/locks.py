@@ -29,6 +29,8 @@ TORCH: Final = ROOT / "requirements-torch-cuda.lock"
 TORCH_CPU: Final = ROOT / "requirements-torch-cpu.lock"
 LAB: Final = ROOT / "requirements-lab.lock"
 DEV: Final = ROOT / "requirements-dev.lock"
+# The locks hold from this one on.
+OLDEST_PYTHON: Final = "3.11"
 # What torch's builds for CUDA bring along, and nothing else needs.
 CUDA_NAMES: Final = ("cuda-", "nvidia-", "triton")
 HEADERS: Final = {
@@ -113,14 +115,15 @@ def faults(asked: Iterable[Requirement], locked: Iterable[Locked]) -> Iterator[s
 
 
 def compiled(path: Path, output: Path) -> list[Locked]:
-    """What uv makes of a file of ranges, for every Python from 3.11 on and every platform.
+    """What uv makes of a file of ranges, for every Python from OLDEST_PYTHON on and every platform.
 
     Every package has a wheel for some of them. What `output` has locked before stays as it is
     where the ranges allow it.
     Raises CalledProcessError where the ranges contradict one another; uv has said how.
     """
     uv = Path(sysconfig.get_path("scripts")) / "uv"
-    ways = ["--universal", "--python-version=3.11", "--fork-strategy=fewest", "--no-build"]
+    ways = ["--universal", f"--python-version={OLDEST_PYTHON}"]
+    ways += ["--fork-strategy=fewest", "--no-build"]
     form = ["--generate-hashes", "--no-header", "--annotation-style=line", "--quiet"]
     files = [path.name, f"--output-file={output}"]
     subprocess.run([uv, "pip", "compile", *ways, *form, *files], cwd=ROOT, check=True)

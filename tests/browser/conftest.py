@@ -4,20 +4,19 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import a_browser
 from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from pytest_django import DjangoDbBlocker
-from stock import Person, ask, committing, make_annotator, make_campaign
+from stock import Person, add_pictures, ask, committing, make_annotator, make_campaign
 
 from al_engine.pools import campaigns
 from al_engine.pools.models import Campaign
-from annotator_site.importing.image_import import import_images
-from annotator_site.simulation.demo_data import Picture, digits, write_folders
+from annotator_site.simulation.demo_data import Picture, digits
 
 from .labeler import Labeler
 
@@ -64,6 +63,21 @@ class Console:
         return [text for text in self._heard if not any(part in text for part in self.allowed)]
 
 
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One for all tests of this folder, each of which has profiles of its own."""
+    with a_browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def page(browser: Browser, live_site: str) -> Iterator[Page]:
+    """A page of a fresh browser profile, with `live_site` as the base of relative addresses."""
+    context = browser.new_context(base_url=live_site)
+    yield context.new_page()
+    context.close()
+
+
 @pytest.fixture(scope="module")
 def transactional_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """In the place of pytest-django's fixture: emptied once for all tests of a module."""
@@ -78,17 +92,14 @@ def pictures(count: int) -> list[Picture]:
 
 
 @pytest.fixture
-def make_digits(transactional_db: None, tmp_path: Path) -> MakeDigits:
+def make_digits(transactional_db: None) -> MakeDigits:
     """Makes a campaign of `images` real digits, `asked` of them (all) in S."""
 
     def make(images: int = 16, asked: int | None = None, **options: Any) -> Campaign:
         campaign = make_campaign(
             **{"title": "Handwritten digits", "classes": list("0123456789"), **options}
         )
-        folder = tmp_path / campaign.slug
-        write_folders(pictures(images), folder)
-        report = import_images(campaign=campaign, source=folder / "pool")
-        assert report.added == images
+        add_pictures(campaign, pictures(images))
         ask(campaign, images if asked is None else asked)
         return campaign
 

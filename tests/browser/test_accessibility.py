@@ -1,7 +1,6 @@
 """No page in any state breaks a rule of WCAG 2.2 A or AA that axe-core can judge."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -94,10 +93,10 @@ def test_labeling_with_three_classes(
 
 
 def test_the_introduction_and_the_practice(
-    make_digits: MakeDigits, open_page: OpenPage, tmp_path: Path, look: dict[str, Any]
+    make_digits: MakeDigits, open_page: OpenPage, look: dict[str, Any]
 ) -> None:
     campaign = make_digits(instructions="Look at the **loop**.", practice_images=1)
-    add_gold_digits(campaign, 20, tmp_path)
+    add_gold_digits(campaign, 20)
     person = make_annotator(campaign)
     ann = Labeler(open_page(person, **look), campaign, person.annotator_id)
     ann.go()

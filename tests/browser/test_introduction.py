@@ -1,7 +1,6 @@
 """Who comes for the first time is shown what is meant, and practices where that is wanted."""
 
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -17,10 +16,10 @@ KEYS = ["1", "7", "u", "x", "Backspace", "p"]
 
 
 @pytest.fixture
-def person(make_digits: MakeDigits, tmp_path: Path) -> Person:
+def person(make_digits: MakeDigits) -> Person:
     """The annotator of a campaign that wants a practice with three images."""
     campaign = make_digits(instructions="Look at the **loop**.", practice_images=3)
-    add_gold_digits(campaign, 80, tmp_path)
+    add_gold_digits(campaign, 80)
     return make_annotator(campaign)
 
 

@@ -38,6 +38,30 @@ def var() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Path]:
+    """The data of a server that was made and stopped: to make it takes longer than most tests."""
+    folder = Path(tempfile.mkdtemp(prefix="nowait-pg-"))
+    environment.make_var(folder / "var")
+    embedded_postgres.ensure_running(folder / "var")
+    embedded_postgres.stop(folder / "var")
+    yield Place(folder / "var").data
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def made(var: Path, cluster: Path) -> Path:
+    """A folder of state with a server that does not run."""
+    lay(cluster, var)
+    return var
+
+
+def lay(cluster: Path, var: Path) -> None:
+    """A copy of the data, its owner and modes included."""
+    Place(var).root.mkdir()
+    subprocess.run(["/bin/cp", "-a", cluster, Place(var).data], check=True)
+
+
 def connect(var: Path) -> psycopg.Connection[tuple[object, ...]]:
     return psycopg.connect(connection_url(var), autocommit=True)
 
@@ -100,9 +124,9 @@ BEYOND_THE_SITE = {
 }
 
 
-def test_the_site_is_no_superuser(var: Path) -> None:
-    embedded_postgres.ensure_running(var)
-    with connect(var) as connection:
+def test_the_site_is_no_superuser(made: Path) -> None:
+    embedded_postgres.ensure_running(made)
+    with connect(made) as connection:
         for statement in BEYOND_THE_SITE.values():
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement.encode())
@@ -111,34 +135,34 @@ def test_the_site_is_no_superuser(var: Path) -> None:
         connection.execute("VACUUM (ANALYZE) label")
 
 
-def test_what_was_committed_survives_every_kind_of_kill(var: Path) -> None:
-    embedded_postgres.ensure_running(var)
-    with connect(var) as connection:
+def test_what_was_committed_survives_every_kind_of_kill(made: Path) -> None:
+    embedded_postgres.ensure_running(made)
+    with connect(made) as connection:
         connection.execute("CREATE TABLE label (n int)")
         connection.execute("INSERT INTO label VALUES (1)")
     # The postmaster alone, with a child that is deep in a query and does not see it die.
-    busy = connect(var)
+    busy = connect(made)
     busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 1000000000000)")
-    postmaster(var).kill()
-    embedded_postgres.ensure_running(var)
+    postmaster(made).kill()
+    embedded_postgres.ensure_running(made)
     busy.close()
-    with connect(var) as connection:
+    with connect(made) as connection:
         connection.execute("INSERT INTO label VALUES (2)")
     # All of it.
-    first = postmaster(var)
+    first = postmaster(made)
     for process in [first, *first.children()]:
         process.kill()
-    embedded_postgres.ensure_running(var)
-    with connect(var) as connection:
+    embedded_postgres.ensure_running(made)
+    with connect(made) as connection:
         assert connection.execute("SELECT n FROM label ORDER BY n").fetchall() == [(1,), (2,)]
 
 
-def test_a_pid_file_that_names_another_process_misleads_nobody(var: Path) -> None:
-    embedded_postgres.ensure_running(var)
-    owner = pwd.getpwuid(Place(var).data.stat().st_uid).pw_name
-    pid_file = Place(var).data / "postmaster.pid"
+def test_a_pid_file_that_names_another_process_misleads_nobody(made: Path) -> None:
+    embedded_postgres.ensure_running(made)
+    owner = pwd.getpwuid(Place(made).data.stat().st_uid).pw_name
+    pid_file = Place(made).data / "postmaster.pid"
     written = pid_file.read_text()
-    embedded_postgres.stop(var)
+    embedded_postgres.stop(made)
     # As after a reboot: the same number is now a process of the same user, but no server.
     stranger = subprocess.Popen(
         [sys.executable, "-c", "import sys; sys.stdin.read()"] if os.geteuid() else ["cat"],
@@ -149,8 +173,8 @@ def test_a_pid_file_that_names_another_process_misleads_nobody(var: Path) -> Non
     try:
         pid_file.write_text(written.replace(written.split()[0], str(stranger.pid), 1))
         shutil.chown(pid_file, owner)
-        embedded_postgres.ensure_running(var)
-        assert embedded_postgres.is_answering(var)
+        embedded_postgres.ensure_running(made)
+        assert embedded_postgres.is_answering(made)
         assert stranger.poll() is None
     finally:
         stranger.communicate()
@@ -168,18 +192,18 @@ def test_processes_that_start_together_share_one_server_and_the_last_stops_it(va
     assert not embedded_postgres.is_answering(var)
 
 
-def test_a_killed_user_leaves_a_server_that_the_next_one_finds_and_stops(var: Path) -> None:
-    killed = user_of(var)
+def test_a_killed_user_leaves_a_server_that_the_next_one_finds_and_stops(made: Path) -> None:
+    killed = user_of(made)
     await_use(killed)
-    server = postmaster(var)
+    server = postmaster(made)
     killed.kill()
     killed.communicate()
-    assert embedded_postgres.is_answering(var)
-    following = user_of(var)
+    assert embedded_postgres.is_answering(made)
+    following = user_of(made)
     await_use(following)
-    assert postmaster(var) == server
+    assert postmaster(made) == server
     end(following)
-    assert not embedded_postgres.is_answering(var)
+    assert not embedded_postgres.is_answering(made)
 
 
 def test_a_cluster_whose_making_was_killed_is_made_anew(var: Path) -> None:
@@ -190,9 +214,10 @@ def test_a_cluster_whose_making_was_killed_is_made_anew(var: Path) -> None:
     assert not unfinished.exists()
 
 
-def test_a_path_too_long_for_a_socket_gets_a_short_private_folder(var: Path) -> None:
+def test_a_path_too_long_for_a_socket_gets_a_short_private_folder(var: Path, cluster: Path) -> None:
     long = var / ("a" * 100)
     environment.make_var(long)
+    lay(cluster, long)
     folder = Place(long).socket_dir
     assert len(str(folder)) < 40
     try:
@@ -207,18 +232,14 @@ def test_a_path_too_long_for_a_socket_gets_a_short_private_folder(var: Path) -> 
         shutil.rmtree(folder)
 
 
-def test_a_cluster_of_another_version_is_refused_with_the_remedy(var: Path) -> None:
-    embedded_postgres.ensure_running(var)
-    embedded_postgres.stop(var)
-    (Place(var).data / "PG_VERSION").write_text("16\n")
+def test_a_cluster_of_another_version_is_refused_with_the_remedy(made: Path) -> None:
+    (Place(made).data / "PG_VERSION").write_text("16\n")
     with pytest.raises(EmbeddedPostgresError, match=r"made by PostgreSQL 16.*pg_upgrade"):
-        embedded_postgres.ensure_running(var)
+        embedded_postgres.ensure_running(made)
 
 
-def test_a_server_that_cannot_start_says_why(var: Path) -> None:
-    embedded_postgres.ensure_running(var)
-    embedded_postgres.stop(var)
-    with (Place(var).data / "postgresql.conf").open("a") as file:
+def test_a_server_that_cannot_start_says_why(made: Path) -> None:
+    with (Place(made).data / "postgresql.conf").open("a") as file:
         file.write("max_connections = many\n")
     with pytest.raises(EmbeddedPostgresError, match=r"does not start: .*See the end of .*\.log"):
-        embedded_postgres.ensure_running(var)
+        embedded_postgres.ensure_running(made)

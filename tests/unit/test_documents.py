@@ -26,7 +26,8 @@ from annotator_site.exports.rows import COLUMNS, Rows
 from annotator_site.labeling.page.words import words as words_of_the_page
 
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [*DOCS, *sorted(ROOT.glob("*.md"))]
+MEASURED = sorted((ROOT / "docs" / "benchmarks").glob("*.md"))
+PAGES = [*DOCS, *MEASURED, *sorted(ROOT.glob("*.md"))]
 OURS = ("al_engine", "annotator_site")
 # Commands of Django and its packages that the documents may name.
 OTHERS = {"migrate", "createsuperuser", "changepassword", "clearsessions", "dbshell", "shell"} | {
@@ -68,7 +69,7 @@ def invocations(text: str) -> list[list[str]]:
     return [shlex.split(re.split(r" (?:[|<>#]|2>)", line)[0]) for line in said if line]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_and_options_that_a_page_names_exist(path: Path) -> None:
     for command, *words in invocations(path.read_text(encoding="utf-8")):
         assert command in own_commands() | OTHERS, command
@@ -102,6 +103,11 @@ def test_options_in_a_commands_table_are_its_own(name: str, command: str) -> Non
     header = f"option of `{command}`"
     rows = table(page(name), f"{header} | default" if command == "up" else f"{header} | meaning")
     assert set(first(rows)) <= own_options(command)
+
+
+def test_the_short_list_of_commands_names_what_there_is() -> None:
+    listed = first(table(page("README.md"), "command | what it does"))
+    assert set(listed) <= own_commands()
 
 
 def test_the_table_of_settings_is_complete_and_has_the_defaults() -> None:
@@ -190,7 +196,7 @@ def test_every_promise_names_tests_that_exist() -> None:
             assert f"def {test}(" in source(path), name
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_and_paths_lead_somewhere(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
@@ -200,6 +206,12 @@ def test_links_and_paths_lead_somewhere(path: Path) -> None:
             assert (ROOT / name).exists(), name
     for address in re.findall(r"`(/(?:healthz|readyz|admin/))`", text):
         resolve(address)
+
+
+def test_every_page_of_figures_is_in_their_index() -> None:
+    rows = table(page("benchmarks/README.md"), "question | page")
+    listed = re.findall(r"\]\((\w+\.md)\)", " ".join(row[1] for row in rows))
+    assert sorted(listed) == [path.name for path in MEASURED if path.name != "README.md"]
 
 
 def test_the_example_of_a_strategy_works() -> None:

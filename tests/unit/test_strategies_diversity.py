@@ -14,6 +14,8 @@ from al_engine.strategies.geometry import Points, farthest_first, spread_at_rand
 
 torch.set_num_threads(1)
 
+DRAWS = 500
+
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
@@ -114,7 +116,7 @@ def test_points_are_drawn_in_proportion_to_their_distance_to_all_chosen() -> Non
     line = Points.of(places)
     generator = seeded()
     orders = Counter(
-        tuple(spread_at_random(line, 0, 3, generator=generator).tolist()) for _ in range(2000)
+        tuple(spread_at_random(line, 0, 3, generator=generator).tolist()) for _ in range(DRAWS)
     )
     values = places[:, 0].tolist()
     for second, third in permutations(range(1, 5), 2):
@@ -122,8 +124,8 @@ def test_points_are_drawn_in_proportion_to_their_distance_to_all_chosen() -> Non
         chance = squares[second] / sum(squares)
         nearer = [min(value**2, (value - values[second]) ** 2) for value in values]
         chance *= nearer[third] / sum(nearer)
-        deviation = math.sqrt(2000 * chance * (1 - chance))
-        assert abs(orders[0, second, third] - 2000 * chance) < 4.5 * deviation + 1
+        deviation = math.sqrt(DRAWS * chance * (1 - chance))
+        assert abs(orders[0, second, third] - DRAWS * chance) < 4.5 * deviation + 1
 
 
 def test_badge_never_asks_twice_about_copies_while_something_else_is_left() -> None:

@@ -2,11 +2,14 @@
 
 import os
 import signal
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
+from django.db import transaction
 from django.db.models import Count
+from django.db.models.functions import Now
 
 from al_engine.decisions.refill import COLD_FLOOR, DEPTH_FLOOR
 from al_engine.pools import signals, sizes
@@ -150,6 +153,7 @@ def test_what_a_worker_held_goes_to_the_others_however_it_ends(
 
         # Asleep for longer than its leases last, it finds them taken and writes nothing.
         two.send(signal.SIGSTOP)
+        was_silent_for_long(campaign, "worker-2")
         one.until(lambda: held_by(campaign, "worker-1") == 64)
         people_take_all(campaign, one)
         assert_in_order(campaign)
@@ -159,6 +163,7 @@ def test_what_a_worker_held_goes_to_the_others_however_it_ends(
 
         # Dead, it says nothing: the other takes over once its leases have run out.
         one.end(signal.SIGKILL)
+        was_silent_for_long(campaign, "worker-1")
         two.until(lambda: held_by(campaign, "worker-2") == 64)
         people_take_all(campaign, two)
         assert_in_order(campaign)
@@ -168,6 +173,21 @@ def test_what_a_worker_held_goes_to_the_others_however_it_ends(
         assert not campaign.cells.exclude(worker=None).exists()
         assert state_of(campaign, "worker-2") == "stopped"
     assert_in_order(campaign)
+
+
+def was_silent_for_long(campaign: Campaign, name: str) -> None:
+    """As if a worker that is silent had been so for an hour.
+
+    A row that it has locked stays as it is, and runs out by itself.
+    """
+    ago = Now() - timedelta(hours=1)
+    with transaction.atomic():
+        unlocked = Cell.objects.select_for_update(skip_locked=True, of=("self",))
+        held = list(unlocked.filter(campaign=campaign, worker__name=name))
+        Cell.objects.filter(pk__in=[cell.pk for cell in held]).update(lease_expires=ago)
+        parts = EngineProcess.objects.select_for_update(skip_locked=True)
+        found = list(parts.filter(campaign=campaign, name=name))
+        EngineProcess.objects.filter(pk__in=[part.pk for part in found]).update(heartbeat_at=ago)
 
 
 def people_take_all(campaign: Campaign, worker: Child) -> None:

@@ -1,0 +1,109 @@
+"""The quickest tier: the tests of tests/unit, without a database, a browser or a site.
+
+`make unit` runs them in a minute, but for those marked `slow`. Loaded by `-p` in pyproject.toml.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Never
+
+import psycopg.generators
+import pytest
+
+UNIT: Final = Path(__file__).parent / "unit"
+# What takes seconds by itself, by its file: it trains, simulates campaigns or starts programs.
+EVERYTHING: Final = ()
+SLOW: Final[dict[str, tuple[str, ...]]] = {
+    "test_architectures.py": (
+        "test_a_training_of_equal_seeds_draws_nothing_from_torchs_generator",
+        "test_every_network_takes_images_of_every_size",
+        "test_every_weight_learns",
+        "test_small_cnn_pays_for_no_torchvision_and_nothing_here_for_django",
+    ),
+    "test_architectures_probes.py": (
+        "test_a_training_step_leaves_the_embeddings_of_a_probe_as_they_were",
+    ),
+    "test_evaluation_folding.py": ("test_folded_batch_norms_change_nothing_but_the_time",),
+    "test_image_cache.py": (
+        "test_a_chunk_is_taken_over_from_a_filler_that_dies",
+        "test_a_filler_killed_in_the_middle_leaves_whole_rows_and_is_carried_on",
+        "test_two_fillers_share_the_work_and_do_none_twice",
+    ),
+    "test_image_sources.py": (
+        "test_a_zip_behind_another_program_and_a_large_zip_are_read",
+        "test_memory_does_not_grow_with_the_archive",
+    ),
+    "test_import_rules.py": EVERYTHING,
+    "test_passwords.py": ("test_a_password_counts_exactly_as_it_was_typed",),
+    "test_recipes.py": ("test_a_model_learns_by_the_plain_recipe",),
+    "test_report.py": EVERYTHING,
+    "test_running.py": EVERYTHING,
+    "test_simulation_choices.py": EVERYTHING,
+    "test_simulation_example.py": EVERYTHING,
+    "test_simulation_pools.py": EVERYTHING,
+    "test_simulation_repeatable.py": EVERYTHING,
+    "test_simulation_waits.py": EVERYTHING,
+    "test_strategies_any_pool.py": ("test_distinct_images_come_best_first_and_are_the_same_again",),
+    "test_training_head.py": (
+        "test_a_frozen_backbone_learns_by_its_head_alone_from_embeddings_old_or_new",
+    ),
+}
+
+
+class OutsideOfUnit(Exception):
+    """A test of this tier asks for what only the others may have."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"it asks for {what}: move it out of tests/unit")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what `make unit` leaves out."""
+    tests = SLOW.get(item.path.name) if item.path.is_relative_to(UNIT) else None
+    if tests == EVERYTHING or (tests and item.name.partition("[")[0] in tests):
+        item.add_marker("slow")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse what a test of tests/unit asks for, before that is started."""
+    if item.path.is_relative_to(UNIT):
+        require_little(item)
+
+
+@pytest.hookimpl(specname="pytest_runtest_setup", wrapper=True)
+def pytest_set_up_without_connections(item: pytest.Item) -> Iterator[None]:
+    """Refuse what the fixtures of a test of tests/unit do."""
+    with without_connections(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Refuse what a test of tests/unit does itself."""
+    with without_connections(item):
+        return (yield)
+
+
+def require_little(item: pytest.Item) -> None:
+    """Raises OutsideOfUnit for a test with fixtures that start a database or a browser."""
+    fixtures = item.fixturenames if isinstance(item, pytest.Function) else ()
+    if "browser" in fixtures:
+        raise OutsideOfUnit("a browser")
+    # Every fixture with a database rests on this one, and those of sites do as well.
+    if "django_db_setup" in fixtures or item.get_closest_marker("django_db"):
+        raise OutsideOfUnit("a database")
+
+
+@contextmanager
+def without_connections(item: pytest.Item) -> Iterator[None]:
+    """Meanwhile a test of tests/unit connects to no database, not even past Django."""
+
+    def refuse(*_: object, **__: object) -> Never:
+        raise OutsideOfUnit("a database")
+
+    with pytest.MonkeyPatch.context() as patch:
+        if item.path.is_relative_to(UNIT):
+            patch.setattr(psycopg.generators, "connect", refuse)
+        yield
