@@ -24,7 +24,7 @@ from annotator_site.accounts.models import User
 ROOT: Final = Path(__file__).resolve().parents[2]
 PRODUCT: Final = ("al_engine", "annotator_site", "manage.py")
 EXEMPT: Final = re.compile(
-    r"al_engine/(pools|architectures|decisions|experiments|strategies|supervision|training)/"
+    r"al_engine/(pools|architectures|decisions|strategies|supervision|training)/"
     r"|.*/migrations/"
 )
 
