@@ -24,6 +24,7 @@ SLOW: Final[dict[str, tuple[str, ...]]] = {
     "test_architectures_probes.py": (
         "test_a_training_step_leaves_the_embeddings_of_a_probe_as_they_were",
     ),
+    "test_display_copies.py": ("test_a_picture_of_any_kind_has_a_copy",),
     "test_evaluation_folding.py": ("test_folded_batch_norms_change_nothing_but_the_time",),
     "test_image_cache.py": (
         "test_a_chunk_is_taken_over_from_a_filler_that_dies",
@@ -45,8 +46,13 @@ SLOW: Final[dict[str, tuple[str, ...]]] = {
     "test_simulation_repeatable.py": EVERYTHING,
     "test_simulation_waits.py": EVERYTHING,
     "test_strategies_any_pool.py": ("test_distinct_images_come_best_first_and_are_the_same_again",),
+    "test_strategies_diversity.py": (
+        "test_points_are_drawn_in_proportion_to_their_distance_to_all_chosen",
+    ),
+    "test_training_compiled.py": EVERYTHING,
     "test_training_head.py": (
         "test_a_frozen_backbone_learns_by_its_head_alone_from_embeddings_old_or_new",
+        "test_a_head_is_about_as_good_as_an_exact_solution",
     ),
 }
 

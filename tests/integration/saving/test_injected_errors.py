@@ -67,7 +67,7 @@ EVERYTHING: Final = [
     *("unsettle", "renew", "resume", "claim", "progress", "answer_receipts", "mine", "commit"),
     "flush",
 ]
-ROUNDS: Final = 5
+ROUNDS: Final = 3
 _NTH = count()
 Act = Callable[[Table], None]
 
