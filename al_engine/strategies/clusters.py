@@ -1,6 +1,6 @@
 """Strategies that group the images by their embeddings: cluster_margin and typiclust.
 
-The groups are those of k-means, at most MOST_CLUSTERS, over a bounded number of images. Scores are
+The groups are those of k-means, at most MAX_CLUSTERS, over a bounded number of images. Scores are
 places in the order of choice, from 1 down to 1/B.
 """
 

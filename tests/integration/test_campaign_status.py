@@ -107,7 +107,7 @@ def test_the_status_of_no_campaign_names_those_there_are(campaign: Campaign) -> 
 def test_staleness_is_that_of_the_newest_labels(
     campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("al_engine.pools.status.STALENESS_LABELS", 3)
+    monkeypatch.setattr("al_engine.pools.readings.STALENESS_LABELS", 3)
     files = {f"{number}.png": picture(shade=number) for number in range(4)}
     run("import_images", "pets", str(write_folder(tmp_path, files)))
     annotator = Annotator.objects.create(campaign=campaign)
