@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from command_runs import run
 from django.core.files.storage import default_storage
+from django.db import connection
 from pictures import picture, png_header, write_folder, write_tar, write_zip
 
 from al_engine.pools import campaigns, excluded, faults, signals, sizes, unlabeled
 from al_engine.pools import images as pool_images
-from al_engine.pools.images import AddingElsewhereError, adding
+from al_engine.pools.images import _LOCK, AddingElsewhereError, adding
 from al_engine.pools.models import Campaign, Image
 from al_engine.pools.storage import StorageAway
 from annotator_site.importing.image_import import import_images
@@ -287,7 +288,6 @@ def test_a_second_import_at_the_same_time_is_refused(campaign: Campaign, tmp_pat
         go_on.wait(20)
 
     def first() -> None:
-        from django.db import connection
 
         reports.append(import_images(campaign=campaign, source=folder, progress=pause))
         connection.close()
@@ -307,6 +307,14 @@ def test_a_second_import_at_the_same_time_is_refused(campaign: Campaign, tmp_pat
         pass
 
 
+def await_end_of_adding(campaign: Campaign) -> None:
+    """PostgreSQL notices a death at the end of a statement, and unlocks then."""
+    key = [_LOCK << 32 | campaign.pk]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", key)
+        cursor.execute("SELECT pg_advisory_unlock(%s)", key)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_an_import_that_was_killed_goes_on_where_it_was(
     how: signal.Signals, campaign: Campaign, tmp_path: Path, test_environment: dict[str, str]
@@ -324,6 +332,7 @@ def test_an_import_that_was_killed_goes_on_where_it_was(
         finally:
             process.send_signal(how)
             process.wait(timeout=30)
+    await_end_of_adding(campaign)
     there = Image.objects.count()
     assert 0 < there < len(files)
 
