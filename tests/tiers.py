@@ -24,6 +24,12 @@ SLOW: Final[dict[str, tuple[str, ...]]] = {
     "test_architectures_probes.py": (
         "test_a_training_step_leaves_the_embeddings_of_a_probe_as_they_were",
     ),
+    "test_calibration.py": ("test_the_temperature_undoes_what_the_logits_were_multiplied_by",),
+    "test_checkpoint.py": ("test_a_restored_model_predicts_the_same_to_the_bit",),
+    "test_decoding_work.py": (
+        "test_a_usual_jpeg_of_any_size_passes",
+        "test_what_takes_seconds_to_decode_is_refused_before",
+    ),
     "test_display_copies.py": ("test_a_picture_of_any_kind_has_a_copy",),
     "test_evaluation_folding.py": ("test_folded_batch_norms_change_nothing_but_the_time",),
     "test_image_cache.py": (
@@ -36,6 +42,7 @@ SLOW: Final[dict[str, tuple[str, ...]]] = {
         "test_memory_does_not_grow_with_the_archive",
     ),
     "test_import_rules.py": EVERYTHING,
+    "test_opinions.py": ("test_models_of_any_lists_of_classes_are_compared_class_by_class",),
     "test_passwords.py": ("test_a_password_counts_exactly_as_it_was_typed",),
     "test_recipes.py": ("test_a_model_learns_by_the_plain_recipe",),
     "test_report.py": EVERYTHING,
