@@ -34,7 +34,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RankingProgress:
     """How far S has come in a worker's ranking: which look it is of, images offered, and left."""
 
     number: int
@@ -74,7 +74,7 @@ def store(*, campaign_id: int, looks: Sequence[Look]) -> None:
         signals.notify("ranked", campaign_id)
 
 
-def standings(*, worker_ids: Sequence[int]) -> dict[int, Standing]:
+def read_progress(*, worker_ids: Sequence[int]) -> dict[int, RankingProgress]:
     """How far S has come in the ranking of each worker that is ready to look."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -82,7 +82,7 @@ def standings(*, worker_ids: Sequence[int]) -> dict[int, Standing]:
                FROM pools_ranking WHERE worker_id = ANY(%s)""",
             [list(worker_ids)],
         )
-        return {worker_id: Standing(*rest) for worker_id, *rest in cursor.fetchall()}
+        return {worker_id: RankingProgress(*rest) for worker_id, *rest in cursor.fetchall()}
 
 
 def read(*, worker_ids: Sequence[int]) -> list[Ranking]:

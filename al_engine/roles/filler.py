@@ -141,12 +141,12 @@ class Filler:
 
     def _take_rankings(self) -> None:
         """Take up what was ranked since the last round."""
-        standings = rankings.standings(worker_ids=self.crew.ids)
-        self._cold = not standings
+        progress_by_worker = rankings.read_progress(worker_ids=self.crew.ids)
+        self._cold = not progress_by_worker
         newer = [
             worker_id
-            for worker_id, standing in standings.items()
-            if standing.number != self._shelves[worker_id].number
+            for worker_id, progress in progress_by_worker.items()
+            if progress.number != self._shelves[worker_id].number
         ]
         for ranking in rankings.read(worker_ids=newer) if newer else ():
             self._shelves[ranking.worker_id].replace(ranking)

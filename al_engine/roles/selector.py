@@ -8,7 +8,7 @@ import torch
 from al_engine.decisions import rules
 from al_engine.pools import processes
 from al_engine.pools.processes import Part
-from al_engine.pools.rankings import Look, Standing
+from al_engine.pools.rankings import Look, RankingProgress
 from al_engine.pools.supply import OpenQuery
 from al_engine.roles.newest_model import Scored
 from al_engine.strategies.ranking import Ranking, Taken
@@ -33,14 +33,14 @@ class Selector:
         return rules.in_use(self.part.strategy, model=model)
 
     def is_to_look(
-        self, standing: Standing, need: int, *, version_id: int | None, refresh: bool
+        self, progress: RankingProgress, need: int, *, version_id: int | None, refresh: bool
     ) -> bool:
         """Whether it wants a pass over its images with this version, None before the first."""
         return rules.is_to_look(
             self.part.strategy,
             model=version_id is not None,
             need=need,
-            ahead=standing.left,
+            ahead=progress.left,
             ranked=self._ranking.ranked,
             outdated=self.is_outdated(version_id),
             refresh=refresh,
@@ -50,18 +50,18 @@ class Selector:
         """Whether another version ranked, or none did."""
         return not self._ranking.ranked or self._ranking.version != version_id
 
-    def asked(self, standing: Standing, version_id: int | None, taken: Taken) -> None:
+    def asked(self, progress: RankingProgress, version_id: int | None, taken: Taken) -> None:
         """Learn what S has taken of what was offered; copies of it are not to be asked.
 
         What another version offered is of no use: that one embeds images elsewhere.
         """
         if self.is_outdated(version_id):
             return
-        fresh = self._offered[self._asked : standing.used]
+        fresh = self._offered[self._asked : progress.used]
         embeddings = self._ranking.embeddings_of(fresh)
         if embeddings is not None:
             taken.add(embeddings)
-        self._asked = max(self._asked, standing.used)
+        self._asked = max(self._asked, progress.used)
 
     def look(
         self,

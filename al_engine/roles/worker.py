@@ -23,7 +23,7 @@ from al_engine.decisions import rules
 from al_engine.decisions.refill import POLL_SECONDS, REACTION_SECONDS, aim
 from al_engine.pools import processes, query, rankings, supply
 from al_engine.pools.models import Campaign
-from al_engine.pools.rankings import Standing
+from al_engine.pools.rankings import RankingProgress
 from al_engine.pools.signals import Listener, listening
 from al_engine.pools.supply import OpenQuery
 from al_engine.roles.crew import Crew
@@ -121,7 +121,7 @@ class WorkerLoop:
 
     def _due(self, newer: bool, refresh: bool) -> list[tuple[Selector, int]]:
         """Who is to look now, and how many images they are to rank for S to go on meanwhile."""
-        standings = rankings.standings(worker_ids=self.crew.ids)
+        progress_by_worker = rankings.read_progress(worker_ids=self.crew.ids)
         untouched = supply.count_untouched(campaign_id=self.campaign.pk, worker_ids=self.crew.ids)
         rested = time.monotonic() - self.passed_at >= _BETWEEN_PASSES_SECONDS
         rate = self.pace.per_second
@@ -129,9 +129,9 @@ class WorkerLoop:
         coming = math.ceil(_AHEAD_FACTOR * until_next * rate / self.crew.live)
         due = []
         for index, selector in enumerate(self.selectors):
-            standing = standings.get(selector.part.id, Standing(0, 0, 0))
-            selector.asked(standing, self.model.version_id, self.taken)
-            if standing.left and not rested and not selector.is_outdated(self.model.version_id):
+            progress = progress_by_worker.get(selector.part.id, RankingProgress(0, 0, 0))
+            selector.asked(progress, self.model.version_id, self.taken)
+            if progress.left and not rested and not selector.is_outdated(self.model.version_id):
                 continue
             wanted = aim(
                 batch_size=self.campaign.batch_size,
@@ -142,7 +142,7 @@ class WorkerLoop:
                 refill_seconds=REACTION_SECONDS,
             )
             if selector.is_to_look(
-                standing, wanted.need + coming, version_id=self.model.version_id, refresh=refresh
+                progress, wanted.need + coming, version_id=self.model.version_id, refresh=refresh
             ):
                 due.append((selector, wanted.depth + 2 * coming))
         return due

@@ -1,7 +1,7 @@
 """Who looks at D_j writes what it would ask next; who fills S takes it from there."""
 
 from al_engine.pools import rankings
-from al_engine.pools.rankings import Look, Standing
+from al_engine.pools.rankings import Look, RankingProgress
 from al_engine.pools.signals import listening
 
 from .conftest import MakePools, Pools, new_worker
@@ -19,8 +19,8 @@ def look(worker: int, images: list[int], **more: list[int]) -> Look:
     )
 
 
-def standing(worker: int) -> Standing:
-    return rankings.standings(worker_ids=[worker])[worker]
+def progress(worker: int) -> RankingProgress:
+    return rankings.read_progress(worker_ids=[worker])[worker]
 
 
 def two(pools: Pools) -> tuple[int, int]:
@@ -32,17 +32,17 @@ def test_a_look_replaces_the_one_before_it_whatever_was_used_of_that(
 ) -> None:
     pools = make_pools(0)
     one, other = two(pools)
-    assert rankings.standings(worker_ids=[one, other]) == {}
+    assert rankings.read_progress(worker_ids=[one, other]) == {}
     rankings.begin(worker_ids=[one, other])
-    assert standing(one) == Standing(number=0, used=0, left=0)
+    assert progress(one) == RankingProgress(number=0, used=0, left=0)
     rankings.store(campaign_id=pools.id, looks=[look(one, [5, 6, 7]), look(other, [])])
     rankings.use(used={one: (1, 2)})
-    assert standing(one) == Standing(number=1, used=2, left=1)
+    assert progress(one) == RankingProgress(number=1, used=2, left=1)
     rankings.store(campaign_id=pools.id, looks=[look(one, [8, 9], withdraw=[4])])
-    assert standing(one) == Standing(number=2, used=0, left=2)
+    assert progress(one) == RankingProgress(number=2, used=0, left=2)
     # Who fills S was at the look before: that says nothing of this one.
     rankings.use(used={one: (1, 3)})
-    assert standing(one) == Standing(number=2, used=0, left=2)
+    assert progress(one) == RankingProgress(number=2, used=0, left=2)
     (row,) = rankings.read(worker_ids=[one])
     assert (row.images, row.scores, row.withdraw) == ([8, 9], [1.0, 0.5], [4])
 
@@ -52,7 +52,7 @@ def test_a_worker_that_starts_again_keeps_what_it_ranked(make_pools: MakePools) 
     worker = new_worker(pools.campaign, "one")
     rankings.store(campaign_id=pools.id, looks=[look(worker, [5, 6])])
     rankings.begin(worker_ids=[worker])
-    assert standing(worker).left == 2
+    assert progress(worker).left == 2
 
 
 def test_who_fills_s_is_told_of_a_look(make_pools: MakePools) -> None:
