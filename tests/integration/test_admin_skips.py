@@ -67,6 +67,15 @@ def test_images_are_found_by_how_many_people_skipped_them(owner: Client) -> None
     assert listed(owner, campaign, "everybody") == set(), "somebody new may be asked"
 
 
+@pytest.mark.parametrize("campaign", ["", "-1", "1.5", "٣", "9" * 19, "9" * 5_000, "x"])
+@pytest.mark.parametrize("said", ["everybody", "1", "unshown", "aside", "unusable"])
+def test_an_address_that_somebody_changed_is_no_error(
+    owner: Client, campaign: str, said: str
+) -> None:
+    answer = owner.get(IMAGES, {"campaign": campaign, "said": said}, follow=True)
+    assert answer.status_code == 200
+
+
 def test_who_left_and_who_holds_an_image_are_told_from_who_skipped_it(owner: Client) -> None:
     campaign = make_campaign()
     stock(campaign, 1)

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from al_engine.pools.excluded import ASIDE, UNSHOWN
 from al_engine.pools.models import Annotator, Campaign, Image, Label, PastSkip, Turn
+from annotator_site.campaigns.admin.base import as_id
 
 COUNTED: Final = 1_000
 """Counts stop here."""
@@ -87,7 +88,7 @@ class SkipFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
         value, campaign = self.value(), request.GET.get("campaign", "")
-        campaign_id = int(campaign) if campaign.isascii() and campaign.isdecimal() else None
+        campaign_id = as_id(campaign)
         match value:
             case "unusable":
                 return called_unusable(queryset)
