@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Queries in the whole of S, at least: a few people who open the page at once each take a first
-# batch before any rate has been measured.
+# The least depth of the whole of S, in queries: before any rate has been measured, a few people who
+# open the page at once each take a first batch.
 DEPTH_FLOOR = 100
 # The same while torch loads: no query can be stale then and refills are slowest, so S is kept deep
 # enough for hundreds of people who open the page at once.
@@ -117,8 +117,8 @@ def fixed_batch(
 ) -> int:
     """How many queries worker `index` adds when the batch size is fixed (paper, section 4.2).
 
-    Its whole share of `batch_size` once its own `open_queries` are down to `low_water` of that
-    share or fewer, else none. Raises ValueError for a batch size below 1.
+    Its whole share of `batch_size` if its own `open_queries` are at most `low_water` of that share,
+    else 0. Raises ValueError for a batch size below 1.
     """
     if batch_size < 1:
         raise ValueError(f"A fixed batch size is 1 or more; it is {batch_size}.")

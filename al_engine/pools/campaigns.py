@@ -1,4 +1,4 @@
-"""Making campaigns, their people, and starting, pausing and finishing them."""
+"""Make campaigns, add their people, and start, pause and finish them."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

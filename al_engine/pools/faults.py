@@ -59,7 +59,7 @@ def check_aside(*, campaign_id: int, after: int) -> int:
     """Check images that are set aside, and put back those whose files are whole again.
 
     Begins after the id `after` and goes on, `IMAGES_A_CHECK` at a time, as long as some are whole:
-    where one file came back, others did, too. Returns the id to go on after, 0 after the last
+    where one file came back, others often did. Returns the id to go on after, 0 after the last
     image. Raises StorageAway.
     """
     rest = excluded.aside(campaign_id=campaign_id).order_by("pk")

@@ -1,4 +1,4 @@
-"""Adding images to a campaign: to D, or to the reserved holdout and gold images."""
+"""Add images to a campaign: to D, or to the reserved holdout and gold images."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ _LOCK: Final = 0x4E_6F_77_69
 
 
 class AddingElsewhereError(RuntimeError):
-    """Another process adds images to the same campaign now."""
+    """Another process is adding images to the same campaign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class DisplayFile:
 
 @dataclass(frozen=True, slots=True)
 class NewImage:
-    """An image whose file is in the storage under `key` already; sizes in pixels and bytes.
+    """An image whose file is already in the storage under `key`; sizes in pixels and bytes.
 
     Without `display`, people are shown the file itself.
     """
@@ -153,7 +153,7 @@ def show_instead(*, image_id: int, display: DisplayFile) -> None:
 def set_known_choices(*, known: Mapping[int, int | None]) -> None:
     """Set the known classes of images: `known` maps image id to class id.
 
-    None means that two classes were given and neither counts.
+    A class id of None means that two classes were given and neither counts.
     """
     with connection.cursor() as cursor:
         cursor.execute(

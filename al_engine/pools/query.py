@@ -222,8 +222,8 @@ async def ask_again(
 ) -> list[LeasedTurn]:
     """Lease turns again to the annotators whose answers were refused as the classes had changed.
 
-    `turns` are (turn, annotator, session). A turn that somebody else holds is left out, and all of
-    them are unless the campaign is running.
+    `turns` are (turn, annotator, session). A turn that somebody else holds now is left out; unless
+    the campaign is running, all turns are.
     """
     cursor = await conn.execute(
         statement("ask_again"),

@@ -92,7 +92,7 @@ def read(*, worker_ids: Sequence[int]) -> list[Ranking]:
 
 
 def use(*, used: Mapping[int, tuple[int, int]]) -> None:
-    """Record how many images of each ranking S was offered: worker → (number, images).
+    """Record how many images of each ranking were offered to S: worker → (number, images).
 
     A ranking that was replaced meanwhile (another number) is left as it is.
     """

@@ -209,7 +209,7 @@ def _rates(
 ) -> Rates:
     """Rates from samples (end, seconds, answers), of several web processes at the same time."""
     now = since + WINDOW
-    # If people came a minute ago, the rate is that of this minute.
+    # Measured from the first sample on, if it began within the window.
     began = min(
         (taken_at - timedelta(seconds=seconds) for taken_at, seconds, _ in samples), default=since
     )

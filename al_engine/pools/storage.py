@@ -50,7 +50,7 @@ class Presence:
 
 
 def read(key: str, *, campaign_id: int) -> bytes:
-    """A whole file. Raises FileGone or StorageAway."""
+    """Read a whole file. Raises FileGone or StorageAway."""
     try:
         return _read(key)
     except OSError as error:
@@ -58,9 +58,10 @@ def read(key: str, *, campaign_id: int) -> bytes:
 
 
 def save(key: str, data: bytes, *, campaign_id: int) -> str:
-    """Store a file under this name, or a free one; return the name. Raises StorageAway.
+    """Store a file under this name, or a free one if it is taken; return the name.
 
     The storage is checked first, so that nothing is written into the empty folder of a lost mount.
+    Raises StorageAway.
     """
     require(campaign_id)
     try:

@@ -13,7 +13,7 @@ from al_engine.pools.turns import Shortage
 
 @dataclass(frozen=True, slots=True)
 class OpenQuery:
-    """A query in S whose turns are all open."""
+    """An untouched query of S: all of its turns are open."""
 
     query_id: int
     image_id: int
@@ -52,7 +52,7 @@ def people_served(*, campaign_id: int) -> int:
 
 
 async def shortage(conn: Connection, *, campaign_id: int) -> Shortage:
-    """Why a claim came back short."""
+    """Why a claim came back with fewer turns than it asked for."""
     cursor = await conn.execute(
         statement("shortage"), {"campaign": campaign_id, "silence": processes.SILENCE}
     )

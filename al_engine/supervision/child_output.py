@@ -36,7 +36,7 @@ class ChildOutput:
         return self._descriptor
 
     def read(self) -> int | None:
-        """Passes on what is there. Returns its bytes: 0 at the end, None when there is none yet."""
+        """Pass on what is there; return its size in bytes: 0 at the end, None if nothing came."""
         try:
             data = os.read(self._descriptor, MAX_LINE_BYTES)
         except BlockingIOError:

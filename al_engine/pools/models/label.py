@@ -1,4 +1,4 @@
-"""L: the answers of people as append-only facts, and what they add up to."""
+"""L: labels as append-only facts, and the consensus of each image."""
 
 from django.db import models
 from django.db.models import Q
