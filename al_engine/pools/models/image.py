@@ -73,7 +73,7 @@ class Image(models.Model):
         help_text="It was given two classes: it has none until a table says which.",
     )
     problem = models.CharField(max_length=300, blank=True, help_text="Why it is excluded.")
-    # A machine's finding is no verdict: it is kept apart, and reverted once it no longer holds.
+    # A machine's finding is no verdict: it is kept apart, and putting the image back reverts it.
     excluded_for = models.CharField(
         max_length=11, choices=ExcludedFor, db_default="", blank=True, editable=False
     )
