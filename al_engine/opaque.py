@@ -1,8 +1,8 @@
-"""One look of a picture for people and models: 8 bits a sample, and nothing transparent.
+"""Convert pictures to 8 bits a sample without transparency, as people and models see them.
 
-Both see what is made here, so that neither judges strokes that the other cannot see. The ground
-under transparent parts is white, unless what is drawn is itself nearly white: then it is black.
-Knows Pillow and numpy, and nothing of this project.
+People and models get the same pixels, so neither judges strokes that the other cannot see.
+Transparent parts get a white background, or a black one if the drawn part is nearly white. Depends
+on Pillow and numpy only.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ import numpy.typing as npt
 from PIL import Image, ImageStat
 
 NEARLY_WHITE: Final = 191
-"""Mean lightness (0 to 255) of what is drawn, above which the ground is black."""
+"""Mean lightness (0 to 255) of the drawn part above which the background is black."""
 
 _DEPTHS: Final = (8, 10, 12, 14, 16)
-"""Bits a sample that cameras and scanners store in 16."""
+"""Sample depths, in bits, that cameras and scanners store in 16-bit files."""
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_BITS_AT: Final = 24
@@ -24,24 +24,25 @@ _PNG_BITS_AT: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A picture without transparency, of a mode of 8 bits a sample (or of 1)."""
+    """A picture without transparency, in a mode with 8 bits (or 1 bit) a sample."""
 
     picture: Image.Image
     as_stored: bool
-    """Whether a browser shows the file like this by itself, on any page."""
+    """Whether a browser shows the stored file the same way, on a page of any color."""
 
 
 def sample_bits(data: bytes) -> int:
-    """Bits a sample of a picture's file: 1, 2, 4, 8 or 16 of a PNG, 8 of all others."""
+    """Bits a sample in a picture's file: 1, 2, 4, 8 or 16 for a PNG, 8 for all other formats."""
     if data.startswith(_PNG) and len(data) > _PNG_BITS_AT:
         return data[_PNG_BITS_AT]
     return 8
 
 
 def make_opaque(image: Image.Image, *, bits: int = 8) -> Opaque:
-    """A decoded picture of any mode as people and models see it; `bits` as in its file.
+    """Convert a decoded picture of any mode to what people and models see.
 
-    Gray of 16 bits is brought to 8 by the depth of its largest sample: 8, 10, 12, 14 or 16 bits.
+    `bits` is the sample depth of its file (`sample_bits`). 16-bit gray is reduced to 8 bits by the
+    depth of its largest sample: 8, 10, 12, 14 or 16 bits.
     """
     stretched = False
     if image.mode.startswith("I"):
@@ -52,7 +53,7 @@ def make_opaque(image: Image.Image, *, bits: int = 8) -> Opaque:
         flat, alpha = _of_clear_color(image, bits)
     else:
         colors = image if image.mode == "RGBA" else image.convert("RGBA")
-        # Gray stays gray: a profile for gray fits nothing else.
+        # Keep gray images gray: a gray color profile fits no other mode.
         flat = colors.convert("L" if image.mode in ("LA", "La") else "RGB")
         alpha = colors.getchannel("A")
     clear = alpha is not None and alpha.getextrema() != (255, 255)
@@ -64,7 +65,7 @@ def make_opaque(image: Image.Image, *, bits: int = 8) -> Opaque:
 
 
 def _of_deep_gray(image: Image.Image) -> tuple[Image.Image, Image.Image | None, bool]:
-    """Gray of 8 bits, how opaque it is, and whether that is brighter than the file says."""
+    """Reduce gray to 8 bits; return it, its opacity mask, and whether it was brightened."""
     samples = np.asarray(image).astype(np.int32)
     clear = image.info.get("transparency")
     seen = samples != (-1 if clear is None else clear)
@@ -75,13 +76,13 @@ def _of_deep_gray(image: Image.Image) -> tuple[Image.Image, Image.Image | None, 
 
 
 def _of_clear_color(image: Image.Image, bits: int) -> tuple[Image.Image, Image.Image]:
-    """A picture of which the file calls one color clear, and how opaque each pixel is."""
+    """Split a picture with one transparent color into its pixels and an opacity mask."""
     flat = image.convert("RGB" if image.mode == "RGB" else "L")
     clear = np.asarray(image.info["transparency"])
     if image.mode == "1":
         clear = clear.clip(0, 1) * 255
     else:
-        # In samples of the file's own bits, while the pixels have 8.
+        # The file gives the color at its own depth, while the pixels have 8 bits.
         clear = clear >> 8 if bits == 16 else clear * 255 // ((1 << bits) - 1)
     differs = np.asarray(flat) != clear
     return flat, _mask(differs.any(axis=2) if differs.ndim == 3 else differs)

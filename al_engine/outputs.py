@@ -1,4 +1,4 @@
-"""Where commands write to: a file that appears whole or not at all, a pipe, device or descriptor.
+"""Outputs of commands: files that appear whole or not at all, pipes, devices, descriptors.
 
 Pure Python, for the commands of the engine and of the site.
 """
@@ -17,21 +17,22 @@ from typing import BinaryIO, Final
 STDOUT: Final = "-"
 _DESCRIPTORS: Final = re.compile(r"/proc/(\d+)/(?:task/\d+/)?fd")
 _MAX_LINKS_FOLLOWED: Final = 40
-"""As many as Linux follows."""
+"""The limit of Linux."""
 
 
 class OutputError(Exception):
-    """An output cannot be written; the message says in one line which and why."""
+    """An output cannot be written; the message names it and says why, in one line."""
 
 
 class ReaderGone(OutputError):
-    """Whoever read the pipe has closed it before its end."""
+    """The reader of a pipe closed it before everything was written."""
 
 
 def is_plain_file(target: str) -> bool:
-    """Whether the target is, or would become, an ordinary file with a place of its own.
+    """Whether the target is, or would become, an ordinary file.
 
-    Raises OutputError for a folder and for links that lead nowhere.
+    False for standard output, pipes, devices and descriptors of a process. Raises OutputError for a
+    folder and for a loop of links.
     """
     if target == STDOUT:
         return False
@@ -44,13 +45,13 @@ def is_plain_file(target: str) -> bool:
 
 @contextmanager
 def open_output(target: str) -> Iterator[BinaryIO]:
-    """A file open for writing bytes: `target` is a path, or - for standard output.
+    """Open `target`, a path or - for standard output, to write bytes.
 
-    An ordinary file appears under its name, with the rights of the one it replaces, once it is
-    complete and on the disk, or not at all; of a link, what it leads to is written. A pipe, a
-    device or one of this process's own descriptors (/dev/stdout, /dev/fd/3) is written as it is.
-    Raises OutputError, and ReaderGone where it is a pipe that nobody reads any more. A failure of
-    the system while the block runs counts as one of the target.
+    An ordinary file is written under a temporary name, synced to disk and then renamed, with the
+    permissions of the file it replaces; if anything fails, the old file stays. Links are followed.
+    A pipe, a device or a descriptor of this process (/dev/stdout, /dev/fd/3) is written directly.
+    Raises OutputError, or ReaderGone for a pipe whose reader has gone. Any OSError inside the block
+    is raised as a failure of the target.
     """
     with failures_of(target):
         if target == STDOUT:
@@ -67,7 +68,7 @@ def open_output(target: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def failures_of(target: str) -> Iterator[None]:
-    """A failure of the system counts as one of the target."""
+    """Raise any OSError inside the block as an OutputError about the target."""
     try:
         yield
     except BrokenPipeError as error:
@@ -83,14 +84,14 @@ def _open_as_it_is(place: Path) -> BinaryIO:
 
 
 def _copy_of(descriptor: int) -> BinaryIO:
-    """The same descriptor once more.
+    """Duplicate a descriptor, so that writing continues at its present position.
 
-    It writes on where it stands: opened anew by a path, a file that the shell appends to would be
-    cut, and a socket cannot be opened at all.
+    Opened again by its path, a file that the shell appends to would be overwritten from the start,
+    and a socket cannot be opened at all.
     """
     standard = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
     closed = descriptor < len(standard) and standard[descriptor] is None
-    # What was closed when the program began may be its connection to the database by now.
+    # A descriptor that was closed at the start may be the database connection by now.
     if closed or not os.get_inheritable(descriptor):
         raise _error(errno.EBADF)
     return os.fdopen(os.dup(descriptor), "wb")
@@ -100,9 +101,9 @@ def _copy_of(descriptor: int) -> BinaryIO:
 def _whole_file(place: Path) -> Iterator[BinaryIO]:
     before = place.stat() if place.exists() else None
     if before is not None:
-        # Its folder may let it be replaced although its own rights say that it stays as it is.
+        # Fail if the file is read-only: the folder's permissions may still allow its replacement.
         os.close(os.open(place, os.O_WRONLY))
-    # Not made of the name itself, which may be as long as names can be.
+    # Not derived from the name, which may have the maximal length already.
     part = place.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
@@ -118,7 +119,7 @@ def _whole_file(place: Path) -> Iterator[BinaryIO]:
 
 
 def _behind_links(target: str) -> Path:
-    """What a path leads to; of /dev/stdout and its like, the entry of the descriptor itself."""
+    """Follow a path's links; for /dev/stdout and the like, stop at the descriptor's own entry."""
     if not target or target.endswith("/"):
         raise _error(errno.EISDIR)
     place = Path(target)
@@ -134,18 +135,18 @@ def _behind_links(target: str) -> Path:
 
 
 def _of_a_process(place: Path) -> int:
-    """The process whose open descriptor a path names; 0 where it names none."""
+    """The id of the process whose open descriptor a path names; 0 if it names none."""
     folder = os.path.realpath(place.parent)
     if not place.name.isdecimal():
         return 0
-    if folder == "/dev/fd":  # a folder of its own where the system has no /proc
+    if folder == "/dev/fd":  # a real folder on systems without /proc
         return os.getpid()
     found = _DESCRIPTORS.fullmatch(folder)
     return int(found[1]) if found else 0
 
 
 def _error(number: int) -> OSError:
-    """As the system would raise it: of the class that belongs to the number."""
+    """The OSError that the system raises for an errno, of the matching subclass."""
     return OSError(number, os.strerror(number))
 
 

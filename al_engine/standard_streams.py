@@ -1,6 +1,6 @@
-"""How a program ends when what it prints cannot be written: quietly, or in one line.
+"""End a program quietly, or with one line, when its output cannot be written.
 
-Python tells of it in a traceback, or only once the program is over. Pure Python.
+Otherwise Python prints a traceback, or reports the failure only at exit. Pure Python.
 """
 
 import os
@@ -15,9 +15,9 @@ from al_engine.outputs import STDOUT, OutputError, ReaderGone, failures_of
 
 
 class StandardOutput(TextIOWrapper):
-    """What programs read of a command; its failures are told from all others.
+    """Standard output whose write failures can be told apart from all other errors.
 
-    Whatever writes or flushes raises OutputError, and ReaderGone where nobody reads any more.
+    Writing and flushing raise OutputError, or ReaderGone once the reader has closed the pipe.
     """
 
     def write(self, text: str) -> int:
@@ -26,19 +26,19 @@ class StandardOutput(TextIOWrapper):
             return super().write(text)
 
     def flush(self) -> None:
-        """Write what is still in the memory."""
+        """Write what is still buffered."""
         with failures_of(STDOUT):
             super().flush()
 
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """What the whole of a program runs in.
+    """Context that a whole program runs in.
 
-    Where nobody reads standard output any more (`| head`) the program ends without a word, and that
-    is no failure. Any other failure of it, closed from the beginning included, is a line, and
-    SystemExit with 1. Standard error may be closed; where nobody reads it any more the program
-    ends with 141, as the shell has it of others.
+    If the reader of standard output goes away (`| head`), the program ends silently, and that is no
+    failure. Any other failure of standard output, including one closed at the start, prints one
+    line and raises SystemExit with 1, or with the program's own nonzero status. Standard error may
+    be closed; if its reader goes away, the program ends with 141 (128 + SIGPIPE), as in a shell.
     """
     _open_streams()
     end: SystemExit | None = None
@@ -47,7 +47,7 @@ def standard_streams() -> Iterator[None]:
             yield
         except SystemExit as asked:
             end = asked
-        # Else Python would do so once nobody can tell of a failure any more.
+        # Python's own flush at exit is too late to handle a failure.
         sys.stdout.flush()
     except ReaderGone:
         _close_streams()
@@ -80,13 +80,13 @@ def _open_streams() -> None:
 
 
 def _close_streams() -> None:
-    """What is still in the memory shall not fail once more when Python ends."""
+    """Point both streams at the null device, so that buffered data cannot fail again at exit."""
     _occupy(1, os.O_WRONLY)
     _occupy(2, os.O_WRONLY)
 
 
 def _occupy(descriptor: int, flags: int) -> None:
-    """Have the null device at this descriptor, so that it becomes no other file's."""
+    """Open the null device at this descriptor, so that no other file gets its number."""
     null = os.open(os.devnull, flags)
     if null != descriptor:
         os.dup2(null, descriptor)

@@ -1,4 +1,4 @@
-"""What is decided by numbers alone, in the product and in simulated campaigns alike.
+"""Decisions from numbers alone, shared by the engine and simulated campaigns.
 
 `rules` says when a server trains and when a worker scores its images, `refill` how deep S is kept,
 `dealing` which worker uses which strategy. Pure functions of the standard library: no Django, no

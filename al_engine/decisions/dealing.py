@@ -1,16 +1,16 @@
-"""Which worker uses which strategy. Standard library only: the engine deals before torch loads."""
+"""Which worker uses which strategy. Standard library only: it runs before torch loads."""
 
 import random
 from collections.abc import Sequence
 
 
 def deal(strategies: Sequence[str], workers: int, seed: int) -> list[str]:
-    """Deals strategies out at random among workers (paper, section 4.1), as evenly as possible.
+    """Deal strategies out at random among workers (paper, section 4.1), as evenly as possible.
 
-    Returns one name a worker. Every entry of `strategies` is dealt floor(workers / len) or
-    ceil(workers / len) times; chance decides which get one more, and who gets which. A name given
-    twice is dealt twice as often. The same seed deals the same hands. Raises ValueError for no
-    strategies or a negative number of workers.
+    Returns one name per worker. Every entry of `strategies` is dealt floor(workers / len) or
+    ceil(workers / len) times; the rest is random. A name given twice is dealt twice as often. The
+    same seed gives the same result. Raises ValueError for no strategies or a negative number of
+    workers.
     """
     if not strategies:
         raise ValueError("There is no strategy to deal out; name at least one.")

@@ -1,34 +1,35 @@
 """How much a worker puts into S and what it takes out again: numbers in, numbers out.
 
-S must be deep enough never to run dry and shallow enough to stay fresh: what lies in it was
-chosen by an older model the longer it lies. So its depth follows the measured rate of answers and
-the measured time a refill takes. Pure functions of the standard library; the clock is passed in.
+S must be deep enough never to run dry and shallow enough to stay fresh: the longer a query waits in
+S, the older is the model that chose it. So the depth follows the measured rate of answers and the
+measured time of a refill. Pure functions of the standard library; the clock is passed in.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Of the whole S. The floor covers a few people who open the page at once, before any rate has
-# been measured, each taking a first batch.
+# The least depth of the whole of S, in queries: before any rate has been measured, a few people who
+# open the page at once each take a first batch.
 DEPTH_FLOOR = 100
-# While torch loads nothing in S can be stale, and refills are at their slowest: S is kept deep
+# The same while torch loads: no query can be stale then and refills are slowest, so S is kept deep
 # enough for hundreds of people who open the page at once.
 COLD_FLOOR = 500
-# Queries for each person who is there: as many as one can hold at once. However wrong a measured
-# rate may be, there is no use in a deeper S, and all of it would grow stale.
+# Queries for each person who is there: as many as one person can hold at once. However wrong a
+# measured rate may be, a deeper S would only grow stale.
 CEILING_PER_PERSON = 20
 
-# Of a worker's share of the batch: refilling at half leaves a whole pass of time before S is dry.
+# Of a worker's share of the batch: refilling at half leaves time for a whole pass before S is dry.
 LOW_WATER_SHARE = 0.5
-# Of a worker's share of an adaptive depth: refilling query by query would cost a transaction each.
+# Of a worker's share of the adaptive depth: refilling query by query would cost a transaction for
+# each query.
 REFILL_BELOW_SHARE = 0.75
 
-# Seconds until somebody who looks notices that there is news, at worst.
+# Seconds until a waiting process polls for news, at most.
 POLL_SECONDS = 1.0
-# Seconds from an answer until S is filled for it, besides the time that the filling itself takes:
-# answers are told of 20 times a second, a round of filling begins 10 times a second, and a process
-# may have to wait for a core.
+# Seconds from an answer until S is refilled for it, besides the filling itself: answers are
+# reported 20 times a second, a round of filling begins 10 times a second, and a process may have to
+# wait for a core.
 REACTION_SECONDS = 0.5
 
 # Seconds. Answers older than about three time constants no longer count: the depth of S follows a
@@ -42,7 +43,7 @@ SHORTEST_ELAPSED_S = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """What turns the open queries into the new selection: ids to add, ids to withdraw."""
+    """Image ids to add and to withdraw, so that the open queries become the new selection."""
 
     add: tuple[int, ...]
     withdraw: tuple[int, ...]
@@ -67,10 +68,10 @@ def target_depth(
 ) -> int:
     """How many queries the whole of S should hold open.
 
-    What people answer while a refill takes place (`answers_per_second` * `refill_seconds`), times
-    `safety`, rounded up, between `floor` and `ceiling` (None: there is none); and at least one
-    query a worker, so that every part of D and every strategy is heard. Raises ValueError for
-    numbers that are negative or not finite.
+    What people answer during a refill (`answers_per_second` * `refill_seconds`), times `safety`,
+    rounded up, between `floor` and `ceiling` (None: no ceiling); and at least one query per worker,
+    so that every part of D and every strategy takes part. Raises ValueError for numbers that are
+    negative or not finite, no workers, or a ceiling below the floor.
     """
     given = (answers_per_second, refill_seconds, safety)
     if not all(math.isfinite(number) and number >= 0 for number in given):
@@ -88,12 +89,15 @@ def target_depth(
 
 
 def ceiling_for(people: int, *, floor: int) -> int:
-    """The most that S is to hold for so many people who are there, and no less than `floor`."""
+    """The greatest depth of S for this many people who are there; at least `floor`."""
     return max(floor, CEILING_PER_PERSON * people)
 
 
 def share(depth: int, *, workers: int, index: int) -> int:
-    """The part of `depth` that worker `index` (from 0) of `workers` keeps; the parts add up."""
+    """The part of `depth` that worker `index` (from 0) of `workers` keeps; the parts add up.
+
+    Raises ValueError for a negative depth or an index that is out of range.
+    """
     if depth < 0 or not 0 <= index < workers:
         raise ValueError(
             "A share needs a depth of 0 or more and a worker index below the number of workers; "
@@ -113,8 +117,8 @@ def fixed_batch(
 ) -> int:
     """How many queries worker `index` adds when the batch size is fixed (paper, section 4.2).
 
-    Its whole share of `batch_size` once its own `open_queries` are down to `low_water` of that
-    share or fewer, else none. Raises ValueError for a batch size below 1.
+    Its whole share of `batch_size` if its own `open_queries` are at most `low_water` of that share,
+    else 0. Raises ValueError for a batch size below 1.
     """
     if batch_size < 1:
         raise ValueError(f"A fixed batch size is 1 or more; it is {batch_size}.")
@@ -133,11 +137,11 @@ def aim(
     floor: int = DEPTH_FLOOR,
     ceiling: int | None = None,
 ) -> Aim:
-    """What worker `index` (from 0) of `workers` does about its part of S.
+    """How deep worker `index` (from 0) of `workers` keeps its part of S, and how much it adds now.
 
-    `open_queries` of its own are there that nobody touched; `refill_seconds` is what it takes to
-    fill S. `batch_size` 0 stands for the adaptive depth, of which a worker fills up its share once
-    it is down to `REFILL_BELOW_SHARE` of it. Raises ValueError as `share` and `target_depth` do.
+    `open_queries` counts its untouched queries in S; `refill_seconds` is the time that filling S
+    takes. `batch_size` 0 means the adaptive depth: a worker fills up its share once `open_queries`
+    is at most `REFILL_BELOW_SHARE` of it. Raises ValueError as `share` and `target_depth` do.
     """
     if batch_size:
         return Aim(
@@ -168,9 +172,9 @@ def urgent(
 ) -> int:
     """How many queries worker `index` (from 0) of `workers` adds rather than let S run dry.
 
-    Where g* has ranked nothing yet, S takes what an older model ranked, or images at random. These
-    keep it at `LOW_WATER_SHARE` of the adaptive depth, which is what people answer during one
-    refill; the rest is left for what g* will rank. Raises ValueError as `share` and `target_depth`
+    While g* has no ranking yet, S takes images that an older model ranked, or random images, but
+    only up to `LOW_WATER_SHARE` of the adaptive depth, which is what people answer during one
+    refill; the rest is left for the ranking of g*. Raises ValueError as `share` and `target_depth`
     do.
     """
     total = target_depth(
@@ -186,8 +190,8 @@ def urgent(
 def plan_refresh(*, open_ids: Sequence[int], selected_ids: Sequence[int]) -> Refresh:
     """What to add and what to withdraw so that the open queries become the new selection.
 
-    Both are ids of images. Additions keep the order of the selection (best first), withdrawals
-    the order of the open ones; ids given twice count once.
+    Both arguments are image ids. Additions keep the order of `selected_ids` (best first),
+    withdrawals that of `open_ids`; duplicate ids count once.
     """
     still_open, wanted = set(open_ids), set(selected_ids)
     return Refresh(
@@ -197,7 +201,7 @@ def plan_refresh(*, open_ids: Sequence[int], selected_ids: Sequence[int]) -> Ref
 
 
 class AnswerRate:
-    """Answers per second, recent ones weighing most, falling towards 0 when nobody answers.
+    """Answers per second: recent answers weigh most, and the rate falls to 0 when nobody answers.
 
     An exponential average with a time constant: an answer t seconds old weighs exp(-t / constant).
     The average is over the time observed, so it is unbiased from the start. Times are seconds of
@@ -212,7 +216,7 @@ class AnswerRate:
         self._weighted = 0.0  # sum over the past of rate * weight, where weights sum to 1
 
     def observe(self, count: int, *, at: float) -> None:
-        """Takes in `count` answers that came since the last call."""
+        """Take in `count` answers that came since the last call."""
         if count < 0:
             raise ValueError(f"A number of answers is 0 or more; it is {count}.")
         at = max(at, self._seen)
@@ -226,7 +230,7 @@ class AnswerRate:
         self._seen = at
 
     def per_second(self, *, at: float) -> float:
-        """The rate at a time, as if nobody had answered since the last observation."""
+        """The rate at time `at`, if nobody has answered since the last observation."""
         at = max(at, self._seen)
         kept = math.exp(-(at - self._seen) / self._constant)
         observed = max(at - self._started, SHORTEST_WINDOW_S)

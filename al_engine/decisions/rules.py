@@ -1,26 +1,29 @@
 """When a server trains, when a worker looks at its images, and with which strategy.
 
-What the roles and simulated campaigns decide alike: numbers in, decisions out. Pure functions of
-the standard library. How deep S is kept is in `refill.py`.
+Shared by the roles and simulated campaigns: numbers in, decisions out. Pure functions of the
+standard library. `refill.py` says how deep S is kept.
 """
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final, TypeVar
 
 HANDOVER: Final = {"typiclust": "margin"}
-"""Strategies that choose before there is a model, and what takes over once there is one."""
+"""Strategies for the time before the first model, and the strategy that replaces each."""
 
 CELLS: Final = 64
 """Number of disjoint slices of D that are dealt out to workers. Fixed for an installation."""
 
 MAX_COMMITTEE: Final = 4
-"""Models that a committee has at most."""
+"""The greatest number of models in a committee."""
 
 T = TypeVar("T")
 
 
 def enough_for_first_model(classes: int, total: int) -> int:
-    """Labels before which a model would know less than chance: two a class, 100 at most."""
+    """Labels to wait for before the first training: 2 per class, at most 100 or half of `total`.
+
+    With fewer, a model would be worse than chance.
+    """
     return max(2, min(2 * classes, 100, total // 2))
 
 
@@ -29,8 +32,8 @@ def is_to_train(
 ) -> bool:
     """Whether L gives a server a reason to train (paper, section 3.1).
 
-    `labels` are in L, `news` of them came since the last of its `trainings` began. The first
-    training waits for `first_model_at` labels.
+    `labels` is the size of L, `news` how many labels came since the last of its `trainings` began.
+    The first training waits for `first_model_at` labels.
     """
     if not trainings and labels < first_model_at:
         return False
@@ -38,10 +41,10 @@ def is_to_train(
 
 
 def committee(recent: Sequence[T], size: int, *, server_of: Callable[[T], Hashable]) -> list[T]:
-    """The newest versions of the servers, one of each, at most `size`, the newest first.
+    """The newest version of each server, at most `size`, newest first.
 
-    `recent` are versions, the newest first. A single server's newest versions make a committee as
-    well: each was trained anew.
+    `recent` are versions, newest first. If there is a single server, its newest versions form the
+    committee: each was trained anew.
     """
     newest: dict[Hashable, T] = {}
     for version in recent:
@@ -50,17 +53,17 @@ def committee(recent: Sequence[T], size: int, *, server_of: Callable[[T], Hashab
 
 
 def asks_model(strategy: str) -> bool:
-    """Random selection asks no model, and waits for none."""
+    """Whether a strategy needs a model; random selection does not."""
     return strategy != "random"
 
 
 def is_cold(strategy: str) -> bool:
-    """Whether it chooses before there is a model, too."""
+    """Whether a strategy looks at images before there is a model, too."""
     return strategy in HANDOVER
 
 
 def in_use(strategy: str, *, model: bool) -> str:
-    """What a worker of this strategy uses with a model, or before there is one."""
+    """The strategy that a worker applies: its own, or what replaces it once there is a model."""
     return HANDOVER.get(strategy, strategy) if model else strategy
 
 
@@ -74,11 +77,11 @@ def is_to_look(
     outdated: bool,
     refresh: bool,
 ) -> bool:
-    """Whether a worker's choice asks for a pass over its images now.
+    """Whether a worker should make a pass over its images now.
 
-    `need` queries are to be added and `ahead` images are ranked for them already, if it has
-    `ranked` at all; `outdated` says that this was by another model than g*. `refresh`: g* is new
-    and what lies in S is to follow it.
+    `need`: queries to add. `ahead`: ranked images that are left. `ranked`: there is a ranking at
+    all. `outdated`: it was made by another model than g*. `refresh`: g* is new, and the queries in
+    S are to follow it.
     """
     if not model:
         return is_cold(strategy) and (need > ahead or not ranked)
@@ -86,9 +89,9 @@ def is_to_look(
 
 
 def is_at_random(strategy: str, *, model: bool, ahead: int) -> bool:
-    """Whether a worker that did not look draws its queries at random.
+    """Whether a worker without a look draws its queries at random.
 
-    It does where its strategy asks no model or there is none yet, unless images are ranked.
+    It does if its strategy needs no model or there is none yet, unless ranked images are left.
     """
     return not ahead and not (model and asks_model(strategy))
 
@@ -96,6 +99,6 @@ def is_at_random(strategy: str, *, model: bool, ahead: int) -> bool:
 def gives_way(*, model: bool, refresh: bool) -> bool:
     """Whether a pass also scores the worker's open queries, to withdraw those it would not ask.
 
-    Before there is a model, queries that were drawn at random give way to typical images.
+    Before the first model, queries drawn at random are replaced by typical images.
     """
     return refresh or not model

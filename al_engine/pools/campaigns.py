@@ -1,4 +1,4 @@
-"""Making campaigns, their people, and starting, pausing and finishing them."""
+"""Make campaigns, add their people, and start, pause and finish them."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -61,7 +61,7 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 class BadSetting(ValueError):
-    """A setting that does not exist or has a value that it cannot have."""
+    """A setting that does not exist, or a value that it cannot have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class NewChoice:
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
-    """`key=value` from a command line as a setting's name and its typed value.
+    """Parse `key=value` from a command line into a setting's name and its typed value.
 
     Lists are written `a,b,c`. Raises BadSetting with a sentence that says what is allowed.
     """
@@ -107,8 +107,8 @@ def create_campaign(
 ) -> Campaign:
     """Make a campaign with its classes and cells.
 
-    Classes without a hotkey get 1…9, 0 and then a…z; without a color, the palette's.
-    Raises BadSetting where anything is not allowed; nothing is made then.
+    Classes without a hotkey get 1…9, 0 and then a…z; without a color, the palette's. Raises
+    BadSetting if any value is not allowed; nothing is stored then.
     """
     if problem := problem_of_names([choice.name for choice in choices]):
         raise BadSetting(problem)
@@ -137,61 +137,61 @@ def create_campaign(
 def add_campaign(*, campaign: Campaign) -> None:
     """Store a new campaign and its cells; `save_choices` stores its classes.
 
-    Every campaign is made by this: the shell's, the admin's and the demo's.
+    The shell, the admin and the demo all make campaigns with this function.
     """
     campaign.save()
     unlabeled.make_cells(campaign_id=campaign.pk)
 
 
 def save_settings(*, campaign: Campaign) -> None:
-    """Store the settings of a campaign that is there."""
+    """Store the settings of an existing campaign."""
     campaign.save()
 
 
 def set_state(*, campaign_id: int, state: Campaign.State) -> bool:
-    """Run, pause or finish a campaign; tell whether that changed anything."""
+    """Run, pause or finish a campaign; return whether its state changed."""
     rows = Campaign.objects.filter(pk=campaign_id).exclude(state=state)
     return bool(rows.update(state=state))
 
 
 def set_active(*, annotators: QuerySet[Annotator], active: bool) -> int:
-    """Let people label, or not any more: their connections are closed within two seconds."""
+    """Let annotators label or not; connections of inactive ones are closed within two seconds."""
     return annotators.update(active=active)
 
 
 def join(*, campaign_id: int, user_id: int) -> Annotator:
-    """Make a person an annotator of a campaign, or find that they are."""
+    """Make a person an annotator of a campaign, if they are none yet; return the annotator."""
     annotator, _ = Annotator.objects.get_or_create(campaign_id=campaign_id, user_id=user_id)
     return annotator
 
 
 def save_annotator(*, annotator: Annotator) -> None:
-    """Store a person's part in a campaign as it was filled in by hand."""
+    """Store an annotator as edited by hand."""
     annotator.save()
 
 
 def set_owners(*, campaign_id: int, user_ids: Iterable[int]) -> None:
-    """Make these, and nobody else, owners of a campaign."""
+    """Make these users the only owners of a campaign."""
     Campaign.objects.get(pk=campaign_id).owners.set(user_ids)
 
 
 def add_owners(*, campaign_id: int, user_ids: Iterable[int]) -> None:
-    """Make staff owners of a campaign: whatever they may do, they may do in it."""
+    """Make staff owners of a campaign: their permissions then hold in it."""
     Campaign.objects.get(pk=campaign_id).owners.add(*user_ids)
 
 
 def mark_introduced(*, annotator_id: int) -> None:
-    """Remember that a person has seen the instructions: the page shows them unasked no more."""
+    """Record that an annotator has seen the instructions: the page no longer opens them unasked."""
     Annotator.objects.filter(pk=annotator_id, introduced_at=None).update(introduced_at=Now())
 
 
 def mark_practiced(*, annotator_id: int) -> None:
-    """Remember that a person has practiced to the end: no device asks for it again."""
+    """Record that an annotator has finished the practice: no device asks for it again."""
     Annotator.objects.filter(pk=annotator_id, practiced_at=None).update(practiced_at=Now())
 
 
 def _can_be_stored(value: object) -> bool:
-    """Whether PostgreSQL takes the text: no NUL and no half of a pair of surrogates."""
+    """Whether PostgreSQL accepts the text: no NUL and no surrogates."""
     texts = value if isinstance(value, list) else [value]
     return not any(
         isinstance(text, str) and ("\0" in text or re.search("[\ud800-\udfff]", text))
@@ -200,7 +200,7 @@ def _can_be_stored(value: object) -> bool:
 
 
 def _sentence(error: ValidationError) -> str:
-    """A validation error in one line: field, what is wrong."""
+    """A validation error in one line: the field and what is wrong."""
     if not hasattr(error, "error_dict"):
         return " ".join(error.messages)
     return " ".join(

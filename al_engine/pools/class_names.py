@@ -1,7 +1,7 @@
-"""Names of classes: what may be one, and which are the same to people.
+"""Names of classes: which are valid, and which look the same to people.
 
-Pure. A list of names is stored exactly as it is given, or refused with a sentence about it: what
-people cannot see or tell apart would send their answers to another class than they mean.
+Pure functions. A list of names is stored exactly as given, or refused with a sentence that says
+why: names that people cannot see or tell apart would send their answers to the wrong class.
 """
 
 import re
@@ -11,29 +11,29 @@ from typing import Final
 
 MAX_CLASSES: Final = 1_000
 MAX_CHARACTERS: Final = 200
-# They join and shape the letters of many scripts and the parts of emoji.
+# Joiners shape the letters of many scripts and combine the parts of emoji.
 _JOINERS: Final = "\u200c\u200d"
-# Shown by nothing of their own: joiners, selectors of variants, fillers, the empty Braille cell.
+# Characters without a glyph: joiners, variation selectors, fillers, the empty Braille cell.
 _UNSEEN: Final = re.compile(
     f"[{_JOINERS}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
 )
-# Control, surrogates, formatting (marks of direction among it), separators of lines.
+# Controls, surrogates, format characters (such as direction marks), line separators.
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cf", "Zl", "Zp"})
 _REPLACEMENT: Final = "\ufffd"
 _SHOWN_CHARACTERS: Final = 40
 
 
 def as_compared(name: str) -> str:
-    """The same text for names that people take for the same, however they are stored.
+    """Normalize a name: names that look the same to people become equal.
 
-    Composed (NFC), without what shows nothing, with single spaces; case is kept.
+    Composed (NFC), without invisible characters, with single spaces; case is kept.
     """
     return " ".join(unicodedata.normalize("NFC", _UNSEEN.sub("", name)).split())
 
 
 def problem_of_name(name: str) -> str:
-    """Why this cannot be the name of a class and what to do, in a sentence; "" where it can."""
+    """Why a name cannot be a class's name and what to do, in a sentence; "" if it can."""
     if not name.strip():
         return "A class has no name: write one, or leave it out."
     for character in name:
@@ -52,7 +52,7 @@ def problem_of_name(name: str) -> str:
 
 
 def problem_of_names(names: Sequence[str]) -> str:
-    """Why these cannot be the classes of a campaign, in a sentence; "" where they can."""
+    """Why these cannot be the classes of a campaign, in a sentence; "" if they can."""
     if len(names) > MAX_CLASSES:
         return f"There are {len(names):,} classes: a campaign has at most {MAX_CLASSES:,}."
     for name in names:
@@ -70,7 +70,7 @@ def problem_of_names(names: Sequence[str]) -> str:
 
 
 def shown(name: str) -> str:
-    """A name for a message: not too long, and nothing in it that a terminal or reader obeys."""
+    """A name for a message: shortened, and without characters that control a terminal."""
     text = "".join(_REPLACEMENT if _problem_of_character(each) else each for each in name)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 

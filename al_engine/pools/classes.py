@@ -1,4 +1,4 @@
-"""The classes of a campaign: every change of their list, and the keys and colors they get."""
+"""The classes of a campaign: changes of the list, and the default hotkeys and colors."""
 
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -9,14 +9,14 @@ from django.db.models.functions import Cast, Concat
 
 from al_engine.pools.models import Campaign, Choice
 
-# Okabe and Ito's palette, safe for color blindness, without its black and yellow-on-white.
+# Okabe and Ito's palette, safe for color blindness, without black and with a darker yellow.
 PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F6000")
 
 AUTOMATIC_KEYS: Final = "1234567890abcdefghijklmnopqrstuvwxyz"
-"""Keys that classes get by themselves: those that every keyboard can type."""
+"""Default hotkeys, in the order in which they are given: keys that every keyboard can type."""
 
 _UNIQUE_PLACEHOLDER: Final = "\x7f"
-"""No class can be called so: a name begins with it for a moment, while two classes swap names."""
+"""Prefix of the temporary names of changed classes, which may swap names. No valid name has it."""
 
 
 @transaction.atomic
@@ -25,7 +25,7 @@ def save_choices(
 ) -> None:
     """Make `choices` the classes of a campaign: new ones at the end, `removed` ones deleted.
 
-    Classes that have no key or color get one. Raises ValidationError for a class that cannot be.
+    Classes without a hotkey or color get one. Raises ValidationError for an invalid class.
     """
     for choice in removed:
         choice.delete()
@@ -37,7 +37,7 @@ def save_choices(
     fill_in_choices(choices)
     known = {choice.pk: choice for choice in campaign.choices.all()}
     changed = [choice for choice in choices if _differs(choice, known.get(choice.pk))]
-    # Two classes may swap their names or keys: the constraints look at every single row.
+    # Two classes may swap names or hotkeys, and the constraints are checked row by row.
     stored = Choice.objects.filter(
         pk__in=[choice.pk for choice in changed if not choice._state.adding]
     )
@@ -49,11 +49,11 @@ def save_choices(
 
 
 def fill_in_choices(rows: Sequence[Choice]) -> None:
-    """Give classes that have none a hotkey and a color; a class called “7” gets the key 7."""
+    """Give classes without a hotkey or color one; a class named “7” gets the key 7."""
     taken = {row.hotkey.lower() for row in rows if row.hotkey}
     for row in rows:
         own = row.name.lower()
-        # Of other characters not every lower case is a single one, as a key is.
+        # Only these: other characters may have a lower case of more than one character.
         if not row.hotkey and len(own) == 1 and own in AUTOMATIC_KEYS and own not in taken:
             row.hotkey = own
             taken.add(own)
@@ -66,6 +66,6 @@ def fill_in_choices(rows: Sequence[Choice]) -> None:
 
 
 def _differs(choice: Choice, known: Choice | None) -> bool:
-    """Whether it has to be saved: saving an unchanged list must not start a new version of it."""
+    """Whether a class must be saved: an unchanged list must not start a new version of the list."""
     fields = ("name", "hotkey", "color", "position")
     return known is None or any(getattr(choice, each) != getattr(known, each) for each in fields)

@@ -1,8 +1,9 @@
 """The labeling path's usual transaction in one round trip: labels in, fresh turns out.
 
-Its statements are those of `labeled` and `query`, put together in a function of the session
-(`sql/exchange.sql`): sent one by one they cost this process more time than everything else it does
-for a label. A batch with anything else in it (skips, undos, resumed sessions) sends them singly.
+The statements of `labeled` and `query` are combined in a function of the session
+(`sql/exchange.sql`): sent one by one, they cost the web process more time than everything else it
+does for a label. A batch that also has skips, undos or resumed sessions sends its statements one by
+one.
 """
 
 import re
@@ -23,7 +24,7 @@ from al_engine.pools.sql import statement
 from al_engine.pools.turns import Answer, Demand, LeasedTurn
 
 _KNOWN: WeakSet[Connection] = WeakSet()
-"""Connections that have the function."""
+"""Connections on which the function exists."""
 
 _CALL: Final = """
 SELECT pg_temp.exchange(
@@ -36,7 +37,7 @@ SELECT pg_temp.exchange(
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """What was stored, as (annotator, message id), and leased, once it is committed."""
+    """The answers that were stored, as (annotator, message id), and the turns that were leased."""
 
     stored: set[tuple[int, UUID]]
     turns: list[LeasedTurn]
@@ -56,7 +57,7 @@ async def exchange(
     On a connection in autocommit mode it returns after the commit.
     """
     if conn not in _KNOWN:
-        # Within a transaction that is not ours the function goes if that is rolled back.
+        # Created within a caller's transaction, the function is lost if that is rolled back.
         lasting = conn.info.transaction_status == TransactionStatus.IDLE
         await conn.execute(_definition())
         if lasting:

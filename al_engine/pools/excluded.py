@@ -1,8 +1,7 @@
-"""Images that are out of the pools, by a verdict of people or by what a machine found, and the way
-back.
+"""Exclude images from the pools, by people's verdict or a machine's finding, and put them back.
 
-A machine decides nothing about an image: where a file is missing or damaged its image is set aside,
-so that nobody is asked what nobody can see, and comes back by itself with its file.
+A machine gives no verdict: an image with a missing or damaged file is set aside, so that nobody is
+asked about a picture that cannot be seen, and comes back by itself with its file.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,24 +19,25 @@ UNUSABLE: Final = "Two people called it unusable."
 """The `problem` of an image that two people skipped as a bad image."""
 
 UNSHOWN: Final = ("not_found", "not_decodable", "not_loaded")
-"""Why a turn was skipped whose picture did not show."""
+"""Skip reasons of turns whose picture did not show."""
 
 ASIDE: Final = (Image.ExcludedFor.GONE, Image.ExcludedFor.DAMAGED)
-"""What is over once the image's files are there again as they were imported."""
+"""Exclusions that end once the image's files are again as they were imported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is proven to be wrong with an image's files; in words for who runs the campaign."""
+    """A proven fault of an image's files; `words` are for the people who run the campaign."""
 
     kind: Literal["gone", "damaged", "undecodable"]
     words: str
 
 
 def set_aside(*, campaign_id: int, faults: Mapping[int, Fault], asked: bool) -> list[int]:
-    """Take images with faulty files out of D and of what is reserved; by image id. Returns which.
+    """Exclude images with faulty files from D and the reserved images; return their ids.
 
-    With `asked` also out of S. What is in L stays there: what people said of it is theirs.
+    `faults` is by image id. With `asked`, images in S are excluded too. Images in L stay there: the
+    answers of people remain valid.
     """
     states = [Image.State.UNLABELED, Image.State.RESERVED, *([Image.State.QUERIED] * asked)]
     with transaction.atomic(), connection.cursor() as cursor:
@@ -58,11 +58,11 @@ def set_aside(*, campaign_id: int, faults: Mapping[int, Fault], asked: bool) -> 
 
 
 def put_back(*, image_ids: Collection[int]) -> list[int]:
-    """Put images back for everybody, also for those who skipped them; return those that it moved.
+    """Put images back for all annotators, also for those who skipped them; return the ids changed.
 
-    Those that are out return to D, or to S where they have answers already, which count: with
-    enough of them an image goes on to L at once. What was said against them does not count any
-    more. Those that wait in S may be asked again of who skipped them or could not see them.
+    An excluded image returns to D or, if it has answers, to S; with enough answers it goes on to L
+    at once. Holdout and gold images are reserved again. Earlier skips no longer count: an image in
+    S may be asked again of annotators who skipped it or could not see it.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BY_INDEX)
@@ -90,7 +90,7 @@ def put_back(*, image_ids: Collection[int]) -> list[int]:
 
 
 def unshown(*, campaign_id: int) -> QuerySet[Turn]:
-    """The turns whose picture did not show in somebody's browser, of images still in S."""
+    """Skipped turns whose picture did not show in a browser, for images still in S."""
     return Turn.objects.filter(
         campaign_id=campaign_id,
         state=Turn.State.SKIPPED,
@@ -100,5 +100,5 @@ def unshown(*, campaign_id: int) -> QuerySet[Turn]:
 
 
 def aside(*, campaign_id: int) -> QuerySet[Image]:
-    """The images that are set aside until their files are back."""
+    """Images that are set aside until their files are whole again."""
     return Image.objects.filter(campaign_id=campaign_id, excluded_for__in=ASIDE)

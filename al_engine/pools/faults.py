@@ -1,7 +1,7 @@
-"""Images whose files are faulty, and those whose files are whole again: looked for, and acted upon.
+"""Find images whose files are faulty or whole again, and set them aside or put them back.
 
-The only proof is the file itself: what is stored is compared with what was imported, by size and
-SHA-256. However many browsers cannot show a picture, one whose file is whole stays where it is.
+The only proof is the stored file, compared with the imported one by size and SHA-256. An image
+whose file is whole stays in its pool, however many browsers cannot show it.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from al_engine.pools.storage import FileGone, StorageAway
 log = logging.getLogger(__name__)
 
 IMAGES_A_CHECK: Final = 20
-"""Images that are set aside and looked at together."""
+"""How many images that are set aside are checked together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class StoredFile:
 
 
 def check_reported(*, campaign_id: int, known: dict[int, int]) -> list[int]:
-    """Look at the files of images in S that did not show, and set the faulty ones aside.
+    """Check the files of images in S that did not show, and set the faulty ones aside.
 
-    `known` has the newest report of each image that was looked at before; it is brought up to
-    date. Returns what was set aside. Raises StorageAway.
+    `known` maps each image that was checked before to its newest report, a turn's id; it is
+    updated. Returns the ids of the images set aside. Raises StorageAway.
     """
     reports = excluded.unshown(campaign_id=campaign_id).order_by("pk")
     newest = dict(reports.values_list("image_id", "pk"))
@@ -56,10 +56,11 @@ def check_reported(*, campaign_id: int, known: dict[int, int]) -> list[int]:
 
 
 def check_aside(*, campaign_id: int, after: int) -> int:
-    """Look at some images that are set aside, and put back those whose files are whole again.
+    """Check images that are set aside, and put back those whose files are whole again.
 
-    From the image after `after` on, and on as long as some are whole: where one file came back
-    others did, too. Returns where to go on, 0 after the last one. Raises StorageAway.
+    Begins after the id `after` and goes on, `IMAGES_A_CHECK` at a time, as long as some are whole:
+    where one file came back, others often did. Returns the id to go on after, 0 after the last
+    image. Raises StorageAway.
     """
     rest = excluded.aside(campaign_id=campaign_id).order_by("pk")
     while some := list(rest.filter(pk__gt=after)[:IMAGES_A_CHECK]):
@@ -72,7 +73,7 @@ def check_aside(*, campaign_id: int, after: int) -> int:
 
 
 def fault_of(file: StoredFile, *, campaign_id: int) -> Fault | None:
-    """What is wrong with a file as it is stored now; None: nothing. Raises StorageAway."""
+    """The fault of a file as it is stored now; None if it is whole. Raises StorageAway."""
     try:
         size = default_storage.size(file.key)
     except OSError as error:
@@ -92,7 +93,7 @@ def fault_of(file: StoredFile, *, campaign_id: int) -> Fault | None:
 
 
 def gone(key: str) -> Fault:
-    """The fault of a file that is not there."""
+    """The fault of a missing file."""
     return Fault("gone", f"The storage has no {key}.")
 
 
@@ -102,7 +103,7 @@ def imported_file(image: Image) -> StoredFile:
 
 
 def shown_file(image: Image) -> StoredFile:
-    """The file that people are shown: the copy, which has its SHA-256 for its name, or that."""
+    """The file that people are shown: the copy, named by its SHA-256, or the imported file."""
     if image.display_key is None or image.display_size is None:
         return imported_file(image)
     return StoredFile(image.display_key, image.display_size, PurePosixPath(image.display_key).stem)
@@ -114,9 +115,9 @@ def files_of(image: Image) -> Collection[StoredFile]:
 
 
 def _faults(campaign_id: int, files: Collection[StoredFile]) -> list[Fault] | None:
-    """What is wrong with these files; None: one cannot be read, so nothing is known of them.
+    """The faults of these files; None if one cannot be read, so that nothing is known.
 
-    Raises StorageAway where that is so of all files.
+    Raises StorageAway if no file of the campaign can be read.
     """
     try:
         found = [fault_of(file, campaign_id=campaign_id) for file in files]

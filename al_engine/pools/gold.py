@@ -1,9 +1,9 @@
 """Gold images that people see together with their class: for practice, and as examples.
 
-Whoever has seen an image with its class cannot be tested with it. So the gold images of each
-class stand in a fixed order, that of their import, and are taken from the front: first for
-practice, then as examples. A hidden question may only be one of those behind them, and this
-version asks none (`gold_rate` is 0).
+An annotator who has seen an image with its class cannot be tested with it. So the gold images of
+each class have a fixed order, that of their import, and are taken from the front: first for
+practice, then as examples. Hidden questions may only use the images after these; this version asks
+none (`gold_rate` is 0).
 """
 
 from dataclasses import dataclass
@@ -37,14 +37,14 @@ class GoldImage:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The gold images of a campaign that are shown with their classes; none is in both."""
+    """The gold images that a campaign shows with their classes; no image is in both tuples."""
 
     practice: tuple[GoldImage, ...]
     examples: tuple[GoldImage, ...]
 
 
 def is_shown(*, campaign: Campaign) -> tuple[bool, bool]:
-    """Whether `shown` would have any practice, and any examples; for a tenth of its cost."""
+    """Whether `shown` would return any practice and any examples, at a tenth of its cost."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, [campaign.pk, campaign.practice_images + 1])
         ((there,),) = cursor.fetchall()
@@ -55,9 +55,9 @@ def is_shown(*, campaign: Campaign) -> tuple[bool, bool]:
 
 
 def shown(*, campaign: Campaign) -> Shown:
-    """What a campaign's settings let people see, in the order of the classes on the page.
+    """The gold images that the campaign's settings show, in the order of the classes on the page.
 
-    Practice goes evenly round the classes; where one has no more, the others give theirs.
+    Practice images alternate between the classes; where one class has no more, the others continue.
     """
     most = campaign.practice_images + campaign.examples_per_class
     if not most:

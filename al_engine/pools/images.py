@@ -1,4 +1,4 @@
-"""Adding images to a campaign: to D, or to the reserved holdout and gold images."""
+"""Add images to a campaign: to D, or to the reserved holdout and gold images."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,12 +17,12 @@ _LOCK: Final = 0x4E_6F_77_69
 
 
 class AddingElsewhereError(RuntimeError):
-    """Another process adds images to the same campaign now."""
+    """Another process is adding images to the same campaign."""
 
 
 @dataclass(frozen=True, slots=True)
 class DisplayFile:
-    """The copy that people are shown, in the storage already; sizes in pixels and bytes."""
+    """A copy to show to people, in the storage already; sizes in pixels and bytes."""
 
     key: str
     width: int
@@ -32,7 +32,7 @@ class DisplayFile:
 
 @dataclass(frozen=True, slots=True)
 class NewImage:
-    """An image whose file is in the storage under `key` already; sizes in pixels and bytes.
+    """An image whose file is already in the storage under `key`; sizes in pixels and bytes.
 
     Without `display`, people are shown the file itself.
     """
@@ -50,7 +50,7 @@ class NewImage:
 
 @dataclass(frozen=True, slots=True)
 class KnownImage:
-    """What a campaign has already under a SHA-256."""
+    """The image that a campaign already has for a SHA-256."""
 
     image_id: int
     name: str
@@ -60,7 +60,7 @@ class KnownImage:
     split: str
     known_choice_id: int | None
     known_disputed: bool
-    """It was given two classes, and has none until a table says which."""
+    """Two classes were given for it: it has none until a table says which."""
     excluded_for: str
 
     @property
@@ -71,9 +71,9 @@ class KnownImage:
 
 @contextmanager
 def adding(*, campaign_id: int) -> Iterator[None]:
-    """Be the only one who adds images to a campaign, until the end or the process's death.
+    """Hold the right to add images to a campaign, until the block ends or the process dies.
 
-    Raises AddingElsewhereError at once where somebody else does.
+    An advisory lock. Raises AddingElsewhereError at once if another process holds it.
     """
     key = _LOCK << 32 | campaign_id
     with connection.cursor() as cursor:
@@ -84,13 +84,13 @@ def adding(*, campaign_id: int) -> Iterator[None]:
         try:
             yield
         finally:
-            # A connection that broke has let go by itself.
+            # A broken connection has released the lock already.
             if connection.is_usable():
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
 def newest_id(*, campaign_id: int) -> int:
-    """The id of the campaign's last image, smaller than of all that come later; 0 without any."""
+    """The id of the campaign's newest image, smaller than all later ids; 0 if there is none."""
     # Positions grow as ids do, and have an index.
     rows = Image.objects.filter(campaign_id=campaign_id).order_by("-position")
     return rows.values_list("id", flat=True).first() or 0
@@ -114,9 +114,9 @@ def known_images(*, campaign_id: int, sha256s: Collection[str]) -> dict[str, Kno
 
 
 def add_images(*, campaign_id: int, split: str, images: Sequence[NewImage]) -> None:
-    """Add images, whose files are stored, in one transaction; wake the workers for new ones in D.
+    """Add images whose files are stored, in one transaction; wake the workers if any are in D.
 
-    Call it inside `adding`: positions go on densely from the last one.
+    Call it inside `adding`: positions continue densely from the last image's.
     """
     reserved = split != Image.Split.POOL
     with transaction.atomic():
@@ -146,14 +146,14 @@ def add_images(*, campaign_id: int, split: str, images: Sequence[NewImage]) -> N
 
 
 def show_instead(*, image_id: int, display: DisplayFile) -> None:
-    """Show people another copy of an image from now on; its file is stored."""
+    """Replace the copy of an image that people are shown; the new file is stored already."""
     Image.objects.filter(pk=image_id).update(**_display_columns(display))
 
 
 def set_known_choices(*, known: Mapping[int, int | None]) -> None:
-    """Give images their known labels; None: two classes were given, and neither counts.
+    """Set the known classes of images: `known` maps image id to class id.
 
-    `known` is class id by image id.
+    A class id of None means that two classes were given and neither counts.
     """
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,7 +1,7 @@
 """L: answer, skip, undo, consensus, and following L without missing a row.
 
-The async functions are the labeling path; see `query` for how they travel. The desk calls
-them in the order in which they stand here, in one transaction.
+The async functions are the labeling path; `query` says how they are sent. The desk calls them in
+the order of this file, in one transaction.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,7 +18,7 @@ from al_engine.pools.turns import Answer, Receipt, Shown, Skip, Undo
 
 @dataclass(frozen=True, slots=True)
 class Labeled:
-    """An image of L as a server sees it; without a choice it left L again."""
+    """An image of L as a server sees it; without a choice, it has left L again."""
 
     image_id: int
     position: int
@@ -29,7 +29,7 @@ class Labeled:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the campaign is, as people are told."""
+    """The campaign's progress, as annotators are told: images and answers."""
 
     labeled: int
     total: int
@@ -38,7 +38,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A person in a campaign, and how many answers they have given and not taken back."""
+    """An annotator of a campaign, and how many of their answers are not retracted."""
 
     annotator_id: int
     mine: int
@@ -47,9 +47,9 @@ class Standing:
 async def lock(
     conn: Connection, *, turn_ids: Sequence[int] = (), undos: Sequence[Undo] = ()
 ) -> None:
-    """Hold the images of these turns and labels until the end of the transaction.
+    """Lock the images of these turns and labels until the end of the transaction.
 
-    All in one statement, in the order of their ids: two batches cannot wait for each other.
+    One statement locks them in the order of their ids, so that two batches cannot deadlock.
     """
     turns = integers(turn_ids)
     if undos:
@@ -59,7 +59,7 @@ async def lock(
 
 
 async def answer(conn: Connection, *, campaign_id: int, answers: Sequence[Answer]) -> Cursor:
-    """Store answers and settle their images; what was stored, for `read_stored`."""
+    """Store answers and settle their images; return the stored ones, for `read_stored`."""
     said = answer_arrays(campaign_id, answers)
     stored = await conn.execute(statement("answer"), said)
     await conn.execute(statement("settle"), {"campaign": campaign_id, "turns": said["turns"]})
@@ -67,7 +67,10 @@ async def answer(conn: Connection, *, campaign_id: int, answers: Sequence[Answer
 
 
 async def skip(conn: Connection, *, campaign_id: int, skips: Sequence[Skip]) -> Cursor:
-    """Skip turns; an image that two people call unusable leaves the pools."""
+    """Skip turns; an image that two people call unusable leaves the pools.
+
+    Returns rows for `read_skip_receipts`.
+    """
     said = {
         "campaign": campaign_id,
         "annotators": [skip.annotator_id for skip in skips],
@@ -87,10 +90,10 @@ async def skip(conn: Connection, *, campaign_id: int, skips: Sequence[Skip]) -> 
 async def undo(
     conn: Connection, *, campaign_id: int, undos: Sequence[Undo], lease_seconds: int
 ) -> tuple[set[UUID], Cursor]:
-    """Retract labels and settle their images anew; their authors hold the turns again.
+    """Retract labels and settle their images anew; lease the turns to the labels' authors again.
 
-    Returns the labels that were retracted now, and rows for `query.read_turns`. Undoing a
-    label a second time, or somebody else's, does nothing.
+    Returns the labels that were retracted now, and rows for `query.read_turns`. Undoing a label a
+    second time, or somebody else's, does nothing.
     """
     retracted = await conn.execute(statement("retract"), _undo_arrays(undos))
     rows = await retracted.fetchall()
@@ -112,20 +115,20 @@ async def undo(
 
 
 async def known_labels(conn: Connection, *, undos: Sequence[Undo]) -> set[tuple[int, UUID]]:
-    """Which of these labels exist and are their callers' own, retracted or not."""
+    """Which of these labels exist and belong to the annotator who names them, retracted or not."""
     cursor = await conn.execute(statement("known_labels"), _undo_arrays(undos))
     return {(annotator_id, client_id) for annotator_id, client_id in await cursor.fetchall()}
 
 
 async def progress(conn: Connection, *, campaign_id: int) -> Cursor:
-    """The sizes that people are told; a row for `read_progress`."""
+    """Read the campaign's progress; a row for `read_progress`."""
     return await conn.execute(statement("progress"), {"campaign": campaign_id})
 
 
 async def standings(
     conn: Connection, *, campaign_id: int, user_ids: Sequence[int]
 ) -> dict[int, Standing]:
-    """Who these users are in a campaign, without those who may not label in it."""
+    """The standings of these users in a campaign, by user id; without those who may not label."""
     cursor = await conn.execute(
         """SELECT a.user_id, a.id, (SELECT count(*) FILTER (WHERE l.retracted_at IS NULL)
                                     FROM pools_label l WHERE l.annotator_id = a.id)
@@ -137,7 +140,7 @@ async def standings(
 
 
 async def read_progress(cursor: Cursor) -> Progress:
-    """The sizes as values."""
+    """The row of `progress` as a value."""
     ((labeled, total, answers),) = await cursor.fetchall()
     return Progress(labeled=int(labeled), total=int(total), answers=int(answers))
 
@@ -150,9 +153,9 @@ async def read_stored(cursor: Cursor) -> set[tuple[int, UUID]]:
 async def answer_receipts(
     conn: Connection, *, campaign_id: int, answers: Sequence[Answer]
 ) -> dict[tuple[int, UUID], Receipt]:
-    """What became of answers that were not stored, by annotator and message id.
+    """The receipts of answers that were not stored, by annotator and message id.
 
-    To be asked after the commit.
+    Call it after the commit.
     """
     asked = await conn.execute(statement("answer_receipts"), answer_arrays(campaign_id, answers))
     return {(row[0], row[1]): row[2] for row in await asked.fetchall()}
@@ -161,10 +164,10 @@ async def answer_receipts(
 async def vouch(
     conn: Connection, *, campaign_id: int, shown: Sequence[Shown]
 ) -> dict[tuple[int, int], int]:
-    """Let people answer what they were shown although a crash took it from them.
+    """Let annotators answer images that they were shown although a crash lost their leases.
 
-    Returns the turn at which their answer is stored, by annotator and the turn that they were
-    given; no entry where the campaign has no such image any more.
+    Maps (annotator, turn as it was shown) to the turn at which the answer is stored; no entry if
+    the campaign no longer has the image.
     """
     cursor = await conn.execute(
         statement("vouch"),
@@ -179,20 +182,20 @@ async def vouch(
 
 
 async def count_mine(conn: Connection, *, annotator_ids: Collection[int]) -> dict[int, int]:
-    """How many answers each of these people has given and not taken back."""
+    """How many answers each of these annotators has given and not retracted."""
     cursor = await conn.execute(statement("mine"), {"annotators": list(annotator_ids)})
     return dict.fromkeys(annotator_ids, 0) | dict(await cursor.fetchall())
 
 
 async def read_skip_receipts(cursor: Cursor) -> dict[tuple[int, int], Receipt]:
-    """What became of each skip, by annotator and turn."""
+    """The receipt of each skip, by annotator and turn."""
     return {(row[0], row[1]): row[2] for row in await cursor.fetchall()}
 
 
 def follow(*, campaign_id: int, since: int) -> tuple[list[Labeled], int]:
-    """What changed in L since the horizon `since` (0: all of it), and the next horizon.
+    """Rows of L that changed since the horizon `since` (0: all of them), and the next horizon.
 
-    At least once: a row can come again, none is missed.
+    Delivery is at least once: a row may come again, none is missed.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BY_INDEX)
@@ -202,7 +205,7 @@ def follow(*, campaign_id: int, since: int) -> tuple[list[Labeled], int]:
 
 
 def positions(*, campaign_id: int, limit: int) -> list[int]:
-    """Where the images of L lie in the image cache, those that changed last, at most `limit`."""
+    """Image cache positions of the images of L that changed last, at most `limit`."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT image.position
@@ -216,7 +219,7 @@ def positions(*, campaign_id: int, limit: int) -> list[int]:
 
 
 def answer_arrays(campaign_id: int, answers: Sequence[Answer]) -> dict[str, int | str]:
-    """Answers as the parameters of the statements about them."""
+    """Answers as the parameters of answer.sql, answer_receipts.sql and exchange.sql."""
     return {
         "campaign": campaign_id,
         "ids": uuids([answer.client_id for answer in answers]),

@@ -1,8 +1,7 @@
-"""The state machines of the pools as data: which arrows exist, and what walks them.
+"""The state machines of the pools as data: the transitions, and what causes each.
 
-The statements in `sql/` carry the conditions; the test suite installs a trigger made from
-these tables into its database, so that an arrow that is not drawn here fails every test
-that walks it.
+The statements in `sql/` hold the conditions. The test suite installs a trigger made from these
+tables into its database, so that a transition that is missing here fails every test that makes it.
 """
 
 from typing import Final

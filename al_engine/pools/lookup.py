@@ -1,4 +1,4 @@
-"""Finding a campaign by the slug that a person typed."""
+"""Find a campaign by the slug that a person typed."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ _MAX_SLUGS_NAMED: Final = 10
 
 
 class UnknownCampaignError(LookupError):
-    """There is no campaign of that slug; the message says which there are."""
+    """There is no campaign with this slug; the message lists the existing ones."""
 
 
 def campaign_of(slug: str) -> Campaign:

@@ -1,4 +1,4 @@
-"""Who shares this machine: the people that it serves, and the servers that train on it."""
+"""Who shares this machine: connected annotators, and servers that train on it."""
 
 import socket
 
@@ -17,7 +17,7 @@ def answers() -> int:
 
 
 def serves_here() -> bool:
-    """Whether a web process of this machine had people lately."""
+    """Whether a web process of this machine had annotators connected in the last minute."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT EXISTS (SELECT 1 FROM pools_campaign c CROSS JOIN LATERAL (
@@ -30,7 +30,7 @@ def serves_here() -> bool:
 
 
 def servers_here() -> int:
-    """Servers of this machine that are alive, in all campaigns."""
+    """How many live servers run on this machine, in all campaigns."""
     return EngineProcess.objects.filter(
         role=EngineProcess.Role.SERVER,
         host=socket.gethostname(),

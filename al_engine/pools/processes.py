@@ -1,4 +1,4 @@
-"""Servers and workers as the pools know them: who is there, what they do, when last heard."""
+"""Servers and workers as the pools know them: which are alive, what they do, last heartbeats."""
 
 import os
 import socket
@@ -15,18 +15,18 @@ from django.db.models.functions import Now
 from al_engine.pools.models import EngineProcess
 
 SILENT_AFTER_SECONDS: Final = 8.0
-"""A process that was not heard for so long counts as dead; it is heard every 2 s."""
+"""A process without a heartbeat for this long counts as dead; heartbeats come every 2 s."""
 
 SILENCE: Final = timedelta(seconds=SILENT_AFTER_SECONDS)
 
 
 class Superseded(Exception):
-    """Another process plays this part now; this one must end."""
+    """Another process has taken over this server or worker; this process must end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The part of a server or a worker, as this operating system process plays it."""
+    """The server or worker that this operating system process runs as."""
 
     id: int
     role: str
@@ -35,7 +35,7 @@ class Part:
 
 
 def register(*, campaign_id: int, role: str, name: str, strategy: str = "") -> Part:
-    """Take up the part of server or worker `name`, or of the next free name.
+    """Register this process as the server or worker `name`, or under the next free name.
 
     A name is free when its last process is silent, or ran on this machine and is gone.
     """
@@ -46,7 +46,7 @@ def register(*, campaign_id: int, role: str, name: str, strategy: str = "") -> P
                 campaign_id=campaign_id,
                 role=role,
                 name=name,
-                # A row that was just made is nobody's.
+                # A row that was just made is free.
                 defaults={"heartbeat_at": Now() - SILENCE},
             )
             if not _is_played(row):
@@ -67,7 +67,7 @@ def register(*, campaign_id: int, role: str, name: str, strategy: str = "") -> P
 
 
 def parts(*, ids: Sequence[int]) -> list[Part]:
-    """The parts of these rows, in this order. Raises ValueError where one is not there."""
+    """The parts with these row ids, in this order. Raises ValueError if a row is missing."""
     rows = EngineProcess.objects.in_bulk(ids)
     if missing := set(ids) - set(rows):
         raise ValueError(f"There is no engine process with the id {min(missing)}.")
@@ -75,7 +75,7 @@ def parts(*, ids: Sequence[int]) -> list[Part]:
 
 
 def heartbeat(*, parts: Sequence[Part]) -> None:
-    """Say that these are alive. Raises Superseded where another process took one over."""
+    """Record that these parts are alive. Raises Superseded if another process took one over."""
     alive = EngineProcess.objects.filter(
         pk__in=[part.id for part in parts], host=socket.gethostname(), pid=os.getpid()
     ).update(heartbeat_at=Now())
@@ -91,7 +91,10 @@ def report(
     device: str | None = None,
     error: str | None = None,
 ) -> None:
-    """Say what a process does now, for people; `depth` is what a worker wants open in S."""
+    """Record what a process does now, for people to see; None leaves a value as it is.
+
+    `depth` is how many queries a worker wants open in S. Counts as a heartbeat.
+    """
     said = {"state": state, "depth": depth, "device": device, "last_error": error}
     values: dict[str, object] = {key: value for key, value in said.items() if value is not None}
     values["heartbeat_at"] = Now()
@@ -99,13 +102,13 @@ def report(
 
 
 def last_error(*, process_id: int) -> str:
-    """What went wrong with it, as it was reported."""
+    """The last error that the process reported; empty if it reported none."""
     found = EngineProcess.objects.filter(pk=process_id).values_list("last_error", flat=True)
     return found.first() or ""
 
 
 def report_depths(*, depths: Mapping[int, int]) -> None:
-    """Say how many queries each worker wants open in S, where that has changed."""
+    """Record how many queries each worker wants open in S; writes only what has changed."""
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE pools_engineprocess process SET depth = given.depth
@@ -122,19 +125,19 @@ def depths(*, worker_ids: Sequence[int]) -> dict[int, int]:
 
 
 def retire(*, parts: Sequence[Part]) -> None:
-    """Say that these have ended, so that nobody waits for their silence."""
+    """Record that these parts have ended, so that they count as dead at once."""
     EngineProcess.objects.filter(
         pk__in=[part.id for part in parts], host=socket.gethostname(), pid=os.getpid()
     ).update(state="stopped", depth=0, heartbeat_at=Now() - SILENCE)
 
 
 def live_workers(*, campaign_id: int) -> int:
-    """How many workers were heard lately: the k of the paper, now."""
+    """How many workers are alive now: the k of the paper."""
     return _live(campaign_id, EngineProcess.Role.WORKER).count()
 
 
 def sweep_dead(*, campaign_id: int) -> None:
-    """Retire the parts of processes of this machine that ended without saying so."""
+    """Retire the parts whose process on this machine has ended without retiring them."""
     here = EngineProcess.objects.filter(campaign_id=campaign_id, host=socket.gethostname())
     for row in here.exclude(state="stopped"):
         if not _runs(row.pid):
@@ -144,13 +147,13 @@ def sweep_dead(*, campaign_id: int) -> None:
 
 
 def target_depth(*, campaign_id: int) -> int:
-    """The depth of S that the live workers aim at together."""
+    """The depth of S that the live workers aim at, summed over them."""
     total = _live(campaign_id, EngineProcess.Role.WORKER).aggregate(total=Sum("depth"))["total"]
     return int(total or 0)
 
 
 def _is_played(row: EngineProcess) -> bool:
-    """Whether a process that is alive plays this part."""
+    """Whether a live process runs as this part."""
     # By the database's clock, the only one that all hosts share.
     if not EngineProcess.objects.filter(pk=row.pk, heartbeat_at__gt=Now() - SILENCE).exists():
         return False
@@ -160,7 +163,7 @@ def _is_played(row: EngineProcess) -> bool:
 
 
 def _runs(pid: int | None) -> bool:
-    """Whether a process of this machine runs; one that ended and was not waited for does not."""
+    """Whether a process runs on this machine; a zombie does not count."""
     try:
         return psutil.Process(pid or 0).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,11 +1,10 @@
-"""S: put, withdraw, claim, give back, recall, expire.
+"""S: put, withdraw, prune, claim, resume, renew, expire, recall.
 
-The only writer of queries and turns but for `labeled`, which closes them. What S holds at a moment
-is read by `supply`.
+The only writer of queries and turns besides `labeled` and `excluded`. `supply` reads what S holds.
 
 Workers call the plain functions over Django's connection. The labeling desk calls the async
-ones inside its own transaction; each sends one statement and returns its cursor unread, so
-that a batch travels in one round trip (psycopg's pipeline).
+functions inside its own transaction; those that return a cursor send one statement and leave the
+cursor unread, so that a batch travels in one round trip (psycopg's pipeline).
 """
 
 import random
@@ -28,7 +27,7 @@ Connection = AsyncConnection[Row]
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """One image that a worker selected, and why; by which model, if by one."""
+    """One image that a worker selected, and why; the model version is None if no model chose it."""
 
     image_id: int
     strategy: str
@@ -39,9 +38,10 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Refill:
-    """What one worker adds to S, the queries that it takes out, and those that it would ask again.
+    """One worker's change of S: images to add, queries to withdraw, and queries to confirm.
 
-    `confirmed` has the ids of the latter, each with what a newer model says of it.
+    `confirmed` pairs the id of each query that the worker would ask again with the newer model's
+    pick.
     """
 
     worker_id: int
@@ -73,8 +73,8 @@ def refill(
 def refill_together(*, campaign_id: int, refills: Sequence[Refill]) -> Refilled:
     """Put workers' selections into S and withdraw what they replace, in one transaction.
 
-    Images that left D meanwhile, or whose cell their worker lost, are left out; so are
-    withdrawals of queries that somebody holds, answered or skipped.
+    Left out are images that have left D or whose cell the worker has lost, and withdrawals of
+    queries with a leased, answered or skipped turn.
     """
     picks = [(pick, refill.worker_id) for refill in refills for pick in refill.picks]
     withdraw = [query_id for refill in refills for query_id in refill.withdraw]
@@ -123,7 +123,7 @@ def refill_together(*, campaign_id: int, refills: Sequence[Refill]) -> Refilled:
 
 
 def prune_withdrawn(*, campaign_id: int, older_than_seconds: float, limit: int = 5_000) -> int:
-    """Delete withdrawn queries nobody answered; a busy refresh makes thousands an hour."""
+    """Delete withdrawn queries that nobody held; return how many. A refresh leaves thousands."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BY_INDEX)
         cursor.execute(
@@ -148,9 +148,9 @@ def prune_withdrawn(*, campaign_id: int, older_than_seconds: float, limit: int =
 async def claim(
     conn: Connection, *, campaign_id: int, demands: Sequence[Demand], lease_seconds: int
 ) -> Cursor:
-    """Lease turns at random for all who want some; rows for `read_turns`.
+    """Lease turns at random to meet these demands; rows for `read_turns`.
 
-    Everybody gets a first turn before anybody gets a second.
+    Every demand gets a first turn before any gets a second.
     """
     return await conn.execute(
         statement("claim"),
@@ -159,7 +159,7 @@ async def claim(
 
 
 def claim_arrays(demands: Sequence[Demand]) -> dict[str, str | int | float]:
-    """Demands as parameters of a claim: a place for each turn that is wanted."""
+    """Demands as parameters of a claim: one place for each turn that is wanted."""
     places = [
         demand
         for nth in range(max((demand.want for demand in demands), default=0))
@@ -170,7 +170,7 @@ def claim_arrays(demands: Sequence[Demand]) -> dict[str, str | int | float]:
         "claimers": integers([demand.annotator_id for demand in places]),
         "sessions": uuids([demand.session for demand in places]),
         "want": len(places),
-        # Not a secret: it only spreads people over S.
+        # Not a secret: it only spreads annotators over S.
         "start": random.random(),  # noqa: S311
     }
 
@@ -178,7 +178,7 @@ def claim_arrays(demands: Sequence[Demand]) -> dict[str, str | int | float]:
 async def claim_for(
     conn: Connection, *, campaign_id: int, demand: Demand, lease_seconds: int
 ) -> Cursor:
-    """Lease turns for one person whom `claim` left short; rows for `read_turns`."""
+    """Lease turns for one annotator whom `claim` left short; rows for `read_turns`."""
     return await conn.execute(
         statement("claim_for"),
         {
@@ -200,7 +200,7 @@ async def resume(
     session: UUID,
     lease_seconds: int,
 ) -> Cursor:
-    """Hand the leases of a dropped connection to the one that resumes it; for `read_turns`."""
+    """Move the leases of a dropped connection to its new session; rows for `read_turns`."""
     return await conn.execute(
         statement("resume"),
         {
@@ -220,9 +220,10 @@ async def ask_again(
     turns: Sequence[tuple[int, int, UUID]],
     lease_seconds: int,
 ) -> list[LeasedTurn]:
-    """Lease (turn, annotator, session) again to whose answer was not taken.
+    """Lease turns again to the annotators whose answers were refused as the classes had changed.
 
-    Left out is what somebody else holds by now, and all of it where the campaign does not run.
+    `turns` are (turn, annotator, session). A turn that somebody else holds now is left out; unless
+    the campaign is running, all turns are.
     """
     cursor = await conn.execute(
         statement("ask_again"),
@@ -240,7 +241,7 @@ async def ask_again(
 async def renew(
     conn: Connection, *, campaign_id: int, holders: Sequence[tuple[int, UUID]], seconds: float
 ) -> Cursor:
-    """Let the leases of these (annotator, session) end `seconds` from now."""
+    """Let the leases of these (annotator, session) pairs end `seconds` from now."""
     return await conn.execute(
         statement("renew"),
         {
@@ -256,7 +257,7 @@ async def expire(
 ) -> list[tuple[UUID, int]]:
     """Take back the leases that ran out; return (session, turn) of each.
 
-    `sessions` is the range of the ids of this web process's connections.
+    `sessions` is the range of the session ids of this web process.
     """
     first, last = sessions
     cursor = await conn.execute(
@@ -274,12 +275,12 @@ async def recall(
     at_random: bool,
     most: int,
 ) -> list[tuple[UUID, int]]:
-    """Take back those of these leased turns that an older model version than `newest` chose.
+    """Take back leased turns whose query a model version older than `newest` chose.
 
-    With `at_random` also those that no model chose. At most `most` are taken, from the people who
-    come first in `spares`; each person's come in the order in which that person gets to them. The
-    images return to D. Returns (session, turn) of each. What somebody answers right now, audits,
-    and queries of several turns stay with whoever holds them.
+    With `at_random` also turns whose query no model chose. At most `most` turns are taken, in the
+    order of `spares`, which has each session's turns in the order in which its annotator reaches
+    them. The images return to D. Returns (session, turn) of each. Turns that are being answered,
+    audits, and queries of several turns stay with their holders.
     """
     cursor = await conn.execute(
         statement("recall"),

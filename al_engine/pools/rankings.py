@@ -1,7 +1,7 @@
-"""What workers would ask next: written by who looks at D_j, taken up by who fills S.
+"""What workers would ask next: written by the process that looks at D_j, read by the filler of S.
 
-The two are different processes, so that filling S never waits for looking. They meet here: each
-look is one row a worker, written in one statement, and nothing of it is lost with either process.
+They are two processes, so that filling S never waits for looking. Each look is one row per worker,
+written in one statement, and so survives the death of either process.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,11 +16,12 @@ from al_engine.pools.sql import statement
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The outcome of one worker's look at its images.
+    """The result of one worker's look at its images.
 
-    `images` are of D_j, best first, `scores` what the strategy says of each. `withdraw` are
-    queries of its own that it would not ask now; `confirmed` those that it would ask again, with
-    `confirmed_scores`. `model_version_id` is None before the first model.
+    `images` are ids of images of D_j, best first, and `scores` the strategy's score of each.
+    `withdraw` are ids of the worker's open queries that it would not ask now; `confirmed` of those
+    that it would ask again, with `confirmed_scores`. `model_version_id` is None before the first
+    model.
     """
 
     worker_id: int
@@ -35,7 +36,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class RankingProgress:
-    """How far S has come in a worker's ranking: which look it is of, images offered, and left."""
+    """How much of a ranking S has used: the number of the look, images offered, images left."""
 
     number: int
     used: int
@@ -43,17 +44,17 @@ class RankingProgress:
 
 
 def begin(*, worker_ids: Iterable[int]) -> None:
-    """Say that these workers are ready to look; what they ranked before stays."""
+    """Make rankings for workers that are ready to look; existing rankings stay."""
     Ranking.objects.bulk_create(
         [Ranking(worker_id=worker_id) for worker_id in worker_ids], ignore_conflicts=True
     )
 
 
 def store(*, campaign_id: int, looks: Sequence[Look]) -> None:
-    """Replace the rankings of these workers and wake who fills S.
+    """Replace the rankings of these workers and wake the process that fills S.
 
-    A statement a worker and no transaction around them: whoever looks may be kept from the
-    processor at any moment, and nobody is to wait for a lock that it holds.
+    One statement per worker and no transaction around them: the process that looks may be kept from
+    the processor at any moment, and must not hold a lock meanwhile.
     """
     with connection.cursor() as cursor:
         for look in looks:
@@ -75,7 +76,7 @@ def store(*, campaign_id: int, looks: Sequence[Look]) -> None:
 
 
 def read_progress(*, worker_ids: Sequence[int]) -> dict[int, RankingProgress]:
-    """How far S has come in the ranking of each worker that is ready to look."""
+    """How much of its ranking S has used, for each worker that is ready to look."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT worker_id, number, used, cardinality(images) - used
@@ -91,7 +92,10 @@ def read(*, worker_ids: Sequence[int]) -> list[Ranking]:
 
 
 def use(*, used: Mapping[int, tuple[int, int]]) -> None:
-    """Note how many images of a worker's ranking S was offered: worker → (number, images)."""
+    """Record how many images of each ranking were offered to S: worker → (number, images).
+
+    A ranking that was replaced meanwhile (another number) is left as it is.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE pools_ranking ranking SET used = given.used

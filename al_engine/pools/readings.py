@@ -1,8 +1,8 @@
-"""What a campaign does now, read in one place for all that show it: status and live page.
+"""The present state of a campaign, read in one place for everything that shows it.
 
 Cheap at any size of D and L: the pools' sizes come from their counters, rates and waits from the
-samples of the last minutes, staleness and people from the newest labels. Reads only; how a reading
-is written down is up to whoever shows it.
+samples of the last minutes, staleness and people from the newest labels. Reads only; formatting is
+left to the callers.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ from al_engine.pools.models import Campaign, Cell, EngineProcess, ModelVersion, 
 from al_engine.pools.sizes import Sizes
 
 WINDOW: Final = timedelta(minutes=5)
-"""Rates and waits are those of so long ago until now."""
+"""Rates and waits are measured over this long until now."""
 STALENESS_LABELS: Final = 1_000
 MAX_FINDINGS_COUNTED: Final = 1_000
-"""Counts of findings stop here."""
+"""Images set aside and pictures not shown are counted up to this number."""
 _SHORTEST_MINUTES: Final = 1 / 12
 """Rates are never taken over less than one sample (5 s)."""
 CONNECTED_WITHIN_SECONDS: Final = 15
-"""A web process says every 5 s how many people are connected to it."""
+"""Samples older than this do not count; a web process writes one every 5 s."""
 
 
 class Rates(TypedDict):
@@ -45,15 +45,18 @@ class Waits(TypedDict):
 
 
 class Staleness(TypedDict):
-    """Labels of L that the model behind a query had not seen, over the newest labels."""
+    """Labels of L that the model behind a query had not seen, over STALENESS_LABELS labels."""
 
     mean: float | None
     p99: float | None
 
 
 class Storage(TypedDict):
-    """Whether the campaign's files can be read, and why not; images set aside for faulty files,
-    and reports of pictures that did not show, of images still asked."""
+    """Whether the campaign's files can be read, and if not, why; and faults of single files.
+
+    `set_aside` counts the images with faulty files, `unshown` the skips of images in S whose
+    picture did not show.
+    """
 
     there: bool
     problem: str | None
@@ -63,7 +66,7 @@ class Storage(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """The pools' sizes, and what happens in them."""
+    """The pools' sizes, and what happens in the pools."""
 
     sizes: Sizes
     open_queries: int
@@ -85,7 +88,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class NewestAnswer:
-    """Whose answer it was, which strategy had asked for it, and when (seconds since 1970)."""
+    """A recent answer: who gave it, the strategy of its query, when (seconds since 1970)."""
 
     pseudonym: str
     strategy: str
@@ -94,7 +97,10 @@ class NewestAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An image in somebody's buffer: `key` is of the file that is shown, the size in pixels."""
+    """An image in an annotator's buffer.
+
+    `key` is of the file that is shown; `width` and `height` are of the imported file, in pixels.
+    """
 
     turn_id: int
     image_id: int
@@ -109,7 +115,7 @@ class Held:
 
 
 def read_activity(campaign: Campaign) -> Activity:
-    """The pools of a campaign, and what people and engine did in them within the window."""
+    """The sizes of a campaign's pools, and what people and engine did within the window."""
     since = timezone.now() - WINDOW
     samples = list(
         Sample.objects.filter(campaign=campaign, taken_at__gt=since).values_list(
@@ -128,7 +134,7 @@ def read_activity(campaign: Campaign) -> Activity:
 
 
 def read_moment(*, campaign_id: int) -> Moment:
-    """What the newest samples of all web processes say."""
+    """People connected and labels of the last minute, from the samples of all web processes."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT extract(epoch FROM clock_timestamp())::float8,
@@ -147,7 +153,7 @@ def read_moment(*, campaign_id: int) -> Moment:
 
 
 def read_versions(*, campaign_id: int) -> QuerySet[ModelVersion]:
-    """Published versions with their servers, the newest first."""
+    """Published versions with their servers, newest first."""
     rows = ModelVersion.objects.filter(campaign_id=campaign_id).select_related("server")
     return rows.order_by("-version")
 
@@ -165,7 +171,7 @@ def read_processes(*, campaign_id: int) -> list[tuple[EngineProcess, int]]:
 
 
 def read_newest_answers(*, campaign_id: int, limit: int) -> list[NewestAnswer]:
-    """The answers that came last, undone ones among them."""
+    """The newest answers, including retracted ones."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT person.pseudonym, query.strategy, extract(epoch FROM l.answered_at)::float8
@@ -179,7 +185,7 @@ def read_newest_answers(*, campaign_id: int, limit: int) -> list[NewestAnswer]:
 
 
 def read_held(*, campaign_id: int, limit: int) -> list[Held]:
-    """Images in people's buffers, those leased last first."""
+    """Images in annotators' buffers, in the order of the ends of their leases, latest first."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT a.id, image.id, image.name, coalesce(image.display_key, image.key),
@@ -201,9 +207,9 @@ def read_held(*, campaign_id: int, limit: int) -> list[Held]:
 def _rates(
     campaign: Campaign, since: datetime, samples: Sequence[tuple[datetime, float, int]]
 ) -> Rates:
-    """`samples`: (end, seconds, answers) of each; several web processes write at a time."""
+    """Rates from samples (end, seconds, answers), of several web processes at the same time."""
     now = since + WINDOW
-    # A campaign whose people came a minute ago is measured over that minute.
+    # Measured from the first sample on, if it began within the window.
     began = min(
         (taken_at - timedelta(seconds=seconds) for taken_at, seconds, _ in samples), default=since
     )

@@ -1,4 +1,4 @@
-"""What a web process saw in a few seconds: kept here, read by the status and the live page."""
+"""Samples of what web processes see, written here and read by the status and the live page."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,9 @@ def record_sample(
     dry: int,
     waits: Sequence[int],
 ) -> None:
-    """Keep what `source` (host:pid) saw in the last `seconds`, beside the pools' sizes now.
+    """Store what `source` (host:pid) saw in the last `seconds`, and the pools' sizes now.
 
-    `dry` counts the waits that began with an empty buffer; `waits` is a histogram of all of them.
+    `dry` counts the waits that began with an empty buffer; `waits` is a histogram of all waits.
     """
     now = sizes.sizes(campaign_id=campaign_id)
     Sample.objects.create(

@@ -1,8 +1,8 @@
 """LISTEN/NOTIFY: hints that wake waiters. Every waiter also polls slowly.
 
-A notification may be lost (a listener dies silently with a restarted database), so it never
-carries state: whoever is woken reads the pools. One notification a batch, never one a label:
-a notifying commit takes a lock that all commits share.
+A notification may be lost (a listener dies silently with a restarted database), so it never carries
+state: a woken waiter reads the pools. One notification a batch, never one a label: a notifying
+commit takes a lock that all notifying commits share.
 """
 
 import logging
@@ -20,7 +20,8 @@ CHANNEL: Final = "nowait"
 Kind = Literal["labels", "model", "pool", "hungry", "ranked", "campaign"]
 NOTIFY: Final = "SELECT pg_notify('nowait', %(payload)s)"
 _ALONE: Final = f"{NOTIFY}, set_config('synchronous_commit', 'off', true)"
-"""Commits that notify wait for one another, and this one has nothing to bring to the disk."""
+"""A notification outside a transaction. Notifying commits wait for one another, and this one has no
+data to make durable, so it does not wait for the disk."""
 
 
 def payload(kind: Kind, campaign_id: int) -> str:
@@ -29,7 +30,7 @@ def payload(kind: Kind, campaign_id: int) -> str:
 
 
 def notify(kind: Kind, campaign_id: int) -> None:
-    """Wake the waiters once the running transaction commits; at once where none runs."""
+    """Wake the waiters when the running transaction commits, or at once outside a transaction."""
     with connection.cursor() as cursor:
         cursor.execute(
             NOTIFY if connection.in_atomic_block else _ALONE,
@@ -45,7 +46,7 @@ async def notify_over(conn: psycopg.AsyncConnection[Any], *, kind: Kind, campaig
 def connection_info(options: str = "") -> dict[str, Any]:
     """Keyword arguments with which psycopg connects to Django's database.
 
-    `options` are settings of the session (`-c name=value …`), after those that Django has.
+    `options` are settings of the session (`-c name=value …`), appended to Django's own.
     """
     parameters: dict[str, Any] = connection.get_connection_params()
     for key in ("cursor_factory", "context", "prepare_threshold"):
@@ -60,16 +61,15 @@ class Listener:
 
     def __init__(self, campaign_id: int) -> None:
         self.campaign_id = campaign_id
-        # Heard while something else was waited for.
+        # Payloads that came while the caller waited for other kinds.
         self._heard: set[str] = set()
         self.connection: psycopg.Connection[Any] | None = None
 
     def wait(self, *kinds: Kind, seconds: float) -> bool:
-        """Return true once one of `kinds` was notified, false after `seconds`.
+        """Return True once one of `kinds` was notified, False after `seconds`.
 
-        What was notified since the last wait for it counts, too. A broken connection counts as a
-        notification, since one may have been lost: it is made anew, listening first, and the
-        caller reads the state.
+        Notifications since the last wait for that kind count, too. A new or broken connection also
+        returns True, because a notification may have been lost: the caller then reads the state.
         """
         wanted = {payload(kind, self.campaign_id) for kind in kinds}
         ends = time.monotonic() + seconds
@@ -80,7 +80,7 @@ class Listener:
                 return True
             while not self._heard & wanted and (left := ends - time.monotonic()) > 0:
                 self._hear(self.connection.notifies(timeout=left, stop_after=1))
-            # All that is there by now is answered by one look at the state.
+            # Take all that has come: the caller reads the state once for all of it.
             self._hear(self.connection.notifies(timeout=0))
         except psycopg.OperationalError as error:
             log.warning("Lost the connection that listens: %s", str(error).strip())

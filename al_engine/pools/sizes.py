@@ -1,4 +1,4 @@
-"""How large the pools are, from the counters: no count walks D or L."""
+"""The sizes of the pools, from the counters: no count scans D or L."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Sizes:
 
     @property
     def total(self) -> int:
-        """Images that people may be asked."""
+        """Images that people have been or may be asked about: D, S and L."""
         return self.unlabeled + self.queried + self.labeled
 
 
@@ -36,7 +36,7 @@ def sizes(*, campaign_id: int) -> Sizes:
 
 
 def open_depth(*, campaign_id: int) -> int:
-    """Open turns in S: what people can still claim. Walks S alone, never D or L."""
+    """How many turns of S are open for a claim. Scans S only, never D or L."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pools_turn WHERE campaign_id = %s AND state = 'open'",

@@ -1,6 +1,6 @@
-"""What a campaign does now, in the shape that `campaign_status --json` promises.
+"""The present state of a campaign, in the shape that `campaign_status --json` promises.
 
-The numbers are those of `readings`, which the live page shows as well.
+The numbers come from `readings`, as those of the live page do.
 """
 
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ MODELS_LISTED: Final = 200
 
 
 class Pools(TypedDict):
-    """Images by pool, open turns in S, and how many of them the workers aim at."""
+    """Images by pool, open turns in S, and the depth of S that the workers aim at."""
 
     unlabeled: int
     queried: int
@@ -48,7 +48,7 @@ class Process(TypedDict):
 
 
 class Status(TypedDict):
-    """All of it; every value is ready for JSON."""
+    """The whole status; every value is ready for JSON."""
 
     pools: Pools
     rates: Rates
@@ -60,7 +60,7 @@ class Status(TypedDict):
 
 
 def status(campaign: Campaign) -> Status:
-    """Read what the campaign does now; times are ISO 8601 in UTC, models newest first."""
+    """Read the status of a campaign; times are ISO 8601 in UTC, models newest first."""
     now = readings.read_activity(campaign)
     return {
         "pools": _pools(now),

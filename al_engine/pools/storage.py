@@ -1,12 +1,11 @@
-"""The files of images and models: what it means when one cannot be read or written.
+"""Read and store the files of images and models, and tell what a failure means.
 
-That a file is truly not there is a finding about this file. Every other failure (no descriptor, no
-permission, an I/O error, a full disk, a mount or an endpoint that is away) is the machine's: it
-says nothing about any file, and whoever meets it waits and tries again. Where a mount is lost, no
-file seems to be there: so one that is missing counts as gone only while others of its campaign are
-there.
+Only a missing file is a finding about that file. Every other failure (no descriptor, no permission,
+an I/O error, a full disk, an absent mount or endpoint) is the machine's and says nothing about any
+file; the caller waits and tries again. Without its mount every file seems missing, so a missing
+file counts as gone only while other files of its campaign are there.
 
-All of this blocks; a web process calls it in threads. Each process judges for itself.
+The functions block; a web process calls them in threads. Each process keeps its own findings.
 """
 
 import random
@@ -24,34 +23,34 @@ from django.db.models import Max
 from al_engine.pools.models import Image
 
 PATIENCE_SECONDS: Final = 5.0
-"""A storage that has not said for so long whether it has a file is away."""
+"""A storage counts as away if it does not say within this time whether it has a file."""
 _FRESH_SECONDS: Final = 3.0
 _WITNESS_FILES: Final = 8
-"""Files of a campaign that are asked for before all of them count as away."""
+"""How many files of a campaign are looked for before all of them count as away."""
 
 
 class StorageAway(OSError):
-    """A failure of the machine; the message says which. Try again later."""
+    """The storage cannot be used now; the message says why. Try again later."""
 
 
 class FileGone(FileNotFoundError):
-    """The storage is there, and this file is not in it."""
+    """The storage can be used, but it has no such file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Whether the files of a campaign can be read at all now, and why not, for people."""
+    """Whether the files of a campaign can be read now; if not, `problem` says why, for people."""
 
     problem: str = ""
 
     @property
     def there(self) -> bool:
-        """Whether they can."""
+        """Whether the files can be read."""
         return not self.problem
 
 
 def read(key: str, *, campaign_id: int) -> bytes:
-    """A whole file. Raises FileGone or StorageAway."""
+    """Read a whole file. Raises FileGone or StorageAway."""
     try:
         return _read(key)
     except OSError as error:
@@ -59,9 +58,10 @@ def read(key: str, *, campaign_id: int) -> bytes:
 
 
 def save(key: str, data: bytes, *, campaign_id: int) -> str:
-    """Store a file whole, under this name or another that is free; the name. Raises StorageAway.
+    """Store a file under this name, or a free one if it is taken; return the name.
 
-    Never into the empty folder that a lost mount leaves.
+    The storage is checked first, so that nothing is written into the empty folder of a lost mount.
+    Raises StorageAway.
     """
     require(campaign_id)
     try:
@@ -71,16 +71,16 @@ def save(key: str, data: bytes, *, campaign_id: int) -> str:
 
 
 def require(campaign_id: int) -> None:
-    """Return if the files of a campaign are there. Raises StorageAway."""
+    """Raise StorageAway unless the files of a campaign are there."""
     if problem := look(campaign_id).problem:
         raise StorageAway(problem)
 
 
 def failure_of(error: OSError, *, key: str, campaign_id: int | None) -> FileGone | StorageAway:
-    """What a failed reading of a file means: that it is gone, or nothing about it.
+    """Tell what a failed read means: FileGone if the file is missing, else StorageAway.
 
-    Gone is proven: others of its campaign are there, before and after it was asked for once more.
-    Without a campaign nothing can be.
+    FileGone needs proof: other files of the campaign are there, both before and after a second try
+    to read this one. Without a campaign there is no proof.
     """
     if not _says_missing(error) or campaign_id is None:
         return StorageAway(_words(error))
@@ -98,30 +98,30 @@ def failure_of(error: OSError, *, key: str, campaign_id: int | None) -> FileGone
 
 
 def look(campaign_id: int) -> Presence:
-    """Look for files of a campaign, for at most about PATIENCE_SECONDS.
+    """Check that files of a campaign are there, within about PATIENCE_SECONDS.
 
-    One that was there the last time is enough; else some are drawn from all that the campaign
-    has. A campaign without images misses none. Raises django.db.Error.
+    Tries the file that was found last time, then some drawn from all files of the campaign. A
+    campaign without images misses none. Raises django.db.Error.
     """
     return _lookout.look(campaign_id)
 
 
 def glance(campaign_id: int) -> Presence:
-    """What was seen of a campaign's files a moment ago; looks where that is too long ago."""
+    """The last result of `look` if it is at most _FRESH_SECONDS old, else a new one."""
     return _lookout.lately(campaign_id) or look(campaign_id)
 
 
 def known_away(campaign_id: int) -> bool:
-    """Whether the files of a campaign were away a moment ago, without looking."""
+    """Whether a fresh result says that the files of a campaign are away; never looks itself."""
     presence = _lookout.lately(campaign_id)
     return presence is not None and not presence.there
 
 
 class _Lookout:
-    """What this process knows of the storage."""
+    """What this process has found out about the storage, by campaign id."""
 
     def __init__(self) -> None:
-        # A file of each campaign that was there when it was last looked for.
+        # The file of each campaign that was found at the last look.
         self._witness: dict[int, str] = {}
         self._judged: dict[int, tuple[Presence, float]] = {}
         self._silent: Thread | None = None
@@ -140,7 +140,7 @@ class _Lookout:
         return presence if time.monotonic() - at < _FRESH_SECONDS else None
 
     def _ask(self, campaign_id: int, keys: Sequence[str]) -> Presence:
-        """Whether one of these files is there, asked in a thread: a dead mount never answers."""
+        """Whether one of these files is there; asked in a thread, as a dead mount never answers."""
         if self._silent is not None and self._silent.is_alive():
             return Presence("The storage does not answer.")
         answer: SimpleQueue[tuple[str, str]] = SimpleQueue()
@@ -160,7 +160,7 @@ _lookout: Final = _Lookout()
 
 
 def _some_files(campaign_id: int) -> list[str]:
-    """Some of a campaign's files, drawn from all; first of those that are not known to be gone."""
+    """Some files of a campaign, drawn at random, if possible without those known to be gone."""
     rows = Image.objects.filter(campaign_id=campaign_id)
     last = rows.aggregate(last=Max("position"))["last"]
     if last is None:
@@ -172,7 +172,7 @@ def _some_files(campaign_id: int) -> list[str]:
 
 
 def _find(keys: Sequence[str]) -> tuple[str, str]:
-    """The first of these files that is there, or else what is wrong."""
+    """The first of these files that is there, or else a problem for people."""
     problem = "Of the files that were looked for none is there."
     for key in keys:
         try:
@@ -192,7 +192,7 @@ def _read(key: str) -> bytes:
 
 
 def _says_missing(error: OSError) -> bool:
-    """Whether a failure says that there is no such file; a folder in its place says so, too."""
+    """Whether an error means that there is no such file; so does a folder in its place."""
     return isinstance(error, (FileNotFoundError, IsADirectoryError))
 
 

@@ -1,4 +1,4 @@
-"""What S holds at a moment, and why it may have nothing for somebody. Reads only."""
+"""What S holds now, and why a claim may find nothing in it. Reads only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from al_engine.pools.turns import Shortage
 
 @dataclass(frozen=True, slots=True)
 class OpenQuery:
-    """A query that waits in S and that nobody has touched."""
+    """An untouched query of S: all of its turns are open."""
 
     query_id: int
     image_id: int
@@ -33,7 +33,7 @@ def open_queries(*, campaign_id: int, cells: Sequence[int]) -> list[OpenQuery]:
 
 
 def count_untouched(*, campaign_id: int, worker_ids: Sequence[int]) -> dict[int, int]:
-    """How many of these workers' queries anybody may still take, by worker: the depth of S."""
+    """How many untouched queries each of these workers has in S, by worker: the depth of S."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BY_INDEX)
         cursor.execute(statement("supply"), {"campaign": campaign_id, "workers": list(worker_ids)})
@@ -41,7 +41,7 @@ def count_untouched(*, campaign_id: int, worker_ids: Sequence[int]) -> dict[int,
 
 
 def people_served(*, campaign_id: int) -> int:
-    """How many connections hold something of S now."""
+    """How many connections hold a leased turn now."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT count(DISTINCT session) FROM pools_turn
@@ -52,7 +52,7 @@ def people_served(*, campaign_id: int) -> int:
 
 
 async def shortage(conn: Connection, *, campaign_id: int) -> Shortage:
-    """Why a claim came back short."""
+    """Why a claim came back with fewer turns than it asked for."""
     cursor = await conn.execute(
         statement("shortage"), {"campaign": campaign_id, "silence": processes.SILENCE}
     )
@@ -65,9 +65,10 @@ async def shortage(conn: Connection, *, campaign_id: int) -> Shortage:
 
 
 async def filled_by(conn: Connection, *, campaign_id: int) -> tuple[int | None, int]:
-    """The model version that chose most of what S gives out now, and how much that is, up to 500.
+    """The model version that chose most of the open turns in S, and how many turns that rests on.
 
-    No version where none chose it.
+    A sample of at most 500 open turns, of which only the active ones count. The version is None if
+    no model chose any.
     """
     cursor = await conn.execute(statement("fills"), {"campaign": campaign_id})
     ((version, count),) = await cursor.fetchall()

@@ -15,12 +15,13 @@ Receipt = Literal[
     "unknown_choice",
     "other_choices",
 ]
-"""What became of a message. The first two are acknowledged; “repeated” had its effect before."""
+"""The result of a message. The first two are acknowledged; “repeated” had its effect before."""
 
 
 Shortage = Literal["choosing", "no_workers", "nothing_left_for_you", "no_images", "storage_away"]
-"""Why S had nothing for somebody: workers are choosing, no worker runs, all that is left was
-answered or skipped by this person or is with others, or no picture can be shown now."""
+"""Why S had nothing for an annotator: workers are choosing; no worker runs; every remaining image
+was answered or skipped by this annotator or is held by others; the campaign has no images; no
+picture can be shown now."""
 
 Sender = Literal["person", "machine"]
 """Who decided to skip. Only what a person decides is a verdict."""
@@ -28,10 +29,10 @@ Sender = Literal["person", "machine"]
 
 @dataclass(frozen=True, slots=True)
 class LeasedTurn:
-    """A turn that is leased: what its person is shown, and until when it is theirs.
+    """A leased turn: the file that its annotator is shown, and when the lease ends.
 
-    `key`, `width` and `height` (pixels) are those of the file that is shown: the display copy
-    where the image has one, else the file as it was imported.
+    `key`, `width` and `height` (pixels) are those of the file that is shown: the display copy if
+    the image has one, else the imported file.
     """
 
     session: UUID
@@ -47,8 +48,8 @@ class LeasedTurn:
 class Answer:
     """A label as it comes in. `client_id` makes its effect happen once.
 
-    `image_id` is what the person saw, 0 where that is not known; `choices_version` that of the
-    list of classes that was on the screen, None: the newest.
+    `image_id` is the image that the person saw, 0 if unknown; `choices_version` the version of the
+    list of classes on the screen, None for the newest.
     """
 
     client_id: UUID
@@ -62,7 +63,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the site put before somebody, whatever the database still knows of it."""
+    """An image that the site showed to an annotator, even if the database has lost the lease."""
 
     annotator_id: int
     turn_id: int
@@ -71,7 +72,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A turn that leaves its person without an answer: a wish, or a picture that did not show."""
+    """A turn that ends without an answer: the person skipped it, or its picture did not show."""
 
     annotator_id: int
     turn_id: int
@@ -82,7 +83,7 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """A label that its author takes back, and the connection that gets the turn again."""
+    """A label that its author takes back, and the session that gets the turn again."""
 
     annotator_id: int
     label: UUID
@@ -102,8 +103,8 @@ class Demand:
 class Spare:
     """A turn that a connection holds beyond the image in view.
 
-    `ready`: it has had the time to be in the browser. `keep`: how many ready ones that connection
-    must be left with.
+    `ready`: enough time has passed for the browser to have the image. `keep`: how many ready turns
+    the connection must keep.
     """
 
     turn_id: int

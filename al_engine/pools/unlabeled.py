@@ -21,16 +21,16 @@ from al_engine.pools.sizes import sizes
 from al_engine.pools.sql import statement
 
 CELL_LEASE_SECONDS: Final = 8.0
-"""A silent worker's cells go to the others after so long; holders renew every 2 s."""
+"""A worker's cells go to other workers after this long in silence; holders renew every 2 s."""
 
 _NEWEST_COMPARED: Final = 1_000
 _IMAGES_MOVED_AT_ONCE: Final = 2_000
 
 _SMALL_POOL_IMAGES: Final = 20_000
-"""Images up to which putting all of D in random order is the quicker draw."""
+"""Up to this many images, sorting all of D at random is the faster draw."""
 _TRIES_FACTOR: Final = 1.3
 _EXTRA_TRIES: Final = 50
-"""Positions that are tried beyond those that find enough on average."""
+"""Positions tried beyond those that suffice on average, besides the factor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +43,21 @@ class Candidate:
 
 
 def make_cells(*, campaign_id: int) -> None:
-    """Make a campaign's cells, held by nobody."""
+    """Make a campaign's cells, held by no worker."""
     Cell.objects.bulk_create(
         [Cell(campaign_id=campaign_id, cell=cell) for cell in range(CELLS)], ignore_conflicts=True
     )
 
 
 def cell_of(sha256: str) -> int:
-    """The cell of a new image: a random partition, from its own hash."""
+    """The cell of a new image, from its hash: a random partition."""
     return int(sha256[:8], 16) % CELLS
 
 
 def share_by_hash(*, campaign_id: int) -> float:
-    """Which share of D lies where its hashes put it, of the images that came last; 0 of none.
+    """The share of the newest images of D that are in the cell of their hash; 0 if D is empty.
 
-    One in 64 does so by chance where clusters have taken the place of hashes.
+    If cells follow clusters instead of hashes, about 1 in 64 images is there by chance.
     """
     newest = Image.objects.filter(campaign_id=campaign_id, resting="unlabeled")
     rows = newest.order_by("-position").values_list("sha256", "cell")[:_NEWEST_COMPARED]
@@ -65,23 +65,23 @@ def share_by_hash(*, campaign_id: int) -> float:
 
 
 def all_positions(*, campaign_id: int) -> list[int]:
-    """Where the images of D lie in the image cache, in order."""
+    """Image cache positions of the images of D, in order."""
     rows = Image.objects.filter(campaign_id=campaign_id, resting="unlabeled")
     return list(rows.order_by("position").values_list("position", flat=True))
 
 
 def move(*, campaign_id: int, cells: Mapping[int, int]) -> int:
-    """Put images into other cells, position → cell; how many have moved.
+    """Move images to other cells, by position → cell; return how many moved.
 
-    Only those that are in D: a query carries the cell that its image had when it was asked.
+    Only images in D move: a query stores the cell that its image had when it was asked.
     """
     moved = 0
     rest = iter(cells.items())
     while some := list(islice(rest, _IMAGES_MOVED_AT_ONCE)):
         with connection.cursor() as cursor:
             cursor.execute(
-                # What a worker puts into S right now stays where it is: two that wait for each
-                # other's images would stand still.
+                # Images that a worker is putting into S are skipped: two statements that wait for
+                # each other's images would deadlock.
                 """WITH here AS MATERIALIZED (
                        SELECT image.id, given.cell
                        FROM unnest(%s::int[], %s::int[]) AS given(position, cell)
@@ -99,10 +99,10 @@ def move(*, campaign_id: int, cells: Mapping[int, int]) -> int:
 
 
 def hold_cells(*, campaign_id: int, worker_id: int, live_workers: int) -> list[int]:
-    """Renew, take or let go of cells so that this worker has its share; return those it holds.
+    """Renew, take or release cells so that this worker has its share; return the cells it holds.
 
-    The share is the number of cells over the number of live workers, rounded up for as many of
-    them as that leaves over: a dead worker's cells find takers and a new worker finds free ones.
+    The share is CELLS / live workers, rounded up for some workers and down for the rest. So a dead
+    worker's cells are taken over, and a new worker finds free ones.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -129,17 +129,17 @@ def held_cells(*, worker_ids: Sequence[int]) -> dict[int, list[int]]:
 
 
 def release_cells(*, worker_id: int) -> None:
-    """Let go of all cells, so that the others take them at once."""
+    """Release all cells of a worker, so that other workers can take them at once."""
     Cell.objects.filter(worker_id=worker_id).update(worker=None, lease_expires=None)
 
 
 def candidates(
     *, campaign_id: int, cells: list[int], limit: int, after: int = -1
 ) -> list[Candidate]:
-    """Up to `limit` images of D in `cells`, in order of position from `after` on, wrapping round.
+    """Up to `limit` images of D in `cells`, by position, those after `after` first, wrapping round.
 
-    A worker that cannot score all of D_j in its time budget passes the last position it saw
-    and so scores a rotating part.
+    A worker that cannot score all of D_j in its time budget passes the last position it saw and so
+    scores a rotating part.
     """
     found = _read_unlabeled(campaign_id, cells, "position > %s", after, limit)
     if after >= 0 and len(found) < limit:
@@ -150,9 +150,9 @@ def candidates(
 def draw_at_random(*, campaign_id: int, cells: list[int], count: int) -> list[Candidate]:
     """`count` images of D in `cells`, uniformly at random: for audits and for the cold start.
 
-    Out of a large campaign by trying positions: each is taken if it holds an image of D in
-    these cells, so the draw is uniform and its cost does not grow with D. Where that finds too
-    few, as near the end of a campaign, all that is left is put in random order.
+    In a large campaign, random positions are tried and kept if they hold an image of D in these
+    cells: the draw is uniform and its cost does not grow with D. If that finds too few, as near the
+    end of a campaign, all remaining images are sorted at random.
     """
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,7 +1,7 @@
 """g*: publish, newest, read, prune.
 
-A version that is visible is complete: the weights are in the storage, whole and under a name
-of their own, before the row that names them with their SHA-256 is written.
+A visible version is complete: its weights are stored, whole and under a name of their own, before
+the row that has their name and SHA-256 is written.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ class WeightsDamaged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Accuracy with its 95 % interval, and on how many images."""
+    """Accuracy with its 95 % interval, and the number of images it was measured on."""
 
     accuracy: float
     low: float
@@ -52,7 +52,7 @@ class Publication:
 
 
 def publish(*, campaign_id: int, weights: bytes, publication: Publication) -> ModelVersion:
-    """Store the weights, then the row, then the signal. Raises StorageAway."""
+    """Store the weights, then the row, and notify waiters. Raises StorageAway."""
     digest = hashlib.sha256(weights).hexdigest()
     key = storage.save(
         f"models/{campaign_id}/{digest[:32]}.safetensors", weights, campaign_id=campaign_id
@@ -120,16 +120,16 @@ def selecting(*, campaign: Campaign) -> QuerySet[ModelVersion]:
 
 
 def committee(*, campaign: Campaign, size: int) -> list[ModelVersion]:
-    """The newest versions of the servers, one of each, at most `size`, the newest first.
+    """The newest version of each server, at most `size`, newest first.
 
-    A single server's newest versions make a committee as well: each was trained anew.
+    If there is a single server, its newest versions form the committee: each was trained anew.
     """
     recent = list(selecting(campaign=campaign).order_by("-version")[: 4 * size])
     return rules.committee(recent, size, server_of=lambda version: version.server_id)
 
 
 def deliverable(*, campaign: Campaign) -> ModelVersion | None:
-    """The version to take home: the newest for delivery, else the most accurate one."""
+    """The version to export: the newest for delivery, else the most accurate one."""
     there = stored(campaign_id=campaign.pk)
     delivered = there.filter(role=ModelVersion.Role.DELIVERY)
     return (
@@ -138,7 +138,7 @@ def deliverable(*, campaign: Campaign) -> ModelVersion | None:
 
 
 def read_weights(version: ModelVersion) -> bytes:
-    """The published bytes. Raises WeightsDamaged where they are gone or changed, or StorageAway."""
+    """The published bytes. Raises WeightsDamaged if they are gone or changed, or StorageAway."""
     try:
         weights = storage.read(version.key, campaign_id=version.campaign_id)
     except FileGone as error:
@@ -155,9 +155,10 @@ def read_weights(version: ModelVersion) -> bytes:
 
 
 def prune(*, campaign_id: int, keep: int = 20) -> int:
-    """Delete the weights of all but the newest `keep`, the most accurate and the delivered one.
+    """Delete the weights of all but the newest `keep`, the most accurate and the delivered version.
 
-    The rows stay: they are the history of the campaign, and labels refer to them.
+    Returns how many were deleted. The rows stay: they are the history of the campaign, and queries
+    refer to them.
     """
     there = stored(campaign_id=campaign_id)
     by_age = there.order_by("-version")
@@ -177,7 +178,7 @@ def prune(*, campaign_id: int, keep: int = 20) -> int:
         try:
             default_storage.delete(key)
         except OSError as error:
-            # No row names it any more: it takes room and does no harm.
+            # No row refers to the file any more: it only takes up space.
             log.warning("%s could not be deleted: %s", key, error)
         pruned += 1
     return pruned

@@ -1,7 +1,7 @@
-"""How long people waited: a histogram that processes can add up.
+"""How long people waited: a histogram that can be added up over processes.
 
-Buckets grow by a quarter of an octave from 0.1 ms to about three minutes, so a percentile
-read from it is at most 19 % too high and never too low.
+The bounds of the buckets grow by a factor of 2**0.25 from 0.1 ms to about three minutes, so a
+percentile read from them is at most 19 % too high and never too low.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ _BOUND_RATIO: Final = 2**0.25
 
 
 def bounds() -> list[float]:
-    """Upper bounds of the buckets in ms; the last bucket holds everything above its lower."""
+    """Upper bounds of the buckets in ms; the last bucket also holds all longer waits."""
     return [_FIRST_BOUND_MS * _BOUND_RATIO**place for place in range(BUCKETS)]
 
 
@@ -21,7 +21,7 @@ _BOUNDS: Final = bounds()
 
 
 def bucket_of(wait_ms: float) -> int:
-    """The bucket of a wait; waits that did not happen (0 ms) are in the first."""
+    """The bucket of a wait in ms; 0 (no wait) is in the first."""
     for place, bound in enumerate(_BOUNDS):
         if wait_ms <= bound:
             return place
@@ -38,7 +38,7 @@ def add(histograms: Iterable[list[int]]) -> list[int]:
 
 
 def percentile(histogram: list[int], share: float) -> float | None:
-    """The wait in ms that `share` (0–1) of all stayed within; None where there was none.
+    """The wait in ms that `share` (0 to 1) of all waits do not exceed; None without waits.
 
     The first bucket reads as 0: the next image was there already.
     """

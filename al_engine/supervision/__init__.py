@@ -1,5 +1,5 @@
-"""Child processes: started, kept alive, placed on devices, and their output gathered.
+"""Start child processes, keep them alive, place them on devices and gather their output.
 
-Standard library only: it must work while the database and the settings do not, and before torch is
+Standard library only: it must work without the database and the settings, and before torch is
 loaded. Read next: `supervisor.py` for the loop, `child.py` for one process of it.
 """

@@ -1,4 +1,4 @@
-"""One child process of a supervisor: what it is, how it is started, told and killed."""
+"""One child process of a supervisor: its description, and how it is started and signaled."""
 
 import os
 import signal
@@ -43,9 +43,9 @@ class Child:
     nice: int = 0
     stop_signal: int = signal.SIGTERM
     stop_timeout_s: float = 10.0
-    # Whether it ends by itself, after what it is at, when it is told SIGUSR1.
+    # Whether it finishes its present work and then ends by itself on SIGUSR1.
     drains: bool = False
-    # The exit status with which it says that it would fail again: it is not started anew.
+    # The exit status that means a restart would fail again: the child is not restarted.
     fails_with: int | None = None
 
 
@@ -62,14 +62,14 @@ class RunningChild:
             self.process.send_signal(number)
 
     def kill(self) -> None:
-        """Ends it and what it has started in its own process group, at once."""
+        """Kill the child and all of its process group at once, and wait for the child."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
 def start(child: Child, *, log_dir: Path | None) -> RunningChild:
-    """Start a child's process; its output goes to a file of `log_dir` too. Raises OSError."""
+    """Start a child's process; its output also goes to a file in `log_dir`. Raises OSError."""
     become = [sys.executable, "-I", "-S", "-c", BECOME, str(os.getpid()), str(child.nice)]
     reading, writing = os.pipe()
     try:
@@ -81,7 +81,7 @@ def start(child: Child, *, log_dir: Path | None) -> RunningChild:
             env={**os.environ, "PYTHONUNBUFFERED": "1", **child.env},
             cwd=child.cwd,
             pass_fds=child.pass_fds,
-            # A group of its own: Ctrl-C reaches this process only, which then tells them.
+            # A group of its own: Ctrl-C reaches this process only, which then signals its children.
             process_group=0,
         )
     except OSError:

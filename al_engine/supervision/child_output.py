@@ -5,20 +5,20 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-# A longer line is broken, so that a child without line ends cannot fill the memory.
+# Longer lines are split, so that a child without line ends cannot fill the memory.
 MAX_LINE_BYTES = 65_536
-MAX_FILE_BYTES = 5_000_000  # then it becomes NAME.log.1, in place of the one before
+MAX_FILE_BYTES = 5_000_000  # then renamed to NAME.log.1, replacing an older one
 MAX_LAST_WORDS = 200  # characters
 
 
 def say(line: str) -> None:
-    """Prints a line for people; a terminal that is gone is no reason to stop."""
+    """Print a line for people on standard error; a closed terminal is ignored."""
     with suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)
 
 
 class ChildOutput:
-    """Reads a pipe without ever waiting; remembers the last line for the report of a death.
+    """Reads a pipe without blocking; remembers the last line, to report how the child ended.
 
     `descriptor` is the reading end, owned and closed by this object; `log_file` may be None.
     """
@@ -36,7 +36,7 @@ class ChildOutput:
         return self._descriptor
 
     def read(self) -> int | None:
-        """Passes on what is there. Returns its bytes: 0 at the end, None when there is none yet."""
+        """Pass on what is there; return its size in bytes: 0 at the end, None if nothing came."""
         try:
             data = os.read(self._descriptor, MAX_LINE_BYTES)
         except BlockingIOError:
@@ -49,8 +49,8 @@ class ChildOutput:
         return len(data)
 
     def close(self) -> str:
-        """Takes in the rest, closes the pipe, and returns the last line, shortened."""
-        # Bounded, since a process that the child has left behind may write on for ever.
+        """Read the rest, close the pipe, and return the last line, shortened."""
+        # Bounded, because a process that the child left behind may write forever.
         for _ in range(64):
             if not self.read():
                 break

@@ -1,4 +1,4 @@
-"""A child process beside a program that has other work to do than to supervise it."""
+"""A child process that is supervised in the background of another program."""
 
 import threading
 from contextlib import AbstractContextManager
@@ -8,7 +8,7 @@ from al_engine.supervision.supervisor import Supervisor
 
 
 class CompanionFailed(Exception):
-    """The companion says that it cannot work as it was asked to."""
+    """The companion ended with its `fails_with` status: a restart would fail again."""
 
 
 class Companion(AbstractContextManager["Companion"]):

@@ -1,4 +1,4 @@
-"""What a machine has for processes, asked without loading torch: its devices, and memory enough."""
+"""A machine's devices, and whether it ran out of memory; found out without loading torch."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def devices(name: str) -> list[str]:
-    """The devices to spread over: every GPU, the one with most free memory first, or `name`.
+    """The devices to spread processes over: all GPUs, the most free memory first, or `name`.
 
     `auto` and `cuda` mean all GPUs that this process may see.
     """
@@ -16,19 +16,19 @@ def devices(name: str) -> list[str]:
 
 
 def _gpus() -> list[int]:
-    """GPUs as torch will number them, by free memory; the driver is asked: torch takes seconds."""
+    """GPU numbers as in torch, most free memory first; asks the driver, as torch loads slowly."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     free = _free_memory()
     if visible is None:
         return sorted(free, key=lambda index: -free[index])
     seen = [each.strip() for each in visible.split(",") if each.strip()]
-    # What is named otherwise than by its number (a UUID) counts as having nothing free.
+    # A GPU that is named by UUID, not by number, counts as having no free memory.
     amount = [free.get(int(each), 0) if each.isdecimal() else 0 for each in seen]
     return sorted(range(len(seen)), key=lambda place: -amount[place])
 
 
 def _free_memory() -> dict[int, int]:
-    """MiB by the driver's number; empty where there is no NVIDIA driver."""
+    """Free MiB by the driver's GPU number; empty without an NVIDIA driver."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return {}
@@ -37,12 +37,12 @@ def _free_memory() -> dict[int, int]:
     if listed.returncode != 0:
         return {}
     rows = [line.split(",") for line in listed.stdout.splitlines() if line.strip()]
-    # A GPU that does not tell ("[N/A]") is used last.
+    # A GPU that reports "[N/A]" is used last.
     return {int(index): int(mib) if mib.strip().isdecimal() else 0 for index, mib in rows}
 
 
 def out_of_memory_kills() -> int:
-    """How many processes Linux has killed for want of memory since it started; else 0."""
+    """How many processes Linux has killed for lack of memory since boot; 0 on other systems."""
     try:
         with Path("/proc/vmstat").open(encoding="ascii") as lines:
             counts = dict(line.split() for line in lines)

@@ -1,9 +1,9 @@
-"""Child processes kept alive, and their output gathered: for `up`, `demo` and `run_engine`.
+"""Keep child processes alive and gather their output: for `up`, `demo` and `run_engine`.
 
 A child that dies is started again after a pause, which doubles from 0.2 s to 10 s and starts over
-once the child has lived for 30 s. SIGTERM, SIGINT or SIGHUP end all children in order; SIGUSR1
-does so once the children that drain have finished their present work. On Linux the children end
-with this process even when it is killed with -9; elsewhere they then live on.
+once the child has lived for 30 s. SIGTERM, SIGINT or SIGHUP end all children in order; SIGUSR1 does
+so once the children that drain have finished their present work. On Linux the children end with
+this process even when it is killed with -9; elsewhere they live on.
 """
 
 import selectors
@@ -62,7 +62,7 @@ class Supervisor:
         self._log_dir = log_dir
         self._kept: dict[str, _Kept] = {}
         self._requests: deque[Child | str] = deque()  # a child to add, or a name to remove
-        # The names of children that failed for good.
+        # Names of children that ended with their `fails_with` status.
         self.failed: set[str] = set()
         # Set when `run` has been told to end; others may wait on it.
         self.stopping = threading.Event()
@@ -90,11 +90,11 @@ class Supervisor:
         self.stopping.set()
 
     def drain(self) -> None:
-        """Ends `run` once those that drain have finished what they are at; the others go on."""
+        """Ends `run` once the draining children have finished; the others run until then."""
         self._draining = True
 
     def run(self) -> None:
-        """Keeps everything alive until `stop` or a signal; then stops it all."""
+        """Keeps all children alive until `stop` or a signal; then stops them all."""
         previous = self._take_signals()
         threads = [
             threading.Thread(
@@ -125,7 +125,7 @@ class Supervisor:
         if self._draining:
             self._drain()
         if self.stopping.is_set():
-            # The last to come is the first to be told; they end side by side.
+            # In reverse order of their arrival; they end in parallel.
             for name in reversed(list(self._kept)):
                 self._tell_to_stop(self._kept[name])
         for kept in self._kept.values():
@@ -151,7 +151,7 @@ class Supervisor:
             elif request.name not in self._kept:
                 self._kept[request.name] = _Kept(request)
             elif not self._kept[request.name].wanted:
-                # Removed a moment ago and still ending: its successor waits for its end.
+                # The old child of this name is still ending: ask again in the next step.
                 self._requests.append(request)
 
     def _start(self, kept: _Kept) -> None:
@@ -206,7 +206,7 @@ class Supervisor:
             kept.running.tell(kept.child.stop_signal)
 
     def _drain(self) -> None:
-        """Let those that drain finish; with the last of them all others are stopped."""
+        """Let the draining children finish; stop the others once the last of them has ended."""
         draining = [kept for kept in self._kept.values() if kept.child.drains]
         for kept in draining:
             if kept.wanted and kept.running is not None:

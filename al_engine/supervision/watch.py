@@ -1,4 +1,4 @@
-"""Things beside a supervisor's children that must be alive, each looked at by a thread."""
+"""Services beside a supervisor's children that must stay alive, each checked by a thread."""
 
 import threading
 from collections.abc import Callable
@@ -11,9 +11,10 @@ LONGEST_PAUSE_S = 10.0
 
 @dataclass(frozen=True)
 class Watch:
-    """Something that is not a child but must be alive: asked every `every_s`, revived when not.
+    """A service that is not a child: checked every `every_s` seconds, and revived if it is down.
 
-    Both functions run in a thread of their own; an exception of either is told and tried again.
+    Both functions run in a thread of their own; an exception of either is printed, and the check is
+    repeated.
     """
 
     name: str
@@ -23,7 +24,7 @@ class Watch:
 
 
 def keep_watch(watch: Watch, stopping: threading.Event) -> None:
-    """Ask and revive until `stopping`; what fails is tried again less and less often."""
+    """Check and revive until `stopping`; after exceptions, wait longer and longer."""
     pause_s = watch.every_s
     while not stopping.wait(pause_s):
         try:

@@ -1,4 +1,4 @@
-"""Prints what a campaign does now."""
+"""`campaign_status SLUG`: print the present state of a campaign."""
 
 import json
 from argparse import ArgumentParser

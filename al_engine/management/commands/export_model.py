@@ -1,4 +1,4 @@
-"""`export_model SLUG --output FILE`: the model of a campaign, to take home."""
+"""`export_model SLUG --output FILE`: write the model of a campaign to a file."""
 
 import json
 from argparse import ArgumentParser
@@ -39,13 +39,14 @@ class Command(BaseCommand):
             version = _version(campaign, options["model"])
             weights = versions.read_weights(version)
             if beside:
-                # First: where the weights are, it is there too.
+                # The description first: wherever the weights are, it is there too.
                 described = json.dumps(_described(campaign, version), indent=2, ensure_ascii=False)
                 _write(str(beside), described.encode())
             _write(target, weights)
         except (UnknownCampaignError, WeightsDamaged, StorageAway, OutputError) as error:
             raise CommandError(str(error)) from error
-        # Django paints stderr red, which is for errors; stdout may have the weights.
+        # On stderr, because stdout may have the weights; unstyled, because Django's red is for
+        # errors.
         self.stderr.write(
             f"Version {version.version} ({version.architecture}, {version.labels_seen} labels): "
             f"{target}{f', described in {beside.name}' if beside else ''}.",
@@ -54,7 +55,7 @@ class Command(BaseCommand):
 
 
 def _description_of(target: str) -> Path | None:
-    """Where the description goes: beside a file; nowhere where a stream gets the weights."""
+    """The path of the description, beside the file; None if the weights go to a stream."""
     if not is_plain_file(target):
         return None
     path = Path(target)
@@ -96,7 +97,7 @@ def _described(campaign: Campaign, version: ModelVersion) -> dict[str, Any]:
         "role": version.role,
         "architecture": version.architecture,
         "image_size": campaign.image_size,
-        # Output i of the network is the i-th of these.
+        # Output i of the network is class i of this list.
         "classes": list(campaign.choices.order_by("position").values_list("name", flat=True)),
         "temperature": version.temperature,
         "labels_seen": version.labels_seen,

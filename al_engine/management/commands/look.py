@@ -1,4 +1,4 @@
-"""`look SLUG --workers IDS`: the half of `run_worker` that knows torch, which starts it."""
+"""`look SLUG --workers IDS`: the half of `run_worker` that uses torch; started by `run_worker`."""
 
 import os
 from argparse import ArgumentParser
@@ -12,7 +12,7 @@ from al_engine.roles.crew import Crew
 from al_engine.roles.life import Ending, telling
 
 CANNOT_LOOK = 2
-"""The exit status where what was asked for cannot be: no such strategy, or no such device."""
+"""Exit status if the request cannot be met: no such strategy, or no such device."""
 
 
 class Command(BaseCommand):
@@ -36,7 +36,7 @@ class Command(BaseCommand):
             try:
                 work(Crew(campaign, parts), options["device"], ending)
             except ValueError as error:
-                # For `run_worker` to tell.
+                # `run_worker` reads and reports it.
                 for part in parts:
                     processes.report(process_id=part.id, error=" ".join(str(error).split()))
                 raise SystemExit(CANNOT_LOOK) from error

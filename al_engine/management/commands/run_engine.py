@@ -1,4 +1,4 @@
-"""`run_engine SLUG`: M servers and K workers, kept alive."""
+"""`run_engine SLUG`: run M servers and K workers, and keep them alive."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""`run_server SLUG`: one of the paper's servers."""
+"""`run_server SLUG`: run one of the paper's servers."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""`run_worker SLUG`: a process that hosts one or more of the paper's workers."""
+"""`run_worker SLUG`: run a process that hosts one or more of the paper's workers."""
 
 import sys
 from argparse import ArgumentParser
@@ -62,7 +62,7 @@ class Command(BaseCommand):
             )
             crew.hold_cells()
             try:
-                # Who looks at D_j is a process of its own: it loads torch, and a pass takes long.
+                # Looking at D_j has a process of its own: it loads torch, and a pass takes long.
                 with (
                     Heartbeat(crew.parts, also=crew.hold_cells),
                     Companion(_looker(crew, options["device"])) as looker,
@@ -80,7 +80,7 @@ class Command(BaseCommand):
 
                     ending.repeat(step)
             finally:
-                # So that the others take the cells at once, not when the leases run out.
+                # Other workers can take the cells at once, not only when the leases run out.
                 with suppress(DatabaseError):
                     for part in crew.parts:
                         unlabeled.release_cells(worker_id=part.id)
@@ -96,7 +96,7 @@ def _looker(crew: Crew, device: str) -> Child:
             *(f"--workers={ids}", f"--device={device}"),
         ],
         nice=GIVING_WAY_NICE,
-        # It keeps nothing that another process needs.
+        # Killed after this time: it keeps nothing that another process needs.
         stop_timeout_s=1.0,
         fails_with=CANNOT_LOOK,
     )

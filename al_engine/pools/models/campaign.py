@@ -12,12 +12,12 @@ from django.db.models.functions import Lower, Now
 
 
 def default_strategies() -> list[str]:
-    """What measurements favor on clean and on repeated pools (docs/benchmarks/accuracy.md)."""
+    """The strategy that did well on clean and on copied pools (docs/benchmarks/accuracy.md)."""
     return ["power_margin"]
 
 
 def new_pseudonym() -> str:
-    """A name for a person's answers that says nothing of the person."""
+    """A random name for a person's answers, which says nothing of the person."""
     return secrets.token_hex(5)
 
 
@@ -169,7 +169,7 @@ class Campaign(models.Model):
         return self.title
 
     def clean(self) -> None:
-        """Refuse a short name that a command would take for an option; earlier ones stay."""
+        """Refuse a new slug that a command would take for an option; existing slugs stay valid."""
         super().clean()
         if self._state.adding and self.slug.startswith("-"):
             better = self.slug.lstrip("-") or "pets"
@@ -213,10 +213,10 @@ class Choice(models.Model):
 
 
 class Annotator(models.Model):
-    """A person's part in one campaign. Labels refer to it, so they name nobody."""
+    """A person's part in one campaign. Labels refer to this row, so they name no user."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="annotators")
-    # Erasing a person empties this; the labels stay with the pseudonym.
+    # NULL once the person is erased; the labels stay with the pseudonym.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,

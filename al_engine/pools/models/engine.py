@@ -9,7 +9,7 @@ from al_engine.pools.models.campaign import Campaign
 
 
 class EngineProcess(models.Model):
-    """One of the paper's servers or workers; the row outlives the processes that play it."""
+    """One of the paper's servers or workers; the row outlives the processes that run as it."""
 
     class Role(models.TextChoices):
         SERVER = "server", "server"
@@ -40,7 +40,7 @@ class EngineProcess(models.Model):
 
 
 class Cell(models.Model):
-    """Who holds a slice of D now. D_j is the unlabeled images of the cells of worker j."""
+    """A slice of D and the worker that holds it. D_j: unlabeled images of worker j's cells."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="cells")
     cell = models.PositiveSmallIntegerField()
@@ -62,7 +62,7 @@ class Cell(models.Model):
 
 
 class ModelVersion(models.Model):
-    """One published model (the paper's g_i). A row that is visible is complete."""
+    """One published model (the paper's g_i). A visible row is complete: its weights are stored."""
 
     class Role(models.TextChoices):
         SELECTION = "selection", "selection"
@@ -112,9 +112,9 @@ class ModelVersion(models.Model):
 
 
 class Ranking(models.Model):
-    """What a worker would ask next: the outcome of its last look at D_j, from which S is filled.
+    """The images a worker would ask next: the result of its last look at D_j; S is filled from it.
 
-    One row a worker, replaced by each look. `number` counts the looks.
+    One row per worker, replaced by each look. `number` counts the looks.
     """
 
     worker = models.OneToOneField(
@@ -125,12 +125,12 @@ class Ranking(models.Model):
     model_version = models.ForeignKey(
         ModelVersion, on_delete=models.SET_NULL, null=True, related_name="+"
     )
-    # Images of D_j, best first, and the score of each; of these, how many S has been offered.
+    # Images of D_j, best first, their scores, and how many of them S has been offered.
     images = ArrayField(models.BigIntegerField(), db_default=[])
     scores = ArrayField(models.FloatField(), db_default=[])
     used = models.PositiveIntegerField(db_default=0)
-    # Of the queries that were open: those that it would not ask now, and those that it would ask
-    # again, with what it says of them now.
+    # Open queries that the worker would not ask now, open queries that it would ask again, and the
+    # new scores of the latter.
     withdraw = ArrayField(models.BigIntegerField(), db_default=[])
     confirmed = ArrayField(models.BigIntegerField(), db_default=[])
     confirmed_scores = ArrayField(models.FloatField(), db_default=[])
@@ -141,7 +141,7 @@ class Ranking(models.Model):
 
 
 class Sample(models.Model):
-    """What one web process saw in a few seconds, and the pools at their end."""
+    """What one web process saw in a few seconds, and the sizes of the pools at their end."""
 
     campaign = models.ForeignKey(
         Campaign, on_delete=models.CASCADE, related_name="samples", db_index=False

@@ -24,7 +24,7 @@ class Image(models.Model):
         RESERVED = "reserved", "reserved (holdout, gold)"
 
     class ExcludedFor(models.TextChoices):
-        """A verdict of people, or what a machine found out of the image's files."""
+        """A verdict of people, or a machine's finding about the image's files."""
 
         VERDICT = "verdict", "people called it unusable"
         GONE = "gone", "its file is not there"
@@ -41,8 +41,8 @@ class Image(models.Model):
     width = models.PositiveIntegerField(help_text="As imported, upright, in pixels.")
     height = models.PositiveIntegerField(help_text="As imported, upright, in pixels.")
     size = models.PositiveIntegerField(help_text="Bytes.")
-    # What people are shown instead of the file itself. NULL, not empty, where that is the file
-    # itself: the statements that hand out turns fall back by coalesce().
+    # The copy that people are shown. NULL, not empty, if they see the imported file: the statements
+    # that lease turns fall back to it by coalesce().
     display_key = models.CharField(  # noqa: DJ001 - see above
         max_length=200, null=True, blank=True, help_text="Where the storage has the copy shown."
     )
@@ -52,9 +52,9 @@ class Image(models.Model):
     cell = models.PositiveSmallIntegerField(help_text="Its slice of D.")
     split = models.CharField(max_length=8, choices=Split, default=Split.POOL)
     state = models.CharField(max_length=10, choices=State, default=State.UNLABELED)
-    # The state of an image that no query asks and nobody answered, else NULL. The indexes on states
-    # are made of it and not of `state`: an answer, which takes an image from S to L, changes
-    # nothing that is indexed, and PostgreSQL leaves all indexes of the largest table alone (HOT).
+    # `state` if it is unlabeled or excluded, else NULL. The indexes use this column, not `state`:
+    # an answer moves an image from S to L and so changes no indexed column, and PostgreSQL updates
+    # no index of the largest table (a HOT update).
     resting = models.GeneratedField(
         expression=Case(
             When(state__in=["unlabeled", "excluded"], then=F("state")), default=Value(None)
@@ -62,7 +62,8 @@ class Image(models.Model):
         output_field=models.CharField(max_length=10, null=True),
         db_persist=True,
     )
-    # Known beforehand: for the holdout, for gold and for simulated annotators. Never sent out.
+    # The class given at the import, for holdout, gold and simulated annotators. Never sent with a
+    # query.
     known_choice = models.ForeignKey(
         Choice, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
@@ -72,7 +73,7 @@ class Image(models.Model):
         help_text="It was given two classes: it has none until a table says which.",
     )
     problem = models.CharField(max_length=300, blank=True, help_text="Why it is excluded.")
-    # Nothing that a machine finds is a verdict: such an image is set aside while it is so.
+    # A machine's finding is no verdict: it is kept apart, and putting the image back reverts it.
     excluded_for = models.CharField(
         max_length=11, choices=ExcludedFor, db_default="", blank=True, editable=False
     )
@@ -127,7 +128,7 @@ class Image(models.Model):
                 condition=~Q(split="pool"),
                 name="image_reserved",
             ),
-            # What is looked at again: its file may be back.
+            # Images set aside whose files are checked again.
             models.Index(
                 fields=["campaign", "id"],
                 condition=Q(excluded_for__in=["gone", "damaged"]),
@@ -140,7 +141,7 @@ class Image(models.Model):
 
     @property
     def shown_key(self) -> str:
-        """Where the storage has the file that people are shown."""
+        """The storage key of the file that people are shown."""
         return self.display_key or self.key
 
 

@@ -1,4 +1,4 @@
-"""L: the answers of people as append-only facts, and what they add up to."""
+"""L: labels as append-only facts, and the consensus of each image."""
 
 from django.db import models
 from django.db.models import Q
@@ -13,8 +13,8 @@ from al_engine.pools.models.query import Query, Turn
 class Label(models.Model):
     """One answer of one person: written once, never changed, only retracted."""
 
-    # `image`, `query` and `campaign` are copied from the turn in the statement that
-    # inserts the label; the turn's own constraint vouches for them.
+    # `image`, `query` and `campaign` are copied from the turn in the statement that inserts the
+    # label. No reference but `choice` has a foreign key constraint: see Turn.
     campaign = models.ForeignKey(
         Campaign,
         on_delete=models.CASCADE,
@@ -71,11 +71,11 @@ class Label(models.Model):
 
 
 class Consensus(models.Model):
-    """What an image's answers add up to now. A row without a choice was undone.
+    """The consensus of an image's answers now. A row without a choice: its answers were undone.
 
-    `changed_in` is the transaction that wrote the row last: whoever follows L reads from
-    the horizon of its previous snapshot on, and so misses no row even though transactions
-    commit out of order (`labeled.follow`).
+    `changed_in` is the transaction that wrote the row last. A reader of L starts at the horizon of
+    its previous snapshot, and so misses no row although transactions commit out of order
+    (`labeled.follow`).
     """
 
     image = models.OneToOneField(
@@ -93,7 +93,7 @@ class Consensus(models.Model):
     )
     choice = models.ForeignKey(
         Choice,
-        # The labels that it comes of keep the class.
+        # The underlying labels keep the class from being deleted.
         on_delete=models.RESTRICT,
         null=True,
         related_name="+",

@@ -46,7 +46,7 @@ class Query(models.Model):
         ordering = ["-id"]
         verbose_name_plural = "queries"
         constraints = [
-            # An image has at most one live query: two workers never ask the same.
+            # An image has at most one open query, so two workers never ask for the same image.
             models.UniqueConstraint(
                 fields=["image"], condition=Q(state="open"), name="query_live_once"
             ),
@@ -55,9 +55,9 @@ class Query(models.Model):
             ),
         ]
         indexes = [
-            # What the holder of a cell has in S now.
+            # The open queries of a worker's cells.
             models.Index(fields=["campaign", "cell"], condition=Q(state="open"), name="query_open"),
-            # What may be pruned.
+            # Withdrawn queries, which may be pruned.
             models.Index(
                 fields=["campaign", "closed_at"],
                 condition=Q(state="withdrawn"),
@@ -72,10 +72,9 @@ class Query(models.Model):
 class Turn(models.Model):
     """One person's turn at a query. Its id is the `query` of the labeling protocol.
 
-    `image` and `campaign` repeat the query's, because the hot path's indexes need them.
-    They and the references to people carry no foreign key constraint: the statements that
-    write them read the row they refer to in the same breath, and a check per row and
-    reference is what makes a batch of labels slow.
+    `image` and `campaign` repeat the query's, because the hot path's indexes need them. No
+    reference carries a foreign key constraint: the statement that writes a reference also reads the
+    row it refers to, and a check per row and reference would make a batch of labels slow.
     """
 
     class State(models.TextChoices):
@@ -89,7 +88,7 @@ class Turn(models.Model):
         UNSURE = "unsure", "unsure"
         BAD_IMAGE = "bad_image", "bad image"
         OTHER = "other", "other"
-        # Of machines: the picture did not show. Never a verdict.
+        # Sent by machines: the picture did not show. Never a verdict.
         NOT_FOUND = "not_found", "picture not found"
         NOT_DECODABLE = "not_decodable", "picture not decodable"
         NOT_LOADED = "not_loaded", "picture did not load"
@@ -107,7 +106,7 @@ class Turn(models.Model):
     )
     query = models.ForeignKey(
         Query,
-        # Found by their image, which is indexed; with their campaign all of them go.
+        # Turns are found by image, which is indexed; they are deleted with their campaign.
         on_delete=models.DO_NOTHING,
         related_name="turns",
         db_index=False,
@@ -120,7 +119,7 @@ class Turn(models.Model):
     key = models.FloatField(db_default=Random(), help_text="People pick at random along it.")
     annotator = models.ForeignKey(
         Annotator,
-        # People are made inactive, not deleted; with their campaign all of this goes.
+        # Annotators are made inactive, not deleted; the turns are deleted with the campaign.
         on_delete=models.DO_NOTHING,
         null=True,
         related_name="turns",
@@ -129,7 +128,7 @@ class Turn(models.Model):
     )
     session = models.UUIDField(null=True, help_text="The connection that holds the lease.")
     lease_expires = models.DateTimeField(null=True)
-    # Whose leases ran out here: their late answers are still theirs to give.
+    # Annotators whose leases of this turn ended: they may still answer late.
     former = ArrayField(models.BigIntegerField(), db_default=[])
     skip_reason = models.CharField(max_length=13, choices=SkipReason, db_default="", blank=True)
     # Who decided to skip: only what a person decides is a verdict.
@@ -146,7 +145,7 @@ class Turn(models.Model):
                 condition=Q(state__in=["open", "leased", "answered", "skipped", "cancelled"]),
                 name="turn_state",
             ),
-            # An open turn is nobody's; a leased one is somebody's, until a time.
+            # An open turn has no annotator; a leased one has an annotator and an end.
             models.CheckConstraint(
                 condition=Q(state__in=["answered", "skipped", "cancelled"])
                 | Q(state="open", annotator__isnull=True, lease_expires__isnull=True)
@@ -157,27 +156,27 @@ class Turn(models.Model):
         indexes = [
             # The claim: S in random order.
             models.Index(fields=["campaign", "key"], condition=Q(state="open"), name="turn_open"),
-            # The sweep of leases that ran out. This one and the next hold the same rows: that what
-            # they are sorted by is not null, keeps PostgreSQL from reading all of one where a few
-            # rows of the other are asked for.
+            # The sweep of leases that ran out. This index and the next hold the same rows; the
+            # conditions that their columns are not NULL keep PostgreSQL from scanning all of one
+            # for a few rows of the other.
             models.Index(
                 fields=["campaign", "lease_expires"],
                 condition=Q(state="leased", lease_expires__isnull=False),
                 name="turn_expiry",
             ),
-            # What one connection holds: resume, renew, give back.
+            # The turns that one connection holds: resume, renew, give back.
             models.Index(
                 fields=["session"],
                 condition=Q(state="leased", session__isnull=False),
                 name="turn_held",
             ),
-            # What people skip, for those who run the campaign.
+            # Skipped turns by image, for the people who run the campaign.
             models.Index(
                 fields=["campaign", "image"],
                 condition=Q(state="skipped"),
                 name="turn_skipped",
             ),
-            # Pictures that did not show, the newest first.
+            # Turns whose picture did not show, newest first.
             models.Index(
                 fields=["campaign", "skipped_at"],
                 condition=Q(
@@ -192,7 +191,7 @@ class Turn(models.Model):
 
 
 class PastSkip(models.Model):
-    """What was said of an image before it was put back: history, which keeps nobody from it."""
+    """A skip from before its image was put back; the annotator may get the image again."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="past_skips")

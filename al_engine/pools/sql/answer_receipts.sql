@@ -1,4 +1,4 @@
--- What became of answers that answer.sql did not store: one word a message.
+-- The receipt of each answer that answer.sql did not store.
 SELECT said.annotator_id, said.client_id,
        CASE
            WHEN label.choice_id = said.choice_id

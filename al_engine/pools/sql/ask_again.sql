@@ -1,5 +1,5 @@
--- Answers to these turns were not taken because the classes had changed: their people hold them
--- again, unless the turn is with somebody else by now.
+-- Lease turns again to the annotators whose answers were refused because the classes had changed,
+-- unless somebody else holds the turn now.
 WITH dealt AS MATERIALIZED (
     SELECT a.id, a.image_id, said.annotator_id, said.session
     FROM unnest(%(turns)s::bigint[], %(annotators)s::bigint[], %(sessions)s::uuid[])

@@ -1,4 +1,4 @@
--- The exact claim for one person, for whom the first try met images that they had before.
+-- Claim turns for one annotator, for whom claim.sql drew images that they had before.
 WITH picked AS MATERIALIZED (
     SELECT a.id, a.image_id
     FROM pools_turn a

@@ -1,5 +1,5 @@
--- Queries that a newer model would choose as well are its choice from now on: with it they count
--- as fresh. Of those alone that nobody holds, answered or skipped; what somebody is at is left alone.
+-- Record that a newer model would choose these queries again: with its version, strategy and score
+-- they count as fresh. Only queries whose turns are all open are changed.
 WITH target AS MATERIALIZED (
     SELECT q.id, given.version_id, given.strategy, given.score
     FROM unnest(%(queries)s::bigint[], %(versions)s::bigint[], %(strategies)s::text[],

@@ -1,7 +1,7 @@
--- The labeling path's usual transaction as one function of the session: answers in, receipts and
--- fresh turns out, in a single round trip. Made of the statements of the same names, each of
--- which sees what the one before it did. Returns JSON: the answers that were stored, the turns that
--- were leased, and the sizes that people are told.
+-- The labeling path's usual transaction as one function of the session: answers in, fresh turns
+-- out, in a single round trip. It consists of the statements of the same names; each sees the
+-- changes of the one before it. Returns JSON: the answers that were stored, the turns that were
+-- leased, and the campaign's progress.
 CREATE OR REPLACE FUNCTION pg_temp.exchange(
     p_campaign bigint, p_ids uuid[], p_annotators bigint[], p_turns bigint[], p_choices bigint[],
     p_shown int[], p_images bigint[], p_lists int[], p_claimers bigint[], p_sessions uuid[],

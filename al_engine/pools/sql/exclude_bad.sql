@@ -1,5 +1,5 @@
--- An image that two people called unusable leaves the pools. What a machine says is no verdict, and
--- what was said before somebody put the image back is not among the skipped turns any more.
+-- Exclude images that two annotators skipped as a bad image. Skips sent by machines do not count,
+-- nor do skips from before the image was put back: put_back.sql cancelled those turns.
 WITH said AS MATERIALIZED (
     SELECT DISTINCT t.image_id
     FROM (SELECT t.image_id FROM pools_turn t

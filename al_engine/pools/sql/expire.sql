@@ -1,6 +1,6 @@
--- Take back leases that ran out, by the database's clock. Who held them may still answer late.
--- A web process takes back those of its own connections (sessions between `first` and `last`),
--- whose people it can tell; the leases of a process that died are anybody's a little later.
+-- Take back leases that ran out, by the database's clock. Their holders may still answer late. A
+-- web process takes back the leases of its own connections (sessions between `first` and `last`),
+-- because it can tell their annotators; 3 seconds later any process takes them back.
 WITH gone AS MATERIALIZED (
     SELECT a.id, a.session, a.annotator_id, q.state AS query_state
     FROM pools_turn a
@@ -11,8 +11,8 @@ WITH gone AS MATERIALIZED (
            OR a.lease_expires < clock_timestamp() - interval '3 seconds')
     ORDER BY a.lease_expires
     LIMIT 2000
-    -- The image: whoever settles it now would not see a turn that opens meanwhile. The query: its
-    -- state is read as it is now, not as it was when this statement began.
+    -- Lock the image: a settle.sql that runs now would not see a turn that opens here. Lock the
+    -- query: its state must be the present one, not the one when this statement began.
     FOR NO KEY UPDATE OF a, q, image SKIP LOCKED
 ),
 freed AS (

@@ -1,5 +1,5 @@
--- The model that chose most of what S has to give out now, by a sample of it, and the size of that;
--- NULL where S is empty or random.
+-- The model version that chose most of the open turns in S, and the number of turns this rests on:
+-- the active ones in a sample of 500. The version is NULL where S is empty or random.
 SELECT mode() WITHIN GROUP (ORDER BY q.model_version_id), count(*)
 FROM (SELECT a.query_id FROM pools_turn a
       WHERE a.campaign_id = %(campaign)s AND a.state = 'open'

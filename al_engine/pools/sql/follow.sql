@@ -1,7 +1,7 @@
--- What changed in L since a horizon, and the horizon to ask from next time.
--- Transactions commit out of order: a row of an older transaction can appear after a row of a
--- younger one was read. So the next reading starts at the oldest transaction that was still
--- running now, and reads some rows a second time rather than missing one.
+-- Rows of L that changed since a horizon, and the horizon to ask from next time. Transactions
+-- commit out of order: a row of an older transaction can appear after a row of a younger one was
+-- read. So the next call starts at the oldest transaction that is still running now; it may read
+-- some rows twice, but misses none.
 SELECT c.image_id, image.position, c.choice_id, c.confidence, q.purpose,
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon
 FROM (SELECT 1) one

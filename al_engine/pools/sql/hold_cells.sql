@@ -1,7 +1,7 @@
--- A worker's share of the cells: renew what it holds, let go of what is too much, take what
--- is free or whose holder went silent.
+-- Give a worker its share of the cells: renew the leases it holds, release cells above its share,
+-- and take cells that are free or whose lease ran out.
 WITH share AS MATERIALIZED (
-    -- Shares differ by one at most: of the live workers the oldest have the larger ones.
+    -- Shares differ by one cell at most; the live workers with the lowest ids have the larger ones.
     SELECT %(cells)s / %(workers)s + (count(*) < %(cells)s %% %(workers)s)::int AS cells
     FROM pools_engineprocess older
     WHERE older.campaign_id = %(campaign)s AND older.role = 'worker' AND older.id < %(worker)s

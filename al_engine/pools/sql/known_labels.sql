@@ -1,4 +1,4 @@
--- Which of these labels exist and are their callers' own, retracted or not.
+-- Which of these labels exist and belong to the annotators who name them, retracted or not.
 SELECT l.annotator_id, l.client_id
 FROM unnest(%(annotators)s::bigint[], %(labels)s::uuid[]) AS said(annotator_id, client_id)
 CROSS JOIN LATERAL (SELECT l.annotator_id, l.client_id FROM pools_label l

@@ -1,6 +1,6 @@
--- Hold the images of these turns, in one order. The lock on an image is the right to change its
--- queries, turns and consensus: two batches that touch one image settle it one after the other,
--- each seeing what the other stored.
+-- Lock the images of these turns, in the order of their ids. The lock on an image is the right to
+-- change its queries, turns and consensus: two batches that touch one image settle it one after the
+-- other, and the second sees what the first stored.
 SELECT image.id
 FROM (
     SELECT DISTINCT a.image_id

@@ -1,4 +1,4 @@
--- Hold the images of these turns and of these labels, as lock.sql does those of turns alone.
+-- Lock the images of these turns and of these labels; lock.sql is for turns alone.
 SELECT image.id
 FROM (
     SELECT DISTINCT either.image_id

@@ -1,4 +1,4 @@
--- How many answers these people have given and not taken back.
+-- How many answers each of these annotators has given and not retracted.
 SELECT person.id, l.answers
 FROM (SELECT DISTINCT unnest(%(annotators)s::bigint[]) AS id) person
 CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE l.retracted_at IS NULL) AS answers

@@ -1,5 +1,5 @@
--- What a worker has in S that anybody may still take: open queries of its cells that nobody
--- holds, answered or skipped. These are the depth of S.
+-- The open queries of a worker's cells whose turns are all open, so that any annotator may still
+-- take them: the worker's part of the depth of S.
 SELECT q.id, q.image_id, image.position, q.cell, q.model_version_id, q.strategy,
        q.purpose
 FROM pools_query q

@@ -1,6 +1,6 @@
--- Put workers' selections into S: images of cells that they hold now and that are still in D.
--- A worker that slept through the end of its leases changes nothing. LATERAL: one by one by
--- their keys, whatever the planner knows of the tables.
+-- Put workers' selections into S: images that are still in D, of cells that the worker holds now. A
+-- worker whose cell leases ran out changes nothing. LATERAL: rows are looked up by key, one by one,
+-- whatever the statistics of the tables say.
 WITH pick AS MATERIALIZED (
     SELECT *
     FROM unnest(%(images)s::bigint[], %(strategies)s::text[], %(scores)s::float8[],

@@ -1,8 +1,9 @@
--- Put images back for everybody: those that are out, and those that people skipped or could not
--- see. Their rows are locked already. An image returns to D; with answers to S, where its last query
--- asks for those that are missing. Who skipped it has no turn any more, so that it may come to them
--- again; what they said is history. Leases of the time before it was out end, and so does the turn
--- of an answer that was undone meanwhile: their people may still answer late.
+-- Put images back for all annotators: excluded images, and images in S that somebody skipped or
+-- could not see. The caller has locked the images. An excluded image returns to D or, if it has
+-- answers, to S, where its last query asks for the missing ones. Turns of skips are cancelled and
+-- kept as past skips, so that the image may come to the same annotators again. Leases from before
+-- the exclusion end, and so do turns whose answer was undone meanwhile; their annotators may still
+-- answer late.
 WITH target AS MATERIALIZED (
     SELECT image.id, image.campaign_id, image.state,
            CASE WHEN image.state = 'queried' THEN 'queried'

@@ -1,4 +1,4 @@
--- A worker's new look at its images, in place of the one before.
+-- Replace a worker's ranking with that of its new look at its images.
 INSERT INTO pools_ranking AS r (worker_id, number, strategy, model_version_id, images, scores,
                                 withdraw, confirmed, confirmed_scores)
 VALUES (%(worker)s, 1, %(strategy)s, %(version)s, %(images)s::bigint[], %(scores)s::float8[],

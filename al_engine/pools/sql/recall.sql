@@ -1,14 +1,14 @@
--- Take back turns that people hold and have not come to, where an older model than `newest` chose
--- them: their images return to D, and their people take newer queries. `turns` are in the order in
--- which each of `sessions` comes to them, the soonest first. Of those that are `ready` the soonest go
--- first, and `keep` stay. Unready turns go too, unless they are needed to reach `keep`.
--- Only queries with a single turn that nobody has answered are taken back. Whoever held a turn may
--- still answer late. What somebody is answering right now is locked and therefore left alone.
+-- Take back turns that their holders have not reached, if a model older than `newest` chose the
+-- query: the images return to D, and the holders get newer queries. `turns` are in the order in
+-- which the holders reach them. Of a session's `ready` turns, the first in this order go first, and
+-- `keep` stay. Unready turns go too, unless they are needed to reach `keep`. Only queries with a
+-- single turn and no answer are taken back. Former holders may still answer late. Turns that are
+-- being answered are locked and therefore left alone.
 WITH spare AS MATERIALIZED (
     SELECT given.turn, given.session, given.keep, given.ready, given.place, a.image_id,
            q.purpose = 'active'
-           -- What was drawn at random before there was a model gives way as well, but for a
-           -- campaign that asks at random all along.
+           -- Queries that no model chose are outdated as well if `at_random`, which is false for a
+           -- campaign that has random selection among its strategies.
            AND coalesce(q.model_version_id < %(newest)s, %(at_random)s) AS outdated
     FROM unnest(%(turns)s::bigint[], %(sessions)s::uuid[], %(keep)s::int[], %(ready)s::bool[])
          WITH ORDINALITY AS given (turn, session, keep, ready, place)

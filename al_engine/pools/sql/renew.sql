@@ -1,6 +1,6 @@
--- Set the end of the leases of these sessions: longer while their people work, shorter once
--- the connection dropped. What somebody is answering right now is locked and therefore left alone:
--- it needs no lease any more, and two that wait for each other's turns would stand still.
+-- Set the end of the leases of these sessions: later while their annotators work, sooner once the
+-- connection dropped. Turns that are being answered are locked and left alone: they need no lease
+-- any more, and two statements that wait for each other's turns would deadlock.
 WITH held AS MATERIALIZED (
     SELECT a.id
     FROM unnest(%(annotators)s::bigint[], %(sessions)s::uuid[]) AS said(annotator_id, session)

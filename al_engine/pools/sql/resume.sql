@@ -1,4 +1,4 @@
--- A connection that dropped came back: its leases are the new session's.
+-- Move the leases of a dropped connection to the session that resumes it.
 UPDATE pools_turn a
 SET session = %(session)s::uuid,
     lease_expires = clock_timestamp() + make_interval(secs => %(lease_seconds)s)

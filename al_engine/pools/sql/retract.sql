@@ -1,4 +1,4 @@
--- Take back labels of their own authors; the fact stays, with the time of its retraction.
+-- Retract labels, each by its own author only; the row stays, with the time of its retraction.
 UPDATE pools_label l
 SET retracted_at = clock_timestamp()
 FROM unnest(%(annotators)s::bigint[], %(labels)s::uuid[]) AS said(annotator_id, client_id)

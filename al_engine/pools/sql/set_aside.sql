@@ -1,5 +1,5 @@
--- Set images aside whose files are missing or damaged, so that nobody is asked what nobody can see.
--- A machine found that out, so it is no verdict: put_back.sql takes all of it back.
+-- Exclude images whose files are faulty, so that nobody is asked about a picture that cannot be
+-- seen. This is a machine's finding and no verdict: put_back.sql reverts it.
 WITH found AS MATERIALIZED (
     SELECT *
     FROM unnest(%(images)s::bigint[], %(kinds)s::text[], %(problems)s::text[])

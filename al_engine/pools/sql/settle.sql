@@ -1,4 +1,5 @@
--- What the answers on the images of these turns add up to now: decide, or ask on.
+-- Compute the consensus of the images of these turns: move an image to L once it has enough
+-- answers, else open the turns that are missing.
 WITH touched AS MATERIALIZED (
     SELECT DISTINCT ON (a.image_id) a.image_id, a.query_id
     FROM (SELECT a.image_id, a.query_id, a.campaign_id FROM pools_turn a
@@ -7,7 +8,7 @@ WITH touched AS MATERIALIZED (
     ORDER BY a.image_id, a.query_id DESC
 ),
 tally AS (
-    -- An image whose answers were all undone has no votes, for no class.
+    -- An image whose answers were all undone yields one row without a class and with 0 votes.
     SELECT touched.image_id, touched.query_id, l.choice_id, count(l.id) AS votes,
            min(l.id) AS first_label
     FROM touched
@@ -17,7 +18,7 @@ tally AS (
     GROUP BY touched.image_id, touched.query_id, l.choice_id
 ),
 ahead AS MATERIALIZED (
-    -- The most votes; among equals, the class that was said first.
+    -- The class with the most votes; among equals, the one that was answered first.
     SELECT DISTINCT ON (image_id) image_id, query_id, choice_id, votes,
            sum(votes) OVER (PARTITION BY image_id) AS answers
     FROM tally
@@ -25,7 +26,7 @@ ahead AS MATERIALIZED (
 ),
 judged AS MATERIALIZED (
     SELECT ahead.*,
-           -- What is in L stays there: an answer that comes after that only changes the consensus.
+           -- An image in L stays there: a later answer only changes its consensus.
            image.state = 'labeled'
              OR ahead.answers >= q.answers_wanted
                 AND (ahead.votes >= campaign.confidence * ahead.answers
@@ -46,7 +47,7 @@ decided AS (
     SET query_id = excluded.query_id, choice_id = excluded.choice_id,
         confidence = excluded.confidence, answers = excluded.answers,
         decided_at = now(), changed_in = pg_current_xact_id()::text::bigint
-    -- A message that came twice changes nothing, and no server trains for it.
+    -- A repeated message changes nothing here, so that no server trains because of it.
     WHERE (c.choice_id, c.answers) IS DISTINCT FROM (excluded.choice_id, excluded.answers)
 ),
 labeled AS (
@@ -65,7 +66,8 @@ cancelled AS (
     FROM judged
     WHERE judged.done AND a.image_id = ANY (ARRAY[judged.image_id]) AND a.state LIKE 'open'
 )
--- One more where the answers disagree, and never fewer turns than answers are missing.
+-- As many turns as answers are missing, and one more where enough answers disagree; live turns
+-- count.
 INSERT INTO pools_turn (campaign_id, query_id, image_id)
 SELECT %(campaign)s, q.id, q.image_id
 FROM judged

@@ -1,4 +1,5 @@
--- Whether there are images in D, a worker that could choose among them, and any to be labeled at all.
+-- Whether D has images, whether a worker is alive, and whether the campaign has images to label at
+-- all.
 SELECT coalesce((SELECT sum(unlabeled) > 0 FROM pools_counter WHERE campaign_id = %(campaign)s), false),
        EXISTS (SELECT 1 FROM pools_engineprocess
                WHERE campaign_id = %(campaign)s AND role = 'worker'

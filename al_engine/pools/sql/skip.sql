@@ -1,5 +1,5 @@
--- Skip turns: they stay with their person, who is not asked the image again until it is put back,
--- and the query gets another turn for somebody else.
+-- Skip turns. A skipped turn stays with its annotator, who is not asked the image again until it is
+-- put back; the query gets another turn for somebody else.
 WITH said AS MATERIALIZED (
     SELECT *
     FROM unnest(%(annotators)s::bigint[], %(turns)s::bigint[], %(reasons)s::text[],

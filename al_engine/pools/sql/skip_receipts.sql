@@ -1,4 +1,5 @@
--- What became of each skip. A lease that had run out needs no skipping.
+-- The receipt of each skip. A skip after the end of its lease counts as stored: there is nothing to
+-- do.
 SELECT said.annotator_id, said.turn_id,
        CASE
            WHEN a.id IS NULL THEN 'unknown_query'

@@ -1,7 +1,7 @@
--- How many queries each of these workers has in S that anybody may still take: open ones of its
--- cells of which nobody holds, answered or skipped a turn. Found from the open turns, so that it
--- does not walk over all that people hold, and from there one by one by their keys. MATERIALIZED:
--- with the statistics of a young campaign the planner would do all of that once for each cell.
+-- How many queries in S any annotator may still take, by worker: queries of its cells whose turns
+-- are all open. They are found from the open turns, so that the turns people hold are not scanned,
+-- and then by key, one by one. MATERIALIZED: with the statistics of a new campaign, PostgreSQL
+-- would repeat all of this for each cell.
 WITH waiting AS MATERIALIZED (
     SELECT DISTINCT a.image_id, a.query_id
     FROM (SELECT a.image_id, a.query_id FROM pools_turn a

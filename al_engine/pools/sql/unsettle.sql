@@ -1,5 +1,6 @@
--- After a retraction the image goes back from L to S, unless it is there already, and the author
--- holds the turn again. settle.sql comes next: it decides anew where the other answers suffice.
+-- After a retraction, return the image from L to S, unless it is there already, and lease the turn
+-- to the author of the label again. settle.sql runs next: it decides anew where the other answers
+-- suffice.
 WITH undone AS MATERIALIZED (
     SELECT said.annotator_id, said.session, a.id AS turn_id, a.campaign_id, a.image_id, a.query_id,
            a.state = 'answered' AND a.annotator_id = said.annotator_id AS theirs
@@ -11,7 +12,7 @@ WITH undone AS MATERIALIZED (
     WHERE image.state IN ('queried', 'labeled')
 ),
 asking AS MATERIALIZED (
-    -- The query that asks the image now, else the newest that was answered.
+    -- The image's open query, else the newest query whose answer was retracted.
     SELECT DISTINCT ON (q.image_id) q.image_id, q.id AS query_id
     FROM (SELECT DISTINCT image_id FROM undone) image
     CROSS JOIN LATERAL (SELECT q.id, q.image_id, q.state FROM pools_query q
@@ -41,7 +42,7 @@ held AS (
     RETURNING a.session, a.id, a.image_id, a.lease_expires
 ),
 another AS (
-    -- A late answer has no turn of its own when somebody else held the turn.
+    -- A late answer has no turn of its own if somebody else held the turn.
     INSERT INTO pools_turn (campaign_id, query_id, image_id, state, annotator_id, session,
                                   lease_expires)
     SELECT undone.campaign_id, asking.query_id, undone.image_id, 'leased', undone.annotator_id,

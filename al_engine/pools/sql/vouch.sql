@@ -1,7 +1,7 @@
--- Let people answer what they were shown, though a crash of the database lost that they held it:
--- they count as former holders of the turn, and their answers as late ones. Where the turn is lost
--- as well, or its id has gone to another image, a cancelled one at the newest query of their image
--- takes its place; where that query was withdrawn and pruned meanwhile, another one like it.
+-- Let annotators answer images that they were shown, although a crash of the database lost their
+-- leases: they become former holders of the turn, and their answers are late. If the turn is lost
+-- as well, or its id belongs to another image now, a cancelled turn of the image's newest query
+-- replaces it. If the image has no query left (withdrawn and pruned), a withdrawn one is made.
 WITH found AS MATERIALIZED (
     SELECT shown.annotator_id, shown.turn_id, image.id AS image_id, image.cell,
            a.id IS NOT NULL AS is_there
@@ -16,7 +16,7 @@ WITH found AS MATERIALIZED (
                        WHERE a.id = shown.turn_id OFFSET 0) a ON a.image_id = shown.image_id
     WHERE image.campaign_id = %(campaign)s
 ),
--- One row a turn: an update changes a row once, however many people it is about.
+-- One row per turn: an UPDATE changes a row only once, however many annotators share it.
 admitted AS (
     UPDATE pools_turn a SET former = a.former || people.ids
     FROM (SELECT turn_id, array_agg(annotator_id) AS ids
@@ -32,7 +32,7 @@ newest AS MATERIALIZED (
     FROM lost
     CROSS JOIN LATERAL (SELECT q.id, q.image_id
                         FROM (SELECT * FROM pools_query q WHERE q.image_id = lost.image_id OFFSET 0) q
-                        -- Not pruned before this is committed.
+                        -- The lock keeps the query from being pruned before this commits.
                         ORDER BY q.id DESC LIMIT 1 FOR KEY SHARE) q
 ),
 again AS (

@@ -1,7 +1,7 @@
--- Take queries out of S again, those alone of which nobody holds, answered or skipped a turn.
--- Whatever somebody is claiming right now is locked and therefore left alone.
+-- Withdraw queries from S, but only those whose turns are all open. A query that is being claimed
+-- is locked and therefore left alone.
 WITH theirs AS MATERIALIZED (
-    -- Once each: what is locked is counted below.
+    -- DISTINCT, because locked turns are counted below.
     SELECT DISTINCT given.query_id
     FROM unnest(%(queries)s::bigint[]) AS given(query_id)
     CROSS JOIN LATERAL (SELECT q.campaign_id, q.cell FROM pools_query q

@@ -1,4 +1,4 @@
--- What stores answers, up to `stored`: for answer.sql and exchange.sql.
+-- Common table expressions that store answers as `stored`; shared by answer.sql and exchange.sql.
 WITH said AS MATERIALIZED (
     SELECT *
     FROM unnest(%(ids)s::uuid[], %(annotators)s::bigint[], %(turns)s::bigint[],
@@ -12,7 +12,7 @@ stored AS (
     SELECT a.campaign_id, a.image_id, a.query_id, a.id, said.annotator_id,
            said.choice_id, said.client_id, said.shown_ms,
            NOT (a.state = 'leased' AND a.annotator_id = said.annotator_id),
-           -- NULL where no model chose the query: greatest() alone would make it 0.
+           -- NULL where no model chose the query; greatest() ignores NULL and would give 0.
            CASE WHEN version.id IS NOT NULL
                 THEN greatest(pool.labeled - version.labels_seen, 0) END,
            clock_timestamp()
@@ -36,7 +36,7 @@ stored AS (
            OR said.annotator_id = ANY(a.former))
       AND said.image_id IN (0, a.image_id)
       AND coalesce(said.version, campaign.choices_version) = campaign.choices_version
-    -- The order of the answers is a fact, too: the first one decides between equals.
+    -- Labels get ids in the order of arrival: among equals the class answered first decides.
     ORDER BY said.place
     ON CONFLICT DO NOTHING
     RETURNING turn_id, image_id, annotator_id, client_id
@@ -46,7 +46,7 @@ turned AS (
     SET state = 'answered', annotator_id = stored.annotator_id, session = NULL, lease_expires = NULL
     FROM stored
     WHERE a.id = ANY (ARRAY[stored.turn_id])
-      -- A late answer takes the turn if nobody holds it now; else it is an extra one.
+      -- A late answer takes the turn if nobody holds it now; else the answer is an extra one.
       AND ((a.state = 'leased' AND a.annotator_id = stored.annotator_id)
            OR (a.state = 'open' AND NOT EXISTS (
                    SELECT 1 FROM pools_turn other

@@ -1,4 +1,5 @@
--- What leases turns at random, up to `leased`: for claim.sql and exchange.sql.
+-- Common table expressions that lease turns at random as `leased`; shared by claim.sql and
+-- exchange.sql.
 WITH onward AS MATERIALIZED (
     SELECT a.id, a.image_id
     FROM pools_turn a
@@ -24,7 +25,7 @@ picked AS MATERIALIZED (
     FROM (SELECT * FROM onward UNION ALL SELECT * FROM wrapped) p
 ),
 dealt AS MATERIALIZED (
-    -- By subscript, not by a join: it stays linear however many ask at once.
+    -- By subscript, not by a join: the time stays linear in the number of turns.
     SELECT DISTINCT ON (annotator_id, image_id) id, image_id, annotator_id, session
     FROM (
         SELECT picked.id, picked.image_id,
@@ -32,11 +33,11 @@ dealt AS MATERIALIZED (
                (%(sessions)s::uuid[])[picked.place] AS session
         FROM picked
     ) given
-    -- Nobody gets an image a second time; who meets one here is served by claim_for.sql.
+    -- No annotator gets an image twice; claim_for.sql serves those who drew one here.
     WHERE NOT EXISTS (SELECT 1 FROM pools_turn mine
                       WHERE mine.image_id = given.image_id
                         AND mine.annotator_id = given.annotator_id OFFSET 0)
-      -- A late answer has no turn of its own when somebody else held the turn.
+      -- A late answer has no turn of its own if somebody else held the turn.
       AND NOT EXISTS (SELECT 1 FROM pools_label said
                       WHERE said.image_id = given.image_id
                         AND said.annotator_id IS NOT DISTINCT FROM given.annotator_id

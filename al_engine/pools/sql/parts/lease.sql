@@ -1,4 +1,4 @@
--- What leases to each what was `dealt` to them: for the claims and ask_again.sql.
+-- Lease each turn of `dealt` to its annotator; shared by the claims and ask_again.sql.
 leased AS (
     UPDATE pools_turn a
     SET state = 'leased', annotator_id = dealt.annotator_id, session = dealt.session,
