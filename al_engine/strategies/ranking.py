@@ -148,7 +148,7 @@ class Ranking:
     def embeddings_of(self, image_ids: Sequence[int]) -> Tensor | None:
         """The embeddings (n, d) that are kept of these images; None if there are none.
 
-        Kept are those of the ranked images that are no copies.
+        Embeddings are kept for ranked images that are no copies.
         """
         known = [self._embeddings[image] for image in image_ids if image in self._embeddings]
         return torch.stack(known) if known else None
