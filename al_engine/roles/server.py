@@ -245,7 +245,7 @@ class Server:
         processes.report(process_id=self.part.id, state="waiting for the storage", error=str(error))
 
     def _with_images(self, examples: TrainingSet) -> TrainingSet:
-        """The examples whose images can be read."""
+        """The examples whose images can be read. Raises Stopped and StorageAway."""
 
         def tell(done: int) -> None:
             if self.ending.told():

@@ -2,9 +2,9 @@
 
 Owns the sampling strategies, their registry, and the merging and filtering of selections. Imports
 torch, numpy and the standard library, and of this project only the pure `al_engine.decisions`, so
-any Python program can use it. Read next: `uncertainty.py`
-for the paper's strategies, `diversity.py`, `clusters.py` and `disagreement.py` for the others,
-`registry.py` for how another package adds its own.
+any Python program can use it. Read next: `uncertainty.py` for the paper's strategies,
+`diversity.py`, `clusters.py` and `disagreement.py` for further strategies, `registry.py` for how
+another package adds its own.
 """
 
 from al_engine.strategies.base import Selection, Strategy

@@ -2,7 +2,7 @@
 
 Their time grows with the number of candidates times the budget, so in a large pool they look at one
 random part of `candidates_of(budget)` images. Citovsky et al. (2021, appendix A.1) instead split
-the pool for badge and choose in each part; copies of an image that lie in different parts would
+the pool for badge and choose in each part; copies of an image that lie in different parts could
 then all be chosen.
 """
 

@@ -14,7 +14,8 @@ def shuffle_without_end(
 ) -> Iterator[Tensor]:
     """Full batches of indices, int64 (b,), from endless shuffled passes over `count` images.
 
-    With fewer images than a batch holds, the counts of the images in a batch differ by at most 1.
+    If a batch holds more than `count` images, images repeat within it. At any point of the stream
+    the numbers of times that images have occurred differ by at most 1.
     """
     waiting = torch.empty(0, dtype=torch.int64)
     while True:

@@ -11,7 +11,7 @@ from torch import nn
 M = TypeVar("M", bound=nn.Module)
 
 _PIXELS_FOR_THREADS: Final = 50_000
-"""Pixels a batch from which more than one thread is used.
+"""Pixels in a batch from which on more than one thread is used.
 
 small_cnn on two threads is slower than on one up to 64 images of 24 px, and faster from 32 px on.
 """

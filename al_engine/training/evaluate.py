@@ -19,7 +19,7 @@ from al_engine.training.pixels import normalize
 # The 97.5 % point of the normal distribution, for two-sided 95 % intervals.
 Z_95 = 1.959964
 
-# Pixels a batch. A CPU is fastest while a layer's output stays in its caches: 64 images of 32 px;
+# Pixels in a batch. A CPU is fastest while a layer's output fits its caches: 64 images of 32 px;
 # with 256 each image takes a third longer. A GPU needs thousands of images.
 _CPU_PIXELS_A_BATCH: Final = 64 * 32 * 32
 _GPU_PIXELS_A_BATCH: Final = 4096 * 32 * 32

@@ -17,7 +17,8 @@ from al_engine.training.image_cache import ImageCache
 RESIDENT_SHARE: Final = 0.25
 """Images that take up to this share of a device's free memory are kept there while they are used.
 
-A quarter, because margins for shifted images add up to a half, and laying them out makes a copy."""
+A quarter, because the margins for shifted images enlarge them by about half, and laying them out
+makes a copy."""
 _BATCHES_AHEAD: Final = 3
 
 Part = slice | Tensor

@@ -52,8 +52,7 @@ class Scorer:
     ) -> tuple[Tensor, Tensor]:
         """Class probabilities (n, C) and embeddings (n, d), float32 on the CPU, in one pass.
 
-        Before there is a model, all classes are equally likely, and the embeddings are those of
-        the raw images.
+        Before the first model all classes are equally likely, and the embeddings are raw features.
         """
         if model is None:
             return (
