@@ -1,1 +1,1 @@
-"""Measurements of the whole system, each a script that writes its page of docs/benchmarks/."""
+"""Benchmarks of the whole system; each script writes its page in docs/benchmarks/."""

@@ -31,7 +31,7 @@ from benchmarks.learning.course import COPIES, Arm, Course, Sizes, conditions, r
 from benchmarks.learning.pool import Split, load  # noqa: E402
 
 PAGES: Final = ROOT / "docs" / "benchmarks"
-# On the clean pool nothing repeats, and there is nothing to filter.
+# Pool, and whether near-duplicates are filtered; the clean pool has none.
 SETTINGS: Final = (("clean", False), ("copied", False), ("copied", True))
 CLEAN: Final = 10_000
 COPIED: Final = 2_000
@@ -42,7 +42,7 @@ TEST: Final = 5_000
 
 @cache
 def _data(folder: Path) -> tuple[Split, Split]:
-    """Read once a process."""
+    """The pool's images and the test images, read once per process."""
     return load(folder)
 
 
@@ -53,12 +53,12 @@ def _run(arm: Arm, seed: int, sizes: Sizes, folder: Path) -> Course:
 
 
 def measure(options: argparse.Namespace, arms: list[Arm], sizes: Sizes) -> list[Course]:
-    """Do what is missing, and return all that is in the file."""
+    """Run the simulations that are missing; returns all courses in the file."""
     file, kept = options.output / "results.jsonl", conditions(sizes)
     todo = results.missing(results.read(file, kept), arms=arms, seeds=options.seeds)
     with ProcessPoolExecutor(
         max_workers=options.workers_at_once,
-        # A fork would inherit torch's threads in a state that it cannot use.
+        # Spawn, because a forked process would inherit torch's threads in an unusable state.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=torch.set_num_threads,
         initargs=(1,),
@@ -72,7 +72,7 @@ def measure(options: argparse.Namespace, arms: list[Arm], sizes: Sizes) -> list[
 
 
 def say(text: str) -> None:
-    """Progress, beside the figures."""
+    """Print progress to stderr, apart from the figures on stdout."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -85,7 +85,7 @@ def _words(course: Course) -> str:
 
 
 def main() -> None:
-    """Measure what is missing; print the page, and write it where every strategy was measured."""
+    """Measure what is missing; print and write the page, into docs/ once it is complete."""
     every = [name for name in strategies.names() if name not in report.LEFT_OUT]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="holds fashion_mnist.npz")

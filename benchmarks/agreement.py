@@ -1,8 +1,8 @@
 """Does a simulated campaign go as a real one does? The same arrangement of both, side by side.
 
-Real campaigns on the digits: web, database, server, workers, and simulated annotators over the
-WebSocket. Then the lab with the same arrangement, and with the pace and the durations that the
-real campaigns had. Compared are accuracy over labels and the staleness of what was asked.
+First, real campaigns on the digits: web, database, server, workers, and simulated annotators over
+the WebSocket. Then the lab, with the same arrangement and with the pace and durations measured in
+the real campaigns. Compares accuracy over labels, and the staleness of queries.
 
     python benchmarks/agreement.py [--runs 3]
 
@@ -40,7 +40,7 @@ PEOPLE: Final = 50
 THINK_S: Final = 4.0
 LABELS: Final = 900
 HELD: Final = 2
-"""The image in view and the next one: nothing that a newer model would exchange."""
+"""Turns a person holds: the image in view and the next one, which a newer model never replaces."""
 POINTS: Final = (300, 400, 500, 600, 700, 800, 900)
 STRATEGIES: Final = ("margin",)
 
@@ -61,10 +61,12 @@ _VERSIONS: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Real:
-    """What a real campaign was like, its labels numbered in the order of their answers.
+    """Figures of a real campaign, with labels numbered in the order of their answers.
 
-    `trainings`: labels and seconds of each; `accuracy` that of g* at each of POINTS; `staleness`
-    the mean over labels from the first of POINTS on; `seconds` from the first label to the last.
+    `at_random`: labels on queries without a model. `seconds`: from the first label to the last.
+    `trainings`: labels and seconds of each. `scoring`: median seconds from a version's publication
+    to its first query. `accuracy`: that of g* at each of POINTS. `staleness`: the mean over labels
+    after the first of POINTS.
     """
 
     at_random: int
@@ -78,7 +80,7 @@ class Real:
 
 @contextmanager
 def site(var: Path) -> Iterator[str]:
-    """A site with a new campaign of the digits; its address."""
+    """A site with a new campaign of the digits; yields its WebSocket address."""
     with closing(socket.socket()) as free:
         free.bind((place.HOST, 0))
         port = free.getsockname()[1]
@@ -101,7 +103,7 @@ def site(var: Path) -> Iterator[str]:
 
 
 def real(var: Path, slug: str) -> None:
-    """Have a campaign labeled by people over the wire."""
+    """Have a campaign labeled by simulated annotators over the WebSocket."""
     with site(var) as address:
         arguments = [
             *("run_annotators", slug, f"--count={PEOPLE}", f"--labels={LABELS}"),
@@ -117,7 +119,7 @@ def real(var: Path, slug: str) -> None:
 
 
 def read(campaign_id: int) -> Real:
-    """What the database has of a campaign."""
+    """The figures of a campaign, from the database."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -145,10 +147,10 @@ def read(campaign_id: int) -> Real:
 def simulated(
     campaigns: list[Real], seed: int, data_set: datasets.DataSet
 ) -> tuple[list[float], float]:
-    """Accuracy of g* at POINTS and mean staleness of the lab, at the real campaigns' pace."""
+    """The lab's accuracy of g* at POINTS and mean staleness, at the real campaigns' pace."""
     labels, seconds = np.array([each for one in campaigns for each in one.trainings]).T
     slope, base = np.polyfit(labels, seconds, 1)
-    if slope < 0:  # the smallest trainings have the same number of steps
+    if slope < 0:  # possible because the smallest trainings all have the same number of steps
         slope, base = 0.0, float(seconds.mean())
     setting = settings.Setting(
         arm="as in the real campaigns",
@@ -241,13 +243,13 @@ def page(campaigns: list[Real], simulations: list[tuple[list[float], float]], ru
 
 
 def main() -> None:
-    """Run both and write the page."""
+    """Run real and simulated campaigns, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nowait-agreement-") as folder:
         var = Path(folder)
-        var.chmod(0o711)  # under root PostgreSQL runs as another user, who must pass through
+        var.chmod(0o711)  # run as root, PostgreSQL uses another account, which must pass through
         slugs = ["digits", *(f"digits-{number}" for number in range(2, options.runs + 1))]
         for slug in slugs:
             print(f"labeling {slug} …", file=sys.stderr)

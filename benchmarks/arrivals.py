@@ -1,9 +1,10 @@
 """A thousand people in one second: are all of them in, each with an answer, and who feels it?
 
-A real web process with its database. Some people label all the while; then others come within one
-second: programs with tokens, and browsers with sessions, which load the labeling page before its
-WebSocket. Who is told to come later does. Prints what became of everybody, and of the receipts of
-those who label, and writes it to docs/benchmarks/. Bounded in count and time, loopback only.
+Runs a real web process with its database. Some people label throughout; then others come within one
+second: programs with tokens, or browsers with sessions, which load the labeling page before they
+open the WebSocket. People who are told to come later do so. Prints how the newcomers fared and how
+long acknowledgements took for the people who label, and writes it to docs/benchmarks/. Bounded in
+count and time, loopback only.
 
     python benchmarks/arrivals.py [--people 1000] [--web 1]
 """
@@ -53,17 +54,17 @@ COLUMNS: Final = (
 
 
 class Watched(Crowd):
-    """A crowd whose receipts are kept with their moments."""
+    """A crowd that records each acknowledgement: its time (`perf_counter`, s) and delay (ms)."""
 
     receipts: list[tuple[float, float]]
 
     def acked(self, seconds: float) -> None:
-        """A label is on disk."""
+        """Record that a label was acknowledged after `seconds`."""
         self.receipts.append((time.perf_counter(), seconds * 1000))
 
 
 def label_until_told(load: Load, ends: Connection) -> None:
-    """Label until something comes over the pipe, and answer with the receipts' moments and ms."""
+    """Label until a message comes over the pipe, then send the acknowledgements through it."""
 
     async def run() -> list[tuple[float, float]]:
         crowd = Watched(load)
@@ -78,7 +79,7 @@ def label_until_told(load: Load, ends: Connection) -> None:
 
 @contextmanager
 def people_who_label(load: Load) -> Iterator[Connection]:
-    """People in a process of their own; a message over the pipe ends it and brings receipts."""
+    """People who label in another process; a message ends it, and it sends acknowledgements."""
     ours, theirs = get_context("spawn").Pipe()
     process = get_context("spawn").Process(target=label_until_told, args=(load, theirs))
     process.start()
@@ -91,7 +92,11 @@ def people_who_label(load: Load) -> Iterator[Connection]:
 
 @dataclass(slots=True)
 class Run:
-    """What was measured of one crowd."""
+    """The measurements of one crowd of newcomers.
+
+    `acks`: p99 (ms) of the labeling people's acknowledgements before, during and after the arrival.
+    `cpu_ms`: CPU time of the web processes per newcomer.
+    """
 
     server: str
     kind: str
@@ -113,14 +118,14 @@ class Run:
         )
 
     def holds(self) -> bool:
-        """Whether the aim is reached."""
+        """Whether the aim is met."""
         seconds = self.arrived.seconds
         all_in = len(seconds) == self.arrived.came and max(seconds) <= AIM_S
         return all_in and not self.arrived.silent
 
 
 def measure(var: Path, server: str, kind: str, options: argparse.Namespace) -> Run:
-    """One crowd at a fresh web process."""
+    """Measure one crowd at a fresh web process."""
     slug = f"{SLUG}-{server}-{kind}"
     people = options.people
     stocked = place.stock(slug=slug, people=people + LABELING, queries=20_000)
@@ -150,7 +155,7 @@ def measure(var: Path, server: str, kind: str, options: argparse.Namespace) -> R
 
 
 def arrivals(stocked: place.Stocked, kind: str, people: int) -> Sequence[Arrival]:
-    """How everybody comes."""
+    """The newcomers: programs with tokens or browsers with sessions."""
     if kind == "programs":
         return [Arrival(token=token) for token in stocked.tokens[:people]]
     cookies = place.log_in(stocked.slug)[:people]
@@ -158,7 +163,7 @@ def arrivals(stocked: place.Stocked, kind: str, people: int) -> Sequence[Arrival
 
 
 def main() -> None:
-    """Run, print and write what came out; the exit status is 1 where an aim was missed."""
+    """Run, print and write the results; the exit status is 1 if an aim was missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", type=int, default=1_000)
     parser.add_argument("--web", type=int, default=1)

@@ -26,12 +26,12 @@ from al_engine.training import devices  # noqa: E402
 PAGES: Final = ROOT / "docs" / "benchmarks"
 PARTS: Final = ("scoring", "training", "cifar10", "selection", "freshness")
 DEFAULT: Final = ("scoring", "training", "selection")
-# As many as the roles of the engine compute with.
+# The most threads that a role of the engine uses.
 MOST_THREADS: Final = 4
 
 
 def measured(part: str, options: argparse.Namespace, device: torch.device) -> str:
-    """One part's section. Imported when measured: some parts need what others do not."""
+    """One part's section. Parts are imported here, because their requirements differ."""
     if part == "scoring":
         from benchmarks.engine_parts import scoring
 
@@ -54,7 +54,7 @@ def measured(part: str, options: argparse.Namespace, device: torch.device) -> st
 
 
 def where(device: torch.device) -> str:
-    """On what a part was measured, as a sentence."""
+    """The machine that a part was measured on, as a sentence."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return (
         f"On {devices.describe(device)}; {os.cpu_count()} cores and {memory:.0f} GiB "
@@ -63,7 +63,7 @@ def where(device: torch.device) -> str:
 
 
 def page() -> str:
-    """The page of all sections that were measured."""
+    """The page of all measured sections."""
     files = [PAGES / "engine" / f"{part}.md" for part in PARTS]
     sections = [file.read_text(encoding="utf-8").strip() for file in files if file.exists()]
     head = (
@@ -74,7 +74,7 @@ def page() -> str:
 
 
 def main() -> None:
-    """Measure the parts that were asked for; print and write them."""
+    """Measure the parts asked for; print and write their sections."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", default=",".join(DEFAULT), help="of " + ", ".join(PARTS))
     parser.add_argument("--device", default="auto")

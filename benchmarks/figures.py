@@ -1,4 +1,4 @@
-"""Percentiles, and the machine on which they were measured."""
+"""Percentiles, and the machine that they were measured on."""
 
 import os
 import platform
@@ -8,14 +8,14 @@ import psutil
 
 
 def percentile(ordered: Sequence[float], percent: int) -> float:
-    """The least of these values, in rising order, that `percent` % do not exceed; NaN of none."""
+    """The smallest of the ascending values that `percent` % do not exceed; NaN if empty."""
     if not ordered:
         return float("nan")
     return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]
 
 
 def machine() -> str:
-    """Cores, memory and system, as the pages of docs/benchmarks/ say it."""
+    """Cores, memory and system, in words for the pages of docs/benchmarks/."""
     memory = psutil.virtual_memory().total / 2**30
     return (
         f"{os.cpu_count()} cores and {memory:.0f} GiB ({platform.machine()}, {platform.system()})"

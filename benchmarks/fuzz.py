@@ -1,8 +1,8 @@
 """Does rubbish on many sockets harm the people who label? The test's fuzzer, at length.
 
-A real site; honest annotators label alone, then while others send malformed, oversized, truncated
-and dishonest frames as fast as they can from a process of their own, then alone again. Prints what
-became of the frames, of the honest and of the web process, and writes it to docs/benchmarks/.
+On a real site, honest annotators label alone; then while another process sends malformed,
+oversized, truncated and dishonest frames as fast as it can; then alone again. Prints the fate of
+the frames, of the honest annotators and of the web process, and writes it to docs/benchmarks/.
 
     python benchmarks/fuzz.py [--frames 10000]
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 ROOT = Path(__file__).resolve().parent.parent
-# The site, the fuzzer and the checks are those of the tests.
+# The site, the fuzzer and the checks come from the tests.
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "integration")]
 
 from faults.site import WEB, Site, a_site  # noqa: E402
@@ -65,7 +65,7 @@ AGAIN: Final = (
 
 @dataclass(slots=True)
 class Part:
-    """What the honest did and felt in a part of the run."""
+    """The honest annotators' acknowledgements and the web process's memory in a part of the run."""
 
     name: str
     seconds: float
@@ -84,7 +84,7 @@ class Part:
 
 
 class Course:
-    """The honest all the while, and the parts of the run."""
+    """One run: honest annotators who label throughout, and its parts."""
 
     def __init__(self, site: Site, fuzzed: "Fuzzed", frames: int) -> None:
         self.site = site
@@ -96,7 +96,7 @@ class Course:
         self.told: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """All parts, one after the other."""
+        """Run all parts, one after the other."""
         over = asyncio.Event()
         honest = self.fuzzed.honest
         await asyncio.gather(*(each.enter() for each in honest))
@@ -104,7 +104,7 @@ class Course:
         async with asyncio.TaskGroup() as group:
             for each in honest:
                 group.create_task(each.label(over))
-            await asyncio.sleep(3.0)  # the first statements are planned now
+            await asyncio.sleep(3.0)  # until the first statements are planned
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
                 await asyncio.get_running_loop().run_in_executor(apart, os.getpid)
                 await self._part("alone", asyncio.sleep(ALONE_S))
@@ -149,7 +149,7 @@ class Course:
         self.told += told
 
     def wrong(self) -> list[str]:
-        """What is not as it must be, now that it is over."""
+        """What is wrong after the run, in words."""
         found = self.fuzzed.wrong()
         if self.site.until_there(WEB) != self.web:
             found.append("the web process is another one")
@@ -160,13 +160,13 @@ class Course:
         return found
 
     def ratio(self, name: str) -> float:
-        """The honest's ack p99 in a part of the run, to that of the quieter part without others."""
+        """The ratio of honest annotators' ack p99 in a part to that in the quieter part alone."""
         p99s = {part.name: percentile(sorted(part.acks_ms), 99) for part in self.parts}
         return p99s[name] / min(p99s["alone"], p99s["alone again"])
 
 
 def main() -> None:
-    """Run, print and write what came out; the exit status is 1 where something was wrong."""
+    """Run, print and write the results; the exit status is 1 if anything was wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=10_000)
     parser.add_argument("--honest", type=int, default=10)
@@ -192,7 +192,7 @@ def main() -> None:
 
 
 def _measure(site: Site, options: argparse.Namespace, limit: int) -> Course:
-    """All parts of the run in a campaign of its own."""
+    """Run all parts in a new campaign."""
     from django.db import connection
     from labeling.fuzzed import make_fuzzed
 
@@ -206,7 +206,7 @@ def _measure(site: Site, options: argparse.Namespace, limit: int) -> Course:
         messages_per_second=limit,
     )
     with connection.cursor() as cursor:
-        # What making the campaign left to do is not what is measured.
+        # Do now what creating the campaign left for later, so that it is not measured.
         cursor.execute("ANALYZE")
     place.checkpoint()
     course = Course(site, fuzzed, options.frames)

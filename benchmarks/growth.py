@@ -36,8 +36,8 @@ from benchmarks.load import place  # noqa: E402
 
 REPORT: Final = ROOT / "docs" / "benchmarks" / "growth.md"
 SMALL: Final = Size("small", 10_000, 1_000)
-# Batches of a round, by how many people's labels and claims are in one. The small pools have
-# images enough for one round of them: they are made anew for each.
+# Batches in a round, by the number of people whose labels and claims are in a batch. The small
+# pools have images for one round only, so they are created anew for each round.
 BATCHES: Final = {64: 100, 1: 1_000}
 WARM_UP: Final = 20
 THOUSAND: Final = 1_000
@@ -51,12 +51,12 @@ WAITS: Final = ("until the next image goes out", "until the answer is on disk")
 
 
 def say(text: str) -> None:
-    """Progress, beside the figures."""
+    """Print progress to stderr, apart from the figures on stdout."""
     print(text, file=sys.stderr, flush=True)
 
 
 class Growth:
-    """One comparison and what is known of it so far, kept in the folder."""
+    """One comparison and its figures so far, stored in the folder."""
 
     def __init__(self, options: argparse.Namespace, folder: Path, campaign: Campaign) -> None:
         self.options = options
@@ -71,7 +71,7 @@ class Growth:
                 sys.exit(f"{folder} has pools of other sizes: {self.known['sizes']}.")
 
     def go_on(self, until: float) -> bool:
-        """Do what is still to be done; False when `until` (monotonic) came first."""
+        """Do the remaining steps; returns False if `until` (`time.monotonic`) came first."""
         if not pools.ensure_filled(self.large, self.campaign, say, until):
             return False
         return (
@@ -81,7 +81,7 @@ class Growth:
         )
 
     async def _compare(self, when: str, until: float) -> bool:
-        """Time batches in turns; what each round found is kept, by database and people."""
+        """Time batches on both pools in turns; stores each round's times by database and people."""
         rounds: list[dict[str, Times]] = self.known.setdefault(when, [])
         if len(rounds) >= self.options.rounds:
             return True
@@ -108,7 +108,7 @@ class Growth:
     async def _round(self, size: Size) -> Times:
         async with at_desk(size, self.campaign) as desk:
             await desk.rounds(64, WARM_UP)
-            if size is SMALL:  # too young for autovacuum to have looked at it
+            if size is SMALL:  # too new for autovacuum to have analyzed it
                 await desk.analyze()
             times = {str(people): await desk.rounds(people, n) for people, n in BATCHES.items()}
         p99 = ", ".join(
@@ -119,7 +119,7 @@ class Growth:
         return times
 
     async def _drive(self, until: float) -> bool:
-        """Let labels go through the large pools; what each part took is kept."""
+        """Let labels go through the large pools; stores the time of each part."""
         while (stored := await labels_stored(self.large)) < self.options.labels:
             if time.monotonic() > until:
                 return False
@@ -138,7 +138,7 @@ class Growth:
 
 
 def read_all(folder: Path) -> None:
-    """Read every page of the database once: what is timed is the work, not a cold disk."""
+    """Read every page of the database once, so that reads from a cold disk are not timed."""
     for path in (folder / "postgres").rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
@@ -147,7 +147,7 @@ def read_all(folder: Path) -> None:
 
 
 def milliseconds(seconds: Sequence[float], rank: int) -> str:
-    """A percentile in words."""
+    """A percentile of times, formatted in milliseconds."""
     return f"{1e3 * percentile(sorted(seconds), rank):.1f}"
 
 
@@ -208,7 +208,7 @@ BOUND: Final = (
 
 
 def report(known: dict[str, Any], options: argparse.Namespace) -> str:
-    """The page about a comparison that is complete."""
+    """The page about a complete comparison."""
     driven: Sequence[tuple[int, float]] = known["driven"]
     labels, seconds = sum(count for count, _ in driven), sum(took for _, took in driven)
     through = ""
@@ -252,7 +252,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="nowait-growth-"))
     folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o711)  # under root PostgreSQL runs as another user, who must pass through
+    folder.chmod(0o711)  # run as root, PostgreSQL uses another account, which must pass through
     if shutil.disk_usage(folder).free < 2 * BYTES_AN_IMAGE * options.images:
         sys.exit(f"{folder} has not the room for {options.images:,} images: choose a --folder.")
     try:

@@ -1,4 +1,4 @@
-"""Key presses at the labeling page in a real Chromium, and how long each took to the screen."""
+"""Key presses at the labeling page in a real Chromium, and the time of each to the screen."""
 
 import json
 import random
@@ -13,12 +13,12 @@ from playwright.sync_api import Browser, Page, Playwright
 
 CHROMIUM_ARGUMENTS: Final = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
 KEYS: Final = "1234"
-# A fast person: between the moment when an image may be answered and the key press.
+# A fast person's pause from the time an image may be answered to the key press.
 PAUSE_S: Final = (0.15, 0.25)
 SETTLE_S: Final = 1.0
 
-# Chromium's own account of a key press, from its arrival to the frame on the screen; what each of
-# its stages is to us.
+# The trace category in which Chromium records a key press from its arrival to the frame on the
+# screen, and our names for its stages.
 CATEGORY: Final = "input.scrolling"
 STAGES: Final = {
     "GenerationToBrowserMain": "key press to page",
@@ -39,8 +39,8 @@ STAGES: Final = {
     "SubmitCompositorFrameToPresentationCompositorFrame": "compositing to the screen",
 }
 
-# Watches the page from within: Event Timing, whether the frame after a key press has an image on
-# the stage, and when that may be answered.
+# A script that records Event Timing, whether the frame after a key press has an image on the stage,
+# and when an image may be answered.
 WATCH: Final = """(() => {
   const watch = (window.watch = { events: [], dry: [] });
   new PerformanceObserver((list) => {
@@ -72,29 +72,29 @@ WATCH: Final = """(() => {
 
 @dataclass(slots=True)
 class Measured:
-    """What a run of key presses took, all times in milliseconds."""
+    """The figures of a run of key presses; times in milliseconds except for `seconds`."""
 
     answers: int = 0
     seconds: float = 0.0
     painted: list[float] = field(default_factory=list)
-    """From each key press to its frame on the screen, in rising order."""
+    """From each key press to its frame on the screen, ascending."""
     stages: dict[str, list[float]] = field(default_factory=dict)
     """The same, by stage."""
     events: Counter[int] = field(default_factory=Counter)
-    """Event Timing's durations of 16 ms and more, in its steps of 8 ms."""
+    """Counts of Event Timing's durations of 16 ms and more, which come in steps of 8 ms."""
     dry: list[float] = field(default_factory=list)
-    """From a key press to an image, where the frame after it had none."""
+    """From a key press to the next image, if the frame after it had none."""
 
 
 def chromium(playwright: Playwright) -> Browser:
-    """A Chromium without a window that draws by software, as the tests' does."""
+    """A headless Chromium that draws in software, as in the tests."""
     return playwright.chromium.launch(
         executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS
     )
 
 
 def measure(browser: Browser, *, site: str, path: str, cookie: str, answers: int) -> Measured:
-    """Answer so many images by real key presses, each once its image may be answered."""
+    """Answer `answers` images by real key presses, each once its image may be answered."""
     context = browser.new_context(base_url=site, viewport={"width": 1440, "height": 900})
     context.add_cookies([{"name": "sessionid", "value": cookie, "url": site}])
     context.add_init_script(WATCH)
@@ -127,7 +127,7 @@ def _press(page: Page, answers: int) -> None:
 
 
 def _latencies(trace: Iterable[dict[str, Any]]) -> Measured:
-    """The key presses of a trace; an event and its stages are nested slices of one id."""
+    """The key presses of a trace, in which an event and its stages are nested slices of one id."""
     measured = Measured()
     stages: dict[str, list[float]] = defaultdict(list)
     open_slices: dict[Any, list[dict[str, Any]]] = defaultdict(list)

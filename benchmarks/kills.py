@@ -1,8 +1,8 @@
 """Is anything lost when processes are killed, and how soon do people label again?
 
-A real site (`up`: web, PostgreSQL, workers, a server) and simulated annotators; again and again one
-of its processes is killed with -9 while they label. A checker then compares what was acknowledged
-with what is in the database. Prints a table, one row a kill, and writes it to docs/benchmarks/.
+Runs a real site (`up`: web, PostgreSQL, workers, a server) and simulated annotators, and repeatedly
+kills one of its processes with SIGKILL while they label. A checker then compares acknowledged
+labels with the database. Prints a table, one row per kill, and writes it to docs/benchmarks/.
 
     python benchmarks/kills.py [--labels 20000] [--people 50] [--times 20]
 """
@@ -23,7 +23,7 @@ import orjson
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-# The site and its checker are those of the tests.
+# The site and its checker come from the tests.
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from faults.checker import violations  # noqa: E402
@@ -44,7 +44,7 @@ from benchmarks.load import place  # noqa: E402
 REPORT = ROOT / "docs" / "benchmarks" / "kills.md"
 SLUG: Final = "kills"
 AIM_S: Final = 5.0
-# More than are labeled: at the end nobody has to look for the last ones.
+# Images beyond those that are labeled, so that D does not run out at the end.
 SPARE: Final = 2_000
 PICTURES: Final = 500
 COLUMNS: Final = "| kill | killed | labels before | longest pause s | labels after it | lost |"
@@ -62,18 +62,22 @@ PAUSE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """One kill, and how people felt it."""
+    """One kill, and its effect on people.
+
+    `labels`: labels before the kill. `after`: labels until the next kill. `lost`: acknowledged
+    labels that are not in the database.
+    """
 
     what: str
     labels: int
-    # The longest time without an acknowledgement, from the last one before the kill on.
+    # The longest time between acknowledgements, from the last one before the kill on.
     pause_s: float
     after: int
     lost: int
 
 
 def add_campaign(images: int) -> None:
-    """A campaign of ten classes with tiny images in D, and some more to measure models on."""
+    """Create a campaign of ten classes with tiny images in D and a holdout."""
     from django.core.files.base import ContentFile
     from django.core.files.storage import default_storage
 
@@ -96,7 +100,7 @@ def add_campaign(images: int) -> None:
         for split, count in (("pool", images), ("holdout", PICTURES)):
             new = [
                 NewImage(
-                    # Many images share a file here, and none its name.
+                    # Images share files here, so digests come from their numbers.
                     sha256=sha256(f"{split} {number}".encode()).hexdigest(),
                     name=f"{split}/{number}.png",
                     key=files[number % PICTURES][0],
@@ -111,7 +115,7 @@ def add_campaign(images: int) -> None:
 
 
 def _picture(number: int) -> bytes:
-    """A PNG whose brightness tells its class, more or less."""
+    """A PNG whose brightness roughly gives its class."""
     from io import BytesIO
 
     from PIL import Image
@@ -131,11 +135,11 @@ class Course:
         self.crowd = crowd
         self.up = up
         self.kills: list[Kill] = []
-        # The last kill: what, and after how many labels.
+        # The last kill: what was killed, and after how many labels.
         self._open: tuple[str, int] | None = None
 
     def kill(self, what: str, at_labels: int) -> None:
-        """Wait for so many labels, then kill."""
+        """Wait for `at_labels` labels, then kill."""
         self.crowd.until_labels(at_labels)
         self.close()
         before = len(self.crowd.journal.lines)
@@ -143,7 +147,7 @@ class Course:
         self._open = what, before
 
     def close(self) -> None:
-        """Write down how people felt the last kill, now that they have labeled on."""
+        """Record the effect of the last kill, now that people have gone on labeling."""
         if self._open is None:
             return
         (what, before), self._open = self._open, None
@@ -155,7 +159,7 @@ class Course:
         print(row(len(self.kills), kill), file=sys.stderr, flush=True)
 
     def _lost(self, lines: Iterable[str]) -> int:
-        """Acknowledged labels that are not in the database as they were."""
+        """The number of acknowledged labels that are not in the database unchanged."""
         said = {
             (line["client_id"], line["query"], line["choice"]) for line in map(orjson.loads, lines)
         }
@@ -192,7 +196,7 @@ def row(number: int, kill: Kill) -> str:
 
 
 def summary(kills: list[Kill]) -> list[str]:
-    """Each kind of kill on a line: how long people waited at most for their next receipt."""
+    """A table with one line for each kind of kill: people's pauses."""
     lines = [
         "| killed | times | median pause s | longest s | within 5 s |",
         "|---|---|---|---|---|",
@@ -209,7 +213,7 @@ def summary(kills: list[Kill]) -> list[str]:
 
 
 def main() -> None:
-    """Run, print and write what came out; the exit status is 1 where something was lost."""
+    """Run, print and write the results; the exit status is 1 if anything was lost or wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--labels", type=int, default=20_000)
     parser.add_argument("--people", type=int, default=50)

@@ -1,8 +1,8 @@
 """How many labels a second, how soon, and beside what: one table of ratios from one run.
 
-Each server runs alone beside the load generator, in rounds: the bare echoes that bound what a
-server can do, then the labeling path on the real schema with a full query pool. Then people who
-think, a thousand and ten thousand of them. Prints the tables and writes them to docs/benchmarks/.
+In each round every server runs alone beside the load generator: first bare echoes, the upper bound
+for a server, then the labeling path on the real schema with a full query pool. Then come a thousand
+and ten thousand people who think. Prints the tables and writes them to docs/benchmarks/.
 
     python benchmarks/labeling.py [--rounds 3] [--only closed|thinking|peer] [--peer label-studio]
 """
@@ -60,7 +60,7 @@ def play(load: Load) -> Figures:
 
 
 def commits_per_second(*, connections: int, seconds: float) -> float:
-    """Durable one-row transactions a second of the same database."""
+    """Durable one-row transactions per second of the same database."""
     import psycopg
 
     from al_engine.pools import signals
@@ -153,7 +153,7 @@ class Bench:
             )
 
     def thinking(self) -> str:
-        """Many people who think, without and with their images."""
+        """Many people who think, without and with fetching their images."""
         lines = [
             THINKING_COLUMNS,
             "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
@@ -218,7 +218,7 @@ class Bench:
 
 
 def main() -> None:
-    """Run what was asked for, print and write the tables."""
+    """Run the parts asked for; print and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8.0)

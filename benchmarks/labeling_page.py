@@ -36,12 +36,12 @@ and wait for the one after it, and those that share the cores with something els
 REPORT = ROOT / "docs" / "benchmarks" / "labeling_page.md"
 FRAME_MS = 1_000 / 60
 CAMPAIGNS = {"small": "32 × 32 pixels", "large": "1024 × 1024 pixels"}
-SPARE = 30  # images beyond those that are answered: what the page holds ahead
-DIFFERENT = 60  # large pictures that are drawn; the others are these with other bytes behind
+SPARE = 30  # images beyond the answered ones, because the page holds some ahead
+DIFFERENT = 60  # large pictures that are drawn; further ones repeat them with extra bytes appended
 
 
 def write_pictures(folder: Path, count: int, *, large: bool) -> None:
-    """Pictures that compress as photographs do: soft colours, and noise on the large ones."""
+    """Write pictures that compress like photographs: soft colors, with noise on large ones."""
     folder.mkdir()
     dice = np.random.default_rng(7)
     drawn: list[bytes] = []
@@ -64,7 +64,7 @@ def write_pictures(folder: Path, count: int, *, large: bool) -> None:
 
 
 def prepare(var: Path, answers: int) -> str:
-    """Campaigns with all their images in S, and the session cookie of their annotator."""
+    """Create campaigns with all images in S; returns their annotator's session cookie."""
     from django.test import Client
 
     from al_engine.pools import campaigns, query, unlabeled
@@ -100,7 +100,7 @@ def prepare(var: Path, answers: int) -> str:
 
 
 def run(var: Path, options: argparse.Namespace) -> tuple[str, dict[str, Measured]]:
-    """The browser's version, and what was measured by campaign."""
+    """The browser's version, and the measurements by campaign."""
     cookie = prepare(var, options.answers)
     with (
         place.web(var, asgi_server="daphne") as (port, _),
@@ -122,7 +122,7 @@ def run(var: Path, options: argparse.Namespace) -> tuple[str, dict[str, Measured
 
 
 def tables(measured: dict[str, Measured]) -> str:
-    """What was measured as Markdown: the whole, then its parts."""
+    """The measurements as Markdown: whole key presses, then their parts."""
     columns = ("p50", "p90", "p99", "max")
     whole = [
         "| images | answers | answers/s | " + " | ".join(f"{each} ms" for each in columns)
@@ -146,7 +146,7 @@ def tables(measured: dict[str, Measured]) -> str:
         fast = one.answers - one.events.total()
         events.append(f"| {CAMPAIGNS[slug]} | {fast} | {steps[0]} | {steps[1]} | {more} |")
         for name, times in one.stages.items():
-            # A stage that an event did not pass through took it no time.
+            # Events that skipped a stage count as 0 ms in it.
             all_times = [0.0] * (len(one.painted) - len(times)) + times
             figures = " | ".join(f"{each:.1f}" for each in _figures(all_times))
             parts.append(f"| {CAMPAIGNS[slug]} | {name} | {figures} |")
@@ -160,7 +160,7 @@ def _figures(ordered: list[float]) -> list[float]:
 
 
 def main() -> None:
-    """Run it, print and write the tables."""
+    """Run, print and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--answers", type=int, default=500, help="per campaign (500)")
     parser.add_argument("--round-trip", type=float, default=150.0, help="milliseconds (150)")
@@ -168,7 +168,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # no server is left behind
     with tempfile.TemporaryDirectory(prefix="nowait-benchmark-") as folder:
         var = Path(folder)
-        var.chmod(0o711)  # under root PostgreSQL runs as another user, who must pass through
+        var.chmod(0o711)  # run as root, PostgreSQL uses another account, which must pass through
         with place.database(var):
             version, measured = run(var, options)
     low, high = (round(1_000 * each) for each in PAUSE_S)

@@ -1,6 +1,6 @@
-"""A TCP proxy that is as slow as a network far away: every byte comes later, in both directions.
+"""A TCP proxy that delays every byte in both directions, like a network with a long round trip.
 
-DevTools' own network emulation leaves WebSockets as fast as they are.
+DevTools' network emulation does not slow WebSockets down.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ CHUNK_BYTES = 65_536
 
 @contextmanager
 def slow_link(port: int, *, round_trip_s: float) -> Iterator[int]:
-    """The port of a proxy before `port` of this machine, for as long as the context lasts."""
+    """A proxy before `port` of this machine until the end of the block; yields its port."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="slow-link", daemon=True)
     thread.start()
@@ -29,7 +29,7 @@ def slow_link(port: int, *, round_trip_s: float) -> Iterator[int]:
 
 async def _serve(port: int, delay_s: float) -> asyncio.Server:
     async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Cancelled at the end; the server of Python 3.11 complains of a handler that says so.
+        # Handlers are canceled at the end; Python 3.11's server logs a CancelledError from them.
         with suppress(asyncio.CancelledError):
             there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
             await asyncio.gather(
@@ -42,7 +42,7 @@ async def _serve(port: int, delay_s: float) -> asyncio.Server:
 async def _carry(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float
 ) -> None:
-    """Carry what comes in to the other side, in order, each part `delay_s` after it came."""
+    """Forward all bytes in order, each part `delay_s` after it arrived."""
     clock = asyncio.get_running_loop().time
     parts: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 

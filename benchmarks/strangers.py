@@ -1,9 +1,9 @@
 """Do floods keep honest people from labeling, or newcomers from coming in?
 
-A real web process with its database. Some people label all the while; between quiet phases one
-flood after the other comes from elsewhere, and somebody new comes twice a second. Prints the
-receipts of those who label, against those of the quiet phases of the same run, and how long
-newcomers took, and writes it to docs/benchmarks/. Bounded in count and time, loopback only.
+Runs a real web process with its database. Some people label throughout; between quiet phases one
+flood after another comes from other addresses, and a newcomer connects twice a second. Prints the
+times of acknowledgements beside those in the quiet phases of the same run, and the times of
+newcomers, and writes them to docs/benchmarks/. Bounded in count and time, loopback only.
 
     python benchmarks/strangers.py [--seconds 8] [--servers daphne uvicorn]
 """
@@ -63,7 +63,10 @@ COLUMNS: Final = (
 
 @dataclass(slots=True)
 class Phase:
-    """What was measured while one flood came, or none."""
+    """The measurements during one flood, or during a quiet phase.
+
+    `newcomers_s`: seconds until each newcomer was in. `told`: answers to the flood.
+    """
 
     server: str
     flood: str
@@ -78,11 +81,11 @@ class Phase:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """The duration of the phase."""
         return self.ended - self.began
 
     def ratio(self, quiet: Sequence[float]) -> float:
-        """Of the receipts' p99 to that of the quiet ones, in rising order."""
+        """The p99 of acknowledgements, divided by that of the quiet phases (ms, ascending)."""
         return percentile(sorted(self.acks_ms), 99) / percentile(quiet, 99)
 
     def row(self, quiet: Sequence[float]) -> str:
@@ -98,13 +101,13 @@ class Phase:
         )
 
     def holds(self, quiet: Sequence[float]) -> bool:
-        """Whether the aims are reached."""
+        """Whether the aims are met."""
         all_in = len(self.newcomers_s) == self.came and max(self.newcomers_s) <= AIM_S
         return all_in and self.ratio(quiet) <= AIM_RATIO
 
 
 class Course:
-    """All phases at one web process."""
+    """All phases on one web process."""
 
     def __init__(
         self, server: str, target: Target, newcomers: Sequence[Arrival], seconds: float
@@ -116,7 +119,7 @@ class Course:
         self._newcomers = list(newcomers)
 
     def run(self, floods: Sequence[str], web: Sequence[psutil.Process]) -> None:
-        """Quiet, each flood, and quiet again."""
+        """Run a quiet phase, each flood, and another quiet phase."""
         for number, flood in enumerate([QUIET, *floods, QUIET], 1):
             phase = Phase(self.server, flood)
             if flood == QUIET:
@@ -142,7 +145,7 @@ class Course:
         for _ in range(int(self.seconds / COME_EVERY_S)):
             coming.append(asyncio.create_task(self._one(phase, self._newcomers.pop())))
             await asyncio.sleep(COME_EVERY_S)
-        # Who is not in by the end of the flood is waited for no longer than a flood takes.
+        # After the flood, wait for late newcomers no longer than a flood takes.
         await asyncio.wait(coming, timeout=self.seconds)
         for task in coming:
             task.cancel()
@@ -155,7 +158,7 @@ class Course:
 
 
 def measure(var: Path, server: str, options: argparse.Namespace) -> list[Phase]:
-    """All floods at a fresh web process."""
+    """Measure all floods on a fresh web process."""
     slug = f"strangers-{server}"
     stocked = place.stock(slug=slug, people=LABELING + NEWCOMERS + 1, queries=50_000)
     cookies = place.log_in(slug)
@@ -181,12 +184,12 @@ def measure(var: Path, server: str, options: argparse.Namespace) -> list[Phase]:
 
 
 def all_floods() -> list[str]:
-    """Each kind, and some of them spread over many addresses."""
+    """All kinds of floods, and some of them again from many addresses."""
     return [*KINDS, *(f"{kind}{EVERYWHERE}" for kind in SPREAD)]
 
 
 def main() -> None:
-    """Run, print and write what came out; the exit status is 1 where an aim was missed."""
+    """Run, print and write the results; the exit status is 1 if an aim was missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--servers", nargs="+", default=["daphne", "uvicorn"])

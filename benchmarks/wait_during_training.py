@@ -46,7 +46,7 @@ def manage(var: str, *arguments: str) -> dict[str, Any]:
 
 
 def run_once(var: str, run: int, options: argparse.Namespace, *, servers: int) -> dict[str, Any]:
-    """One demo with an empty label pool; what its annotators felt, and how long trainings took."""
+    """Run one demo with an empty L; returns its annotators' waits and its trainings' seconds."""
     felt = manage(
         var,
         "demo",

@@ -60,7 +60,7 @@ _BY_A_MODEL: Final = """
 
 @dataclass(slots=True)
 class Depths:
-    """How deep S was and was to be, once a second."""
+    """The depth of S and its target, once a second."""
 
     open: list[int] = field(default_factory=list)
     target: list[int] = field(default_factory=list)
@@ -68,7 +68,10 @@ class Depths:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """By what the answered queries were chosen, as shares of all, and how old that was."""
+    """How the answered queries were chosen, as shares of all, and their mean staleness (labels).
+
+    `newest`, `older`: by the newest or an older version at the time. `versions`: their number.
+    """
 
     staleness: float
     versions: int
@@ -78,7 +81,7 @@ class Asked:
 
 
 def a_campaign(slug: str, *, people: int, images: int, preset: str | None) -> tuple[Any, list[str]]:
-    """A running campaign of small drawings with known labels, and its people's tokens."""
+    """Create a running campaign of drawings with known labels; returns its people's tokens too."""
     from al_engine.pools import campaigns
     from al_engine.pools.models import Annotator, Campaign
     from annotator_site.accounts.models import Token, User, new_token_text, token_digest
@@ -105,7 +108,7 @@ def a_campaign(slug: str, *, people: int, images: int, preset: str | None) -> tu
 
 @contextmanager
 def site(var: Path) -> Iterator[int]:
-    """`up` with one server and ten workers; its port."""
+    """`up` with one server and ten workers; yields its port."""
     with closing(socket.socket()) as free:
         free.bind((place.HOST, 0))
         port = free.getsockname()[1]
@@ -133,7 +136,7 @@ def site(var: Path) -> Iterator[int]:
 
 
 def watch(campaign_id: int, depths: Depths, over: threading.Event) -> None:
-    """Read the depth of S once a second, from a thread."""
+    """Record the depth of S once a second, in a thread, until `over` is set."""
     from django.db import connection
 
     from al_engine.pools import processes, sizes
@@ -145,7 +148,7 @@ def watch(campaign_id: int, depths: Depths, over: threading.Event) -> None:
 
 
 def label(port: int, campaign: Any, tokens: list[str], options: argparse.Namespace) -> Figures:
-    """Let the people label for a while."""
+    """Let the people label for `options.seconds`."""
     from al_engine.pools.models import Image
 
     images = Image.objects.filter(campaign=campaign)
@@ -169,7 +172,7 @@ def label(port: int, campaign: Any, tokens: list[str], options: argparse.Namespa
 
 
 def asked(campaign_id: int) -> Asked:
-    """What the answered queries were chosen by."""
+    """How the answered queries of a campaign were chosen."""
     from django.db import connection
 
     from al_engine.pools.models import ModelVersion
@@ -198,13 +201,13 @@ def run_once(var: Path, people: int, options: argparse.Namespace) -> tuple[str, 
     from al_engine.pools.models import Campaign
     from annotator_site import embedded_postgres
 
-    # The site of the run before has stopped it.
+    # The site of the previous run has stopped PostgreSQL.
     connection.close()
     embedded_postgres.ensure_running(var)
     images = max(LEAST_IMAGES, int(1.3 * people * (options.seconds + 10) / options.think))
     slug = f"load-{people}"
     campaign, tokens = a_campaign(slug, people=people, images=images, preset=options.preset)
-    # What was written for this is on the disk before anybody's answers are.
+    # Flush the writes of the set-up, so that answers do not wait for them.
     place.checkpoint()
     os.sync()
     depths, over = Depths(), threading.Event()
@@ -232,13 +235,13 @@ def run_once(var: Path, people: int, options: argparse.Namespace) -> tuple[str, 
 
 
 def over_time(depths: Depths, seconds: int = 60) -> str:
-    """The depth of S in the first minute, every two seconds: held/aimed at."""
+    """The depth of S in the first minute, every two seconds, as actual/target."""
     pairs = list(zip(depths.open, depths.target, strict=True))[:seconds:2]
     return ", ".join(f"{held}/{aimed}" for held, aimed in pairs)
 
 
 def main() -> None:
-    """Run what was asked for, print and write the table."""
+    """Run each number of people; print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", type=int, nargs="+", default=[10, 100, 300, 1_000])
     parser.add_argument("--seconds", type=float, default=300.0)
@@ -250,7 +253,7 @@ def main() -> None:
     rows, courses = [], []
     with tempfile.TemporaryDirectory(prefix="nowait-whole-") as folder:
         var = Path(folder)
-        var.chmod(0o711)  # under root PostgreSQL runs as another user, who must pass through
+        var.chmod(0o711)  # run as root, PostgreSQL uses another account, which must pass through
         with place.database(var):
             for people in options.people:
                 began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Management commands run inside a test, with what they told."""
+"""Run management commands inside a test and capture their output."""
 
 import io
 import json
@@ -11,14 +11,14 @@ from django.core.management import CommandError, call_command
 
 @dataclass(frozen=True)
 class Told:
-    """What a command wrote for programs (stdout) and for people (stderr)."""
+    """The output of a command: for programs (stdout) and for people (stderr)."""
 
     out: str
     err: str
 
     @property
     def json(self) -> dict[str, Any]:
-        """The object that `--json` promises as the last line."""
+        """The JSON object in the last line of stdout, as `--json` promises."""
         values: dict[str, Any] = json.loads(self.out.splitlines()[-1])
         return values
 
@@ -31,7 +31,7 @@ def run(*arguments: str) -> Told:
 
 
 def refused(*arguments: str) -> str:
-    """The one line with which a command refuses its input."""
+    """The single line of the CommandError with which a command refuses its input."""
     with pytest.raises(CommandError) as caught:
         run(*arguments)
     assert "\n" not in str(caught.value)

@@ -1,7 +1,7 @@
-"""A real PostgreSQL, a real web server and a real browser for the tests that ask for them.
+"""Fixtures for a real PostgreSQL, a real web server and a real browser.
 
-Unless DATABASE_URL is given, the tests use the bundled PostgreSQL in a folder of their own
-(own_var.py). It starts with the first test that needs a database and stops at the end.
+Unless DATABASE_URL is set, the tests use the bundled PostgreSQL in a folder of their own
+(own_var.py). It starts with the first test that needs a database and stops at the end of the run.
 """
 
 import http.client
@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 WEB_START_TIMEOUT_S = 60.0
-# Files whose tests start whole sites or runs of experiments, and kill them.
+# Tests that take minutes: they start, and kill, whole sites or runs of experiments.
 LONG = ("tests/unit/lab/test_running.py", "tests/faults/", "tests/integration/engine/")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -39,14 +39,14 @@ CHROMIUM_ARGUMENTS = [
 
 @pytest.fixture(autouse=True)
 def language() -> Iterator[None]:
-    """English in every test: a page that the test client asked for in German leaves German on."""
+    """English in every test: a German page through the test client leaves German active."""
     with translation.override("en"):
         yield
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
-    """Starts the bundled PostgreSQL just before pytest-django makes the test database in it."""
+    """Start the bundled PostgreSQL just before pytest-django creates the test database in it."""
     if settings.USES_BUNDLED_POSTGRES:
         from annotator_site import embedded_postgres
 
@@ -55,7 +55,7 @@ def django_db_modify_db_settings() -> None:
 
 @pytest.fixture(scope="session")
 def test_environment(django_db_setup: None) -> dict[str, str]:
-    """The environment in which a child process uses the test database and the same secrets."""
+    """The environment for child processes: the test database and the same SECRET_KEY."""
     database = str(connections["default"].settings_dict["NAME"])
     if settings.USES_BUNDLED_POSTGRES:
         from bundled_postgres import connection_url
@@ -69,7 +69,7 @@ def test_environment(django_db_setup: None) -> dict[str, str]:
 
 @pytest.fixture
 def free_port() -> int:
-    """A port of this machine that nobody uses at the moment."""
+    """A free port of this machine."""
     return _free_port()
 
 
@@ -92,7 +92,7 @@ def second_site(test_environment: dict[str, str]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def attentive_site(test_environment: dict[str, str]) -> Iterator[str]:
-    """The base URL of a web process that pings each second, and hangs up after one of silence."""
+    """The base URL of a web process that pings every second, and closes after one of silence."""
     pings = ("--ping-interval=1", "--ping-timeout=1")
     with web_process(test_environment, "attentive_site", *pings) as address:
         yield address
@@ -100,33 +100,33 @@ def attentive_site(test_environment: dict[str, str]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium for one module. tests/browser has one for all of its own."""
+    """A Chromium for one module; tests/browser shares one among all its modules."""
     with a_browser() as chromium:
         yield chromium
 
 
 @contextmanager
 def a_browser() -> Iterator[Browser]:
-    """A Chromium without a window: the system's, else the one that playwright has installed.
+    """A headless Chromium: the system's, else the one that playwright installed.
 
-    Not for a whole run: playwright's event loop lives in this thread as long as the browser, and
-    asynchronous tests need the thread for theirs.
+    Not for a whole run: playwright's event loop occupies this thread as long as the browser lives,
+    and asynchronous tests need the thread for their own loops.
     """
     with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
-        # Because of that loop Django would refuse every query as made in asynchronous code.
+        # Because of playwright's loop, Django would refuse every query as made in async code.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS
         )
         yield chromium
         chromium.close()
-        # Made beside that loop, they are others than those of the rest of the run.
+        # Connections made beside playwright's loop are not those of the rest of the run.
         connections.close_all()
 
 
 @contextmanager
 def web_process(environment: dict[str, str], name: str, *options: str) -> Iterator[str]:
-    """The address of a web process on a database, that ends with the block."""
+    """The base URL of a web process in this environment; it ends with the block."""
     port = _free_port()
     log = settings.VAR / "logs" / f"{name}.log"
     command = [sys.executable, "-m", "daphne", "--port", str(port), "--verbosity", "0"]
@@ -172,9 +172,9 @@ def _answers(port: int) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes minutes: at the end one process would do it, and the others nothing.
+    """Run the LONG tests first; at the end they would keep one process busy and the others idle.
 
-    The tests of the browser stay together, so that they can share one.
+    The tests in tests/browser stay together, so that they can share a browser.
     """
 
     def place(item: pytest.Item) -> int:
@@ -182,4 +182,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             return 0
         return 1 if item.nodeid.startswith("tests/browser/") else 2
 
-    items.sort(key=place)  # stable: else as it was drawn
+    items.sort(key=place)  # stable: the random order stays within each group

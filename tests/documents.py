@@ -1,4 +1,4 @@
-"""Reads the documents as people do: pages, their sections, and tables."""
+"""Read the documents: pages, their sections and tables."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ def source(path: str) -> str:
 
 
 def section(text: str, heading: str) -> str:
-    """From a heading to the next of its level or above."""
+    """The text from a heading to the next heading of its level or above."""
     level = heading.index(" ")
     end = re.compile(rf"^#{{1,{level}}} ", re.MULTILINE)
     after = text.partition(f"\n{heading}\n")[2]
@@ -27,7 +27,7 @@ def section(text: str, heading: str) -> str:
 
 
 def table(text: str, header: str) -> list[list[str]]:
-    """The cells of the first table whose header row begins so."""
+    """The cells of the first table whose header row begins with `header`."""
     lines = text.splitlines()
     start = next(at for at, line in enumerate(lines) if line.startswith(f"| {header} |"))
     rows = []
@@ -39,10 +39,10 @@ def table(text: str, header: str) -> list[list[str]]:
 
 
 def names(text: str) -> list[str]:
-    """What stands in backticks, blocks of code left out."""
+    """All text in backticks outside blocks of code."""
     return re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
 
 
 def first(rows: list[list[str]]) -> list[str]:
-    """What stands in backticks in the first column."""
+    """All text in backticks in the first column."""
     return [name for row in rows for name in names(row[0])]

@@ -1,8 +1,8 @@
-"""Empties the database after each test that commits, in a tenth of the time of Django's own way.
+"""Empty the database after each test that commits, in a tenth of the time that Django takes.
 
-Django truncates all tables, which makes a new file for each of them and each of their indexes, and
-then makes all permissions anew. A test fills a dozen tables with some hundred rows: deleting these
-is cheaper. Loaded by `-p` in pyproject.toml.
+Django truncates all tables, which creates a new file for each table and index, and then creates all
+permissions again. A test fills a dozen tables with some hundred rows, which are cheaper to delete.
+Loaded by `-p` in pyproject.toml.
 """
 
 from collections.abc import Iterator
@@ -13,22 +13,22 @@ from django.db import Error, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.test import TransactionTestCase
 
-# Migrations fill them, and no test changes them.
+# Tables that migrations fill and no test changes.
 STAY = {"django_migrations", "django_content_type", "auth_permission"}
-# A larger table is truncated: deleted rows stay in its file until a vacuum.
+# If a table is larger, all are truncated: deleted rows would stay in its file until a vacuum.
 LARGEST_BYTES = 512 * 1024
 
 
 @pytest.fixture(autouse=True, scope="session")
 def deletes_instead_of_truncating() -> Iterator[None]:
-    """Takes the place of what Django does after each test that may commit."""
+    """Replace Django's truncation after each test that may commit."""
     truncate = vars(TransactionTestCase)["_fixture_teardown"]
 
     def empty(test: TransactionTestCase) -> None:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 emptied = _delete_all(cursor, _tables())
-        except Error:  # a process of the test still writes: truncating waits for it
+        except Error:  # a process of the test still writes; truncating waits for it
             emptied = False
         if not emptied:
             truncate(test)
@@ -44,7 +44,10 @@ def _tables() -> list[str]:
 
 
 def _delete_all(cursor: CursorWrapper, tables: list[str]) -> bool:
-    """Whether all rows of these tables are gone; False, untouched, where one is too large."""
+    """Delete all rows of these tables; returns whether they are empty.
+
+    Returns False without deleting if a table is too large.
+    """
     sizes = ", ".join(f"pg_relation_size('{each}')" for each in tables)
     cursor.execute(f"SELECT greatest({sizes})")
     if cursor.fetchone()[0] > LARGEST_BYTES:
@@ -52,7 +55,8 @@ def _delete_all(cursor: CursorWrapper, tables: list[str]) -> bool:
     filled = " UNION ALL ".join(
         f"SELECT '{each}' WHERE EXISTS (SELECT FROM {each})" for each in tables
     )
-    # Foreign keys are checked at the end, so the order is free; but triggers count what is deleted.
+    # Foreign keys are deferred, so the order is free. But triggers on deletion fill the counters
+    # again, so it takes more than one round.
     for _ in range(3):
         cursor.execute(filled)
         found = cursor.fetchall()

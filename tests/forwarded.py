@@ -1,7 +1,7 @@
-"""What may stand in X-Forwarded-For."""
+"""Values of X-Forwarded-For, and the client addresses that they give."""
 
 PROXY = "10.0.0.1"
-"""Who brings it: counts where no proxy vouches for anybody."""
+"""The address of the connection; it is the client's unless a proxy vouches for another."""
 TOLD: dict[str, tuple[str, str, str]] = {
     "203.0.113.7": ("203.0.113.7", "203.0.113.7", "203.0.113.7"),
     "6.6.6.6, 203.0.113.7": ("203.0.113.7", "6.6.6.6", "6.6.6.6"),
@@ -30,4 +30,4 @@ TOLD: dict[str, tuple[str, str, str]] = {
         (PROXY, PROXY, PROXY),
     ),
 }
-"""What stands in the header, and whom one proxy, two and three vouch for with it."""
+"""By header value: the client address with one, two and three trusted proxies."""

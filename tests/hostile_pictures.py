@@ -1,4 +1,4 @@
-"""Pictures whose files ask for more work than they look like."""
+"""Pictures whose files take more work to decode than their size suggests."""
 
 import io
 import struct
@@ -9,21 +9,21 @@ from PIL import Image
 
 
 def jpeg(size: tuple[int, int], mode: str = "RGB", **options: bool) -> bytes:
-    """A JPEG of one colour."""
+    """A JPEG of one color."""
     out = io.BytesIO()
     Image.new(mode, size, 90).save(out, "JPEG", **options)
     return out.getvalue()
 
 
 def scanned(size: tuple[int, int], scans: int, *, mode: str = "RGB", between: bytes = b"") -> bytes:
-    """A progressive JPEG whose last scan comes so many times more."""
+    """A progressive JPEG whose last scan is repeated `scans` times, each after `between`."""
     data = jpeg(size, mode, progressive=True)
     last_scan = data[data.rindex(b"\xff\xda") : -2]
     return data[:-2] + (between + last_scan) * scans + data[-2:]
 
 
 def chunk(name: bytes, data: bytes = b"") -> bytes:
-    """A part of a PNG."""
+    """A chunk of a PNG."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
@@ -38,7 +38,7 @@ def png(width: int, height: int, *, behind_header: bytes = b"") -> bytes:
 
 
 def riff(*, chunks: int) -> bytes:
-    """A WebP with so many empty parts behind the picture."""
+    """A WebP with this many empty chunks after the picture."""
     data = picture("WEBP")
     body = data[12:] + b"JUNK\0\0\0\0" * chunks
     return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body

@@ -1,10 +1,10 @@
-"""The locks: which versions the ranges of `requirements*.txt` come to, with the hash of each file.
+"""The locks: the versions that the ranges of `requirements*.txt` resolve to, with hashes.
 
 `make upgrade` writes them by uv, which resolves once for every Python and platform; the tests
 compare them with the ranges. torch has locks of its own, because no marker tells its builds apart:
-PyPI's for Linux brings NVIDIA's libraries (several GB), and PyTorch's for the CPU, which is not on
-PyPI, brings none. A pip that knows both prefers the one whose hash its index names, so that one
-lock for both would choose by how an index is written.
+PyPI's build for Linux brings NVIDIA's libraries (several GB); PyTorch's build for the CPU, which is
+not on PyPI, brings none. Given both, pip prefers the build whose hash its index names, so with one
+lock for both the choice would depend on how an index is written.
 """
 
 import subprocess
@@ -25,13 +25,13 @@ RANGES_LAB: Final = ROOT / "requirements-lab.txt"
 RANGES_DEV: Final = ROOT / "requirements-dev.txt"
 RUN: Final = ROOT / "requirements.lock"
 TORCH: Final = ROOT / "requirements-torch-cuda.lock"
-# Kept by hand: `make upgrade` cannot see what is not on PyPI.
+# Kept by hand: `make upgrade` resolves from PyPI, which does not have this build.
 TORCH_CPU: Final = ROOT / "requirements-torch-cpu.lock"
 LAB: Final = ROOT / "requirements-lab.lock"
 DEV: Final = ROOT / "requirements-dev.lock"
-# The locks hold from this one on.
+# The oldest Python that the locks are resolved for.
 OLDEST_PYTHON: Final = "3.11"
-# What torch's builds for CUDA bring along, and nothing else needs.
+# Prefixes of packages that only torch's builds for CUDA need.
 CUDA_NAMES: Final = ("cuda-", "nvidia-", "triton")
 HEADERS: Final = {
     RUN: "What is installed to run it, beside one of the locks of torch.",
@@ -44,7 +44,7 @@ WRITTEN: Final = "# Written by `make upgrade`, from the ranges of requirements*.
 
 @dataclass(frozen=True)
 class Locked:
-    """One package of a lock: `pin` is its first line without the hashes, `lines` all its text."""
+    """One package of a lock: `pin` is its first line without hashes, `lines` its whole text."""
 
     pin: str
     hashes: tuple[str, ...]
@@ -52,17 +52,17 @@ class Locked:
 
     @property
     def requirement(self) -> Requirement:
-        """The pin, understood: its name, the one version and the marker."""
+        """The pin, parsed: name, version and marker."""
         return Requirement(self.pin)
 
     @property
     def name(self) -> str:
-        """The name of the package as indexes compare it."""
+        """The canonical name of the package."""
         return canonicalize_name(self.requirement.name)
 
     @property
     def version(self) -> str | None:
-        """The version, where exactly one is named."""
+        """The version; None unless exactly one is pinned."""
         specifiers = list(self.requirement.specifier)
         one = len(specifiers) == 1 and specifiers[0].operator == "=="
         return specifiers[0].version if one and not specifiers[0].version.endswith("*") else None
@@ -91,13 +91,13 @@ def parsed(text: str) -> list[Locked]:
 
 
 def ranges(text: str) -> list[Requirement]:
-    """What a file of ranges asks for itself."""
+    """The requirements in a file of ranges, without those of files that it includes."""
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [Requirement(line) for line in lines if line and not line.startswith("-")]
 
 
 def faults(asked: Iterable[Requirement], locked: Iterable[Locked]) -> Iterator[str]:
-    """What is wrong with locks that should hold what is asked for, a sentence each."""
+    """The faults of locks that should satisfy the requirements `asked`, one sentence each."""
     by_name: dict[str, list[Locked]] = {}
     for each in locked:
         by_name.setdefault(each.name, []).append(each)
@@ -115,11 +115,10 @@ def faults(asked: Iterable[Requirement], locked: Iterable[Locked]) -> Iterator[s
 
 
 def compiled(path: Path, output: Path) -> list[Locked]:
-    """What uv makes of a file of ranges, for every Python from OLDEST_PYTHON on and every platform.
+    """uv's resolution of a file of ranges, for every platform and Python from OLDEST_PYTHON on.
 
-    Every package has a wheel for some of them. What `output` has locked before stays as it is
-    where the ranges allow it.
-    Raises CalledProcessError where the ranges contradict one another; uv has said how.
+    Only packages with a wheel are taken. Versions already locked in `output` are kept if the ranges
+    allow them. Raises CalledProcessError if the ranges conflict; uv prints how.
     """
     uv = Path(sysconfig.get_path("scripts")) / "uv"
     ways = ["--universal", f"--python-version={OLDEST_PYTHON}"]
@@ -136,9 +135,9 @@ def of_torch(name: str) -> bool:
 
 
 def upgrade() -> None:
-    """Write the locks anew, with the newest versions that the ranges allow together."""
+    """Write all locks anew, with the newest versions that satisfy all ranges together."""
     with TemporaryDirectory() as folder:
-        # Development first: what runs is then a part of one solution.
+        # Development first, because the smaller sets then keep the versions of this solution.
         everything = compiled(RANGES_DEV, Path(folder) / "lock")
         run_and_lab = compiled(RANGES_LAB, Path(folder) / "lock")
         run = compiled(RANGES, Path(folder) / "lock")

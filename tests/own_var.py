@@ -1,7 +1,7 @@
-"""Gives a test run a folder of state of its own; loaded by `-p` in pyproject.toml.
+"""Give a test run its own folder for state; loaded by `-p` in pyproject.toml.
 
-A plugin, not a part of conftest.py: pytest-django loads the settings, which read the environment
-once, before any conftest.py is imported.
+A plugin rather than a part of conftest.py, because pytest-django loads the settings, which read the
+environment once, before any conftest.py is imported.
 """
 
 import os
@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 VAR = Path(tempfile.mkdtemp(prefix="nowait-tests-"))
-VAR.chmod(0o711)  # under root PostgreSQL runs as another user, who must pass through
+VAR.chmod(0o711)  # run as root, PostgreSQL uses another account, which must pass through
 
 os.environ["NOWAIT_VAR"] = str(VAR)
 os.environ["NOWAIT_ROLE"] = "test"
@@ -21,12 +21,12 @@ for name in (
 ):
     os.environ.pop(name, None)
 
-# An ordinary end of the run, like Ctrl-C, so that no server is left behind.
+# SIGTERM ends the run like Ctrl-C, so that no server is left behind.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
-    """Stops the bundled PostgreSQL of this run, if a test has started it; removes its folder."""
+    """Stop this run's bundled PostgreSQL, if a test has started it, and remove the folder."""
     if (VAR / "postgres").exists():
         from annotator_site import embedded_postgres
 

@@ -1,4 +1,4 @@
-"""Pictures and archives for tests, sound and hostile."""
+"""Pictures and archives for tests, valid and hostile."""
 
 import bz2
 import gzip
@@ -23,7 +23,7 @@ def picture(
     shade: int = 0,
     **options: Any,
 ) -> bytes:
-    """A picture of one colour; pictures of different `shade` are different files."""
+    """A picture of one color; pictures of different `shade` are different files."""
     image = Image.new(mode, size)
     if shade:
         image.putpixel((0, 0), _pixel(mode, shade))
@@ -33,7 +33,7 @@ def picture(
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims to be of this size and has a few bytes of pixels."""
+    """A PNG whose header gives this size, with only a few bytes of pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         checksum = zlib.crc32(kind + data)
@@ -47,7 +47,7 @@ def png_header(width: int, height: int) -> bytes:
 
 
 def write_folder(root: Path, files: Mapping[str, bytes]) -> Path:
-    """The files below a folder."""
+    """Write the files below a folder; returns the folder."""
     for name, data in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def write_folder(root: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def write_zip(path: Path, files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
-    """A zip of the files, under exactly these names."""
+    """Write a zip of the files under exactly these names; returns its path."""
     with zipfile.ZipFile(path, "w", method) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
@@ -64,7 +64,7 @@ def write_zip(path: Path, files: Mapping[str, bytes], method: int = zipfile.ZIP_
 
 
 def write_tar(path: Path, files: Mapping[str, bytes], mode: str = "w") -> Path:
-    """A tar of the files, under exactly these names; `mode` as tarfile has it (w:gz, w:xz …)."""
+    """Write a tar of the files under exactly these names; `mode` as in tarfile (w:gz, w:xz …)."""
     out = io.BytesIO()
     with tarfile.TarFile(fileobj=out, mode="w") as archive:
         for name, data in files.items():

@@ -1,4 +1,4 @@
-"""Phones of the tests: the codes that an app would show."""
+"""Second factors for tests: the codes that an authenticator app would show."""
 
 import time
 
@@ -12,12 +12,12 @@ PERIOD_S = 30
 
 
 def code_of(secret: str, *, later: int = 0) -> str:
-    """The code that the app shows now, or after so many others."""
+    """The code that the app shows now, or `later` periods of 30 s later."""
     return str(format_hotp_value(hotp_value(secret, int(time.time()) // PERIOD_S + later)))
 
 
 def give_second_factor(user: User) -> str:
-    """Set one up, with recovery codes; what its codes are made of."""
+    """Set up TOTP and recovery codes for a user; returns the TOTP secret."""
     secret = str(generate_totp_secret())
     TOTP.activate(user, secret)
     RecoveryCodes.activate(user)
@@ -25,6 +25,6 @@ def give_second_factor(user: User) -> str:
 
 
 def recovery_codes(user: User) -> list[str]:
-    """The recovery codes that are left."""
+    """The unused recovery codes."""
     row = Authenticator.objects.get(user=user, type=Authenticator.Type.RECOVERY_CODES)
     return list(row.wrap().get_unused_codes())

@@ -36,7 +36,7 @@ from annotator_site.simulation.demo_data import Picture
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with an account; an annotator of a campaign where it says so."""
+    """A user with a token, who is an annotator of a campaign."""
 
     user: User
     annotator_id: int
@@ -45,9 +45,9 @@ class Person:
 
 @contextmanager
 def committing(blocker: DjangoDbBlocker) -> Iterator[None]:
-    """What tests write is committed, so that web processes see it, and wiped out at the end.
+    """Commit what tests write, so that web processes see it, and delete it at the end.
 
-    Tests in between share the database: each makes campaigns and people of its own.
+    The tests within share the database: each creates its own campaigns and people.
     """
     with blocker.unblock():
         try:
@@ -55,7 +55,7 @@ def committing(blocker: DjangoDbBlocker) -> Iterator[None]:
         finally:
             campaign_ids = list(Campaign.objects.values_list("pk", flat=True))
             _empty_tables()
-            for campaign_id in campaign_ids:  # so that nobody looks after them any more
+            for campaign_id in campaign_ids:  # so that web processes stop serving them
                 signals.notify("campaign", campaign_id)
             connection.close()
 
@@ -65,13 +65,13 @@ def _empty_tables() -> None:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(
-                    # The last three refer to the others without a constraint.
+                    # The last three have no foreign-key constraints, so CASCADE misses them.
                     "TRUNCATE pools_campaign, accounts_user, django_session, axes_accessattempt, "
                     "axes_accesslog, pools_turn, pools_label, pools_consensus CASCADE"
                 )
             return
         except OperationalError as error:
-            # A web process that still looks after a campaign takes its locks in another order.
+            # A web process that still serves a campaign takes its locks in another order.
             if "deadlock" not in str(error):
                 raise
 
@@ -83,7 +83,7 @@ def make_campaign(
     classes: Sequence[str] = ("cat", "dog"),
     **settings: Any,
 ) -> Campaign:
-    """A campaign of its own slug: the web process may still serve those of former tests."""
+    """A campaign with a unique slug: the web process may still serve campaigns of earlier tests."""
     return campaigns.create_campaign(
         slug=f"c-{uuid4().hex[:12]}",
         title=title,
@@ -94,7 +94,7 @@ def make_campaign(
 
 
 def one_file() -> str:
-    """Where the storage has a picture: a site hands nothing out whose files are away."""
+    """The storage key of a picture that exists: a site serves no images without files."""
     key = "images/0/stock.png"
     if not default_storage.exists(key):
         assert default_storage.save(key, ContentFile(picture("PNG", (8, 6)))) == key
@@ -102,7 +102,7 @@ def one_file() -> str:
 
 
 def add_images(campaign: Campaign, count: int) -> list[Image]:
-    """Images of D that share one file; every one with a known label."""
+    """Add images to D that share one file; each has a known label."""
     choices = list(campaign.choices.all())
     new = [
         NewImage(
@@ -122,10 +122,10 @@ def add_images(campaign: Campaign, count: int) -> list[Image]:
 
 
 def add_pictures(campaign: Campaign, pictures: Sequence[Picture], *, split: str = "pool") -> None:
-    """Images with files of their own; of known classes where the campaign has them.
+    """Add images with their own files; of known classes if the campaign has classes of that name.
 
-    As an import stores them, but looked at in this process: the children that an import starts for
-    that take longer than all the rest.
+    Stored as by an import, but inspected in this process: starting an import's child processes
+    would take longer than all the rest.
     """
     choices = dict(campaign.choices.values_list("name", "id"))
 
@@ -145,7 +145,7 @@ def add_pictures(campaign: Campaign, pictures: Sequence[Picture], *, split: str 
 
 
 def add_gold(campaign: Campaign, choice: Choice | None, count: int) -> None:
-    """Gold images of one class as rows alone, without files; None: of no known one."""
+    """Add gold images of one class, None for unknown, as rows without files."""
     new = [
         NewImage(
             sha256=(digest := sha256(uuid4().bytes).hexdigest()),
@@ -163,7 +163,7 @@ def add_gold(campaign: Campaign, choice: Choice | None, count: int) -> None:
 
 
 def make_version(campaign: Campaign, number: int, *, seen: int = 0) -> int:
-    """A model version without weights, which never has to be loaded; its id."""
+    """Create a model version without weights, for tests that never load it; returns its id."""
     return ModelVersion.objects.create(
         campaign=campaign, version=number, architecture="x", labels_seen=seen, trained_on=seen,
         train_seconds=1, sha256="", size=1,
@@ -171,9 +171,9 @@ def make_version(campaign: Campaign, number: int, *, seen: int = 0) -> int:
 
 
 def ask(campaign: Campaign, count: int, *, version: int | None = None) -> int:
-    """Put up to `count` images of D into S, as a worker that holds all cells; how many it were.
+    """Put up to `count` images of D into S, as a worker that holds all cells; returns how many.
 
-    Chosen by this model version, or at random.
+    They count as chosen by this model version, or at random.
     """
     worker, _ = EngineProcess.objects.get_or_create(
         campaign=campaign, role=EngineProcess.Role.WORKER, name="worker-1"
@@ -191,13 +191,13 @@ def ask(campaign: Campaign, count: int, *, version: int | None = None) -> int:
 
 
 def stock(campaign: Campaign, count: int) -> None:
-    """Images that wait for people in S."""
+    """Add images and put them into S."""
     add_images(campaign, count)
     assert ask(campaign, count) == count
 
 
 def make_user(*, password: str | None = None, **fields: Any) -> User:
-    """A user of a name of its own; without a password the making is quick."""
+    """Create a user with a unique name; without a password there is no slow hashing."""
     return User.objects.create(
         username=f"{fields.pop('stem', 'ann')}-{uuid4().hex[:8]}",
         password=make_password(password),
@@ -206,14 +206,14 @@ def make_user(*, password: str | None = None, **fields: Any) -> User:
 
 
 def make_annotator(campaign: Campaign, **fields: Any) -> Person:
-    """Somebody who may label this campaign, with a token."""
+    """Create an annotator of this campaign, with a token."""
     user = make_user(**fields)
     annotator = campaigns.join(campaign_id=campaign.pk, user_id=user.pk)
     return Person(user=user, annotator_id=annotator.pk, token=create_token(user=user))
 
 
 def shut_out(person: Person) -> None:
-    """Take somebody's part in their campaign away."""
+    """Deactivate a person as annotator of their campaign."""
     Annotator.objects.filter(pk=person.annotator_id).update(active=False)
 
 

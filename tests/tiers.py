@@ -1,6 +1,6 @@
 """The quickest tier: the tests of tests/unit, without a database, a browser or a site.
 
-`make unit` runs them in a minute, but for those marked `slow`. Loaded by `-p` in pyproject.toml.
+`make unit` runs those not marked `slow` in a minute. Loaded by `-p` in pyproject.toml.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import psycopg.generators
 import pytest
 
 UNIT: Final = Path(__file__).parent / "unit"
-# What takes seconds by itself, by its file: it trains, simulates campaigns or starts programs.
+# By file: tests that take seconds, because they train, simulate campaigns or start programs.
 EVERYTHING: Final = ()
 SLOW: Final[dict[str, tuple[str, ...]]] = {
     "test_architectures.py": (
@@ -65,14 +65,14 @@ SLOW: Final[dict[str, tuple[str, ...]]] = {
 
 
 class OutsideOfUnit(Exception):
-    """A test of this tier asks for what only the others may have."""
+    """A test of this tier asks for what only tests of other tiers may use."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"it asks for {what}: move it out of tests/unit")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what `make unit` leaves out."""
+    """Mark the tests that `make unit` leaves out."""
     tests = SLOW.get(item.path.name) if item.path.is_relative_to(UNIT) else None
     if tests == EVERYTHING or (tests and item.name.partition("[")[0] in tests):
         item.add_marker("slow")
@@ -80,38 +80,38 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse what a test of tests/unit asks for, before that is started."""
+    """Refuse forbidden fixtures of a test in tests/unit before they start anything."""
     if item.path.is_relative_to(UNIT):
         require_little(item)
 
 
 @pytest.hookimpl(specname="pytest_runtest_setup", wrapper=True)
 def pytest_set_up_without_connections(item: pytest.Item) -> Iterator[None]:
-    """Refuse what the fixtures of a test of tests/unit do."""
+    """Refuse database connections by the fixtures of a test in tests/unit."""
     with without_connections(item):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Refuse what a test of tests/unit does itself."""
+    """Refuse database connections by a test in tests/unit itself."""
     with without_connections(item):
         return (yield)
 
 
 def require_little(item: pytest.Item) -> None:
-    """Raises OutsideOfUnit for a test with fixtures that start a database or a browser."""
+    """Raise OutsideOfUnit for a test with fixtures that start a database or a browser."""
     fixtures = item.fixturenames if isinstance(item, pytest.Function) else ()
     if "browser" in fixtures:
         raise OutsideOfUnit("a browser")
-    # Every fixture with a database rests on this one, and those of sites do as well.
+    # Every fixture with a database or a site depends on django_db_setup.
     if "django_db_setup" in fixtures or item.get_closest_marker("django_db"):
         raise OutsideOfUnit("a database")
 
 
 @contextmanager
 def without_connections(item: pytest.Item) -> Iterator[None]:
-    """Meanwhile a test of tests/unit connects to no database, not even past Django."""
+    """A context in which a test in tests/unit can connect to no database, even without Django."""
 
     def refuse(*_: object, **__: object) -> Never:
         raise OutsideOfUnit("a database")

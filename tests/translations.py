@@ -1,7 +1,7 @@
-"""The catalogs of `locale/`: what is to be said, gathered from the code, and how it is compiled.
+"""The catalogs of `locale/`: messages gathered from the code, and their compiled form.
 
-`make words` writes both; the tests compare. Babel does what GNU gettext would: nothing has to be
-installed beside Python's packages.
+`make words` writes both; the tests compare them with the code. Babel replaces GNU gettext, so
+nothing has to be installed beside Python packages.
 """
 
 import os
@@ -31,18 +31,18 @@ KEYWORDS: Final = {
     "pgettext": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
 }
-# A call of gettext with literal arguments, in what Django makes of a template for gettext's tools.
+# A call of gettext with literal arguments in the output of Django's `templatize`.
 CALL: Final = re.compile(
     r"\b(?:n|p|np)?gettext\((?:[^()\"']|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')*\)"
 )
-# The same words make the same files, whoever makes them and when.
+# A fixed date, so that the same messages always give the same files.
 LONG_AGO: Final = datetime(2026, 1, 1, tzinfo=UTC)
 KEPT: Final = ("Language:", "Plural-Forms:", "MIME-Version:", "Content-Type:")
 HEADER: Final = "# What annotators read, in {language}. `make words` gathers and compiles it.\n#"
 
 
 class Unsigned(Catalog):
-    """A catalog that does not say which release of Babel wrote it."""
+    """A catalog whose header does not name the release of Babel that wrote it."""
 
     def __iter__(self) -> Iterator[Message]:
         header, *messages = super().__iter__()
@@ -52,7 +52,7 @@ class Unsigned(Catalog):
 
 
 def sources() -> list[Path]:
-    """Where words come from: the site's Python and the pages outside the administration."""
+    """The files with messages: the site's Python, and templates except for admin and monitor."""
     pages = [
         path
         for path in (ROOT / "templates").rglob("*.html")
@@ -77,12 +77,12 @@ def gathered() -> Catalog:
 
 
 def languages() -> list[str]:
-    """The languages that need a catalog: all but the one in which the code is written."""
+    """The languages that need a catalog: all but the language of the code."""
     return [code for code, _ in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
 
 
 def path_of(language: str) -> Path:
-    """Where the translations of a language are."""
+    """The path of a language's catalog."""
     return ROOT / "locale" / language / "LC_MESSAGES" / "django.po"
 
 
@@ -95,7 +95,7 @@ def read(language: str) -> Catalog:
 
 
 def compiled(catalog: Catalog) -> bytes:
-    """A catalog as Django reads it."""
+    """A catalog compiled for Django (.mo)."""
     plain = Unsigned(catalog.locale, charset="utf-8")
     for message in catalog:
         if message.id:
@@ -106,7 +106,7 @@ def compiled(catalog: Catalog) -> bytes:
 
 
 def written(catalog: Catalog) -> str:
-    """A catalog as translators read it."""
+    """A catalog as text for translators (.po)."""
     catalog.fuzzy = False
     buffer = BytesIO()
     write_po(buffer, catalog, width=100, sort_output=True, include_lineno=False)
@@ -119,7 +119,7 @@ def written(catalog: Catalog) -> str:
 
 
 def update(language: str) -> None:
-    """Bring a language's catalog in line with the code, and compile it."""
+    """Update a language's catalog from the code, and compile it."""
     path = path_of(language)
     path.parent.mkdir(parents=True, exist_ok=True)
     catalog = read(language) if path.exists() else Catalog(language, charset="utf-8")

@@ -26,7 +26,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def freeze_backbone(self) -> None:
-        """From now on the backbone has no gradients and stays in evaluation mode."""
+        """Turn off the backbone's gradients and keep it in evaluation mode from now on."""
         self.frozen_backbone = True
         self.backbone.requires_grad_(False)
         self.backbone.eval()
@@ -34,7 +34,7 @@ class Classifier(nn.Module):
     def train(self, mode: bool = True) -> Self:
         """As in torch, but a frozen backbone stays in evaluation mode.
 
-        Otherwise its batch norm would follow each batch, and with it the embeddings.
+        In training mode its batch norm would follow each batch, and embeddings would change.
         """
         super().train(mode)
         if self.frozen_backbone:
@@ -44,8 +44,8 @@ class Classifier(nn.Module):
     def features_of(self, images: Tensor) -> Tensor:
         """Embeddings (N, width) of images (N, 3, H, W): what the head sees."""
         if min(images.shape[-2:]) < self.smallest_side:
-            # Enlarging rather than padding: a border of zeros would leave most of a backbone's
-            # poolings with nothing of the image in them.
+            # Enlarge rather than pad: with a border of zeros, most of a backbone's pooling windows
+            # would hold nothing of the image.
             size = (self.smallest_side, self.smallest_side)
             images = functional.interpolate(images, size=size, mode="bilinear")
         features: Tensor = self.backbone(images)

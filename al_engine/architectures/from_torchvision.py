@@ -1,11 +1,12 @@
 """torchvision's networks, with stems and heads that suit small images.
 
-Their backbones keep torchvision's parameter names, so that published weights fit, and torchvision's
-initialization. Each network reduces an image 32 times in all, made for photographs of 224 px; of a
-small image that would leave a single point. So up to `SMALL_SIDE` all but VGG reduce it 8 times
-only, which leaves 4 x 4 of 32 px and costs as much as an image four times as large.
+The backbones keep torchvision's parameter names, so that published weights fit, and torchvision's
+initialization. Each network is made for photographs of 224 px and reduces their side 32-fold, which
+would leave a single point of a small image. So up to `SMALL_SIDE` all convolutional networks but
+VGG reduce the side only 8-fold: 32 px become 4 x 4, at the cost of an image four times as large.
 
-All is decided by the number of classes and the image size, since a checkpoint says no more.
+A network depends on nothing but its name, the number of classes and the image size: a checkpoint
+stores no more than these.
 """
 
 import math
@@ -15,21 +16,21 @@ from torch import Tensor, nn
 from al_engine.architectures.classifier import Classifier
 from al_engine.architectures.torchvision_ops import import_torchvision
 
-# Up to this side a network reduces the image 8 times in all instead of 32.
+# Up to this side (px) a network reduces the image's side 8-fold instead of 32-fold.
 SMALL_SIDE = 64
-# Five halvings: below this side the last of VGG's poolings would have nothing left to pool.
+# px. VGG halves the side five times; below 32 px its last pooling would have nothing to pool.
 VGG_SMALLEST_SIDE = 32
 VGG_WIDTH = 512
-# Patches along a side of the image that a vision transformer has at least: with fewer it would
-# compare hardly anything, and 7 suit MNIST's 28 px as 8 do CIFAR's 32.
+# The fewest patches along a side of the image for a vision transformer: fewer would leave attention
+# little to compare. 7 fits MNIST's 28 px, 8 fits CIFAR's 32 px.
 FEWEST_PATCHES = 7
 LARGEST_PATCH = 16
 
 
 class Pooled(nn.Module):
-    """Convolutions, a global average and what follows it, (N, 3, H, W) -> (N, width).
+    """Convolutions, a global average and `classifier`: (N, 3, H, W) -> (N, width).
 
-    `classifier` is what remains of torchvision's classifier: it keeps its parameters' names.
+    `classifier` is torchvision's without its last layer, under the same parameter names.
     """
 
     def __init__(self, features: nn.Module, classifier: nn.Module | None = None) -> None:
@@ -47,9 +48,9 @@ class Pooled(nn.Module):
 def build_vgg16(*, classes: int, image_size: int, batch_norm: bool) -> Classifier:
     """VGG-16 (the paper's model, section 4.1), optionally with batch norm.
 
-    Its convolutions and a global average: the three fully connected layers of the original hold
-    120 of its 138 million weights, take a 7 x 7 map that small images do not fill, and cannot be
-    learned from a few hundred labels.
+    A global average replaces the original's three fully connected layers: they hold 120 of its 138
+    million weights, take a 7 x 7 map that small images do not fill, and cannot be learned from a
+    few hundred labels.
     """
     import_torchvision()
     from torchvision.models import vgg
@@ -68,8 +69,8 @@ def build_vgg16(*, classes: int, image_size: int, batch_norm: bool) -> Classifie
 def build_resnet(*, classes: int, image_size: int, depth: int) -> Classifier:
     """ResNet-18 or -50; for small images its stem is a 3 x 3 convolution, as is usual for CIFAR.
 
-    That has stride 1 and no max-pooling behind it. Published stems of 7 x 7 are shrunk to it when
-    they are loaded.
+    This stem has stride 1 and no max-pooling after it. Published 7 x 7 stems are shrunk to 3 x 3
+    when they are loaded.
     """
     import_torchvision()
     from torchvision.models import resnet
@@ -88,8 +89,8 @@ def build_resnet(*, classes: int, image_size: int, depth: int) -> Classifier:
 def build_mobilenet_v3_large(*, classes: int, image_size: int) -> Classifier:
     """MobileNetV3 large without the 1280-wide layer of its classifier.
 
-    Its batch norm follows the data as quickly as elsewhere: torchvision's momentum of 0.01 suits
-    trainings of many epochs, and after 100 steps would still be at a third of the random start.
+    The momentum of its batch norm is 0.1, as in the other networks. torchvision's 0.01 suits
+    trainings of many epochs: after 100 steps, a third of the initial statistics would remain.
     """
     import_torchvision()
     from torchvision.models import mobilenet_v3_large
@@ -106,8 +107,8 @@ def build_mobilenet_v3_large(*, classes: int, image_size: int) -> Classifier:
 def build_efficientnet_b0(*, classes: int, image_size: int) -> Classifier:
     """EfficientNet-B0 without stochastic depth.
 
-    Stochastic depth draws from torch's global generator, which a training's seed does not set,
-    and earns its keep in hundreds of epochs, not in a training of seconds.
+    Stochastic depth draws from torch's global generator, which a training's seed does not set. It
+    pays off in hundreds of epochs, not in a training of seconds.
     """
     import_torchvision()
     from torchvision.models import efficientnet_b0
@@ -119,10 +120,11 @@ def build_efficientnet_b0(*, classes: int, image_size: int) -> Classifier:
 
 
 def build_convnext_tiny(*, classes: int, image_size: int) -> Classifier:
-    """ConvNeXt-T, the norm before its classifier included, without stochastic depth (see above).
+    """ConvNeXt-T, the norm before its classifier included, without stochastic depth.
 
-    For small images its stem of 4 x 4 patches is a 3 x 3 convolution of stride 1. Published stems
-    are shrunk to it when they are loaded.
+    Stochastic depth is left out for the reason given at EfficientNet. For small images a 3 x 3
+    convolution of stride 1 replaces the stem of 4 x 4 patches; published stems are shrunk to
+    3 x 3 when they are loaded.
     """
     import_torchvision()
     from torchvision.models import convnext_tiny
@@ -142,10 +144,10 @@ def build_convnext_tiny(*, classes: int, image_size: int) -> Classifier:
 
 
 def build_vit_b_16(*, classes: int, image_size: int) -> Classifier:
-    """ViT-B with patches that suit the image: 16 px from 97 px on, 4 px at 28 and 32 px.
+    """ViT-B with a patch size that suits the image: 16 px from 97 px on, 4 px at 28 and 32 px.
 
-    The side of a patch is the largest power of two that leaves `FEWEST_PATCHES` along a side;
-    images of other sizes than a multiple of it are enlarged to the next.
+    The side of a patch is the largest power of two, up to 16 px, that leaves at least
+    `FEWEST_PATCHES` along a side. Images are enlarged to the next multiple of it.
     """
     import_torchvision()
     from torchvision.models import vision_transformer
@@ -167,7 +169,7 @@ def build_vit_b_16(*, classes: int, image_size: int) -> Classifier:
 
 
 def _halve_later(features: nn.Module) -> None:
-    """Takes the stride from the first two convolutions that have one; no weight changes shape."""
+    """Set the stride of the first two strided convolutions to 1; no weight changes its shape."""
     strided = [
         module
         for module in features.modules()

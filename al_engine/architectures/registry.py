@@ -19,9 +19,9 @@ from al_engine.architectures.small_cnn import build_small_cnn
 SMALLEST_IMAGE = 8
 LARGEST_IMAGE = 1024
 
-# The side (px) to which a probe enlarges smaller images. Its backbone is the published one, stem
-# and all, and has learned from objects that fill 224 px: what is left of 32 px after its 32-fold
-# reduction is one point. 128 px leaves 4 x 4 at a third of the cost of 224.
+# The side (px) to which a probe enlarges smaller images. A probe's backbone is the published one
+# with its original stem, which learned from objects that fill 224 px; its 32-fold reduction would
+# leave one point of 32 px. 128 px leave 4 x 4, at a third of the cost of 224 px.
 PROBE_SIDE = 128
 
 _networks: dict[str, Callable[..., Classifier]] = {
@@ -35,23 +35,23 @@ _networks: dict[str, Callable[..., Classifier]] = {
     "convnext_tiny": build_convnext_tiny,
     "vit_b_16": build_vit_b_16,
 }
-# A frozen backbone of each network whose weights somebody publishes.
+# Linear probes: a frozen backbone for each network that has published weights.
 _probes = {f"probe:{name}": name for name in _networks if name != "small_cnn"}
 
 
 class UnknownArchitecture(ValueError):
-    """No architecture has this name; the message lists those there are."""
+    """No architecture has this name; the message lists the known names."""
 
 
 def names() -> list[str]:
-    """All names that `build` knows, the one meant for a CPU first, the probes last."""
+    """All names that `build` knows: `small_cnn`, meant for a CPU, first, and the probes last."""
     return [*_networks, *_probes]
 
 
 def wants_pretrained(name: str) -> bool:
     """Whether a training of this architecture must start from pretrained weights.
 
-    So it is with probes: what a random backbone sees, no head can make good.
+    True for probes: their backbone never learns, and a head cannot make up for a random one.
     """
     return name in _probes
 
@@ -68,9 +68,9 @@ def build(
 
     Its random weights come from torch's global generator. Pretrained weights for the backbone come
     from `weights_path`, a safetensors state dict with torchvision's names, or else, with
-    `pretrained`, from torch.hub's cache or torchvision's site; the classifier in them is left
-    out. Raises UnknownArchitecture, UnfitWeights, MissingWeights, and ValueError for sizes that
-    no network here takes.
+    `pretrained`, from torch.hub's cache or torchvision's site; their classifier is left out.
+    Raises UnknownArchitecture, UnfitWeights, MissingWeights, and ValueError for fewer than one
+    class or an image size outside 8 to 1024 px.
     """
     if name not in names():
         raise UnknownArchitecture(

@@ -5,16 +5,16 @@ from torch import nn
 from al_engine.architectures.classifier import Classifier
 
 WIDTHS = (32, 64, 128)
-# Above this side the first convolution halves the image, so that the cost an image stays within
-# about 10 million multiplications up to 64 px.
+# Above this side (px) the first convolution halves the image, so that up to 64 px the cost per
+# image stays below about 10 million multiplications.
 FULL_RESOLUTION_SIDE = 32
 
 
 def build_small_cnn(*, classes: int, image_size: int) -> Classifier:
     """Three convolutions with batch norm and a global average, for images of 8 px and more.
 
-    Pooling comes before the next, wider convolution, which keeps every stage about equally cheap;
-    the global average makes the weights independent of the image size.
+    Each pooling comes before the next, wider convolution, so every stage costs about the same; the
+    global average makes the weights independent of the image size.
     """
     stages: list[nn.Module] = []
     before = 3

@@ -1,9 +1,9 @@
-"""Imports torchvision also where its compiled operators cannot be loaded.
+"""Import torchvision even where its compiled operators cannot be loaded.
 
-The torchvision 0.28.0 of PyPI is compiled for CUDA. Beside a torch for the CPU its operators do
-not load, and its import then fails, because it registers shapes for two of them,
-`torchvision::nms` and `torchvision::qnms`. Classification networks use neither. So only where the
-import fails, the two are declared, without an implementation, and the import is tried again.
+PyPI's torchvision 0.28.0 is compiled for CUDA, and its operators do not load beside a CPU-only
+torch. The import then fails, because it registers shapes for two of them, `torchvision::nms` and
+`torchvision::qnms`. Classification networks use neither. Only where the import fails, the two are
+declared without an implementation and the import is tried again.
 """
 
 import importlib
@@ -17,7 +17,7 @@ _SCHEMAS = {
 
 
 def import_torchvision() -> None:
-    """Makes `import torchvision` work; raises what torchvision raises where it cannot."""
+    """Make `import torchvision` work; raises what torchvision raises where that is impossible."""
     try:
         importlib.import_module("torchvision")
     except RuntimeError as error:

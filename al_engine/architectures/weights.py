@@ -1,7 +1,7 @@
 """Pretrained weights: where they come from, and how they are made to fit a network.
 
-They are a safetensors file of the caller's, or what torchvision publishes. Names are torchvision's;
-the classifier of the published classes is left out.
+They come from a safetensors file of the caller or from torchvision's site, under torchvision's
+parameter names. The classifier for the published classes is left out.
 """
 
 import pickle
@@ -15,11 +15,11 @@ from torch.nn import functional
 
 from al_engine.architectures.torchvision_ops import import_torchvision
 
-# A published file carries the classifier of its own classes, which no backbone here has.
+# Prefixes of the classifier in a published file, which no backbone here has.
 _FOREIGN_HEADS = ("fc.", "classifier.", "head.", "heads.")
-# The published vision transformers still have torchvision's names of before its version 0.13.
+# Published vision transformers still use torchvision's names from before its version 0.13.
 _FORMER_NAMES = {"mlp.linear_1.": "mlp.0.", "mlp.linear_2.": "mlp.3."}
-# Batch norm's count of batches, which files of before torch 0.4 lack and nothing here reads.
+# Batch norm's count of batches, which files from before torch 0.4 lack and nothing here reads.
 _COUNT = "num_batches_tracked"
 # The first layers of ResNet, ConvNeXt and ViT, whose kernels are smaller in networks for small
 # images.
@@ -28,20 +28,23 @@ _POSITIONS = "encoder.pos_embedding"
 
 
 class UnfitWeights(ValueError):
-    """A weights file cannot be read, or does not belong to this network."""
+    """A weights file cannot be read, or does not fit this network."""
 
 
 class MissingWeights(ValueError):
-    """Pretrained weights are not on this machine and cannot be had; the message says what to do."""
+    """Pretrained weights are not on this machine and cannot be downloaded.
+
+    The message says what to do.
+    """
 
 
 def load_backbone(
     backbone: nn.Module, given: Mapping[str, Tensor], *, source: str, network: str
 ) -> None:
-    """Puts pretrained weights into a backbone; raises UnfitWeights at the first misfit.
+    """Load pretrained weights into a backbone; raises UnfitWeights at the first misfit.
 
-    Kernels of a first layer that are larger than the network's are shrunk, and a transformer's
-    positional embeddings interpolated. `source` and `network` are words for the message.
+    First-layer kernels that are larger than the network's are shrunk; a transformer's positional
+    embeddings are interpolated. `source` and `network` are words for the error message.
     """
     wanted = backbone.state_dict()
     fitted = _fitted(given, wanted)
@@ -56,8 +59,8 @@ def load_backbone(
 
 
 def read_file(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; raises UnfitWeights when it is none."""
-    # Imported here, since simulations run where safetensors is not installed.
+    """The tensors of a safetensors file; raises UnfitWeights when it cannot be read as one."""
+    # Imported here, because simulations run where safetensors is not installed.
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -71,11 +74,11 @@ def read_file(path: Path) -> dict[str, Tensor]:
 
 
 def read_published(name: str) -> tuple[dict[str, Tensor], str]:
-    """The weights that torchvision calls the default ones of a network, and where they are from.
+    """torchvision's default weights of a network, and the path of their file.
 
-    Looked for in the cache folder of torch.hub, first as NAME.safetensors and then under
-    torchvision's name, and downloaded into it when they are not there. Only tensors are
-    unpickled. Raises MissingWeights, and UnfitWeights for a damaged file.
+    Looks in torch.hub's cache folder for NAME.safetensors, then for torchvision's file name, and
+    else downloads into that folder. Only tensors are unpickled. Raises MissingWeights, and
+    UnfitWeights for a damaged file.
     """
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     own = folder / f"{name}.safetensors"
@@ -110,10 +113,10 @@ def read_published(name: str) -> tuple[dict[str, Tensor], str]:
 
 
 def shrunk_kernel(kernel: Tensor, side: int) -> Tensor:
-    """The kernel (o, i, side, side) that says of a patch what a larger one says of it enlarged.
+    """A kernel (o, i, side, side) that responds to a patch as `kernel` to the enlarged patch.
 
-    With B, the bilinear enlargement of a patch x from `side` to the kernel's side, it is B^T w,
-    since <B x, w> = <x, B^T w>. (Beyer et al. 2023, 'FlexiViT', section 3.4, derive the
+    With B the bilinear enlargement of a patch x from `side` to the side of the kernel w, the result
+    is B^T w, since <B x, w> = <x, B^T w>. (Beyer et al. 2023, 'FlexiViT', section 3.4, derive the
     resizing of patch embeddings from this equation.)
     """
     one_axis = functional.interpolate(
@@ -124,10 +127,11 @@ def shrunk_kernel(kernel: Tensor, side: int) -> Tensor:
 
 
 def interpolated_positions(positions: Tensor, count: int) -> Tensor:
-    """Positional embeddings (1, 1 + g*g, d) for another grid of patches: (1, count, d).
+    """Positional embeddings (1, 1 + g*g, d) resized to another grid of patches: (1, count, d).
 
-    The first is the class token's and stays; the others are interpolated in the plane
-    (Dosovitskiy et al. 2021, section 3.2). `count` is 1 more than a square.
+    The first embedding is the class token's and is kept; the embeddings of the patches are
+    interpolated in the plane (Dosovitskiy et al. 2021, section 3.2). `count` is 1 more than a
+    square.
     """
     token, patches = positions[:, :1], positions[:, 1:]
     before, after = round((positions.shape[1] - 1) ** 0.5), round((count - 1) ** 0.5)
@@ -137,7 +141,7 @@ def interpolated_positions(positions: Tensor, count: int) -> Tensor:
 
 
 def _fitted(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The given weights under the wanted names, and in the wanted shapes where that is sound."""
+    """The given weights under the wanted names, resized to the wanted shapes where possible."""
     fitted: dict[str, Tensor] = {}
     for key, tensor in given.items():
         for former, name in _FORMER_NAMES.items():

@@ -1,7 +1,8 @@
 """The two loops of the paper: `server.py` trains and publishes, `worker.py` scores and selects.
 
-Only these touch both torch and the pools. Beside them: `labeled_set.py` (L as a server follows
-it), `crew.py` (a process' workers and their cells), `selector.py` (one worker's
-choice), `newest_model.py` (g* and the pass over D), `campaign_images.py` (images by way of the
-cache), `life.py` (heartbeats, database restarts), `engine.py` (all as child processes).
+Only this package uses both torch and the pools. Beside the loops: `labeled_set.py` (L as a server
+follows it), `crew.py` (a process's workers and their cells), `selector.py` (one worker's choice),
+`newest_model.py` (g* and the pass over D), `filler.py` (keeps S filled), `campaign_images.py`
+(images through the cache), `life.py` (heartbeats, database restarts), `engine.py` (all roles as
+child processes).
 """

@@ -1,7 +1,7 @@
-"""A campaign's images as tensors: out of the shared cache, filled on the way.
+"""A campaign's images as tensors, read through the shared cache.
 
-A file that is proven to be missing or damaged is a finding about its image, which is set aside. A
-storage that is away says nothing about any image: it is waited for.
+If a file is proven to be missing or damaged, its image is set aside. A storage that is away says
+nothing about any image, so callers wait for it.
 """
 
 import logging
@@ -27,16 +27,16 @@ from al_engine.training.image_cache import ImageCache
 log = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS: Final = 60.0
-"""Until a file that could not be read is asked for again."""
+"""Time until an unreadable file is tried again."""
 ASK_STORAGE_AGAIN_SECONDS: Final = 2.0
 _FILES_JUDGED_AT_ONCE: Final = 200
-"""Unreadable files that are looked into in one call; the others are in the next."""
+"""Unreadable files that one call examines; later calls examine the rest."""
 
 Positions = npt.NDArray[np.int64]
 
 
 class OutOfTime(Exception):
-    """The time for filling the cache is over; what was filled stays."""
+    """The time for filling the cache is over; filled rows stay."""
 
 
 class CampaignImages:
@@ -46,7 +46,7 @@ class CampaignImages:
         self.campaign_id = campaign.pk
         folder = Path(settings.VAR) / "cache" / f"{campaign.pk}-{campaign.image_size}"
         self.cache = ImageCache(folder, image_size=campaign.image_size)
-        # Files that cannot be read for now, and when they may be asked for again.
+        # By position: when an unreadable file may be tried again (time.monotonic, seconds).
         self._later: dict[int, float] = {}
 
     def available(
@@ -56,11 +56,11 @@ class CampaignImages:
         seconds: float | None = None,
         tell: Callable[[int], None] | None = None,
     ) -> Positions:
-        """Fill the cache for `positions` and return those that it has, in their order.
+        """Fill the cache for `positions` and return the filled positions, in the given order.
 
-        With `seconds`, filling stops after about so long. Without, all are wanted: raises
-        StorageAway where the storage is away before all are there. Images whose files are
-        faulty are set aside, and the admin shows why.
+        With `seconds`, filling stops after about that time. Without, raises StorageAway if the
+        storage goes away before all positions are filled. Images with faulty files are set aside,
+        and the admin shows why.
         """
         if not positions.size:
             return positions
@@ -85,7 +85,7 @@ class CampaignImages:
     def _fill(
         self, wanted: list[int], seconds: float | None, tell: Callable[[int], None] | None
     ) -> None:
-        """Fill these rows and look into those that cannot be. Raises StorageAway."""
+        """Fill these rows and examine those that cannot be filled. Raises StorageAway."""
         images = {
             image.position: image
             for image in Image.objects.filter(
@@ -101,7 +101,7 @@ class CampaignImages:
                     data: bytes = file.read()
                     return data
             except OSError as error:
-                # One file must not stop the work on the others: its row stays empty.
+                # The row stays empty; one unreadable file must not stop the filling of others.
                 unread[position] = error
                 raise FileNotFoundError from error
 
@@ -113,7 +113,7 @@ class CampaignImages:
             if ends is not None and time.monotonic() > ends:
                 raise OutOfTime
 
-        # What could not be decoded before may be whole again.
+        # A file that could not be decoded before may have been repaired.
         self.cache.forget(list(images))
         why: dict[int, str] = {}
         with suppress(OutOfTime):
@@ -123,9 +123,9 @@ class CampaignImages:
     def _look_into(
         self, images: dict[int, Image], unread: dict[int, OSError], why: dict[int, str]
     ) -> None:
-        """Set aside what is proven to be faulty; the rest is asked for again later.
+        """Set aside images with proven faults; schedule another try for all unreadable files.
 
-        `why` has words for what was read and not decoded.
+        `why`: by position, the reason why a file could not be decoded, in words.
         """
         absent = np.array([*images], dtype=np.int64)
         absent = absent[~self.cache.is_filled(absent)]
@@ -157,7 +157,7 @@ class CampaignImages:
                 words = why.get(place, "it is no picture that can be used")
                 found[image.pk] = Fault("undecodable", f"The file cannot be decoded: {words}.")
         if found:
-            # Those in S and L stay there: people look at them, or have.
+            # Images in S and L stay there: people are labeling them, or have.
             out = excluded.set_aside(campaign_id=self.campaign_id, faults=found, asked=False)
             if out:
                 log.warning("%d images are set aside: their files are faulty.", len(out))

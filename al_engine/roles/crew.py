@@ -1,6 +1,7 @@
-"""The workers that one process hosts: their parts, and the cells that are their D_j.
+"""The workers that one process hosts, and the cells that make up each worker's D_j.
 
-Knows nothing of torch. Who fills S holds the cells; who looks at D_j reads which they are.
+Does not import torch. The process that fills S holds the cells; the process that scores D_j only
+reads which cells they are.
 """
 
 from collections.abc import Sequence
@@ -27,11 +28,11 @@ class Crew:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process hosts the first worker, who does what one alone should do."""
+        """Whether this process hosts `worker-1`, for work that only one process should do."""
         return any(part.name == "worker-1" for part in self.parts)
 
     def hold_cells(self) -> None:
-        """Renew and balance the cells of all; runs in the heartbeat's thread as well."""
+        """Renew and balance the cells of all workers; also runs in the heartbeat's thread."""
         self.live = max(processes.live_workers(campaign_id=self.campaign.pk), len(self.parts))
         for part in self.parts:
             self.cells[part.id] = unlabeled.hold_cells(
@@ -39,12 +40,12 @@ class Crew:
             )
 
     def read_cells(self) -> None:
-        """Learn which cells these workers hold, from the process that holds them."""
+        """Read from the database which cells the hosted workers hold."""
         self.live = max(processes.live_workers(campaign_id=self.campaign.pk), len(self.parts))
         self.cells = unlabeled.held_cells(worker_ids=self.ids)
 
     def waiting(self) -> dict[int, list[OpenQuery]]:
-        """The open, untouched queries of each worker's cells, by worker."""
+        """The open, untouched queries in each worker's cells, by worker id."""
         owner = {cell: part_id for part_id, cells in self.cells.items() for cell in cells}
         mine: dict[int, list[OpenQuery]] = {part.id: [] for part in self.parts}
         for each in supply.open_queries(campaign_id=self.campaign.pk, cells=list(owner)):

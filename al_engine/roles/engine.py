@@ -1,4 +1,4 @@
-"""M servers and K workers of a campaign as child processes: dealt out, placed and kept alive."""
+"""M servers and K workers of a campaign as child processes: placed on devices and kept alive."""
 
 import os
 import sys
@@ -15,19 +15,18 @@ from al_engine.supervision.child_output import say
 from al_engine.supervision.placement import devices as devices_of
 from al_engine.supervision.supervisor import Supervisor
 
-# Threads that wait for one another sleep instead of spinning. Where the cores are busy with other
-# work, threads that spin make a training of small images ten times as long, and keep the cores from
-# others.
+# OpenMP threads sleep while they wait for one another. If they spun on cores that are busy with
+# other work, a training on small images would take ten times as long and slow the other work down.
 PASSIVE_WAITING = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
 
-# Niceness of trainings and passes over D: what serves people, such as filling S, has some seventy
-# times their weight for a core, and gets one at once.
+# Niceness of trainings and passes over D. Processes that serve people, such as the one that fills
+# S, have some seventy times their scheduling weight and get a core at once.
 GIVING_WAY_NICE = 19
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How large the engine is; `worker_processes` None: by the machine."""
+    """The size of the engine; with `worker_processes` None it depends on the machine."""
 
     servers: int
     workers: int
@@ -43,7 +42,7 @@ def run_engine(campaign: Campaign, options: EngineOptions) -> None:
 
 
 def children(campaign: Campaign, options: EngineOptions) -> list[Child]:
-    """The processes: workers first, so that people have queries before anything is trained."""
+    """The child processes, workers first, so that people have queries before the first training."""
     devices = devices_of(options.device)
     if options.servers > len(devices):
         say(
@@ -58,7 +57,7 @@ def children(campaign: Campaign, options: EngineOptions) -> list[Child]:
 
 
 def _workers(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
-    """Processes that host all workers between them, each with the strategies dealt to its own."""
+    """The processes that together host all workers, each with its workers' strategies."""
     dealt = deal(campaign.strategies, options.workers, seed=campaign.pk)
     count = options.worker_processes or _worker_processes(devices)
     hosted = [dealt[place::count] for place in range(min(count, options.workers))]
@@ -76,7 +75,7 @@ def _workers(campaign: Campaign, options: EngineOptions, devices: list[str]) -> 
 
 
 def _servers(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
-    """One process a server, spread over the devices."""
+    """One process for each server, spread over the devices."""
     return [
         _child(
             f"server-{campaign.slug}-{index + 1}",
@@ -94,13 +93,13 @@ def _servers(campaign: Campaign, options: EngineOptions, devices: list[str]) -> 
 
 
 def _delivery(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
-    """The server of the models that are delivered, where a campaign has other ones for that."""
+    """The server that trains models for delivery, if the campaign has an architecture for it."""
     if not campaign.delivery_architecture:
         return []
     arguments = [
         *("run_server", campaign.slug, "--role=delivery"),
         f"--architecture={campaign.delivery_architecture}",
-        # On the last device: the first servers' are the ones whose pace is felt.
+        # On the device after the servers', because a slower server would slow selection.
         *("--device", devices[options.servers % len(devices)]),
     ]
     return [_child(f"delivery-{campaign.slug}", arguments, nice=GIVING_WAY_NICE, drains=True)]
@@ -119,7 +118,7 @@ def _child(name: str, arguments: list[str], *, nice: int, drains: bool = False) 
 
 
 def _worker_processes(devices: list[str]) -> int:
-    """One a GPU; on CPUs two where there are cores for it, so that one may die unnoticed."""
+    """One process per GPU; on a CPU two if there are 4 cores, so that one may die unnoticed."""
     if len(devices) > 1:
         return len(devices)
     return 2 if (os.cpu_count() or 1) >= 4 else 1

@@ -1,7 +1,7 @@
-"""Keeps S filled: at the pace of the people, from what is ranked, else at random.
+"""Keeps S filled at the pace of the people: with ranked images, else with random ones.
 
-Knows nothing of torch and runs in a process of its own, so that a shortage is answered at once,
-whatever those who look at D are at: a pass, a training, a load of weights, a slow disk.
+Does not import torch and runs in a process of its own, so that a shortage in S is met at once,
+whatever the worker loop is doing: a pass over D, loading weights, or waiting for a slow disk.
 """
 
 import random
@@ -25,7 +25,7 @@ from al_engine.roles.pace import Pace
 from al_engine.roles.stock import Stock
 
 ROUND_SECONDS: Final = 0.1
-"""S is refilled once for all answers of a tenth of a second, but at once where people wait."""
+"""S is refilled once for all answers of a tenth of a second, but at once if people wait."""
 _MAX_ROUNDS_AT_ONCE: Final = 5
 _LOOK_AROUND_SECONDS: Final = 0.5
 _PEOPLE_KEPT_SHARE: Final = 0.9
@@ -33,19 +33,19 @@ _PEOPLE_KEPT_SHARE: Final = 0.9
 
 @dataclass(slots=True)
 class _Shelf:
-    """What is ranked for one worker and not in S yet."""
+    """The ranked images of one worker that are not in S yet."""
 
     number: int = -1
     strategy: str = ""
     version_id: int | None = None
     used: int = 0
     ahead: deque[tuple[int, float]] = field(default_factory=deque)
-    # Queries that the last look takes back, until it is done.
+    # Queries that the last look withdraws and confirms, until that is done.
     withdraw: tuple[int, ...] = ()
     confirmed: tuple[tuple[int, float], ...] = ()
 
     def replace(self, ranking: Ranking) -> None:
-        """Replace all by a newer look."""
+        """Replace the contents by a newer ranking."""
         self.number, self.used = ranking.number, ranking.used
         self.strategy, self.version_id = ranking.strategy, ranking.model_version_id
         ranked = zip(ranking.images, ranking.scores, strict=True)
@@ -54,7 +54,7 @@ class _Shelf:
         self.confirmed = tuple(zip(ranking.confirmed, ranking.confirmed_scores, strict=True))
 
     def take(self, count: int, *, but: Sequence[Pick]) -> list[Pick]:
-        """The next `count` at most, best first, passing over some."""
+        """The next `count` images at most, best first, passing over the images in `but`."""
         known = {pick.image_id for pick in but}
         picks: list[Pick] = []
         while len(picks) < count and self.ahead:
@@ -65,30 +65,30 @@ class _Shelf:
         return picks
 
     def pick(self, image_id: int, score: float) -> Pick:
-        """An image as this look's choice."""
+        """A pick of an image by this ranking's strategy and model version."""
         return Pick(image_id, self.strategy, score, self.version_id)
 
 
 class Filler:
-    """The round that fills the parts of S of all workers of one process."""
+    """Fills the parts of S of all workers of one process, in rounds."""
 
     def __init__(self, crew: Crew) -> None:
         self.crew = crew
         self.pace = Pace(crew.campaign.pk)
         self.stock = Stock(crew)
         self._shelves = {part.id: _Shelf() for part in crew.parts}
-        # Before anybody is ready to look, torch is loading.
+        # True until the worker loop has stored its first ranking state: torch is still loading.
         self._cold = True
         self._newest: int | None = None
         self._people = 0
         self._looked_around_at = self._reported_at = 0.0
-        # Seconds that a round took, the slowest of late.
+        # Duration in seconds of the slowest recent round; it decays by a tenth each round.
         self._slowest = 0.0
         self._depths: dict[int, int] = {}
 
     def step(self, listener: Listener) -> None:
-        """One round, and the wait for a reason to do another."""
-        # Another round replaces, at once, images that had left D before they were put into S.
+        """Run a round, then wait for a reason for another."""
+        # If picked images had left D before they were put into S, another round replaces them.
         for _ in range(_MAX_ROUNDS_AT_ONCE):
             if not self.fill():
                 break
@@ -96,7 +96,7 @@ class Filler:
             listener.wait("labels", "hungry", "ranked", "model", "campaign", seconds=POLL_SECONDS)
 
     def fill(self) -> bool:
-        """Bring S to its depth; whether another round would bring more at once."""
+        """Bring S to its depth; returns whether another round at once would add more."""
         began = time.monotonic()
         if began - self._looked_around_at >= _LOOK_AROUND_SECONDS:
             self.look_around()
@@ -124,23 +124,24 @@ class Filler:
         return put < wanted
 
     def look_around(self) -> None:
-        """Read what changes seldom: the campaign, g*, and how many people are there."""
+        """Read what changes seldom: the campaign, g*, and the number of people."""
         self._looked_around_at = time.monotonic()
         campaign = self.crew.campaign
         campaign.refresh_from_db()
         newest = versions.newest(campaign=campaign)
         self._newest = None if newest is None else newest.pk
-        # People who wait hold nothing and must still count: the number falls by a tenth a look.
+        # Waiting people hold no turn and must still count, so the number falls only by a tenth
+        # per look.
         served = supply.people_served(campaign_id=campaign.pk)
         self._people = max(served, int(self._people * _PEOPLE_KEPT_SHARE))
 
     def report(self) -> None:
-        """Tell people how deep each worker's part of S is to be."""
+        """Report the wanted depth of each worker's part of S, for the live page."""
         self._reported_at = time.monotonic()
         processes.report_depths(depths=self._depths)
 
     def _take_rankings(self) -> None:
-        """Take up what was ranked since the last round."""
+        """Read the rankings stored since the last round."""
         progress_by_worker = rankings.read_progress(worker_ids=self.crew.ids)
         self._cold = not progress_by_worker
         newer = [
@@ -152,7 +153,7 @@ class Filler:
             self._shelves[ranking.worker_id].replace(ranking)
 
     def _refill(self, index: int, part: Part, waiting: int) -> Refill | None:
-        """What a worker adds to S and takes out of it now."""
+        """The queries that a worker adds to S, withdraws and confirms now; None for no change."""
         shelf = self._shelves[part.id]
         aim = self._find_aim(index, waiting)
         self._depths[part.id] = aim.depth
@@ -165,10 +166,11 @@ class Filler:
         return Refill(part.id, tuple(picks), withdraw, again)
 
     def _choose(self, index: int, part: Part, waiting: int, need: int, replaced: int) -> list[Pick]:
-        """The images that a worker adds: `need`, and one for each query that is replaced.
+        """The images that a worker adds: `need`, and one for each of the `replaced` queries.
 
-        Each that is needed is an audit with the campaign's audit rate: drawn uniformly from D_j,
-        asked of no model, and never replaced, so that audit answers are a fair sample of D.
+        Each needed image is an audit with the probability of the campaign's audit rate: drawn
+        uniformly from D_j without a model, and never replaced, so that audit answers are a fair
+        sample of D.
         """
         shelf, model = self._shelves[part.id], self._newest is not None
         rate = 0.0 if self._cold else self.crew.campaign.audit_rate
@@ -188,7 +190,7 @@ class Filler:
     def _draw(
         self, part: Part, *, active: int, audits: int, but: Sequence[Pick] = ()
     ) -> list[Pick]:
-        """Images of D_j uniformly at random, no image twice, the audits first."""
+        """Distinct images of D_j uniformly at random, audits first, without those in `but`."""
         count = max(active, 0) + audits
         drawn = self.stock.take(part.id, count) if count else []
         known = {pick.image_id for pick in but}
@@ -212,7 +214,7 @@ class Filler:
         )
 
     def _count_urgent(self, index: int, waiting: int) -> int:
-        # A campaign with a batch of its own has no floor but the pace of its people.
+        # With a batch size set by the campaign, only the pace of its people counts.
         return refill.urgent(
             workers=self.crew.live,
             index=min(index, self.crew.live - 1),
@@ -223,13 +225,13 @@ class Filler:
         )
 
     def _commit(self, refills: Sequence[Refill]) -> int:
-        """Do what is to be done for all hosted workers in one transaction; how many were put."""
+        """Write all refills in one transaction; returns how many queries were put into S."""
         if not refills:
             return 0
         try:
             return self._write(refills)
         except BaseException:
-            # Nothing of it was done: what was taken off the shelves is read again.
+            # The transaction was rolled back: read all rankings again.
             for shelf in self._shelves.values():
                 shelf.number = -1
             self.stock.clear()

@@ -1,4 +1,4 @@
-"""L as one server follows it: what changed is read, never the whole again."""
+"""L as one server follows it: only changes are read, except after a reconnection."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -16,7 +16,10 @@ from al_engine.pools.models import Image
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """Examples: rows of the image cache (n,), class indices (n,), weights (n,)."""
+    """Examples: rows of the image cache, class indices and weights.
+
+    `positions`: int64 (n,). `targets`: int64 (n,). `weights`: float32 (n,).
+    """
 
     positions: npt.NDArray[np.int64]
     targets: Tensor
@@ -26,7 +29,7 @@ class TrainingSet:
     def of(
         cls, positions: list[int], targets: list[int], weights: list[float] | None = None
     ) -> Self:
-        """Examples from plain lists; without weights all count the same."""
+        """Examples from plain lists; without `weights` all weights are 1."""
         return cls(
             np.array(positions, dtype=np.int64),
             torch.tensor(targets, dtype=torch.long),
@@ -41,7 +44,7 @@ class TrainingSet:
 
 
 def holdout(campaign_id: int, choice_ids: list[int]) -> TrainingSet:
-    """Images kept apart whose class was known beforehand."""
+    """The holdout images, whose class was known beforehand."""
     index_of = {choice_id: index for index, choice_id in enumerate(choice_ids)}
     rows = list(
         Image.objects.filter(
@@ -60,10 +63,10 @@ def holdout(campaign_id: int, choice_ids: list[int]) -> TrainingSet:
 
 
 class LabeledSet:
-    """The images of L by id, kept up to date from the horizon of the last reading.
+    """The images of L by id, kept up to date from the transaction horizon of the last reading.
 
-    A database that was killed may have lost the last labels that nobody was told are kept, and
-    counts its transactions from there again. So over a new connection all of L is read.
+    A database crash may lose the last commits, which were not acknowledged, and reuse their
+    transaction ids. So all of L is read again over a new connection.
     """
 
     def __init__(self, campaign_id: int) -> None:
@@ -71,7 +74,7 @@ class LabeledSet:
         self._over: object = None
         self._since = 0
         self._images: dict[int, Labeled] = {}
-        # Grows with every change, so that an undone and repeated label counts as news.
+        # Counts changes rather than labels, so that an undone and repeated label counts as news.
         self.changes = 0
 
     def __len__(self) -> int:
@@ -99,9 +102,9 @@ class LabeledSet:
                 self.changes += 1
 
     def examples(self, choice_ids: list[int], *, audit: bool) -> TrainingSet:
-        """The audit labels, or all the others: audits stay out of training, or audit nothing.
+        """The audit labels, or all other labels: audits must stay out of training.
 
-        An example weighs as much as its consensus is sure.
+        An example's weight is the confidence of its consensus.
         """
         index_of = {choice_id: index for index, choice_id in enumerate(choice_ids)}
         rows = [
@@ -109,7 +112,7 @@ class LabeledSet:
             for row in self._images.values()
             if (row.purpose == "audit") is audit and row.choice_id in index_of
         ]
-        # In one order whatever the order of reading, so that a seed gives one model.
+        # Sort, so that the same seed gives the same model whatever the order of reading.
         rows.sort(key=lambda row: row.position)
         return TrainingSet.of(
             [row.position for row in rows],

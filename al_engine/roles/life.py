@@ -1,4 +1,4 @@
-"""Staying alive and ending: heartbeats, steps that survive a database restart, signals to end."""
+"""The life of a process: heartbeats, steps that survive a database restart, signals to end."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ from al_engine.pools.storage import StorageAway
 log = logging.getLogger(__name__)
 
 UNAVAILABLE: Final = (OperationalError, InterfaceError, InternalError)
-"""The database is away, or for a moment not to be written to, as in a failover."""
+"""Errors of a database that is away or for a moment read-only, as in a failover."""
 
 BEAT_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.5
@@ -33,16 +33,16 @@ T = TypeVar("T")
 
 
 class Ending:
-    """SIGTERM as a request that is looked at between two steps; enter it in the main thread.
+    """SIGTERM as a request that is checked between two steps; enter it in the main thread.
 
-    SIGUSR1 is the same with more patience: what is under way, like a training, is finished first.
+    SIGUSR1 also ends the process, but work under way, such as a training, is finished first.
 
-    The signal does not raise an exception: that could be raised anywhere, and while torch loads
-    most code swallows it or is left broken by it, so that the process would live on.
+    The signal handler raises no exception: raised while torch loads, it would be swallowed or leave
+    modules broken, and the process would live on.
     """
 
     def __init__(self, *, parent: int | None = None) -> None:
-        """With `parent`, the process ends once that is no longer its parent process."""
+        """With `parent`, a process id, this process ends when its parent is another process."""
         self._told = threading.Event()
         self._drains = False
         self._parent = parent
@@ -57,27 +57,27 @@ class Ending:
         signal.signal(signal.SIGTERM, signal.SIG_IGN if self.told() else self._previous)
 
     def told(self) -> bool:
-        """Whether this process has to end now, without finishing its present work."""
+        """Whether this process must end now, without finishing its present work."""
         return self._told.is_set()
 
     def check(self) -> None:
-        """Raise SystemExit if this process shall end."""
+        """Raise SystemExit if this process is to end."""
         if self.told():
             raise SystemExit(128 + signal.SIGTERM)
         if self._drains or (self._parent is not None and os.getppid() != self._parent):
             raise SystemExit(0)
 
     def sleep(self, seconds: float) -> None:
-        """Return after so long, or once this process shall end."""
+        """Return after `seconds`, or as soon as SIGTERM arrives."""
         self._told.wait(seconds)
 
     def _drain(self) -> None:
         self._drains = True
 
     def patiently(self, act: Callable[[], T]) -> T:
-        """What `act` returns; where the database or the storage is away, try until it is back.
+        """The result of `act`, retried while the database or the storage is away.
 
-        Raises SystemExit if this process shall end.
+        Raises SystemExit if this process is to end.
         """
         while True:
             self.check()
@@ -92,7 +92,7 @@ class Ending:
                 self.sleep(_PAUSE_SECONDS)
 
     def repeat(self, step: Callable[[], None]) -> None:
-        """Repeat `step` in the same manner, until SystemExit."""
+        """Repeat `step`, each time by `patiently`, until SystemExit."""
         while True:
             self.patiently(step)
 
@@ -115,9 +115,9 @@ def _report_error(parts: Sequence[Part]) -> None:
 
 
 class Heartbeat:
-    """Says every two seconds that these parts are alive, whatever the main thread does.
+    """Reports every two seconds that these parts are alive, in a thread of its own.
 
-    `also` runs after each beat in the same thread: a worker renews its cells there.
+    `also` runs after each beat in that thread: workers renew their cells there.
     """
 
     def __init__(self, parts: Sequence[Part], also: Callable[[], None] | None = None) -> None:
@@ -151,6 +151,6 @@ class Heartbeat:
                 connection.close()
             except Superseded as error:
                 log.error("%s This one ends.", error)
-                # The main thread may be in the midst of a training: end the whole process.
+                # The main thread may be in a training, so end the whole process from here.
                 os._exit(3)
         connection.close()

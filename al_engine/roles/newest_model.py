@@ -27,13 +27,13 @@ from al_engine.training.scoring import NEWEST_LABELED, Scorer
 log = logging.getLogger(__name__)
 
 PASS_SECONDS: Final = 4.0
-"""A pass over D_j takes about so long at most: what is larger is scored in turns."""
+"""Target duration of a pass over D_j; a larger D_j is scored in several passes."""
 _FIRST_PASS_IMAGES: Final = 2_048
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a worker wants scored: the images of its cells, and the queries that it has open."""
+    """What a worker wants scored: the images of its cells, and those of its open queries."""
 
     worker_id: int
     cells: Sequence[int]
@@ -51,7 +51,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What a pass found of a worker's images: ids (n,), and of each what its strategy needs."""
+    """The result of a pass for one worker: n image ids, and the evidence about them."""
 
     image_ids: list[int]
     evidence: Evidence
@@ -69,9 +69,9 @@ class NewestModel:
         self._model: Classifier | None = None
         self._classes: list[int] = []
         self._temperature = 1.0
-        # Models by version, where a strategy asks for a committee.
+        # Models by version id, for strategies that ask a committee.
         self.committee: dict[int, Loaded] = {}
-        # Embeddings of L by the version in hand.
+        # Embeddings of L by the loaded version; None until a strategy needs them.
         self._labeled: Tensor | None = None
         self._damaged: set[int] = set()
         self._scorer = Scorer(
@@ -79,7 +79,7 @@ class NewestModel:
             device=device,
             generator=torch.Generator().manual_seed(campaign.pk),
         )
-        # Where the next pass over a D that is too large for one begins.
+        # The position after which the next pass begins, if D is too large for one pass.
         self._after = -1
         self._limit = _FIRST_PASS_IMAGES
 
@@ -89,10 +89,10 @@ class NewestModel:
         return self._model is not None
 
     def take_newest(self, say: Callable[[str], None]) -> bool:
-        """Load g* if it is not the one in hand; tell whether there was one to load.
+        """Load g* if it is not the loaded version; returns whether another version was loaded.
 
-        A version whose weights are damaged is passed over: the one in hand goes on, and a
-        process that has none yet takes the newest of the others.
+        A version with damaged weights is passed over: the loaded version stays in use, and a
+        process without one takes the newest undamaged version.
         """
         newest = versions.newest(campaign=self.campaign)
         if newest is not None and newest.pk in self._damaged:
@@ -102,7 +102,7 @@ class NewestModel:
         say(f"loading version {newest.version}")
         loaded = self._load(newest)
         if loaded is None:
-            # Where the storage is away, it is asked for again in the next round.
+            # If the storage is away, the next round tries again.
             return newest.pk in self._damaged and self.take_newest(say)
         self._model, self._classes = loaded.model, loaded.classes
         self._temperature, self._labeled = newest.temperature, None
@@ -110,11 +110,11 @@ class NewestModel:
         return True
 
     def score(self, wanted: Sequence[Wanted]) -> dict[int, Scored]:
-        """What the strategies need of the images of these workers' D_j and open queries.
+        """The evidence about the images of these workers' D_j and open queries, by worker id.
 
-        One straight pass for all; the result is by worker id. A D too large for the time is
-        scored in turns, from where the last pass ended. Before there is a model, all classes
-        are equally likely, and the embeddings are those of the raw images.
+        All workers share one pass. If D is too large for a pass, the next pass goes on where this
+        one ended. Before the first model all classes are equally likely, and the embeddings are
+        raw features.
         """
         owner = {cell: each.worker_id for each in wanted for cell in each.cells}
         found = unlabeled.candidates(
@@ -168,9 +168,10 @@ class NewestModel:
         )
 
     def _members(self) -> list[Classifier]:
-        """The committee: the newest models of the servers, each with the classes of g*.
+        """The committee: the newest models of the servers, with their outputs aligned to g*.
 
-        Where a class was added, the newest of one server knows it and that of another does not.
+        After a class is added, the newest models of some servers know it and those of others do
+        not.
         """
         chosen = versions.committee(campaign=self.campaign, size=MAX_COMMITTEE)
         self.committee = {
@@ -192,9 +193,9 @@ class NewestModel:
         return self._labeled
 
     def _load(self, version: ModelVersion) -> Loaded | None:
-        """The model of a version; None where the storage is away.
+        """The model of a version; None if the storage is away or its weights are damaged.
 
-        None, and never again, where its weights are damaged.
+        Damaged versions are remembered and not read again.
         """
         if version.pk in self._damaged:
             return None

@@ -1,4 +1,4 @@
-"""How fast people answer now, as a worker's process measures it."""
+"""How fast people answer now, as a process measures it."""
 
 import time
 
@@ -7,7 +7,7 @@ from al_engine.pools.sizes import sizes
 
 
 class Pace:
-    """Answers a second in one campaign, from the counters of the pools."""
+    """Answers per second in one campaign, from the counters of the pools."""
 
     def __init__(self, campaign_id: int) -> None:
         self._campaign_id = campaign_id
@@ -15,12 +15,12 @@ class Pace:
         self._answers = sizes(campaign_id=campaign_id).answers
 
     def observe(self) -> None:
-        """Take in what was answered since the last call."""
+        """Count the answers since the last call."""
         answers = sizes(campaign_id=self._campaign_id).answers
         self._rate.observe(max(answers - self._answers, 0), at=time.monotonic())
         self._answers = answers
 
     @property
     def per_second(self) -> float:
-        """The rate now."""
+        """The present rate, in answers per second."""
         return self._rate.per_second(at=time.monotonic())

@@ -1,8 +1,7 @@
-"""`partition = clusters`: every cell of D gets images that look alike (paper, section 3.1).
+"""`partition = clusters`: each cell of D gets images that look alike (paper, section 3.1).
 
-Cells are what workers hold, so each worker then looks for the next questions in a region of its
-own. An image's cell is at first a hash; clusters replace it, in a thread of one worker process,
-while people label what there is.
+Workers hold cells, so each worker then selects in a region of its own. An image's cell is at first
+a hash; a thread of one worker process replaces it by the image's cluster while people label.
 """
 
 import logging
@@ -25,13 +24,13 @@ log = logging.getLogger(__name__)
 
 _IMAGES_A_BLOCK: Final = 4_096
 _UNMOVED_SHARE: Final = 0.1
-"""Share of images that still lie where their hash put them: more than a few came since."""
+"""Clustering runs only if more than this share of images still lie in the cell of their hash."""
 
 
 def move_into_clusters(campaign: Campaign) -> int:
-    """Put the images of D into cells by what they show; how many changed their cell.
+    """Move the images of D into cells by similarity; returns how many changed their cell.
 
-    Nothing to do (0) where nearly all of them have been put there before.
+    Does nothing and returns 0 if nearly all were moved before.
     """
     if unlabeled.share_by_hash(campaign_id=campaign.pk) <= _UNMOVED_SHARE:
         return 0
@@ -54,7 +53,7 @@ def move_into_clusters(campaign: Campaign) -> int:
 
 
 def start_clustering(campaign: Campaign) -> threading.Thread:
-    """Do it in a thread; what goes wrong is logged, and the images stay where they are."""
+    """Run `move_into_clusters` in a thread; failures are logged, and the images stay in place."""
 
     def work() -> None:
         try:

@@ -1,4 +1,4 @@
-"""One worker of the paper: its strategy, and what it would ask next."""
+"""One worker of the paper: its strategy, and its ranking of the images to ask about next."""
 
 import time
 from collections.abc import Sequence
@@ -22,20 +22,20 @@ class Selector:
     def __init__(self, part: Part) -> None:
         self.part = part
         self._ranking = Ranking(part.strategy, generator=torch.Generator().manual_seed(part.id))
-        # What the last look offered, best first, and how much of it S has taken so far.
+        # Images that the last look offered, best first, and how many of them S has taken so far.
         self._offered: list[int] = []
         self._asked = 0
         self._told = ""
         self._told_at = 0.0
 
     def strategy(self, *, model: bool) -> str:
-        """The strategy that it uses with a model, or before there is one."""
+        """The strategy that this worker uses with a model, or before the first."""
         return rules.in_use(self.part.strategy, model=model)
 
     def is_to_look(
         self, progress: RankingProgress, need: int, *, version_id: int | None, refresh: bool
     ) -> bool:
-        """Whether it wants a pass over its images with this version, None before the first."""
+        """Whether this worker wants a pass with `version_id`, None before the first model."""
         return rules.is_to_look(
             self.part.strategy,
             model=version_id is not None,
@@ -47,13 +47,13 @@ class Selector:
         )
 
     def is_outdated(self, version_id: int | None) -> bool:
-        """Whether another version ranked, or none did."""
+        """Whether the ranking is by another version, or there is none yet."""
         return not self._ranking.ranked or self._ranking.version != version_id
 
     def asked(self, progress: RankingProgress, version_id: int | None, taken: Taken) -> None:
-        """Learn what S has taken of what was offered; copies of it are not to be asked.
+        """Add the offered images that S has taken to `taken`, so that no copies are asked about.
 
-        What another version offered is of no use: that one embeds images elsewhere.
+        Does nothing if another version ranked: its embeddings are not comparable.
         """
         if self.is_outdated(version_id):
             return
@@ -72,11 +72,11 @@ class Selector:
         ahead: int,
         taken: Taken,
     ) -> Look:
-        """What it would ask next, after a pass, and which open queries it would not ask now.
+        """The ranking after a pass, and the open queries to withdraw or confirm.
 
-        `waiting` are its open queries that nobody touched and that may be replaced. `ahead` images
-        are likely to be asked before the next pass: they are no copies of one another, nor of what
-        is `taken`, which they join.
+        `waiting`: this worker's open, untouched queries that may be replaced. `ahead`: number of
+        images likely to be asked about before the next pass; these are no copies of one another or
+        of `taken`, and are added to it.
         """
         active = {each.image_id: each.query_id for each in waiting}
         plan = self._ranking.replan(
@@ -105,7 +105,7 @@ class Selector:
         )
 
     def tell(self, version: int | None) -> None:
-        """Tell people what this worker selects with."""
+        """Report what this worker selects with, for the live page."""
         if not rules.asks_model(self.part.strategy):
             self.say("selecting at random")
         elif version is None:
@@ -115,9 +115,9 @@ class Selector:
             self.say(f"selecting with version {version}")
 
     def say(self, what: str) -> None:
-        """Tell people what this worker does now."""
+        """Report what this worker does now, if that changed."""
         if what == self._told:
             return
         self._told, self._told_at = what, time.monotonic()
-        # A worker that is at work is over whatever ended the process before it.
+        # This worker runs, so clear the error that ended an earlier process.
         processes.report(process_id=self.part.id, state=what, error="")

@@ -2,15 +2,15 @@
 
 Servers do not know each other. Each repeats these steps until its process is told to end:
 
-1. Read what changed in L since its last look.
-2. Without enough news, tell people why it waits, and wait for a notification, 2 s at most.
+1. Read what changed in L since the last round.
+2. Without enough news, report why it waits, and wait for a notification, 2 s at most.
 3. Gather the labels whose images can be read.
-4. Train a model on them. A training that fails is reported; the next news bring another one.
-5. Judge the model on audits, which calibrate it as well, and on the holdout.
-6. Publish weights and figures: a version that is visible is complete. Delete old weights.
+4. Train a model on them. A failed training is reported; further news start the next one.
+5. Judge the model on audits, which also calibrate it, and on the holdout.
+6. Publish weights and figures: a visible version is complete. Delete old weights.
 
-A server that dies loses the training it was at and nothing else: what it has read of L counts as
-seen only after step 6.
+A server that dies loses only its unfinished training: changes of L count as seen only after
+step 6.
 """
 
 import logging
@@ -44,14 +44,14 @@ log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 2.0
 _KEEP_VERSIONS: Final = 20
 _SEEDS_PER_SERVER: Final = 1_000_003
-"""Trainings of a server before its seeds could be another one's."""
+"""Distance between the seeds of two servers: more trainings than a server will ever run."""
 _PAUSE_SECONDS: Final = 0.5
-"""Between two tries to publish to a storage that is away."""
+"""Pause between two attempts to publish while the storage is away."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Gathered:
-    """What a training learns from: class ids by output, the size of L, and its examples."""
+    """The input of a training: class ids by output, the size of L, and the examples."""
 
     choice_ids: list[int]
     labels_seen: int
@@ -59,7 +59,7 @@ class _Gathered:
 
 
 class Server:
-    """One of the m servers: `step` takes the steps above once."""
+    """One of the m servers: `step` runs the steps above once."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Server:
         self.take_up()
 
     def take_up(self) -> None:
-        """Started again: do not train a second time on what this server has published."""
+        """After a restart, do not train again on the labels of this server's last version."""
         self.labels.read_changes()
         last = (
             ModelVersion.objects.filter(campaign=self.campaign, server_id=self.part.id)
@@ -97,7 +97,7 @@ class Server:
             self.changes_seen = self.labels.changes
 
     def step(self, listener: Listener) -> None:
-        """Train and publish if L has enough news; else wait for it."""
+        """Train and publish if L has enough news; else wait for news."""
         self.threads.take()
         self.campaign.refresh_from_db()
         self.labels.read_changes()
@@ -132,7 +132,7 @@ class Server:
         )
 
     def why_waiting(self) -> str:
-        """What the server waits for, for people."""
+        """What the server waits for, in words for people."""
         if self.campaign.state != Campaign.State.RUNNING:
             return f"the campaign is {self.campaign.state}"
         if not self.trainings and len(self.labels) < (first := self.first_model_at()):
@@ -142,8 +142,7 @@ class Server:
     def train_and_publish(self) -> None:
         """One round: g_i = A(L) (paper, equation 1), judged and published.
 
-        Labels count as seen once this is over: where the database goes away on the way, they
-        are news again afterwards.
+        Labels count as seen only at the end: if the database goes away before, they remain news.
         """
         began = time.perf_counter()
         gathered = self._gather()
@@ -154,7 +153,7 @@ class Server:
         self.changes_seen = self.labels.changes
 
     def _gather(self) -> _Gathered:
-        """The classes, and the labels of L whose images can be read; audits are kept apart."""
+        """The classes, and the labels of L whose images can be read, without audits."""
         choices = Choice.objects.filter(campaign=self.campaign).order_by("position")
         choice_ids = list(choices.values_list("pk", flat=True))
         labels_seen = len(self.labels)
@@ -162,13 +161,13 @@ class Server:
         return _Gathered(choice_ids, labels_seen, examples)
 
     def _train(self, gathered: _Gathered) -> Trained | None:
-        """A new model from the labels; None, and a report, where the training failed."""
+        """A new model from the labels; None if the training failed, which is reported."""
         recipe = default_recipe(
             self.architecture or self.campaign.architecture,
             image_size=self.campaign.image_size,
             labels=len(gathered.examples.positions),
             device=self.device,
-            # "scratch" or "shrink_perturb": the campaign's choices are the recipe's.
+            # The campaign's field is a str; the recipe takes a Literal of these two values.
             warm_start="scratch" if self.campaign.warm_start == "scratch" else "shrink_perturb",
         )
         try:
@@ -186,7 +185,7 @@ class Server:
             return None
 
     def _judge(self, trained: Trained, choice_ids: list[int]) -> Verdict:
-        """How good a model is on audits, which calibrate it as well, and on the holdout."""
+        """How good a model is on audits, which also calibrate it, and on the holdout."""
         self.say(f"evaluating after {trained.seconds:.1f} s of training")
         audits = self._with_images(self.labels.examples(choice_ids, audit=True))
         kept_apart = self._with_images(holdout(self.campaign.pk, choice_ids))
@@ -195,7 +194,7 @@ class Server:
     def _publish(
         self, trained: Trained, gathered: _Gathered, verdict: Verdict, began: float
     ) -> None:
-        """Publish a model with what was found of it; `began` is of the clock `perf_counter`."""
+        """Publish a model and its figures; `began` is a time of `time.perf_counter`."""
         architecture = self.architecture or self.campaign.architecture
         publication = Publication(
             server_id=self.part.id,
@@ -219,7 +218,7 @@ class Server:
         version = self._store(data, publication)
         versions.prune(campaign_id=self.campaign.pk, keep=_KEEP_VERSIONS)
         self.trainings += 1
-        # Whatever went wrong before is over.
+        # Clear the error of an earlier training.
         processes.report(process_id=self.part.id, error="")
         log.info(
             "Version %d: %d labels, %.1f s, holdout %s",
@@ -230,7 +229,7 @@ class Server:
         )
 
     def _store(self, data: bytes, publication: Publication) -> ModelVersion:
-        """Store a version; a storage that is away is waited for, so that no training is lost."""
+        """Store a version; waits while the storage is away, so that no training is lost."""
         while True:
             try:
                 return versions.publish(
@@ -246,7 +245,7 @@ class Server:
         processes.report(process_id=self.part.id, state="waiting for the storage", error=str(error))
 
     def _with_images(self, examples: TrainingSet) -> TrainingSet:
-        """The examples whose images can be read; the others are excluded from the pools."""
+        """The examples whose images can be read. Raises Stopped and StorageAway."""
 
         def tell(done: int) -> None:
             if self.ending.told():
@@ -256,12 +255,12 @@ class Server:
         return examples.only(self.images.available(examples.positions, tell=tell))
 
     def tell(self, what: str) -> None:
-        """Tell people how a training goes, and leave them the cores that they need."""
+        """Report the progress of a training, and leave people the cores that they need."""
         self.say(what)
         self.threads.give_way()
 
     def say(self, what: str) -> None:
-        """Tell people what this server does now."""
+        """Report what this server does now."""
         processes.report(process_id=self.part.id, state=what)
 
 
@@ -281,8 +280,8 @@ def serve(
 ) -> None:
     """Run a server until the process is told to end.
 
-    `offset` (0 to 1, the paper's servers spread out evenly): after its first training a server
-    waits for that part of a training's time, once, so that versions come out evenly.
+    `offset`, 0 to 1, spreads the servers out evenly, as in the paper: after its first training a
+    server waits once for this fraction of that training's time.
     """
     device = devices.resolve(device_name)
     part = ending.patiently(

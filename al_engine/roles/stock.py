@@ -1,4 +1,4 @@
-"""Images of D_j drawn at random ahead of time, so that a shortage need not wait for the draw."""
+"""Random images of D_j, drawn ahead of time, so that a shortage need not wait for the draw."""
 
 import time
 from collections import deque
@@ -8,23 +8,23 @@ from al_engine.pools import unlabeled
 from al_engine.roles.crew import Crew
 
 SMALLEST_STOCK_IMAGES: Final = 128
-"""Images for all hosted workers together, however slow people are."""
+"""Smallest stock for all hosted workers together, however slow people are."""
 STOCK_STALE_SECONDS: Final = 10.0
-"""A stock is drawn anew after so long, so that a fair sample includes newly imported images."""
+"""Age at which a stock is drawn anew, so that samples include newly imported images."""
 
 
 class Stock:
-    """Images by worker, uniformly at random of its D_j. Some may have left D meanwhile."""
+    """Images by worker, drawn uniformly from its D_j. Some may have left D since."""
 
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
         self._images: dict[int, deque[int]] = {}
-        # The cells that they were drawn from, and when.
+        # The cells by worker that the images were drawn from.
         self._cells: dict[int, list[int]] = {}
         self._drawn_at = 0.0
 
     def take(self, worker_id: int, count: int) -> list[int]:
-        """Up to `count` images of this worker, no image twice."""
+        """Up to `count` distinct images of this worker."""
         if self._crew.cells != self._cells:
             self.clear()
         mine = self._images.setdefault(worker_id, deque())
@@ -38,9 +38,10 @@ class Stock:
         return [mine.popleft() for _ in range(min(count, len(mine)))]
 
     def renew(self, count: int) -> None:
-        """Draw `count` images anew where too few are left, or where they were drawn long ago.
+        """Draw `2 * count` images anew if fewer than `count` are left or the stock is too old.
 
-        For all workers in one draw: each image goes to whose cell it lies in.
+        One draw serves all workers: each image goes to the worker that holds its cell. At least
+        `SMALLEST_STOCK_IMAGES` count as wanted.
         """
         count = max(count, SMALLEST_STOCK_IMAGES)
         left = sum(map(len, self._images.values()))
@@ -59,7 +60,7 @@ class Stock:
         self._drawn_at = time.monotonic()
 
     def clear(self) -> None:
-        """Forget all: too many of them have left D."""
+        """Forget all images, because some have left D or the cells have changed."""
         self._images.clear()
         self._cells = dict(self._crew.cells)
         self._drawn_at = 0.0

@@ -1,8 +1,8 @@
-"""How many threads an engine process computes with: few where people label, else all cores.
+"""The number of threads of an engine process: few while people label, else all cores.
 
-Threads of one training wait for one another after every operation. Where all cores are busy, the
-last one to be given a core keeps the others waiting: a training of small images with two threads
-on two cores took 32 s instead of 0.4 s. And people never wait for a core that the engine left free.
+Threads of a training wait for one another after every operation. If all cores are busy, the last
+thread to get a core delays the others: a training on small images with two threads on two busy
+cores took 32 s instead of 0.4 s. With fewer threads, cores also stay free for people.
 """
 
 import time
@@ -14,29 +14,29 @@ from al_engine.pools import presence
 
 _LOOK_SECONDS: Final = 1.0
 _QUIET_SECONDS: Final = 30.0
-"""After so long without an answer a training takes all cores, for nobody is there to notice."""
+"""After this time without an answer a training takes all cores."""
 
 
 class Threads:
-    """The threads of this process, which follow the people that this machine serves."""
+    """Sets the number of threads by whether this machine serves people who label."""
 
     def __init__(self) -> None:
-        # As many as this process may use: by the machine, or by OMP_NUM_THREADS.
+        # The number that this process may use, from the machine or OMP_NUM_THREADS.
         self._cores = torch.get_num_threads()
         self._answers = -1
         self._answered_at = self._looked_at = float("-inf")
 
     @property
     def few(self) -> int:
-        """Half of the cores, four at most: the site and others of the engine have the rest."""
+        """Half of the cores, 1 to 4: the site and other engine processes use the rest."""
         return max(1, min(4, self._cores // 2))
 
     def take(self) -> None:
-        """Before a piece of work: all cores where nobody labels, else few."""
+        """Before a piece of work: `few` threads if people label, else all."""
         torch.set_num_threads(self.few if self._people_label() else self._all())
 
     def give_way(self) -> None:
-        """Amid a piece of work: few, if people have come."""
+        """During a piece of work: reduce to `few` threads if people label."""
         if torch.get_num_threads() > self.few and self._people_label():
             torch.set_num_threads(self.few)
 
@@ -44,12 +44,12 @@ class Threads:
         return max(self.few, self._cores // max(1, presence.servers_here()))
 
     def _people_label(self) -> bool:
-        """Whether somebody answered lately whom this machine serves."""
+        """Whether people whom this machine serves have answered in the last 30 s."""
         now = time.monotonic()
         if now - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = now
             answers = presence.answers() if presence.serves_here() else self._answers
-            # What was answered before this process began says nothing of who is there now.
+            # The first count includes answers from before this process began, so it is no news.
             if answers != self._answers and self._answers >= 0:
                 self._answered_at = now
             self._answers = answers

@@ -1,4 +1,4 @@
-"""A server's model from its labels: what a training starts from, and what it comes to."""
+"""Trains a server's model on its labels, and evaluates it."""
 
 import logging
 import time
@@ -29,19 +29,19 @@ _TELL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found of a model on audits and on the holdout; None without any."""
+    """A model's evaluation on audits and on the holdout; None if there are no images."""
 
     audit: Evaluation | None
     holdout: Evaluation | None
 
     @property
     def calibration(self) -> Calibration | None:
-        """What the audits say of the model's probabilities."""
+        """The calibration of the model's probabilities on audits."""
         return self.audit.calibration if self.audit else None
 
     @property
     def temperature(self) -> float:
-        """What the model's logits are divided by, so that its probabilities are honest."""
+        """The divisor of the model's logits that calibrates its probabilities; 1 without audits."""
         return self.calibration.temperature if self.calibration else 1.0
 
 
@@ -53,7 +53,7 @@ class Trainer:
         self.images = images
         self.device = device
         self._embeddings = EmbeddingCache()
-        # The last model and its architecture, where its backbone is frozen.
+        # Architecture and model of the last training, if the backbone is frozen.
         self._probe: tuple[str, Classifier] | None = None
 
     def train(
@@ -66,7 +66,7 @@ class Trainer:
         say: Callable[[str], None],
         should_stop: Callable[[], bool],
     ) -> Trained:
-        """A new model (paper, equation 1). Raises what `train` of the training loop raises."""
+        """A new model (paper, equation 1). Raises what `training.loop.train` raises."""
         what = f"training {recipe.architecture} on {len(examples.positions)} labels"
         say(what)
         told = time.monotonic()
@@ -96,9 +96,9 @@ class Trainer:
         return trained
 
     def judge(self, model: Classifier, *, audits: TrainingSet, kept_apart: TrainingSet) -> Verdict:
-        """How good a model is.
+        """How good a model is on audits and on the holdout.
 
-        Audits are a fair sample of D that no training saw: they make its probabilities honest, too.
+        Audits are a fair sample of D that no training saw, so they also calibrate the model.
         """
         return Verdict(
             self._evaluate(model, audits, calibrate=True), self._evaluate(model, kept_apart)
@@ -107,7 +107,7 @@ class Trainer:
     def _evaluate(
         self, model: Classifier, examples: TrainingSet, *, calibrate: bool = False
     ) -> Evaluation | None:
-        """How good a model is on these; None where there are none."""
+        """How good a model is on these examples; None if there are none."""
         if not len(examples.positions):
             return None
         if model.frozen_backbone:
@@ -124,7 +124,7 @@ class Trainer:
     def _former(
         self, recipe: Recipe, examples: TrainingSet
     ) -> tuple[dict[str, Tensor] | None, Tensor | None]:
-        """The state dict to start from, and the embeddings of the examples, where there are."""
+        """The state dict to start from, and the examples' embeddings; each may be None."""
         if self._probe is not None and self._probe[0] == recipe.architecture:
             # The backbone is frozen: an image's embedding never changes.
             model = self._probe[1]
@@ -137,7 +137,7 @@ class Trainer:
         return self._embeddings.of(model, examples.positions, self.images.rows, device=self.device)
 
     def _newest_weights(self, recipe: Recipe) -> dict[str, Tensor] | None:
-        """What is published, of this server or another, for a warm start; None where none fits."""
+        """The newest stored weights, of any server, for a warm start; None if none fit."""
         there = versions.stored(campaign_id=self.campaign.pk)
         alike = there.filter(architecture=recipe.architecture)
         newest = alike.order_by("-version").first()

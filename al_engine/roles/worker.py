@@ -1,18 +1,18 @@
-"""The worker loop of the paper (section 3.1): take g*, score D_j, select; S takes it from there.
+"""The worker loop of the paper (section 3.1): take g*, score D_j, rank images for S.
 
-A process hosts one or more of the paper's k workers: each has its own cells and strategy, all
-share one loaded model, one image cache and one pass over their images. Together they repeat these
-steps until the process is told to end:
+A process hosts one or more of the paper's k workers. Each has its own cells and strategy; all share
+one loaded model, one image cache and one pass over their images. Together they repeat these steps
+until the process is told to end:
 
-1. While the campaign does not run, say so and wait.
-2. Take g* if it is newer than the model in hand.
-3. Find out whose turn it is to look: who has too few ranked images ahead, or whose ranking is by an
-   older model while queries are needed.
-4. Score with g* the images of their D_j and the open queries that may be replaced, in one pass.
+1. While the campaign does not run, report that and wait.
+2. Load g* if it is newer than the loaded model.
+3. Find the workers that need a look: those with too few ranked images ahead, and those whose
+   ranking is by an older model while queries are needed.
+4. In one pass, score with g* the images of their D_j and of the open queries that may be replaced.
 5. Rank: each worker's strategy chooses, and all rankings are stored at once. From these
-   `filler.py`, in a process of its own, keeps S filled: people never wait for a pass.
-6. Tell people, delete old withdrawn queries every five minutes, and wait for labels, hunger, a
-   model or a change of the campaign, 1 s at most.
+   `filler.py`, in a process of its own, keeps S filled, so people never wait for a pass.
+6. Report, delete old withdrawn queries every five minutes, and wait for labels, hunger, a model or
+   a change of the campaign, 1 s at most.
 """
 
 import math
@@ -38,15 +38,15 @@ from al_engine.training import devices
 
 _SHORTEST_ROUND_SECONDS: Final = 0.1
 _BETWEEN_PASSES_SECONDS: Final = 1.0
-"""A pass by the same model again finds only what answers have left of the last one."""
+"""Shortest time between passes with the same model: the next finds only what answers have left."""
 _AHEAD_FACTOR: Final = 2.0
-"""Images are ranked for twice the answers that are expected until the next pass has ended."""
+"""Images are ranked for twice the answers expected until the next pass ends."""
 _PRUNE_EVERY_SECONDS: Final = 300.0
 _PRUNE_AFTER_SECONDS: Final = 600.0
 
 
 class WorkerLoop:
-    """The round that all workers of one process take together."""
+    """The loop of all workers of one process."""
 
     def __init__(self, crew: Crew, device_name: str) -> None:
         device = devices.resolve(device_name)
@@ -59,9 +59,9 @@ class WorkerLoop:
         self.pass_seconds = 0.0
         self.passed_at = 0.0
         self.pruned_at = time.monotonic()
-        # A newer g* was taken, and S does not follow it yet.
+        # A newer g* was loaded, and no ranking followed it yet.
         self.newer = False
-        # By this g*: what the hosted workers chose.
+        # Embeddings by the present g* of images that the hosted workers put into S.
         self.taken = Taken()
         for part in crew.parts:
             processes.report(process_id=part.id, device=devices.describe(device))
@@ -90,7 +90,7 @@ class WorkerLoop:
         listener.wait("labels", "hungry", "model", "campaign", seconds=POLL_SECONDS)
 
     def look(self, newer: bool) -> None:
-        """Rank the images of those workers that need it, all together, and say what they chose."""
+        """Rank the images of all workers that need it, in one pass, and store the rankings."""
         refresh = newer and self.campaign.refresh
         self.crew.read_cells()
         self.pace.observe()
@@ -101,7 +101,7 @@ class WorkerLoop:
             return
         began = time.monotonic()
         scored = self._score([selector for selector, _ in due])
-        # S as it is now: people have gone on while this process looked.
+        # Read S again: people have gone on labeling during the pass.
         waiting = self.crew.waiting()
         taken = self.taken.copy()
         looks = [
@@ -120,7 +120,7 @@ class WorkerLoop:
         self.pass_seconds = self.passed_at - began
 
     def _due(self, newer: bool, refresh: bool) -> list[tuple[Selector, int]]:
-        """Who is to look now, and how many images they are to rank for S to go on meanwhile."""
+        """The workers that need a look, each with the number of images to rank ahead."""
         progress_by_worker = rankings.read_progress(worker_ids=self.crew.ids)
         untouched = supply.count_untouched(campaign_id=self.campaign.pk, worker_ids=self.crew.ids)
         rested = time.monotonic() - self.passed_at >= _BETWEEN_PASSES_SECONDS
@@ -148,7 +148,7 @@ class WorkerLoop:
         return due
 
     def _score(self, selectors: list[Selector]) -> dict[int, Scored]:
-        """Score with g* the images of these workers and the queries that they may replace."""
+        """Score with g* the images of these workers and of the queries that they may replace."""
         waiting = self.crew.waiting()
         return self.model.score(
             [
@@ -163,10 +163,10 @@ class WorkerLoop:
         )
 
     def _replaceable(self, waiting: list[OpenQuery]) -> list[OpenQuery]:
-        """Of these open queries, those that g* may take back.
+        """The open queries that g* may withdraw.
 
-        They are what another model chose or what was drawn at random because nothing was ranked.
-        No audit is among them, and none at all where a campaign leaves asked what was asked.
+        These were chosen by another model, or drawn at random because nothing was ranked. Audits
+        are never replaced. Once there is a model, a campaign without refresh replaces nothing.
         """
         if not rules.gives_way(model=self.model.loaded, refresh=self.campaign.refresh):
             return []
@@ -178,7 +178,7 @@ class WorkerLoop:
         ]
 
     def say(self, what: str) -> None:
-        """Tell people what all workers of this process do now."""
+        """Report what all workers of this process do now."""
         for selector in self.selectors:
             selector.say(what)
 

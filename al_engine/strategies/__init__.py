@@ -1,9 +1,10 @@
-"""Active sampling: from what is known of images to those worth asking about.
+"""Active sampling: from what is known about images to the images worth asking about.
 
-Owns the sampling strategies, their registry, and what is done with selections. Imports torch,
-numpy and the standard library only, so any Python program can use it. Read next: `uncertainty.py`
-for the paper's strategies, `diversity.py`, `clusters.py` and `disagreement.py` for the others,
-`registry.py` for how another package adds its own.
+Owns the sampling strategies, their registry, and the merging and filtering of selections. Imports
+torch, numpy and the standard library, and of this project only the pure `al_engine.decisions`, so
+any Python program can use it. Read next: `uncertainty.py` for the paper's strategies,
+`diversity.py`, `clusters.py` and `disagreement.py` for further strategies, `registry.py` for how
+another package adds its own.
 """
 
 from al_engine.strategies.base import Selection, Strategy

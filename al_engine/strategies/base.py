@@ -6,9 +6,9 @@ from typing import Final, Protocol
 import torch
 from torch import Tensor
 
-# Rounding may lift a probability above 1 by a little; logits lift it by a lot.
+# Rounding lifts a probability above 1 by less than this; logits exceed 1 by much more.
 PROBABILITY_TOLERANCE: Final = 1e-2
-# So many scores are represented by their highest one while the best of them are looked for.
+# Scores per block in `_around_the_last`; each block is represented by its highest score.
 _SCORES_A_BLOCK: Final = 64
 
 
@@ -28,12 +28,12 @@ class Strategy(Protocol):
     """Chooses `min(budget, N)` of N images from a model's class probabilities.
 
     `probabilities`: float (N, C), rows sum to 1, C >= 1, N may be 0. `generator` decides everything
-    that is random, ties included. What some strategies need besides (`strategies.needs`):
-    `embeddings`, float (N, d), of the same images; `members`, float (M, N, C), what the members of
-    a committee or the passes of MC dropout say; `labeled`, float (n, d), embeddings of L, where
-    None means that nothing is labeled. Strategies ignore what they do not need. Raises ValueError
-    for probabilities that are not finite numbers from 0 to 1, and where something needed is
-    missing or has a shape that does not fit.
+    that is random, ties included. Some strategies need more (`strategies.needs`): `embeddings`,
+    float (N, d), of the same images; `members`, float (M, N, C), the probabilities from each
+    member of a committee or each pass of MC dropout; `labeled`, float (n, d), embeddings of L,
+    None if nothing is labeled. Strategies ignore what they do not need. Raises ValueError for
+    probabilities that are not finite numbers from 0 to 1, and for a needed argument that is
+    missing or has the wrong shape.
     """
 
     def __call__(
@@ -49,7 +49,7 @@ class Strategy(Protocol):
 
 
 def checked(probabilities: Tensor) -> Tensor:
-    """The probabilities as float32 (N, C); raises ValueError when they cannot be probabilities."""
+    """The probabilities as float32 (N, C); raises ValueError for a wrong shape or range."""
     if probabilities.ndim != 2 or probabilities.shape[1] < 1:
         raise ValueError(
             "Probabilities must have the shape (images, classes) with at least one class; "
@@ -69,7 +69,7 @@ def checked(probabilities: Tensor) -> Tensor:
 
 
 def checked_budget(budget: int) -> int:
-    """The budget; raises ValueError where it is negative."""
+    """The budget; raises ValueError if it is negative."""
     if budget < 0:
         raise ValueError(f"The budget is a number of images, 0 or more; it is {budget}.")
     return budget
@@ -84,8 +84,8 @@ def best(scores: Tensor, budget: int, *, generator: torch.Generator) -> Selectio
     if count == 0:
         return Selection(torch.empty(0, dtype=torch.int64, device=scores.device), scores[:0])
     above, ties = _around_the_last(scores, count)
-    # Whoever ties with the last one has the same chance, and equal ones come in random order:
-    # a stable sort leaves those shuffled that are equal, where topk promises no order for them.
+    # All scores equal to the lowest chosen one have the same chance. Equal scores come in random
+    # order: a stable sort keeps the shuffled order of equals, for which topk promises none.
     chosen = torch.cat([above, shuffled(ties, generator)[: count - above.shape[0]]])
     chosen = shuffled(chosen, generator)
     chosen = chosen[torch.argsort(scores[chosen], descending=True, stable=True)]
@@ -101,8 +101,7 @@ def shuffled(items: Tensor, generator: torch.Generator) -> Tensor:
 def in_order(indices: Tensor) -> Selection:
     """A selection whose scores are the places in the order of choice, from 1 down to 1/B.
 
-    For strategies that choose a batch as a whole, where no number of an image says why it came
-    before another.
+    For strategies that choose a batch as a whole and have no score of a single image.
     """
     count = indices.shape[0]
     places = torch.arange(count, 0, -1, device=indices.device, dtype=torch.float32)
@@ -112,21 +111,24 @@ def in_order(indices: Tensor) -> Selection:
 def gumbel(count: int, generator: torch.Generator, device: torch.device) -> Tensor:
     """Independent draws of the standard Gumbel distribution: float64 (count,).
 
-    The `k` highest of log w + Gumbel are a draw of k without replacement whose chances are
+    The `k` highest values of log w + Gumbel are a draw of k without replacement whose chances are
     proportional to the weights w [Gumbel-top-k: Kool et al., 2019].
     """
-    # float64, since the highest of a million draws would be few distinct numbers in float32.
+    # float64: in float32 the highest of a million draws would take few distinct values.
     uniform = torch.rand(count, generator=generator, device=generator.device, dtype=torch.float64)
     return -(-torch.log1p(-uniform)).clamp_min(2.0**-60).log().to(device)
 
 
 def _around_the_last(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Where the scores lie above the `count`-th highest, and where they equal it."""
+    """Rows of the scores above the `count`-th highest score, and rows that equal it.
+
+    Raises ValueError for scores that are NaN.
+    """
     rows = None
     blocks = scores.shape[0] // _SCORES_A_BLOCK
     if count < blocks:
-        # At least `count` scores reach the `count`-th highest of the blocks' maxima, so those
-        # below it are out; for one million and 5,000 some 6,000 are left.
+        # At least `count` scores reach the `count`-th highest block maximum, so all lower scores
+        # are out. Of one million scores some 6,000 remain for a count of 5,000.
         tops = scores[: blocks * _SCORES_A_BLOCK].reshape(blocks, _SCORES_A_BLOCK).amax(dim=1)
         floor = tops.topk(count, sorted=False).values.amin()
         rows = (~(scores < floor)).nonzero().squeeze(1)  # NaN stays in, to be found below

@@ -1,4 +1,4 @@
-"""What happens to selections after they are made: shards merge, near-duplicates are dropped."""
+"""What happens to selections: those of shards are merged, near-duplicates are dropped."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 from al_engine.strategies.base import Selection, checked_budget
 
 COPY_COSINE: Final = 0.9999
-"""Cosine similarity of embeddings from which on images count as copies and are asked about once."""
+"""Images whose embeddings have at least this cosine similarity are copies, asked about once."""
 _ROWS_A_BLOCK: Final = 1 << 10
 
 
@@ -23,12 +23,12 @@ class Chosen(NamedTuple):
 
 
 def merge(selections: Sequence[Selection], budget: int) -> list[Chosen]:
-    """The best `budget` of what was chosen of each shard, best first.
+    """The best `budget` images of all shards' selections, best first.
 
-    Exact for separable strategies (`strategies.is_separable`): where each shard chose with at
-    least this budget, these are images that the strategy could have chosen of all shards at once,
-    for a random one with the same chances. Equal scores of two shards come by their places in
-    their own shards, then in the order of shards. Raises ValueError for a negative budget.
+    Exact for separable strategies (`strategies.is_separable`): if each shard chose with at least
+    this budget, the result is one that the strategy could have chosen from all shards at once,
+    with the same chances for a random strategy. Equal scores are ordered by their places in their
+    selections, then by shard. Raises ValueError for a negative budget.
     """
     ranked = [
         (-score, place, shard, row)
@@ -42,10 +42,10 @@ def merge(selections: Sequence[Selection], budget: int) -> list[Chosen]:
 
 
 def drop_near_duplicates(embeddings: Tensor, order: Tensor, *, threshold: float) -> Tensor:
-    """Those of `order` that are not nearly the same as one kept before, in the same order.
+    """The rows of `order`, in the same order, without near-duplicates of rows kept before.
 
-    `embeddings`: float (N, d). `order`: int64 (K,), rows of them on the same device, the most
-    wanted first. Kept is a row whose cosine similarity to all rows kept before is below the
+    `embeddings`: float (N, d). `order`: int64 (K,), row numbers on the same device, the most
+    wanted first. A row is kept if its cosine similarity to all rows kept before is below the
     threshold; an embedding of zeros has no direction and is similar to none. Time grows with K²,
     memory with K d. Raises ValueError for a threshold above 1, which would drop nothing, or of -1
     and below.
@@ -74,7 +74,7 @@ def drop_near_duplicates(embeddings: Tensor, order: Tensor, *, threshold: float)
 
 
 def _mark_first_of_each(differ: Tensor) -> Tensor:
-    """Of a block in order, those that differ from all kept before them: bool (n,)."""
+    """Which rows of a block differ from all rows kept before them: bool (n,)."""
     table = differ.cpu().numpy()
     kept = torch.ones(len(table), dtype=torch.bool).numpy()
     for row, differences in enumerate(table):

@@ -1,6 +1,6 @@
 """Strategies that group the images by their embeddings: cluster_margin and typiclust.
 
-The groups are those of k-means, at most MAX_CLUSTERS, over a bounded number of images. Scores are
+The groups are at most MAX_CLUSTERS clusters of k-means over a bounded number of images. Scores are
 places in the order of choice, from 1 down to 1/B.
 """
 
@@ -32,11 +32,12 @@ from al_engine.strategies.uncertainty import margins_of
 MAX_CLUSTERS: Final = 500
 NEIGHBORS: Final = 20
 LARGE_CLUSTER_IMAGES: Final = 5
-"""typiclust asks in a cluster of no more images only when no larger one has any left."""
+"""typiclust chooses from a cluster of up to this size only when no larger cluster has images left.
+"""
 
 _MAX_K_MEANS_ROUNDS: Final = 10
 _ROWS_A_BLOCK: Final = 1 << 13
-# Typicality in a cluster of more is that among a random part of so many of its images.
+# In a larger cluster typicality is computed among a random part of this many images.
 _MAX_IMAGES_COMPARED: Final = 1 << 12
 
 
@@ -50,13 +51,13 @@ def cluster_margin(
     members: Tensor | None = None,
     labeled: Tensor | None = None,
 ) -> Selection:
-    """The smallest margins, taken in turns from clusters of alike images [Citovsky et al., 2021].
+    """The smallest margins, taken in turns from clusters of similar images [Citovsky et al., 2021].
 
-    Of the 10 B images with the smallest margins p1 - p2 (k_m in their algorithm 1), one random
-    image after another is drawn from each cluster in turn, the smallest cluster first; a cluster
-    that is used up is passed over. The clusters are of k-means over these images, min(B, 500) of
-    them, where the paper cuts an agglomerative clustering of the whole pool, which takes memory
-    that grows with N².
+    The 10 B images with the smallest margins p1 - p2 (k_m in their algorithm 1) are clustered; then
+    one random image is drawn from each cluster in turn, the smallest cluster first, until B are
+    chosen; a used-up cluster is passed over. The clusters are min(B, 500) clusters of k-means over
+    these images; the paper cuts an agglomerative clustering of the whole pool, whose memory grows
+    with N².
     """
     probabilities = checked(probabilities)
     embeddings = checked_embeddings(embeddings, probabilities.shape[0])
@@ -68,7 +69,7 @@ def cluster_margin(
     groups: dict[int, list[int]] = {}
     for place in shuffled(torch.arange(len(clusters)), generator).tolist():
         groups.setdefault(clusters[place], []).append(place)
-    # Equally large clusters stay in the order of their first image, which is random.
+    # Clusters of equal size stay in the order of their first image, which is random.
     order = _in_turns(sorted(groups.values(), key=len))[:budget]
     return in_order(rows[torch.tensor(order, dtype=torch.int64, device=rows.device)])
 
@@ -85,15 +86,15 @@ def typiclust(
 ) -> Selection:
     """The most typical image of each cluster that no label covers yet [Hacohen et al., 2022].
 
-    For the cold start: labeled and unlabeled images together are grouped into min(|L| + B, 500)
-    clusters; clusters are asked in turn, those with the fewest labeled images first, among them
-    the largest first; each time for its most typical image, with typicality 1 / (mean distance to
-    the K nearest unlabeled images of the cluster), K = 20 or half of a smaller cluster (their
-    section 3.2 and, for the limits, their own program). Of the probabilities only N is used: it
-    needs no model where the embeddings come from elsewhere.
+    For the cold start. Labeled and unlabeled images together are grouped into min(|L| + B, 500)
+    clusters. Clusters take turns, those with the fewest labeled images first, the largest first
+    among these; each turn takes the cluster's most typical image. Typicality is 1 / (mean distance
+    to the K nearest unlabeled images of the cluster), with K = 20 or half of a smaller cluster
+    (their section 3.2 and, for the limits, their program). Of the probabilities only N is used, so
+    no model is needed if the embeddings come from elsewhere.
 
-    Of more than `candidates_of(budget)` images a uniformly random part of so many is grouped,
-    which keeps the densities' proportions.
+    From a pool of more than `candidates_of(budget)` images that many are drawn uniformly and
+    grouped, which keeps the proportions of densities.
     """
     count = checked(probabilities).shape[0]
     embeddings = checked_embeddings(embeddings, count)
@@ -114,7 +115,7 @@ def typiclust(
     small = [c for c in places if sizes[c] <= LARGE_CLUSTER_IMAGES]
     order: list[int] = []
     for some in (large, small):
-        # No cluster can be asked more often than there are choices left.
+        # At most `left` clusters get a turn, so no others need their typicality computed.
         left = budget - len(order)
         asked = [_most_typical(points, (of_points == c).nonzero()[:, 0]) for c in some[:left]]
         order += _in_turns(asked)[:left]
@@ -122,10 +123,10 @@ def typiclust(
 
 
 def k_means(points: Tensor, clusters: int, *, generator: torch.Generator) -> Tensor:
-    """Each point's cluster: int64 (n,), numbers below `clusters`, some of which may be of none.
+    """Each point's cluster: int64 (n,), numbers below `clusters`; some clusters may be empty.
 
-    `points`: float32 (n, d). Lloyd's algorithm in ten rounds, seeded by k-means++. On a GPU the
-    order of summation varies, and with it, rarely, the cluster of a point between two.
+    `points`: float32 (n, d). Lloyd's algorithm in at most ten rounds, seeded by k-means++. On a GPU
+    the order of summation varies, which rarely changes the cluster of a point between two centers.
     """
     count = points.shape[0]
     if count == 0 or clusters < 2:
@@ -156,10 +157,10 @@ def _nearest(points: Points, centers: Tensor) -> Tensor:
 
 
 def _most_typical(points: Tensor, members: Tensor) -> list[int]:
-    """These members of a cluster, the most typical first; beyond a limit the others as they come.
+    """The members of a cluster, the most typical first.
 
-    Typicality is computed once, not anew after each choice: the images chosen before stay
-    neighbors.
+    Members beyond `_MAX_IMAGES_COMPARED` follow in their given order. Typicality is computed once,
+    not anew after each choice: images chosen before remain neighbors.
     """
     some = points[members[:_MAX_IMAGES_COMPARED].to(points.device)]
     part = Points.of(some - some.mean(dim=0))  # shorter points: less rounding of their distances
@@ -174,7 +175,7 @@ def _most_typical(points: Tensor, members: Tensor) -> list[int]:
         distances[own, own + start] = torch.inf
         near = distances.topk(neighbors, dim=1, largest=False).values
         means.append(near.sqrt().mean(dim=1))
-    # A short mean distance is a high typicality; the inverse itself adds nothing to the order.
+    # Ascending mean distance is descending typicality; the inverse is not needed for the order.
     order = torch.cat(means).argsort(stable=True).cpu()
     return torch.cat([members[order], members[_MAX_IMAGES_COMPARED:]]).tolist()
 

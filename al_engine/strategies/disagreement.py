@@ -1,4 +1,4 @@
-"""Strategies that look at several opinions of the same images: of a committee, or MC dropout's."""
+"""Strategies that compare several opinions on the same images, from a committee or MC dropout."""
 
 import torch
 from torch import Tensor
@@ -20,18 +20,18 @@ def bald(
     """Largest mutual information of the label and the model, H(mean p_m) - mean H(p_m), in nats.
 
     [Houlsby et al., 2011, equation 2; with the passes of MC dropout as members: Gal et al., 2017,
-    section 3]. It is high where each member is sure and they contradict each other, and 0 where
-    all of them are equally unsure. With a single member it is 0 everywhere: chance decides.
+    section 3]. The score is high where each member is sure and the members contradict each other,
+    and 0 where all members agree. With a single member it is 0 everywhere and the choice is random.
     """
     opinions = _opinions(probabilities, members)
     mean = torch.zeros_like(probabilities, dtype=torch.float32)
     unsure = torch.zeros_like(mean[:, 0])
-    for opinion in opinions:  # one member at a time, so that no copy of all of them is made
+    for opinion in opinions:  # one member at a time, to copy (N, C) and never (M, N, C)
         each = checked(opinion)
         mean += each / opinions.shape[0]
         unsure += torch.special.entr(each).sum(dim=1) / opinions.shape[0]
     scores = torch.special.entr(mean).sum(dim=1) - unsure
-    # The information is never negative, only its rounding is: all those below know nothing.
+    # Mutual information is never negative; values below 0 are rounding.
     return best(scores.clamp_min(0), budget, generator=generator)
 
 
@@ -47,10 +47,10 @@ def committee(
 ) -> Selection:
     """Largest entropy of the members' votes, -sum v ln v with v(c) the share of votes for c, nats.
 
-    [Vote entropy: Dagan and Engelson, 1995, section 4]. A vote counts the same from a member that
-    exaggerates its certainty and from one that does not, which is why it suits servers of several
-    architectures. (The other common measure, the mean KL divergence to the consensus, is equal to
-    the score of `bald`.) Few members give few distinct scores; chance decides between equals.
+    [Vote entropy: Dagan and Engelson, 1995, section 4]. An overconfident member's vote counts no
+    more than another's, so the measure suits servers of several architectures. (The other common
+    measure, the mean KL divergence to the consensus, equals the score of `bald`.) Few members give
+    few distinct scores; equal scores come in random order.
     """
     opinions = _opinions(probabilities, members)
     votes = torch.zeros_like(probabilities, dtype=torch.float32)
@@ -62,7 +62,7 @@ def committee(
 
 
 def _opinions(probabilities: Tensor, members: Tensor | None) -> Tensor:
-    """The members' opinions (M, N, C), M >= 1, of the images that the probabilities are of."""
+    """`members`, (M, N, C) with M >= 1; raises ValueError if missing or of another shape."""
     shape = tuple(checked(probabilities).shape)
     if members is None:
         raise ValueError("This strategy compares the opinions of several members: none were given.")

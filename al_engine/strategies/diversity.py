@@ -1,9 +1,9 @@
 """Strategies that spread their choice over the embeddings: badge and core_set.
 
-Their time grows with the candidates times the budget. Of a large pool they look at a random part,
-`candidates_of(budget)` images; a part, and not one choice in each of several parts as Citovsky et
-al. (2021, appendix A.1) do for badge, since copies of an image lie in several parts and none
-would know of the other.
+Their time grows with the number of candidates times the budget, so in a large pool they look at one
+random part of `candidates_of(budget)` images. Citovsky et al. (2021, appendix A.1) instead split
+the pool for badge and choose in each part; copies of an image that lie in different parts could
+then all be chosen.
 """
 
 import torch
@@ -37,12 +37,13 @@ def badge(
 
     The gradient of the cross-entropy by the last layer's weights, with the likeliest class y taken
     for the label, is the outer product g = (p - onehot(y)) x h with the embedding h (equation 1).
-    First the longest g, then the seeding of k-means++ over all g (algorithm 1), with the choices
-    of the authors' own program. The inner product of two gradients is the product of the inner
+    The longest g is chosen first, the rest by the seeding of k-means++ over all g (algorithm 1),
+    as in the authors' program. The inner product of two gradients is the product of the inner
     products of their factors, so no array is larger than the candidates times C or d.
 
-    Of more than `candidates_of(budget)` images so many are drawn first, without replacement, in
-    proportion to |g|²: the chances that k-means++ gives each before anything is chosen.
+    From a pool of more than `candidates_of(budget)` images that many candidates are drawn first,
+    without replacement, in proportion to |g|²: the chances that k-means++ gives each image before
+    anything is chosen.
 
     Scores are places in the order of choice, from 1 down to 1/B.
     """
@@ -75,17 +76,17 @@ def core_set(
     members: Tensor | None = None,
     labeled: Tensor | None = None,
 ) -> Selection:
-    """Each time the image farthest from all labeled and chosen ones [Sener and Savarese, 2018].
+    """Repeatedly the image farthest from all labeled and chosen images [Sener and Savarese, 2018].
 
     The greedy k-center of their algorithm 1, which covers the pool with a radius at most twice
-    the smallest possible; Euclidean distances of embeddings. Where nothing is labeled, the first
+    the smallest possible, with Euclidean distances of embeddings. If nothing is labeled, the first
     image is drawn at random. Of the probabilities only N is used.
 
-    Of more than `candidates_of(budget)` images a uniformly random part of so many is covered. A
-    region with one image in k candidates of it is then missed with the chance of that draw.
+    From a pool of more than `candidates_of(budget)` images that many are drawn uniformly, and only
+    these are covered: a region without a drawn image is missed.
 
-    The score is the distance to the nearest labeled or chosen image at the time of choice. (The
-    first of all, where nothing is labeled, has the score of the second.)
+    The score is the distance to the nearest labeled or chosen image at the time of choice. (If
+    nothing is labeled, the first image gets the score of the second.)
     """
     count = checked(probabilities).shape[0]
     embeddings = checked_embeddings(embeddings, count)
@@ -101,7 +102,7 @@ def core_set(
     chosen, squares = farthest_first(points, nearest, budget)
     if squares.shape[0] and not bool(squares[0].isfinite()):
         squares[0] = squares[1] if squares.shape[0] > 1 else 0
-    # Distances shrink from choice to choice; rounding may say otherwise in the last digit.
+    # Distances never grow from choice to choice; cummin removes rounding in the last digit.
     return Selection(indices=rows[chosen], scores=squares.cummin(dim=0).values.sqrt())
 
 

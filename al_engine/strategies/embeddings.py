@@ -1,4 +1,4 @@
-"""What the strategies over embeddings share: checks, and how many images they look at."""
+"""What strategies over embeddings share: checks, and the number of images they look at."""
 
 from typing import Final
 
@@ -7,20 +7,20 @@ from torch import Tensor
 
 CANDIDATES_PER_CHOICE: Final = 10
 FEWEST_CANDIDATES: Final = 20_000
-"""A pool of so many is looked at whole, however small the budget."""
+"""Images. A pool up to this size is looked at whole, however small the budget."""
 
 
 def candidates_of(budget: int) -> int:
-    """How many images of a large pool are looked at to choose so many from."""
+    """How many images of a large pool a strategy looks at to choose `budget` of them."""
     return max(CANDIDATES_PER_CHOICE * budget, FEWEST_CANDIDATES)
 
 
 def checked_embeddings(
     embeddings: Tensor | None, count: int, *, width: int | None = None
 ) -> Tensor:
-    """The embeddings (count, width); raises ValueError for none, and for another shape.
+    """The embeddings (count, width); raises ValueError for None and for another shape.
 
-    Whether they are finite is checked of those that are looked at, by `geometry.Points.of`.
+    `geometry.Points.of` checks that the embeddings looked at are finite.
     """
     if embeddings is None:
         raise ValueError("This strategy compares the embeddings of images: none were given.")
@@ -38,5 +38,5 @@ def checked_embeddings(
 
 
 def rows_of(embeddings: Tensor, rows: Tensor) -> Tensor:
-    """These rows of the embeddings as float32; a pool of half-precision ones is never copied."""
+    """These rows of the embeddings as float32; the whole pool is never converted."""
     return embeddings[rows].to(torch.float32)

@@ -1,4 +1,4 @@
-"""What is known of the images to choose from, and the one call that hands a strategy its part."""
+"""What is known about the images to choose from, and the one call that runs a strategy on it."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class Evidence:
     """What a strategy may look at, for N images.
 
     `probabilities`: float (N, C). `embeddings`: float (N, d). `members`: float (M, N, C).
-    `labeled`: float (n, d), None where nothing is labeled.
+    `labeled`: float (n, d), None if nothing is labeled.
     """
 
     probabilities: Tensor
@@ -24,10 +24,10 @@ class Evidence:
 
 
 def select(name: str, evidence: Evidence, budget: int, *, generator: torch.Generator) -> Selection:
-    """What the strategy of this name chooses; it is handed what it needs and nothing else.
+    """What the strategy of this name chooses, given only the evidence that it needs.
 
-    So a function of another package need not have parameters that it does not use. Raises
-    UnknownStrategy, and ValueError where the evidence lacks something or makes no sense.
+    So another package's function need not have parameters that it does not use. Raises
+    UnknownStrategy, and ValueError if needed evidence is missing or invalid.
     """
     strategy = get(name)
     handed: dict[str, Tensor | None] = {

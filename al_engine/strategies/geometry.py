@@ -1,8 +1,8 @@
 """Points, their distances in blocks, and two ways to spread a choice over them.
 
-Both ways are sequential in the literature: each choice needs its distance to all points before
-the next can be made, a pass over all of them a time. Here the same choices are made in rounds:
-many between two passes, whose distances are then one product of matrices.
+Both ways are sequential in the literature: each choice needs a pass over all points, for their
+distances to it, before the next choice. Here the same choices are made in rounds, many between two
+passes, so that the distances of a pass are one matrix product.
 """
 
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ _DISTANCES_A_BLOCK: Final = 1 << 22  # 16 MiB of float32
 _CENTERS_A_BLOCK: Final = 1 << 10
 _WINDOW: Final = 1 << 10  # points among which `farthest_first` chooses between two passes
 _PROPOSALS: Final = 1 << 8  # points that `spread_at_random` proposes between two passes
-# |a - b|² is computed as |a|² + |b|² - 2ab; below this part of |a|² + |b|² it is rounding.
+# |a - b|² is computed as |a|² + |b|² - 2ab; below this share of |a|² + |b|² it is rounding.
 _ROUNDING: Final = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """n points, each the outer product of its rows in the factors, float32 (n, d_k).
+    """n points; each is the outer product of its rows in the factors.
 
-    With one factor these are ordinary points. The inner product of two outer products is the
-    product of the factors' inner products, so the outer products are never made.
-    `squares`: float32 (n,), the squared lengths.
+    `factors`: float32 (n, d_k) each; with one factor its rows are the points. The inner product of
+    two outer products is the product of the factors' inner products, so outer products are never
+    computed. `squares`: float32 (n,), the squared lengths.
     """
 
     factors: tuple[Tensor, ...]
@@ -36,7 +36,7 @@ class Points:
 
     @classmethod
     def of(cls, *factors: Tensor) -> Self:
-        """Points of these factors; raises ValueError where they are not finite numbers."""
+        """Points of these factors; raises ValueError if some are not finite numbers."""
         lengths = [torch.linalg.vector_norm(factor, dim=1) for factor in factors]
         squares = torch.stack(lengths).prod(dim=0).square()
         if not bool(squares.isfinite().all()):
@@ -50,11 +50,11 @@ class Points:
         return self.squares.shape[0]
 
     def take(self, rows: Tensor | slice) -> "Points":
-        """The points of these rows."""
+        """The points in these rows."""
         return Points(tuple(factor[rows] for factor in self.factors), self.squares[rows])
 
     def squared_distances(self, others: "Points") -> Tensor:
-        """Squared Euclidean distances: float32 (n, m). Callers see to it that n m is bounded."""
+        """Squared Euclidean distances: float32 (n, m). Callers keep n m bounded."""
         inner = self.factors[0] @ others.factors[0].T
         for mine, theirs in zip(self.factors[1:], others.factors[1:], strict=True):
             inner *= mine @ theirs.T
@@ -63,7 +63,7 @@ class Points:
         return distances.masked_fill_(distances < sums.mul_(_ROUNDING), 0)
 
     def approach(self, nearest: Tensor, centers: "Points") -> None:
-        """Lower `nearest` (n,), in place, to the squared distances to these centers."""
+        """Lower `nearest` (n,), in place, to the squared distances to nearer centers."""
         for begin in range(0, len(centers), _CENTERS_A_BLOCK):
             some = centers.take(slice(begin, begin + _CENTERS_A_BLOCK))
             rows = max(1, _DISTANCES_A_BLOCK // len(some))
@@ -74,15 +74,15 @@ class Points:
 
 
 def farthest_first(points: Points, nearest: Tensor, budget: int) -> tuple[Tensor, Tensor]:
-    """Each time the point farthest from all centers, which then is a center itself.
+    """Repeatedly the point farthest from all centers, which then becomes a center itself.
 
-    `nearest`: float32 (n,), squared distances to the nearest center so far, infinity where there
-    is none; overwritten. Returns `min(budget, n)` rows and their squared distances when chosen.
-    Of equally far ones any: callers shuffle the points.
+    `nearest`: float32 (n,), squared distances to the nearest center so far, infinity if there is
+    none; overwritten. Returns `min(budget, n)` rows and their squared distances when chosen.
+    Between equally far points the choice is arbitrary: callers shuffle the points.
 
-    A distance only shrinks, so one from an earlier pass is a bound. While the farthest of a
-    window of points, kept up to date, is at least as far as the bound of all outside, it is the
-    farthest of all.
+    Distances only shrink, so a distance from an earlier pass is an upper bound. Distances within a
+    window of the farthest points are kept up to date; while the farthest point of the window is at
+    least as far as the bound for all points outside it, that point is the farthest of all.
     """
     rows: list[int] = []
     distances: list[float] = []
@@ -95,7 +95,7 @@ def farthest_first(points: Points, nearest: Tensor, budget: int) -> tuple[Tensor
         while len(rows) < count:
             farthest = int(inside.argmax())
             distance = float(inside[farthest])
-            # The first is the farthest of all; -1 marks those chosen already.
+            # The first choice after a pass needs no check against the bound. -1: chosen already.
             if distance < 0 or (len(rows) > fresh and distance < bound):
                 break
             rows.append(int(far.indices[farthest]))
@@ -113,13 +113,13 @@ def farthest_first(points: Points, nearest: Tensor, budget: int) -> tuple[Tensor
 def spread_at_random(
     points: Points, first: int, budget: int, *, generator: torch.Generator
 ) -> Tensor:
-    """`first`, then each time a point drawn in proportion to its squared distance to the chosen.
+    """`first`, then points drawn in proportion to their squared distance to the chosen points.
 
     The seeding of k-means++ [Arthur and Vassilvitskii, 2007, section 2.2]. Returns `min(budget,
-    n)` distinct rows, int64. When only points at no distance are left, they follow at random.
+    n)` distinct rows, int64. When only points at distance 0 are left, they follow in random order.
 
-    Points are proposed in proportion to the distances of the last pass, and one is taken with
-    probability (distance now) / (distance then): the same chances as a pass for each of them
+    Points are proposed in proportion to their squared distances in the last pass and accepted with
+    probability (distance now) / (distance then): the same chances as with a pass for each choice
     [rejection sampling: Cohen-Addad et al., 2020, section 5].
     """
     device = points.squares.device
@@ -130,7 +130,7 @@ def spread_at_random(
     while len(chosen) < count:
         points.approach(nearest, points.take(new))
         nearest[new] = 0
-        sums = nearest.cpu().to(torch.float64).cumsum(dim=0)  # on the CPU its order is fixed
+        sums = nearest.cpu().to(torch.float64).cumsum(dim=0)  # on the CPU: a fixed summation order
         if float(sums[-1]) <= 0:
             break
         accepted = _accepted(points, nearest, sums, count - len(chosen), generator)
@@ -145,7 +145,7 @@ def spread_at_random(
 def _accepted(
     points: Points, nearest: Tensor, sums: Tensor, wanted: int, generator: torch.Generator
 ) -> list[int]:
-    """Proposes points by their distances of the last pass and takes them by those of now."""
+    """Propose points by their distances in the last pass; accept by their distances now."""
     draws = torch.rand(
         2, _PROPOSALS, dtype=torch.float64, generator=generator, device=generator.device
     ).cpu()

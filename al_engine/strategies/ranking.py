@@ -1,7 +1,7 @@
-"""One worker's ranking: what it would ask next, from one pass over its images to the next.
+"""One worker's ranking: the images it would ask about next, from one pass to the next.
 
-Images are known by whatever numbers the caller has for them. What a pass changes in S, and in
-which order images go there, is decided here and nowhere else.
+Images are known by the caller's ids. What a pass changes in S, and in which order images go there,
+is decided here and nowhere else.
 """
 
 from collections import deque
@@ -19,9 +19,9 @@ from al_engine.strategies.evidence import Evidence, select
 from al_engine.strategies.registry import get
 
 RANK_AHEAD_FACTOR: Final = 4
-"""A pass ranks so many times what is needed, so that not every refill needs a pass."""
+"""A pass ranks this many times the images needed, so that not every refill needs a pass."""
 ADDITIONS_COMPARED: Final = 256
-"""Later choices are compared with this many additions to S, the newest, to avoid copies of them."""
+"""Later choices must be no copies of the newest additions to S: this many calls of `Taken.add`."""
 
 Ranked = tuple[int, float]
 """An image and its score."""
@@ -29,10 +29,10 @@ Ranked = tuple[int, float]
 
 @dataclass(frozen=True, slots=True)
 class Replanned:
-    """What a pass changes in S: how many of the ranking to add, and what becomes of open queries.
+    """What a pass changes in S: how many ranked images to add, and what becomes of open queries.
 
-    `withdraw` are images that the strategy would not ask now; `confirmed` those that it would ask
-    again, with what it says of them now.
+    `withdraw`: images of open queries that the strategy no longer selects. `confirmed`: images of
+    open queries that it selects again, with their new scores.
     """
 
     add: int
@@ -41,30 +41,31 @@ class Replanned:
 
 
 class Taken:
-    """Directions of the embeddings of what workers put into S lately by one model."""
+    """Directions of the embeddings of images that workers put into S lately with one model."""
 
     def __init__(self) -> None:
         self._directions: deque[Tensor] = deque(maxlen=ADDITIONS_COMPARED)
 
     def clear(self) -> None:
-        """Forget all, since another model embeds images elsewhere."""
+        """Forget all: the embeddings of another model are not comparable."""
         self._directions.clear()
 
     def copy(self) -> "Taken":
-        """The same memory, which goes on by itself."""
+        """An independent copy."""
         other = Taken()
         other._directions.extend(self._directions)
         return other
 
     def add(self, embeddings: Tensor) -> None:
-        """Remember images that go into S, by their embeddings (n, d)."""
+        """Remember the embeddings (n, d) of images that go into S."""
         if embeddings.shape[0]:
             self._directions.append(normalize(embeddings.to(torch.float32), dim=1))
 
     def drop_copies(self, embeddings: Tensor, order: Tensor) -> Tensor:
         """`order`, int64 rows of the embeddings (n, d), without copies.
 
-        A copy is nearly the same as something that was taken, or as a row before it.
+        A copy has a cosine similarity of at least `COPY_COSINE` to an image taken before or to an
+        earlier row.
         """
         if self._directions:
             directions = normalize(embeddings[order].to(torch.float32), dim=1)
@@ -74,20 +75,20 @@ class Taken:
 
 
 class Ranking:
-    """What a worker of one strategy ranked in its last pass and did not put into S yet.
+    """The images that one worker ranked in its last pass and did not put into S yet.
 
-    `strategy` is the one that ranked and `version` the model that it used, None before the first;
-    `ranked` says whether there was a pass at all. Raises UnknownStrategy.
+    `strategy`: the strategy that ranked. `version`: the model version it used, None before the
+    first. `ranked`: whether there was a pass at all. Raises UnknownStrategy.
     """
 
     def __init__(self, strategy: str, *, generator: torch.Generator) -> None:
-        get(strategy)  # a name that is not known is said at once
+        get(strategy)  # raises UnknownStrategy now rather than at the first pass
         self.strategy = strategy
         self.version: int | None = None
         self.ranked = False
         self._generator = generator
         self._ahead: deque[Ranked] = deque()  # best first
-        # Of images ahead, copies of which are not to be asked.
+        # Of ranked images that are no copies of one another, to keep later copies of them out.
         self._embeddings: dict[int, Tensor] = {}
 
     @property
@@ -108,14 +109,14 @@ class Ranking:
         taken: Taken | None,
         ahead: int = 0,
     ) -> Replanned:
-        """Rank anew after a pass, by a strategy and with a model (None before there is one).
+        """Rank anew after a pass by `strategy` with the model `version` (None before the first).
 
-        `image_ids` are of the images that the evidence is about: of D_j, and of the open queries
-        that may be replaced. `active` are images of this worker's open queries; of those that the
-        pass did not see nobody can say anything, and they stay as they are. `waiting` queries are
-        open in all, `wanted` are to be added now and `ahead` before the next pass. Copies of what
-        was `taken` and of one another are ranked only where all images together have too few
-        others, unless that is None.
+        `image_ids`: the images that the evidence is about, in its order: those of D_j and of the
+        open queries that may be replaced. `active`: images of this worker's open queries; those
+        that the pass did not see stay as they are. `waiting`: number of open queries in all.
+        `wanted`: number of queries to add now. `ahead`: number to add before the next pass. Copies
+        of `taken` images and of one another are ranked only if there are too few other images;
+        with `taken` None, copies are not looked for.
         """
         seen = set(image_ids)
         there = [each for each in active if each in seen]
@@ -132,7 +133,7 @@ class Ranking:
         self._embeddings = {}
         if taken is not None and evidence.embeddings is not None:
             taken.add(evidence.embeddings[confirmed])
-            # A copy of these rows, so that those of the whole pass can go.
+            # Indexing copies these rows, so that the embeddings of the whole pass can be freed.
             kept = evidence.embeddings[others]
             self._embeddings = {
                 image_ids[row]: each for row, each in zip(others, kept, strict=True)
@@ -145,17 +146,20 @@ class Ranking:
         )
 
     def embeddings_of(self, image_ids: Sequence[int]) -> Tensor | None:
-        """The embeddings (n, d) of those of these images that are ranked, and no copies, if any."""
+        """The embeddings (n, d) that are kept of these images; None if there are none.
+
+        Embeddings are kept for ranked images that are no copies.
+        """
         known = [self._embeddings[image] for image in image_ids if image in self._embeddings]
         return torch.stack(known) if known else None
 
     def take(
         self, count: int, *, but: Collection[int] = (), taken: Taken | None = None
     ) -> list[Ranked]:
-        """The next `count` images at most, best first, passing over some.
+        """The next `count` images at most, best first, without those in `but`.
 
-        Passed over are, too, copies of what was `taken` since they were ranked, unless copies are
-        all that there is; what is returned counts as taken.
+        Copies of images `taken` since the ranking are passed over too, except for images that were
+        ranked as copies because there were too few others. The images returned count as taken.
         """
         found: list[Ranked] = []
         while len(found) < count and self._ahead:
@@ -168,9 +172,9 @@ class Ranking:
         return found
 
     def _without_copies(self, some: list[Ranked], taken: Taken) -> list[Ranked]:
-        """Those that are no copies of what was taken, or were ranked as copies for want of others.
+        """`some` without copies of taken images and of one another; the rest counts as taken.
 
-        None is a copy of another one. They count as taken from now on.
+        Images that were ranked as copies, because there were too few others, stay.
         """
         known = [image for image, _ in some if image in self._embeddings]
         if not known:
@@ -186,8 +190,8 @@ class Ranking:
     ) -> tuple[dict[int, float], list[int], list[int]]:
         """Scores by row, the rows that are no copies, and the copies, best first.
 
-        Where images repeat, the best are copies of a few: then more rows are ranked, until `enough`
-        are no copies. Copies are returned only where all rows were ranked.
+        Where images repeat, the best rows are copies of a few images: then more rows are ranked,
+        until `enough` are no copies. Copies are returned only if all rows were ranked.
         """
         count = evidence.probabilities.shape[0]
         while True:
@@ -198,7 +202,7 @@ class Ranking:
                 return scores, list(scores), []
             others = taken.drop_copies(evidence.embeddings, order).tolist()
             if budget >= count:
-                # Better a copy than nothing: people must not wait.
+                # A copy is better than no query: people must not wait.
                 known = set(others)
                 return scores, others, [row for row in scores if row not in known]
             if len(others) >= enough:

@@ -1,8 +1,9 @@
 """Strategies by name: the built-in ones, and those of other packages through an entry point.
 
 Another package adds a strategy by naming a function in the entry-point group
-`nowait.strategies`; the entry point's name is the strategy's. It is imported when first asked
-for. A built-in name cannot be replaced. `docs/example_strategy/` is such a package.
+`nowait.strategies`; the entry point's name becomes the strategy's name. The function is imported
+when it is first used. A built-in name cannot be replaced. `docs/example_strategy/` is such a
+package.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,7 +21,7 @@ S = TypeVar("S", bound=Callable[..., Selection])
 
 
 class UnknownStrategy(ValueError):
-    """No strategy of this name can be used here; the message lists those that can."""
+    """No strategy of this name can be used here; the message lists the known strategies."""
 
 
 @overload
@@ -30,12 +31,12 @@ def register(*, needs: Iterable[str] = (), separable: bool = False) -> Callable[
 def register(
     strategy: S | None = None, *, needs: Iterable[str] = (), separable: bool = False
 ) -> S | Callable[[S], S]:
-    """Decorator: makes a strategy known under its function's own name.
+    """Decorator: register a strategy under its function's name.
 
-    `needs`: which of `embeddings`, `members` and `labeled` it looks at besides the probabilities.
+    `needs`: which of `embeddings`, `members` and `labeled` it uses besides the probabilities.
     `separable`: the score of an image does not depend on the other images, so that selections of
-    parts of the pool merge exactly. Both become attributes of the function, as a function of
-    another package may carry them.
+    parts of the pool merge exactly. Both become attributes of the function; a function of another
+    package may set them itself.
     """
 
     def add(strategy: S) -> S:
@@ -53,12 +54,12 @@ def register(
 
 
 def names() -> list[str]:
-    """All names that `get` knows: the registered ones in order, then other packages' sorted."""
+    """All names that `get` knows: registered names in order, then other packages' names, sorted."""
     return [*_registered, *sorted(_foreign())]
 
 
 def get(name: str) -> Strategy:
-    """The strategy of this name; raises UnknownStrategy where there is none that works."""
+    """The strategy of this name; raises UnknownStrategy if none has it or it cannot be imported."""
     if name in _registered:
         return _registered[name]
     entry = _foreign().get(name)
@@ -78,10 +79,10 @@ def get(name: str) -> Strategy:
 
 
 def needs(name: str) -> frozenset[str]:
-    """What the strategy takes besides probabilities: a part of OPTIONAL_EVIDENCE.
+    """What the strategy takes besides probabilities: a subset of OPTIONAL_EVIDENCE.
 
-    Of another package's function its attribute `needs`, nothing where it has none. Raises
-    UnknownStrategy, also where that attribute names something that nobody can give it.
+    For another package's function this is its attribute `needs`, if it has one. Raises
+    UnknownStrategy, also if that attribute names anything outside OPTIONAL_EVIDENCE.
     """
     needed = frozenset[str](getattr(get(name), "needs", ()))
     if not needed <= OPTIONAL_EVIDENCE:
@@ -93,7 +94,7 @@ def needs(name: str) -> frozenset[str]:
 
 
 def is_separable(name: str) -> bool:
-    """Whether a score is of an image by itself, so that `merge` of shards' selections is exact."""
+    """Whether scores do not depend on other images, so that `merge` of selections is exact."""
     return bool(getattr(get(name), "separable", False))
 
 

@@ -1,9 +1,10 @@
-"""Strategies that look at probabilities alone.
+"""Strategies that use probabilities alone.
 
-The paper's (section 4.1) are random, entropy, least confidence and margin. Two more are made of
-the margin: drawn at random with chances that follow it, and balanced over the classes. Each
-scores every image, higher for more useful, and takes the best. Computation is in float32. With a
-single class every image is equally certain, and all of them choose at random.
+The paper's strategies (section 4.1) are random, entropy, least confidence and margin. Two more
+derive from the margin: `power_margin` draws at random with chances that follow it, and
+`balanced_margin` balances it over the classes. Each scores every image, higher for more useful, and
+takes the highest scores. Computation is in float32. With a single class every image is equally
+certain, and every strategy chooses at random.
 """
 
 from typing import Final
@@ -15,7 +16,7 @@ from al_engine.strategies.base import Selection, best, checked, gumbel
 from al_engine.strategies.registry import register
 
 POWER: Final = 1.0
-"""The exponent of `power_margin`: 0 chooses by chance alone, a large one like `margin`."""
+"""The exponent of `power_margin`: 0 chooses at random, a large exponent chooses like `margin`."""
 
 
 @register(separable=True)
@@ -28,7 +29,7 @@ def random(
     members: Tensor | None = None,
     labeled: Tensor | None = None,
 ) -> Selection:
-    """Chance alone: the score is uniform in [0, 1). Only N is taken from the probabilities."""
+    """Uniformly random scores in [0, 1). Of the probabilities only N is used."""
     count = checked(probabilities).shape[0]
     scores = torch.rand(count, generator=generator, device=generator.device)
     return best(scores.to(probabilities.device), budget, generator=generator)
@@ -60,7 +61,7 @@ def least_confidence(
     members: Tensor | None = None,
     labeled: Tensor | None = None,
 ) -> Selection:
-    """Lowest confidence in the likeliest class, 1 - max p [Li and Sethi, 2006]."""
+    """Lowest confidence in the likeliest class; the score is 1 - max p [Li and Sethi, 2006]."""
     scores = 1 - checked(probabilities).amax(dim=1)
     return best(scores, budget, generator=generator)
 
@@ -75,9 +76,9 @@ def margin(
     members: Tensor | None = None,
     labeled: Tensor | None = None,
 ) -> Selection:
-    """Smallest margin between the two likeliest classes, -(p1 - p2) [Balcan et al., 2007].
+    """Smallest margin between the two likeliest classes; the score is -(p1 - p2).
 
-    With a single class there is no second one, and its probability p2 counts as 0.
+    [Balcan et al., 2007]. With a single class p2 counts as 0.
     """
     return best(-margins_of(checked(probabilities)), budget, generator=generator)
 
@@ -92,15 +93,15 @@ def power_margin(
     members: Tensor | None = None,
     labeled: Tensor | None = None,
 ) -> Selection:
-    """A draw without replacement whose chances follow the margin: proportional to s^POWER.
+    """A draw without replacement with chances proportional to s^POWER, s = 1 - (p1 - p2).
 
-    s = 1 - (p1 - p2), and the score is POWER ln s + g with independent standard Gumbel g, of
-    which the highest are such a draw: the power acquisition of Kirsch et al., 'Stochastic batch
-    acquisition' (2021, section 3), of the margin. Where the best images are many copies of one,
-    or the model is wrong about what it does not know, a draw is less narrow than a top list.
+    The score is POWER ln s + g with independent standard Gumbel g; the highest scores are such a
+    draw. This is the power acquisition of Kirsch et al., 'Stochastic batch acquisition' (2021,
+    section 3), applied to the margin. Where the best images are many copies of one image, or the
+    model misjudges its own uncertainty, a draw is less narrow than a top list.
     """
     usefulness = 1 - margins_of(checked(probabilities))
-    # Images of no use at all come last, in random order, instead of at minus infinity.
+    # Images with s = 0 come last in random order; a key of minus infinity would not be ordered.
     keys = POWER * usefulness.clamp_min(torch.finfo(torch.float32).tiny).log().to(torch.float64)
     keys += gumbel(keys.shape[0], generator, keys.device)
     return best(keys.to(torch.float32), budget, generator=generator)
@@ -116,19 +117,19 @@ def balanced_margin(
     members: Tensor | None = None,
     labeled: Tensor | None = None,
 ) -> Selection:
-    """The margin's usefulness divided by how common the predicted class is among the candidates.
+    """The margin's usefulness divided by the predicted class's share among the candidates.
 
     With y = argmax p of an image, the score is (1 - (p1 - p2)) / (C q(y)), where q(c) is the mean
     of p(c) over all N images: the share of class c that the model expects among them. In a pool
     of equally common classes C q(c) is 1 and the order is that of `margin`. The weight is the
     inverse class frequency that balances losses [King and Zeng, 2001, section 4], with the
-    model's expectation for the unknown labels.
+    model's expectation in place of the unknown labels.
     """
     probabilities = checked(probabilities)
     usefulness = 1 - margins_of(probabilities)
     if probabilities.shape[0] == 0:
         return best(usefulness, budget, generator=generator)
-    # A class that is some image's likeliest has a share of at least 1 / (N C): never 0.
+    # The likeliest class of any image has a share of at least 1 / (N C), never 0.
     share = probabilities.mean(dim=0)
     commonness = probabilities.shape[1] * share[probabilities.argmax(dim=1)]
     return best(usefulness / commonness, budget, generator=generator)

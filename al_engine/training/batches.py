@@ -1,4 +1,4 @@
-"""What each step of a training sees."""
+"""The batches of a training."""
 
 from collections.abc import Generator, Iterator
 
@@ -12,9 +12,10 @@ from al_engine.training.pixels import Augment, cut_batch, lay_out
 def shuffle_without_end(
     count: int, batch_size: int, generator: torch.Generator
 ) -> Iterator[Tensor]:
-    """Batches of indices, int64 (b,), always full: shuffled passes over the data without end.
+    """Full batches of indices, int64 (b,), from endless shuffled passes over `count` images.
 
-    With fewer images than a batch holds, each occurs in it equally often or once more.
+    If a batch holds more than `count` images, images repeat within it. At any point of the stream
+    the numbers of times that images have occurred differ by at most 1.
     """
     waiting = torch.empty(0, dtype=torch.int64)
     while True:
@@ -33,10 +34,11 @@ def batches(
     seed: int,
     keep_on_device: bool,
 ) -> Generator[tuple[Tensor, Tensor], None, None]:
-    """Indices, int64 (b,), and their images, float32 (b, 3, S, S), on the device, without end.
+    """Endless batches: indices, int64 (b,), and images, float32 (b, 3, S, S), on the device.
 
-    Batches are the same whether images are kept on the device or read for each batch: the order
-    comes from a generator of the CPU, which can run ahead, the augmentation from the device's.
+    Batches are the same whether images are kept on the device or read for each batch: their order
+    comes from a generator on the CPU, so that reading can run ahead, and the augmentation from a
+    generator on the device.
     """
     count, side = images.shape[0], images.shape[-1]
     wanted = shuffle_without_end(count, batch_size, torch.Generator().manual_seed(seed))

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: temperature scaling, and how far off they are.
+"""Temperature scaling, and the calibration error of probabilities.
 
 After Guo, Pleiss, Sun & Weinberger 2017, 'On Calibration of Modern Neural Networks'.
 """
@@ -11,20 +11,20 @@ from torch import Tensor
 
 ECE_BINS: Final = 15
 FEWEST_LABELS: Final = 100
-"""Below this a few lucky answers decide: a hundred leave the temperature known to about 15 %."""
+"""Fewer labels say too little: a hundred determine the temperature to about 15 %."""
 COLDEST: Final = 0.5
 HOTTEST: Final = 5.0
-# Halvings of the interval in which 1/T lies: to a millionth of it.
+# Halvings of the interval in which 1/T lies; 20 narrow it to a millionth of its width.
 _HALVINGS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A temperature, and how good probabilities are at it.
+    """A temperature, and the quality of probabilities at it.
 
-    `temperature` is fitted on all labels. `ece` and `loss` (nats) are of probabilities at a
-    temperature that was fitted on the other half of the labels (two-fold cross-fitting): measured
-    on the labels it was fitted on, a temperature would be flattered.
+    `temperature` is fitted on all labels. `ece` and `loss` (nats) come from two-fold cross-fitting:
+    each half of the labels is judged at the temperature fitted on the other half, because a
+    temperature looks too good on the labels that it was fitted on.
     """
 
     temperature: float
@@ -33,7 +33,7 @@ class Calibration:
 
 
 def calibrate(probabilities: Tensor, targets: Tensor) -> Calibration:
-    """Fits a temperature to what a model said, float (n, C), and the truth, int64 (n,), n >= 1.
+    """Fit a temperature to probabilities, float (n, C), and true classes, int64 (n,), n >= 1.
 
     With fewer than `FEWEST_LABELS` labels nothing is fitted, and the temperature is 1.
     """
@@ -42,7 +42,7 @@ def calibrate(probabilities: Tensor, targets: Tensor) -> Calibration:
             1.0, expected_calibration_error(probabilities, targets), loss(probabilities, targets)
         )
     crossed = torch.empty_like(probabilities)
-    for half in (0, 1):  # every other label, since labels come in some order of their images
+    for half in (0, 1):  # even and odd rows, because the order of labels may not be random
         here, there = slice(half, None, 2), slice(1 - half, None, 2)
         temperature = fit_temperature(probabilities[there], targets[there])
         crossed[here] = at_temperature(probabilities[here], temperature)
@@ -54,10 +54,10 @@ def calibrate(probabilities: Tensor, targets: Tensor) -> Calibration:
 
 
 def fit_temperature(probabilities: Tensor, targets: Tensor) -> float:
-    """The temperature, within `COLDEST` and `HOTTEST`, at which the mean loss is least.
+    """The temperature between `COLDEST` and `HOTTEST` with the least mean loss.
 
-    The loss is convex in b = 1/T (section 4.2: softmax of z / T), with the derivative
-    mean(sum_c p_c z_c - z_target); so its zero is found by halving.
+    The loss is convex in b = 1/T (section 4.2: softmax of z / T). Its derivative is
+    mean(sum_c p_c z_c - z_target), whose zero is found by bisection.
     """
     scores = _log(probabilities)
     given = scores.gather(1, targets[:, None]).squeeze(1)
@@ -73,19 +73,19 @@ def fit_temperature(probabilities: Tensor, targets: Tensor) -> float:
 
 
 def at_temperature(probabilities: Tensor, temperature: float) -> Tensor:
-    """Probabilities (n, C) at temperature 1, as they are at another."""
+    """Probabilities (n, C), given at temperature 1, at another temperature."""
     return (_log(probabilities) / temperature).softmax(dim=1)
 
 
 def loss(probabilities: Tensor, targets: Tensor) -> float:
-    """The mean of -log p(truth), in nats; of a probability that is rounded to 0, 87."""
+    """The mean of -log p(target) in nats; a probability that is rounded to 0 counts as 87 nats."""
     return float(-_log(probabilities).gather(1, targets[:, None]).mean())
 
 
 def expected_calibration_error(probabilities: Tensor, targets: Tensor) -> float:
-    """ECE (equation 3): the mean distance of confidence from accuracy, of 15 bins of equal width.
+    """ECE (equation 3): the mean of |accuracy - confidence| over 15 bins of equal width.
 
-    A bin (k/15, (k+1)/15] counts by its share of the images.
+    Each bin (k/15, (k+1)/15] is weighted by its share of the images.
     """
     confidence, said = probabilities.max(dim=1)
     excess = confidence.double() - (said == targets).double()
@@ -95,5 +95,5 @@ def expected_calibration_error(probabilities: Tensor, targets: Tensor) -> float:
 
 
 def _log(probabilities: Tensor) -> Tensor:
-    """Logarithms; the smallest normal float32 stands for what was rounded to 0."""
+    """Logarithms; probabilities rounded to 0 count as the smallest normal float32."""
     return probabilities.clamp_min(torch.finfo(torch.float32).tiny).log()

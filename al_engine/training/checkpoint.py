@@ -12,7 +12,7 @@ from safetensors import torch as safetensors
 from al_engine.architectures import Classifier, UnknownArchitecture, build
 from al_engine.training.devices import to_device
 
-# Of the metadata below; a reader refuses what it does not know.
+# Version of the metadata below; a reader refuses any other.
 FORMAT = "nowait-1"
 
 
@@ -22,7 +22,7 @@ class BadCheckpoint(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What the weights belong to. `classes`: the campaign's choice ids, output by output.
+    """What is needed to rebuild the model. `classes`: the campaign's choice ids by output.
 
     `temperature` divides the logits, so that probabilities are calibrated; see `calibration.py`.
     """
@@ -68,8 +68,8 @@ def from_bytes(data: bytes, *, device: torch.device) -> tuple[Classifier, Metada
         ) from error
     metadata = _metadata(data)
     try:
-        # No weights are drawn on the meta device: that would take time for nothing, and numbers
-        # from torch's global generator.
+        # On the meta device no weights are drawn, which would take time and change the state of
+        # torch's global generator.
         with torch.device("meta"):
             model = build(
                 metadata.architecture,
@@ -86,7 +86,7 @@ def from_bytes(data: bytes, *, device: torch.device) -> tuple[Classifier, Metada
 
 
 def _metadata(data: bytes) -> Metadata:
-    """Reads the header of valid safetensors: 8 bytes of length, little-endian, then JSON."""
+    """Read the header of valid safetensors: 8 bytes of length, little-endian, then JSON."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     said = header.get("__metadata__", {})
     if said.get("format") != FORMAT:
@@ -95,7 +95,7 @@ def _metadata(data: bytes) -> Metadata:
             "Pretrained weights of other programs go into a network as its weights file."
         )
     try:
-        # Older checkpoints say nothing of a temperature.
+        # Older checkpoints have no temperature.
         temperature = float(said.get("temperature", "1"))
         if not (temperature > 0 and math.isfinite(temperature)):
             raise ValueError(f"a temperature of {temperature}")

@@ -1,4 +1,4 @@
-"""Refuses data from which no model can come, in words."""
+"""Refuse training data that no model can be trained on, with a message for people."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from al_engine.training.feed import Images
 def check(
     images: Images, targets: Tensor, weights: Tensor | None, *, classes: int, image_size: int
 ) -> None:
-    """Raises ValueError unless images, targets and weights are as `train` takes them."""
+    """Raise ValueError unless images, targets and weights are as `train` takes them."""
     count, side = images.shape[0], image_size
     if count == 0:
         raise ValueError("There are no labeled images to train on; wait for the first answers.")

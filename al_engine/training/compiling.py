@@ -1,7 +1,7 @@
 """Compiled networks, one for each shape, for as long as the process lives.
 
-Compiling takes half a minute, many times what a training takes. So the first training of a shape
-runs as it is, and its model is out soon; the second one compiles, and all later ones profit.
+Compiling takes half a minute, many times as long as a training. So the first training of a shape
+runs uncompiled, to publish its model soon; the second compiles, and later ones reuse the result.
 """
 
 import copy
@@ -30,7 +30,7 @@ Forward = Callable[[Tensor], Tensor]
 
 @dataclass(slots=True)
 class _Compiled:
-    """One shape's network. Its weights are replaced for each training; its code stays."""
+    """One shape's network. Its weights are replaced for each training; its code is reused."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     seen: bool = False
@@ -45,9 +45,9 @@ _by_shape: dict[Shape, _Compiled] = {}
 def compiled(fresh: Classifier, shape: Shape) -> Iterator[tuple[Classifier, Forward]]:
     """The network to train, with the weights of `fresh`, and its forward pass.
 
-    `fresh` is in training mode on its device. The network may belong to later trainings too: a
-    caller takes a copy of it (`copy.deepcopy`) for itself. Where compiling fails, or another
-    thread trains the same shape, it is `fresh` itself.
+    `fresh` is in training mode on its device. A compiled network is reused by later trainings, so a
+    caller keeps a copy (`copy.deepcopy`). In the first training of a shape, if compiling fails, or
+    while another thread trains the same shape, the network is `fresh` itself.
     """
     here = _by_shape.setdefault(shape, _Compiled())
     if not here.lock.acquire(blocking=False):
@@ -70,7 +70,7 @@ def compiled(fresh: Classifier, shape: Shape) -> Iterator[tuple[Classifier, Forw
 
 
 def _compile(fresh: Classifier, shape: Shape) -> tuple[Classifier, Forward] | None:
-    """A compiled copy, run once forwards and backwards; None where that cannot be done."""
+    """A compiled copy, run once forward and backward; None if compiling fails."""
     _, _, image_size, batch_size, device = shape
     model = copy.deepcopy(fresh)
     forward: Forward = torch.compile(model, dynamic=False, backend=BACKEND)
@@ -81,7 +81,7 @@ def _compile(fresh: Classifier, shape: Shape) -> tuple[Classifier, Forward] | No
             logits = forward(batch)
         torch.autograd.backward(logits.float().sum())
     except Exception:
-        # Whatever a compiler fails for, the training itself does not need it.
+        # A compiler may fail in any way; the training does not need it.
         log.warning("%s cannot be compiled; it trains uncompiled.", shape[0], exc_info=True)
         return None
     return model, forward

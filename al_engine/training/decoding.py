@@ -10,27 +10,27 @@ from al_engine.opaque import make_opaque, sample_bits
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 
-# Beyond this ratio of the longer side to the shorter, squeezing a picture into a square would
-# change what is in it; up to it, the pixels are worth more than the proportions.
+# Largest ratio of the longer side to the shorter at which a picture is squeezed into a square: so
+# little distortion costs less than pixels lost to a black border.
 SQUEEZED_RATIO = 1.1
 
 
 class UndecodableImage(ValueError):
-    """The bytes are no picture that can be used; the message is the reason, for a person."""
+    """The bytes are not a usable picture; the message is the reason, for a person."""
 
 
 def decode(data: bytes, *, image_size: int) -> npt.NDArray[np.uint8]:
-    """The whole picture as uint8 (3, S, S), turned as its EXIF orientation says.
+    """The whole picture as uint8 (3, S, S), rotated as its EXIF orientation says.
 
-    Nearly square pictures are resized to the square, others fitted into it on black: nothing is
-    cut off, because the thing to be labeled may lie at the edge. Transparency and 16 bits a sample
-    become what people are shown (`al_engine.opaque`).
-    Raises UndecodableImage, and MemoryError, which is the machine's fault and not the picture's.
+    Nearly square pictures are resized to the square, others are fitted into it on black: nothing is
+    cut off, because the object to be labeled may lie at the edge. Transparency and 16-bit samples
+    are converted as for the pictures shown to people (`al_engine.opaque`).
+    Raises UndecodableImage, and MemoryError, which says nothing about the picture.
     """
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
-            # JPEG can be decoded at a half, a quarter or an eighth of its size, much faster;
-            # twice the size wanted leaves the resizing below enough to average.
+            # JPEG decodes much faster at a half, a quarter or an eighth of its size; twice the
+            # wanted size leaves the resizing below enough pixels to average.
             image.draft("RGB", (2 * image_size, 2 * image_size))
             image.load()
             upright = ImageOps.exif_transpose(image)
@@ -45,9 +45,9 @@ def decode(data: bytes, *, image_size: int) -> npt.NDArray[np.uint8]:
 
 
 def pixels_of(picture: Image.Image, *, image_size: int, bits: int = 8) -> npt.NDArray[np.uint8]:
-    """A picture that was decoded elsewhere, as `decode` gives its own: uint8 (3, S, S).
+    """A picture that was decoded elsewhere, as `decode` would return it: uint8 (3, S, S).
 
-    `bits` a sample, of its file.
+    `bits`: bits per sample in its file.
     """
     square = _squared(make_opaque(picture, bits=bits).picture.convert("RGB"), image_size)
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
@@ -56,9 +56,9 @@ def pixels_of(picture: Image.Image, *, image_size: int, bits: int = 8) -> npt.ND
 def _squared(image: Image.Image, side: int) -> Image.Image:
     """The picture on a square of `side` px.
 
-    Pillow's bilinear filter averages over all source pixels when it makes a picture smaller (no
-    aliasing), and interpolates when it makes a tiny one larger: the hard block edges of
-    nearest-neighbor enlarging would be patterns that are not in the picture.
+    Pillow's bilinear filter averages over all source pixels when it shrinks a picture (no
+    aliasing), and interpolates when it enlarges one: the hard block edges of nearest-neighbor
+    enlarging would be patterns that are not in the picture.
     """
     if image.size == (side, side):
         return image

@@ -1,4 +1,4 @@
-"""Which device computes, and in which precision."""
+"""The device that computes, its precision and its number of threads."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,13 +11,16 @@ from torch import nn
 M = TypeVar("M", bound=nn.Module)
 
 _PIXELS_FOR_THREADS: Final = 50_000
-"""small_cnn, two threads against one: slower up to 64 images of 24 px, faster from 32 px on."""
+"""Pixels in a batch from which on more than one thread is used.
+
+small_cnn on two threads is slower than on one up to 64 images of 24 px, and faster from 32 px on.
+"""
 
 
 def resolve(name: str) -> torch.device:
     """The device of a name: `auto` (CUDA, else MPS, else the CPU), `cpu`, `mps`, `cuda`, `cuda:1`.
 
-    Raises ValueError for a name that means nothing, or a device that this machine lacks.
+    Raises ValueError for an unknown name and for a device that this machine lacks.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -55,23 +58,23 @@ def describe(device: torch.device) -> str:
 
 
 def to_device(model: M, device: torch.device) -> M:
-    """The model on the device, its convolutions in the layout (channels last) that is fastest."""
+    """The model on the device, with its weights in channels-last layout, the fastest."""
     # torch's own annotations of `to` leave the memory format out.
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Within it convolutions and matrix products are in bfloat16, where the device is made for it.
+    """A context in which convolutions and matrix products run in bfloat16 if that is fast.
 
-    That is on CUDA, and on CPUs with instructions for it (AVX-512 BF16, AMX); elsewhere nothing
-    changes. Two kinds of device therefore differ in the third digit of a probability.
+    That is so on CUDA and on CPUs with instructions for bfloat16 (AVX-512 BF16, AMX); elsewhere the
+    context changes nothing. Probabilities therefore differ between devices in the third digit.
     """
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=computes_in_bfloat16(device))
 
 
 @cache
 def computes_in_bfloat16(device: torch.device) -> bool:
-    """Whether the device has instructions for bfloat16; without them it would be slower."""
+    """Whether the device has instructions for bfloat16; without them bfloat16 would be slower."""
     if device.type == "cpu":
         found = torch.cpu.get_capabilities()
         return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
@@ -80,10 +83,10 @@ def computes_in_bfloat16(device: torch.device) -> bool:
 
 @contextmanager
 def threads_for(pixels: int, device: torch.device) -> Iterator[None]:
-    """Within it a CPU computes with one thread, where a batch is too small for more to gain time.
+    """A context in which a CPU uses one thread for batches too small to gain from more.
 
-    With 4,096 pixels (64 images of 8 px) two threads take four times as long as one, most of it in
-    waiting for one another.
+    `pixels`: those of a batch. With 4,096 pixels (64 images of 8 px) two threads take four times as
+    long as one, mostly waiting for each other.
     """
     before = torch.get_num_threads()
     if device.type == "cpu" and pixels < _PIXELS_FOR_THREADS:
@@ -95,7 +98,7 @@ def threads_for(pixels: int, device: torch.device) -> Iterator[None]:
 
 
 def repeatable(device: torch.device) -> AbstractContextManager[None]:
-    """Within it a GPU takes the algorithms that give the same numbers each time, as a CPU does."""
+    """A context in which a GPU uses deterministic algorithms, as a CPU does."""
     if device.type != "cuda":
         return nullcontext()
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)

@@ -1,4 +1,4 @@
-"""Embeddings that never change, because their backbone is frozen: made once for each image."""
+"""Embeddings by a frozen backbone: they never change, so each image is embedded once."""
 
 from collections.abc import Callable
 
@@ -16,9 +16,9 @@ _IMAGES_A_BLOCK = 4_096
 
 
 class EmbeddingCache:
-    """Embeddings by an image's position, in memory at half precision: 1 KB an image of width 512.
+    """Embeddings by image position, in memory at half precision: 1 KB an image at width 512.
 
-    For models of one frozen backbone; another one empties it.
+    All models share one frozen backbone; a model with another backbone empties the cache.
     """
 
     def __init__(self) -> None:
@@ -36,8 +36,8 @@ class EmbeddingCache:
     ) -> Tensor:
         """The embeddings, float32 (n, width), of the images at `positions`, int64 (n,).
 
-        `read` gives images, uint8 (m, 3, S, S), at some of them: only those that are not known
-        are asked for, in blocks.
+        `read` returns the images, uint8 (m, 3, S, S), at given positions. It is called in blocks
+        and only for positions that are not cached.
         """
         self._prepare(model, int(positions.max(initial=-1)) + 1)
         missing = np.unique(positions[~self._filled[positions]])
@@ -49,14 +49,14 @@ class EmbeddingCache:
         return self._rows[torch.from_numpy(positions)].float()
 
     def _prepare(self, model: Classifier, capacity: int) -> None:
-        # One tensor tells backbones apart: those of two campaigns or two files differ in all.
+        # The first tensor tells backbones apart: two weight files differ in every tensor.
         mark = next(model.backbone.parameters()).detach().cpu()
         if self._backbone is None or not torch.equal(self._backbone, mark):
             self._backbone = mark.clone()
             self._rows = torch.empty(0, model.width, dtype=torch.float16)
             self._filled = np.zeros(0, dtype=np.bool_)
         if capacity > len(self._filled):
-            # A half more than is asked for: images come one import after the other.
+            # Grow by half more than needed, because images are imported in several runs.
             more = capacity + capacity // 2 - len(self._filled)
             rows = torch.empty(more, self._rows.shape[1], dtype=torch.float16)
             self._rows = torch.cat([self._rows, rows])

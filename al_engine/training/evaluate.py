@@ -1,4 +1,4 @@
-"""What a model says about images, and how often it is right."""
+"""A model's predictions on images, and how good they are."""
 
 import math
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ from al_engine.training.pixels import normalize
 # The 97.5 % point of the normal distribution, for two-sided 95 % intervals.
 Z_95 = 1.959964
 
-# Pixels a batch. A CPU is fastest while a layer's output stays in its caches (64 images of 32 px;
-# 256 take a third longer for each); a GPU wants thousands of images.
+# Pixels in a batch. A CPU is fastest while a layer's output fits its caches: 64 images of 32 px;
+# with 256 each image takes a third longer. A GPU needs thousands of images.
 _CPU_PIXELS_A_BATCH: Final = 64 * 32 * 32
 _GPU_PIXELS_A_BATCH: Final = 4096 * 32 * 32
 _LARGEST_BATCH_IMAGES: Final = 8192
-# From so many images on folding batch norms saves more time than it takes.
+# From this many images on, folding batch norms saves more time than it takes.
 _FOLD_FROM_IMAGES: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Accuracy on `count` images with its 95 % Wilson interval, and how good probabilities are.
+    """Accuracy on `count` images with its 95 % Wilson interval, and the quality of probabilities.
 
-    `loss` is the mean in nats, `ece` the expected calibration error (15 bins), both as the model
-    is. `calibration` holds a temperature fitted to these images and what both are with it, if
-    that was asked.
+    `loss` (mean, nats) and `ece` (expected calibration error, 15 bins) are of the probabilities as
+    predicted. `calibration`, if asked for, holds a temperature fitted to these images, and `loss`
+    and `ece` at it.
     """
 
     count: int
@@ -47,7 +47,7 @@ class Evaluation:
 
 
 def batch_size_for(device: torch.device, image_size: int) -> int:
-    """Images a batch of prediction, where the network sees them with a side of so many px."""
+    """Images in a batch of prediction; `image_size` is the side (px) that the network sees."""
     pixels = _CPU_PIXELS_A_BATCH if device.type == "cpu" else _GPU_PIXELS_A_BATCH
     return min(_LARGEST_BATCH_IMAGES, max(8, pixels // image_size**2))
 
@@ -62,8 +62,8 @@ def predict(
 ) -> Tensor:
     """Class probabilities, float32 (n, C) on the CPU, of images, uint8 (n, 3, S, S), n >= 0.
 
-    The model is moved to the device and put into evaluation mode. `temperature` divides the
-    logits (Guo et al. 2017): that of the checkpoint.
+    The model is moved to the device and put into evaluation mode. `temperature`, as stored in the
+    checkpoint, divides the logits (Guo et al. 2017).
     """
     return _pass(model, images, device, batch_size, temperature, keep_features=False)[0]
 
@@ -76,7 +76,7 @@ def predict_with_features(
     batch_size: int | None = None,
     temperature: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """As `predict`, and the embeddings, float32 (n, d) on the CPU, from the same pass."""
+    """As `predict`, with the embeddings, float32 (n, d) on the CPU, from the same pass."""
     return _pass(model, images, device, batch_size, temperature, keep_features=True)
 
 
@@ -99,7 +99,7 @@ def _pass(
         network = model
         if count >= _FOLD_FROM_IMAGES:
             network = fold_batch_norms(model, normalize(images[:2].to(device)))
-        # One context for all batches: it keeps the weights in the precision it needs them in.
+        # One context for all batches, because it caches the weights in the lower precision.
         with autocast(device):
             for part, batch in stream_batches(images, parts, device):
                 seen = network.features_of(normalize(batch)).float()
@@ -121,17 +121,17 @@ def evaluate(
     temperature: float = 1.0,
     calibrate: bool = False,
 ) -> Evaluation:
-    """Compares the model with the truth, targets int64 (n,). Raises ValueError for no images.
+    """Compare the model with the true classes, int64 (n,). Raises ValueError for no images.
 
     With `calibrate` a temperature is fitted to the images, which must then be a fair sample that
-    the model was not trained on: audit labels.
+    the model was not trained on, such as audit labels.
     """
     said = predict(model, images, device=device, batch_size=batch_size, temperature=temperature)
     return score(said, targets, calibrate=calibrate)
 
 
 def score(probabilities: Tensor, targets: Tensor, *, calibrate: bool = False) -> Evaluation:
-    """As `evaluate`, from class probabilities, float (n, C), and the truth, int64 (n,)."""
+    """As `evaluate`, from class probabilities, float (n, C), and true classes, int64 (n,)."""
     count = probabilities.shape[0]
     if count == 0 or targets.shape != (count,):
         raise ValueError(
@@ -153,7 +153,10 @@ def score(probabilities: Tensor, targets: Tensor, *, calibrate: bool = False) ->
 
 
 def wilson(correct: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a proportion (Wilson 1927), also right near 0 and 1 and for few."""
+    """The 95 % interval of a proportion (Wilson 1927), valid near 0 and 1 and for small counts.
+
+    Raises ValueError for a count of 0 and for `correct` outside 0 to `count`.
+    """
     if not 0 <= correct <= count or count == 0:
         raise ValueError(f"A proportion needs 0 <= correct <= count > 0, not {correct} of {count}.")
     share, z = correct / count, Z_95

@@ -1,4 +1,4 @@
-"""From wherever images lie to the device that computes, without letting it wait."""
+"""Images from memory or the image cache to the device, read ahead so that it does not wait."""
 
 import os
 from collections import deque
@@ -17,8 +17,8 @@ from al_engine.training.image_cache import ImageCache
 RESIDENT_SHARE: Final = 0.25
 """Images that take up to this share of a device's free memory are kept there while they are used.
 
-A quarter: the margins for shifted images make up to half as much again, and a copy is made on the
-way."""
+A quarter, because the margins for shifted images enlarge them by about half, and laying them out
+makes a copy."""
 _BATCHES_AHEAD: Final = 3
 
 Part = slice | Tensor
@@ -27,9 +27,9 @@ Part = slice | Tensor
 
 @dataclass(frozen=True, slots=True)
 class CachedImages:
-    """Rows of the image cache by position, int64 (n,), that are read when they are used.
+    """Rows of the image cache by position, int64 (n,), read when they are used.
 
-    Stands wherever training and prediction take a tensor of images. Every row must be filled.
+    Training and prediction take it in place of a tensor of images. Every row must be filled.
     """
 
     cache: ImageCache
@@ -74,8 +74,8 @@ def stream_batches(
 ) -> Generator[tuple[P, Tensor], None, None]:
     """Each part and its images on the device, uint8 (b, 3, S, S).
 
-    A thread reads the next few meanwhile, into memory that a GPU can fetch from by itself. An
-    error in reading is raised here.
+    A thread reads the next few batches ahead, for a GPU into pinned memory. Errors in reading are
+    raised here.
     """
     if isinstance(images, Tensor) and images.device == device:
         for part in parts:
@@ -101,7 +101,7 @@ def stream_batches(
 
 
 def _free_bytes(device: torch.device) -> int:
-    """Free memory of a GPU. Of a machine, half of what it has: others live there too."""
+    """Free memory of a GPU; for other devices half of the machine's memory, free or not."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

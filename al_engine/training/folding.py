@@ -1,7 +1,7 @@
-"""A network for scoring, whose batch norms are part of the convolutions before them.
+"""Fold batch norms into the convolutions before them, for faster scoring.
 
 In evaluation mode a batch norm multiplies and adds constants, which the weights and the bias of
-the convolution can do at no cost. That saves a pass over every activation.
+the convolution can absorb at no cost. That saves a pass over every activation.
 """
 
 import copy
@@ -12,7 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from al_engine.architectures import Classifier
 
-# Outputs may differ by so much (of their largest) by rounding; a wrong fold is off by far more.
+# Rounding may change outputs by this share of the largest output; a wrong fold changes them more.
 ROUNDING_SHARE = 1e-3
 
 
@@ -20,9 +20,9 @@ ROUNDING_SHARE = 1e-3
 def fold_batch_norms(model: Classifier, example: Tensor) -> Classifier:
     """A copy of the model in evaluation mode, its batch norms folded into the convolutions.
 
-    `example`: float (n, 3, S, S) on the model's device, an image or two: running them shows which
-    batch norm takes which convolution's output, and whether the copy's embeddings are the model's
-    up to rounding. Where they are not, the copy is not folded.
+    `example`: float (n, 3, S, S) on the model's device, an image or two. Running them shows which
+    batch norm takes which convolution's output, and whether the copy's embeddings equal the model's
+    up to rounding. If they do not, the copy is not folded.
     """
     model.eval()
     result = copy.deepcopy(model)
@@ -39,7 +39,7 @@ def fold_batch_norms(model: Classifier, example: Tensor) -> Classifier:
 
 def _pairs(model: Classifier, example: Tensor) -> list[tuple[str, str]]:
     """Names in the backbone: convolutions, and the batch norms that take their outputs."""
-    made: dict[int, tuple[str, Tensor]] = {}  # holds the tensors, so that no id is used twice
+    made: dict[int, tuple[str, Tensor]] = {}  # keeps the tensors alive, so that no id is reused
     found: list[tuple[str, str]] = []
     hooks = []
 

@@ -1,4 +1,4 @@
-"""A linear head on embeddings that do not change: all labels at once, in a dozen steps."""
+"""A linear head on fixed embeddings, fitted to all labels at once in at most a dozen steps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ PENALTY_LABELS: Final = 3.0
 """L2 penalty on unit-variance features, equivalent to this many labels."""
 _MAX_STEPS: Final = 12
 _MAX_EVALUATIONS: Final = 15
-# Rows that tell how features vary together; more of them change nothing that can be measured.
+# Rows that the covariance of features is estimated from; more make no measurable difference.
 _SAMPLE_ROWS: Final = 10_000
-# A feature that hardly varies is scaled as if it deviated by this share of the mean deviation.
+# Lower bound of a feature's standard deviation, as a share of the mean standard deviation.
 _SMALLEST_DEVIATION_SHARE: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A fitted head: its state dict (weight (C, d), bias (C,)), steps taken, mean loss in nats."""
+    """A fitted head: state dict (weight (C, d), bias (C,)), steps, weighted mean loss in nats."""
 
     state: dict[str, Tensor]
     steps: int
@@ -38,9 +38,9 @@ def train_head(
     """Multinomial logistic regression on features, float (n, d), targets int64 (n,), n >= 1.
 
     `weights`: float (n,), how much each label counts. The problem is convex, so the result depends
-    on no seed. L-BFGS gets far in a dozen steps because it sees features in coordinates in which
-    they are uncorrelated and of unit variance: the Hessian is bounded by half their covariance
-    (Böhning 1992, 'Multinomial logistic regression algorithm').
+    on no seed. A dozen steps of L-BFGS suffice, because it works in coordinates in which the
+    Hessian's upper bound, half the covariance of the features (Böhning 1992, 'Multinomial logistic
+    regression algorithm') plus the penalty, is the identity.
     """
     rows, truth = features.to(device).float(), targets.to(device)[:, None]
     count, width = rows.shape
@@ -64,7 +64,7 @@ def train_head(
         loss = -(logs.gather(1, truth) * trust).sum()
         excess = logs.exp().mul_(trust).scatter_add_(1, truth, -trust)  # (n, C)
         total = excess.sum(dim=0)
-        # excess.T @ rows, not its transpose: a CPU takes a tenth of the time for it.
+        # excess.T @ rows takes a CPU a tenth of the time of the transposed product.
         slope = excess.T @ rows - total[:, None] * mean + penalty * weight * deviation**2
         unknown.grad = torch.cat([slope @ basis, total[:, None]], dim=1)
         return loss + penalty / 2 * (weight * deviation).square().sum()
@@ -76,7 +76,10 @@ def train_head(
 
 
 def _minimize(unknown: Tensor, descend: Callable[[], Tensor]) -> int:
-    """Take the steps of L-BFGS from where `unknown` is; `descend` gives loss and gradient."""
+    """Minimize from the current `unknown` by L-BFGS; returns the number of steps.
+
+    `descend` returns the loss and sets the gradient.
+    """
     search = torch.optim.LBFGS(
         [unknown],
         max_iter=_MAX_STEPS,
@@ -90,14 +93,14 @@ def _minimize(unknown: Tensor, descend: Callable[[], Tensor]) -> int:
 
 
 def _coordinates(sample: Tensor, penalty: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The features' mean (d,), deviation (d,), and a basis (d, d) in which they do not correlate.
+    """The features' mean (d,), standard deviation (d,), and a basis B (d, d) for the descent.
 
-    With H the bound of the Hessian, the basis B has B B' = H^-1; so in its coordinates the bound
-    is the identity.
+    With H the upper bound of the Hessian, B B' = H^-1, so in the coordinates of B the bound is the
+    identity.
     """
     mean = sample.mean(dim=0)
     centered = sample - mean
-    # In double precision: features of a network are often almost linearly dependent.
+    # In double precision, because features of a network are often almost linearly dependent.
     covariance = (centered.T @ centered / sample.shape[0]).double().cpu()
     deviation = covariance.diagonal().sqrt()
     least = _SMALLEST_DEVIATION_SHARE * float(deviation.mean())

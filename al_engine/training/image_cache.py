@@ -1,11 +1,11 @@
-"""Images decoded once per machine, in a memory-mapped array that all processes there share.
+"""Images decoded once per machine, in a memory-mapped array shared by all its processes.
 
 A folder holds one campaign's cache at one input size: `images.u8`, the pixels, row after row;
-`filled.u8`, one state byte a row; `lock`, on which filling processes share out the work; and
-`image_size`, which guards against mixing sizes. Deleting the folder loses nothing but time.
+`filled.u8`, one state byte per row; `lock`, whose byte ranges processes lock to divide the filling;
+and `image_size`, which guards against mixing sizes. Deleting the folder loses nothing but time.
 
-A row's pixels are on the disk before its state byte says so, hence a process or a machine that
-dies at any moment leaves no row that only seems filled. Filling a row twice writes the same bytes.
+A row's pixels are flushed to disk before its state byte is written, so a crash of a process or a
+machine leaves no row marked filled without its pixels. Filling a row twice writes the same bytes.
 """
 
 import fcntl
@@ -26,19 +26,19 @@ from al_engine.training.decoding import UndecodableImage, decode
 
 EMPTY, FILLED, BROKEN = 0, 1, 2
 
-# Rows that one process fills at a time, locks against the others, and brings to the disk at once.
+# Rows that a process locks, fills and flushes to disk at a time.
 CHUNK_IMAGES = 256
 
 Pixels = npt.NDArray[np.uint8]
 
 
 class NotFilled(LookupError):
-    """Pixels were asked for that are not in the cache."""
+    """The requested pixels are not in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class FillReport:
-    """What one call of `fill` did itself: rows filled, and (position, reason) of unusable ones."""
+    """What one call of `fill` did itself: rows filled, and (position, reason) of broken images."""
 
     filled: int
     broken: list[tuple[int, str]]
@@ -51,7 +51,7 @@ class ImageCache:
     """
 
     def __init__(self, folder: Path, *, image_size: int) -> None:
-        """Opens the cache, making it where there is none; raises ValueError for another size."""
+        """Open or create the cache; raises ValueError if it holds another image size."""
         self.image_size = image_size
         self._row_bytes = 3 * image_size * image_size
         self._shape = (3, image_size, image_size)
@@ -74,14 +74,14 @@ class ImageCache:
         self._map()
 
     def grow(self, count: int) -> None:
-        """Makes room for at least `count` rows; the files are sparse, so empty rows cost nothing.
+        """Make room for at least `count` rows; the files are sparse, so empty rows cost nothing.
 
-        Never makes a cache smaller, so processes that map fewer rows go on undisturbed.
+        A cache never shrinks, so the maps of other processes stay valid.
         """
         if count > self._states_path.stat().st_size:
             with self._growing():
                 if count > self._states_path.stat().st_size:
-                    # Pixels first: the number of states is what says how many rows there are.
+                    # Pixels first, because the number of states defines the number of rows.
                     os.truncate(self._images_path, count * self._row_bytes)
                     os.truncate(self._states_path, count)
         if count > len(self._states):
@@ -95,15 +95,15 @@ class ImageCache:
         threads: int = 4,
         progress: Callable[[int], None] | None = None,
     ) -> FillReport:
-        """Decodes what is missing at these positions; on return each is filled or unusable.
+        """Decode the missing images at these positions; each ends filled or reported broken.
 
-        `read` returns the bytes of a position's file. Where it raises FileNotFoundError the image
-        is reported as broken and stays missing, so that a later call tries again, and so it does
-        where memory does not suffice for decoding; any other error of `read` ends the call. An
-        image that cannot be decoded is marked broken, until it is forgotten.
-        `progress` gets the number of rows this call has dealt with. Work is shared in chunks with
-        other processes that fill the same cache; chunks that they hold are waited for at the end,
-        and taken over from those that die.
+        `read` returns the bytes of a position's file. If it raises FileNotFoundError, or memory
+        does not suffice for decoding, the image is reported broken but stays missing, so that a
+        later call tries again; any other error of `read` ends the call. An image that cannot be
+        decoded is marked broken until `forget`. `progress` gets the number of rows this call has
+        processed. Processes that fill the same cache share the work in chunks: this call leaves
+        chunks locked by others to the end, then waits for them, and takes over those of processes
+        that died.
         """
         missing = self.missing(np.unique(np.fromiter(positions, dtype=np.int64)))
         filled, broken = 0, list[tuple[int, str]]()
@@ -131,7 +131,7 @@ class ImageCache:
         return FillReport(filled=filled, broken=broken)
 
     def forget(self, positions: npt.ArrayLike) -> None:
-        """Let what was broken at these positions count as missing: its file may be another now."""
+        """Mark broken images at these positions as missing: their files may have changed."""
         wanted = _as_positions(positions)
         broken = wanted[self._states_at(wanted) == BROKEN].tolist()
         if broken:
@@ -140,7 +140,7 @@ class ImageCache:
                     _write(file.fileno(), bytes([EMPTY]), position)
 
     def rows(self, positions: npt.ArrayLike) -> Tensor:
-        """A copy of these rows, uint8 (n, 3, S, S); raises NotFilled where one is not there."""
+        """A copy of these rows, uint8 (n, 3, S, S); raises NotFilled if any is not filled."""
         wanted = _as_positions(positions)
         absent = wanted[~self.is_filled(wanted)]
         if len(absent):
@@ -156,7 +156,7 @@ class ImageCache:
         return filled
 
     def missing(self, positions: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """Those of these positions, in the same order, that are neither filled nor broken."""
+        """The positions, in the given order, that are neither filled nor broken."""
         wanted = _as_positions(positions)
         missing: npt.NDArray[np.int64] = wanted[self._states_at(wanted) == EMPTY]
         return missing
@@ -175,7 +175,7 @@ class ImageCache:
         return states
 
     def _map(self) -> None:
-        """Maps the files as large as they are now; earlier maps stay valid, files never shrink."""
+        """Map the files at their present size; earlier maps stay valid, as files never shrink."""
         count = self._states_path.stat().st_size
         states: Pixels = np.empty(0, np.uint8)
         images: Pixels = np.empty((0, *self._shape), np.uint8)
@@ -188,7 +188,7 @@ class ImageCache:
     def _fill_chunk(
         self, chunk: list[int], read: Callable[[int], bytes], pool: Executor
     ) -> FillReport:
-        """Fills one locked chunk: pixels, then the disk, then the states."""
+        """Fill one locked chunk: write the pixels, flush them to disk, then write the states."""
 
         def load(position: int) -> Pixels | UndecodableImage | FileNotFoundError | MemoryError:
             try:
@@ -198,10 +198,10 @@ class ImageCache:
 
         states: dict[int, int] = {}
         broken: list[tuple[int, str]] = []
-        # What another process filled between the look from afar and this lock is left alone.
+        # Another process may have filled some rows before this chunk was locked.
         still_missing = self.missing(chunk).tolist()
-        # Written with calls, not through the map: on a full disk a call raises OSError, where
-        # touching a sparse map would kill the process.
+        # Write with calls rather than through the map: on a full disk a call raises OSError, but
+        # writing to a sparse map would kill the process.
         with self._images_path.open("r+b", buffering=0) as images:
             for position, row in zip(still_missing, pool.map(load, still_missing), strict=True):
                 if isinstance(row, UndecodableImage):
@@ -222,23 +222,23 @@ class ImageCache:
 
     @contextmanager
     def _growing(self) -> Iterator[None]:
-        """Held alone by whoever changes the files' sizes, among threads as among processes."""
+        """An exclusive lock, between threads and between processes, for changing file sizes."""
         with self._images_path.open("ab") as images:
-            fcntl.flock(images, fcntl.LOCK_EX)  # let go by closing, also by a death
+            fcntl.flock(images, fcntl.LOCK_EX)  # released on closing and on death of the process
             yield
 
 
 @contextmanager
 def _locked(lock: int, chunk: int, *, wait: bool) -> Iterator[bool]:
-    """Holds one chunk against other processes; yields False where another holds it already.
+    """Lock one chunk against other processes; yields False if another process holds it.
 
-    Such a lock belongs to the process: it goes when the process dies, and also when the process
-    closes the file anywhere. Two fillers in one process are therefore not kept apart, and may do
-    the same work twice.
+    The lock belongs to the process and is released when the process dies or closes the file
+    anywhere. Two fillers in one process therefore do not exclude each other and may do the same
+    work twice.
     """
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, chunk)
-    except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, as the system likes
+    except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, depending on the system
         yield False
         return
     try:
@@ -252,7 +252,7 @@ def _as_positions(positions: npt.ArrayLike) -> npt.NDArray[np.int64]:
 
 
 def _write(file: int, data: bytes, at: int) -> None:
-    """Writes all of the data; a single call may write a part of it when the disk fills up."""
+    """Write all of the data; one pwrite may write only a part when the disk fills up."""
     while data:
         written = os.pwrite(file, data, at)
         data, at = data[written:], at + written

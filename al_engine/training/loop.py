@@ -1,9 +1,9 @@
 """The training loop: one pass of a one-cycle schedule over batches on the device, no DataLoader.
 
-A step takes a batch, augments and normalizes it on the device, and updates the network; nothing
-in it happens in Python for each image. Same seed, same device: same weights.
+A step takes a batch, augments and normalizes it on the device, and updates the network, without
+Python code for each image. The same seed on the same device gives the same weights.
 
-What it reaches with small_cnn on two cores (x86_64), without a GPU:
+Results with small_cnn on two cores (x86_64), without a GPU:
 
 - 80.5 % on 5,000 test images of Fashion-MNIST at 14 px, from 1,000 labels that were drawn at random
   and 313 steps of 64 images: the mean of 5 runs (docs/benchmarks/accuracy.md).
@@ -37,7 +37,7 @@ from al_engine.training.weighting import label_weights
 # Fraction of the schedule in which the learning rate rises to its peak.
 WARM_UP = 0.2
 MOMENTUM = 0.9
-# Looks at the loss in a training; on a GPU each look waits for the device.
+# How often a training checks its loss; on a GPU each check waits for the device.
 LOSS_CHECKS = 20
 
 
@@ -46,15 +46,15 @@ class TrainingFailed(Exception):
 
 
 class Stopped(Exception):
-    """A training ended because it was asked to; there is no model."""
+    """A training was stopped by `should_stop`; there is no model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A finished training: the model in evaluation mode on its device, and what it took.
+    """A finished training: the model in evaluation mode on its device, and its figures.
 
-    `epochs` are passes over the labels, `seconds` the wall clock, `loss` the mean training loss
-    (nats) of the last tenth of the steps.
+    `epochs`: passes over the labels. `seconds`: wall-clock time. `loss`: mean training loss (nats)
+    of the last tenth of the steps.
     """
 
     model: Classifier
@@ -79,19 +79,19 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     progress: Callable[[float], None] | None = None,
 ) -> Trained:
-    """Trains a new model on labeled images.
+    """Train a new model on labeled images.
 
     `images`: uint8 (n, 3, S, S). `targets`: int64 (n,), each in [0, classes); classes without an
-    image are fine. `weights`: float (n,), how much each label counts, None for all the same.
-    `initial`: the state dict to start from when the recipe's warm start is `shrink_perturb`, or
-    the backbone is frozen; a head of another number of classes in it is left out. `features`:
-    float (n, width), the images' embeddings where the backbone is frozen and they are known.
-    `keep_on_device`: whether all images are copied to the device, or stay where they are and are
-    read batch by batch; None decides by their size, and the model is the same. `should_stop` is
-    asked before every step; `progress` gets the fraction done, from 0 to 1, about every twentieth
-    of the way.
+    image are allowed. `weights`: float (n,), how much each label counts; None for equal weights.
+    `initial`: the state dict to start from if the recipe's warm start is `shrink_perturb` or the
+    backbone is frozen; its head is left out if the number of classes differs. `features`: float
+    (n, width), the images' embeddings if the backbone is frozen and they are known.
+    `keep_on_device`: whether all images are copied to the device or read batch by batch; None
+    decides by their size; the model is the same either way. `should_stop` is called before every
+    step; `progress` gets the fraction done, 0 to 1, about every twentieth of the way. Both are
+    ignored if the backbone is frozen.
 
-    Raises ValueError for no images or data that do not fit together, Stopped, TrainingFailed.
+    Raises ValueError for no images or inconsistent data, Stopped, TrainingFailed.
     """
     check(images, targets, weights, classes=classes, image_size=recipe.image_size)
     started = time.perf_counter()
@@ -136,9 +136,9 @@ def _fit_head(
     device: torch.device,
     started: float,
 ) -> Trained:
-    """Train the head of a frozen backbone alone, on embeddings that are made where none are known.
+    """Train only the head of a frozen backbone; embeds the images if `features` is None.
 
-    `started` is of the clock `perf_counter`.
+    `started`: a time of `time.perf_counter`.
     """
     if features is None:
         _, features = predict_with_features(model, images, device=device)
@@ -158,7 +158,7 @@ def _fit_network(
     should_stop: Callable[[], bool],
     progress: Callable[[float], None] | None,
 ) -> tuple[Classifier, Tensor]:
-    """Train a whole network, compiled where the recipe says so; the model and each step's loss."""
+    """Train a whole network, compiled if the recipe says so; the model and each step's loss."""
     device = labels.device
     shape = (recipe.architecture, fresh.classes, recipe.image_size, recipe.batch_size, device)
     network = compiled(fresh, shape) if recipe.compiled else nullcontext((fresh, fresh))
@@ -167,7 +167,7 @@ def _fit_network(
         losses = _descend(
             model, forward, feed, labels, trust, recipe, should_stop=should_stop, progress=progress
         )
-        # A compiled network serves the next training too.
+        # The next training reuses a compiled network, so return a copy of it.
         return model if model is fresh else copy.deepcopy(model), losses
 
 
@@ -224,19 +224,19 @@ def _descend(
 
 
 def one_cycle(done: float) -> float:
-    """The learning rate as a fraction of its peak: a linear rise, then half a cosine to 0."""
+    """The learning rate as a fraction of its peak: a linear rise from 0.1, then a cosine to 0."""
     if done < WARM_UP:
         return 0.1 + 0.9 * done / WARM_UP
     return 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
 
 
 def in_steps(done: float) -> float:
-    """The learning rate as a fraction of its peak: a tenth from a half on, then a hundredth."""
+    """The learning rate as a fraction of its peak: 1, from half way on 0.1, from 3/4 on 0.01."""
     return 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01
 
 
 def _fraction_done(step: int, steps: int, elapsed_s: float, budget_s: float | None) -> float:
-    """By steps, or by time where that is ahead; never 1 before the first step is taken."""
+    """The larger of the fractions of steps and of time; 0 at the first step."""
     by_steps = step / steps
     if budget_s is None or step == 0:
         return by_steps
@@ -246,7 +246,7 @@ def _fraction_done(step: int, steps: int, elapsed_s: float, budget_s: float | No
 def _make_optimizer(
     model: Classifier, recipe: Recipe, device: torch.device
 ) -> torch.optim.Optimizer:
-    """AdamW decays weights only; biases and the scales of batch norm need none."""
+    """The recipe's optimizer; AdamW does not decay biases and the scales of batch norm."""
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
             model.parameters(),

@@ -1,6 +1,6 @@
-"""Several opinions on the same images, for the strategies that look at disagreement.
+"""Several opinions on the same images, for the strategies that measure disagreement.
 
-Opinions are compared class by class, so all of them are of the same classes in the same order.
+Opinions are compared class by class, so all have the same classes in the same order.
 """
 
 import math
@@ -14,15 +14,15 @@ from al_engine.architectures import Classifier
 from al_engine.training.evaluate import predict
 
 DROPPED_SHARE = 0.5
-"""Share of the embedding that an opinion does without (Gal et al. 2017 use a half before the
-last layer)."""
+"""Share of the embedding that dropout removes (Gal et al. 2017 use a half before the last layer).
+"""
 
 
 def ask_committee(models: Sequence[Classifier], images: Tensor, *, device: torch.device) -> Tensor:
-    """What each of several models says: float32 (M, n, C) on the CPU.
+    """The probabilities by each of M models: float32 (M, n, C) on the CPU.
 
     `images`: uint8 (n, 3, S, S). The models must have the same classes, see `align_classes`. Raises
-    ValueError for none of them.
+    ValueError for no models.
     """
     if not models:
         raise ValueError("A committee needs at least one model.")
@@ -32,11 +32,11 @@ def ask_committee(models: Sequence[Classifier], images: Tensor, *, device: torch
 def align_classes(
     model: Classifier, *, has: Sequence[int], wanted: Sequence[int]
 ) -> Classifier | None:
-    """The model with an output for each of the classes `wanted`, where it has those of `has`.
+    """The model with its outputs, the classes `has`, rearranged to the classes `wanted`.
 
-    Both are class ids, output by output. A class that it does not know has the probability 0; what
-    it gives to classes that are not wanted is shared out among the others. It shares its weights
-    with the model. None where it knows none of the classes.
+    Both are class ids, output by output. A wanted class that the model does not know gets the
+    probability 0; the probability of an unwanted class goes to the others in proportion. The
+    backbone is shared with the model. None if the model knows no wanted class.
     """
     if list(has) == list(wanted):
         return model
@@ -45,7 +45,7 @@ def align_classes(
     if not known:
         return None
     rows = [place_of[wanted[place]] for place in known]
-    with torch.device("meta"):  # no weights are drawn, which would move torch's global generator
+    with torch.device("meta"):  # draws no weights, so torch's global generator is not advanced
         twin = Classifier(
             model.backbone,
             width=model.width,
@@ -67,9 +67,9 @@ def ask_with_dropout(
 ) -> Tensor:
     """Monte-Carlo dropout before the last layer (Gal and Ghahramani 2016): float32 (count, n, C).
 
-    `embeddings`: float (n, d), what the head sees. Only the head runs again for each opinion,
-    whatever the backbone is; all images of one opinion lose the same parts of the embedding, so
-    that an opinion is one network.
+    `embeddings`: float (n, d), the input of the head. Only the head runs for each opinion. All
+    images of an opinion lose the same components of their embeddings, so that an opinion is that
+    of one network.
     """
     width = embeddings.shape[1]
     opinions = []

@@ -1,4 +1,4 @@
-"""From uint8 pixels on the device to the floats a network takes, augmented or not."""
+"""From uint8 pixels to the normalized floats that a network takes, optionally augmented."""
 
 from functools import cache
 from typing import Literal
@@ -8,30 +8,30 @@ from torch import Tensor
 
 Augment = Literal["none", "shift", "shift_flip"]
 
-# ImageNet's channel statistics, for every campaign: pretrained backbones expect them, networks
-# from scratch start with batch norm or a learned layer and are indifferent, and a constant cannot
-# differ between the process that trains and those that score.
+# ImageNet's channel statistics, for every campaign. Pretrained backbones expect them; networks
+# from scratch start with batch norm or a learned layer, so for them they do not matter. A constant
+# cannot differ between the process that trains and the processes that score.
 _MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 _STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 
 
 def normalize(images: Tensor) -> Tensor:
     """uint8 (n, 3, S, S) to float32 of about zero mean and unit variance, channels last."""
-    # Turned while they are bytes: a quarter of the memory to move.
+    # Permute the bytes rather than the floats: a quarter of the memory to move.
     return _normalize(images.permute(0, 2, 3, 1).contiguous())
 
 
 def largest_shift(image_size: int) -> int:
-    """Pixels an image may be moved by: an eighth of its side, 4 px at CIFAR's 32 as is usual."""
+    """The largest shift in px: an eighth of the side; at CIFAR's 32 px the usual 4 px."""
     return max(1, image_size // 8)
 
 
 def lay_out(images: Tensor, *, augment: Augment) -> Tensor:
-    """Images as `cut_batch` cuts batches from them: uint8 (n, 3, S, S) to (n, S + 2m, S + 2m, 3).
+    """Lay out images for `cut_batch`: uint8 (n, 3, S, S) to (n, S + 2m, S + 2m, 3).
 
-    A pixel's channels lie together. Where images are to be shifted, their edges are repeated
-    m = `largest_shift` pixels outwards: a shifted image is then a window, copied row by row
-    without arithmetic for each pixel. Without shifts m is 0.
+    If images are to be shifted, their edges are repeated m = `largest_shift` pixels outward: a
+    shifted image is then a window, copied row by row without arithmetic for each pixel. Without
+    shifts m is 0.
     """
     pixels = images.permute(0, 2, 3, 1)
     if augment == "none":
@@ -56,12 +56,12 @@ def cut_batch(
     augment: Augment,
     generator: torch.Generator,
 ) -> Tensor:
-    """The chosen images as a normalized, augmented batch, without Python for each image.
+    """The chosen images as a normalized, augmented batch, without Python code for each image.
 
-    `pixels`: what `lay_out` made of images of `image_size` px for the same `augment`, on the
-    device. `chosen`: int64 (b,). Returns float32 (b, 3, S, S), channels last. `shift` moves each
-    image by up to `largest_shift` both ways, repeating its edge; `shift_flip` also mirrors half of
-    them, which is wrong for digits, letters and everything that has a left and a right.
+    `pixels`: images of `image_size` px laid out by `lay_out` for the same `augment`, on the device.
+    `chosen`: int64 (b,). Returns float32 (b, 3, S, S), channels last. `shift` moves each image by
+    up to `largest_shift` px along both axes, repeating its edge; `shift_flip` also mirrors half of
+    the images, which is wrong for digits, letters and all else whose left and right differ.
     """
     if augment == "none":
         return _normalize(pixels.index_select(0, chosen))
@@ -83,7 +83,7 @@ def _normalize(pixels: Tensor) -> Tensor:
     """uint8 (b, S, S, 3), contiguous, to normalized float32 (b, 3, S, S), channels last."""
     side = pixels.shape[2]
     scale, offset = _scale_and_offset(side, pixels.device)
-    # By rows of S * 3 numbers: along three channels alone a CPU could not use its vectors.
+    # Work on rows of S * 3 numbers: three channels alone are too few for a CPU's vector units.
     rows = pixels.float().view(-1, side * 3)
     torch.addcmul(offset, rows, scale, out=rows)
     return rows.view(pixels.shape).permute(0, 3, 1, 2)

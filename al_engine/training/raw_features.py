@@ -1,4 +1,4 @@
-"""Embeddings without any model, for what must tell images apart before there is one."""
+"""Embeddings without a model, for telling images apart before the first model."""
 
 import torch
 from torch import Tensor
@@ -7,16 +7,16 @@ from torch.nn import functional
 from al_engine.strategies.clusters import k_means
 
 GRID_SIDE_CELLS = 8
-"""Images are averaged to so many cells a side: details say little about what is in them."""
+"""Cells along a side that images are averaged to: details say little about their content."""
 COMPONENTS = 32
-"""Principal components that are kept, where there are so many."""
+"""Principal components that are kept, at most."""
 _SAMPLE_IMAGES = 4_096
 
 
 def raw_features(images: Tensor, *, generator: torch.Generator) -> Tensor:
-    """Principal components of coarse pixels, float32 (n, d), of images uint8 (n, 3, S, S).
+    """Principal components of coarse pixels, float32 (n, d), of images, uint8 (n, 3, S, S).
 
-    d is 32 at most. No images give (0, 0).
+    d is 32 at most. Without images the shape is (0, 0).
     """
     return project_on_components(average_to_grid(images), generator=generator)
 
@@ -33,9 +33,9 @@ def average_to_grid(images: Tensor) -> Tensor:
 
 
 def project_on_components(points: Tensor, *, generator: torch.Generator) -> Tensor:
-    """The first principal components of points, float32 (n, w): float32 (n, 32 at most).
+    """Points, float32 (n, w), projected on their first principal components: float32 (n, d <= 32).
 
-    They are those of at most 4,096 points drawn by `generator`, so that the cost is linear in n.
+    The components come from at most 4,096 points drawn by `generator`, so the cost is linear in n.
     """
     count = points.shape[0]
     if not count:
@@ -49,8 +49,9 @@ def project_on_components(points: Tensor, *, generator: torch.Generator) -> Tens
 
 
 def group_alike(points: Tensor, groups: int, *, generator: torch.Generator) -> Tensor:
-    """Which images look alike, for `partition = clusters`: int64 (n,), numbers below `groups`.
+    """The group of each image, for `partition = clusters`: int64 (n,), numbers below `groups`.
 
-    `points`: what `average_to_grid` makes of the images. K-means over their principal components.
+    `points`: the images as `average_to_grid` returns them. Groups are clusters of k-means over
+    their principal components.
     """
     return k_means(project_on_components(points, generator=generator), groups, generator=generator)

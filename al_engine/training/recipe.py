@@ -1,4 +1,4 @@
-"""How a model is trained: the numbers, and how they follow from the number of labels."""
+"""The settings of a training, and how they follow from the number of labels."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ WarmStart = Literal["scratch", "shrink_perturb"]
 OptimizerName = Literal["adamw", "sgd"]
 Schedule = Literal["one_cycle", "steps"]
 
-# Without batch norm a network does not survive the larger steps.
+# Networks without batch norm diverge at the larger learning rate.
 _WITHOUT_BATCH_NORM: Final = frozenset({"vgg16", "convnext_tiny", "vit_b_16"})
 _LARGEST_BATCH_CPU: Final = 64
 _LARGEST_BATCH_GPU: Final = 512
@@ -22,21 +22,22 @@ _LARGEST_BATCH_GPU: Final = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Everything that decides a training except the data and the seed.
+    """Everything that determines a training except the data and the seed.
 
-    The number of steps is that of `epochs` passes over the labels, but `min_steps` at least and
-    `max_steps` at most. `time_budget_s` (seconds, None for no limit) ends a training early with
-    its schedule complete; the result then depends on the speed of the machine.
+    The number of steps is that of `epochs` passes over the labels, but at least `min_steps` and at
+    most `max_steps`. `time_budget_s` (seconds, None for no limit) ends a training early with its
+    schedule complete; the result then depends on the speed of the machine.
 
-    `label_smoothing` is 0 where probabilities select: it teaches a model to be unsure of what it
-    knows, by the same amount everywhere. `class_balance` is `sqrt`: on Fashion-MNIST thinned out so
-    that classes differ up to tenfold (hundredfold) it gains 2.7 (7.0) points of accuracy where all
-    classes count alike, and costs 0.9 (1.2) where they count as often as they occur; where classes
-    are equally frequent it changes nothing. `pretrained` and `weights_path` are those of
+    `label_smoothing` is 0, because it makes a model equally unsure of all images, which harms
+    selection by probabilities. `class_balance` is `sqrt`: on Fashion-MNIST, thinned out so that
+    class frequencies differ up to tenfold (hundredfold), it gains 2.7 (7.0) points of
+    class-averaged accuracy and costs 0.9 (1.2) points of accuracy over all images; with equally
+    frequent classes it changes nothing. `pretrained` and `weights_path` are those of
     `architectures.build`. `compiled` lets a GPU run compiled code, see `compiling.py`.
 
-    `sgd` (momentum 0.9, all weights decaying) and `steps` (a tenth after a half and again after
-    three quarters of the way) are for experiments: the recipe of many papers.
+    `sgd` (momentum 0.9, weight decay on all parameters) and `steps` (a tenth of the learning rate
+    after half of the steps, a hundredth after three quarters) are the recipe of many papers, for
+    experiments.
     """
 
     architecture: str
@@ -87,16 +88,17 @@ def default_recipe(
 ) -> Recipe:
     """A recipe that suits the number of labels (1 or more) and the device.
 
-    Short, because a selection is only as good as its model is fresh. Augmentation is by shifts
-    alone: whether a mirrored image keeps its label only the campaign knows.
+    Trainings are short, because selection needs a fresh model. Augmentation is by shifts alone,
+    because a mirrored image need not keep its label.
 
-    Without a `warm_start` a training starts from scratch, but from the former model where a time
-    budget may end it early: with all its steps small_cnn on Fashion-MNIST (200 to 3,200 labels)
-    is as accurate either way, with half of them a shrunken start gains 1.6 points on average.
+    Without `warm_start` a training starts from scratch, or by `shrink_perturb` from the former
+    model if a time budget may end it early. small_cnn on Fashion-MNIST (200 to 3,200 labels) is
+    equally accurate either way with all its steps; with half of them `shrink_perturb` gains 1.6
+    points on average.
     """
     on_gpu = device.type != "cpu"
-    # A GPU takes 512 images in about the time of 64; but few labels need many steps more than
-    # they need large batches, so a batch is never much more than a tenth of them.
+    # A GPU takes 512 images in about the time of 64. But with few labels many steps matter more
+    # than large batches, so a batch is never much more than a tenth of the labels.
     largest = _LARGEST_BATCH_GPU if on_gpu else _LARGEST_BATCH_CPU
     batch_size = 16
     while batch_size < largest and batch_size * 10 < labels:
@@ -116,6 +118,7 @@ def default_recipe(
         time_budget_s=time_budget_s,
         pretrained=wants_pretrained(architecture) and weights_path is None,
         weights_path=weights_path,
-        # Smaller batches are passed through within minutes: not worth half a minute each.
+        # Few labels train fast, and soon need another batch size: not worth half a minute of
+        # compiling for each.
         compiled=device.type == "cuda" and batch_size == largest,
     )

@@ -1,4 +1,4 @@
-"""The evidence that strategies choose by: probabilities, embeddings, and what else they need."""
+"""The evidence for strategies: probabilities, embeddings, opinions and embeddings of L."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,17 +16,18 @@ from al_engine.training.evaluate import predict_with_features
 from al_engine.training.raw_features import raw_features
 
 DROPOUT_STRATEGY: Final = "bald"
-"""Its opinions come from one network by dropout; other strategies ask the models of all servers."""
+"""This strategy's opinions come from one network by dropout; others ask the models of all servers.
+"""
 DROPOUT_OPINIONS: Final = 8
 NEWEST_LABELED: Final = 10_000
-"""Images of L, the newest, that a strategy may look at; each g* embeds them anew."""
+"""A strategy sees at most this many images of L, the newest; each g* embeds them anew."""
 
 
 class Scorer:
-    """Scores images by their positions, int64 (n,), which `read` turns into uint8 (n, 3, S, S).
+    """Scores images by their positions, int64 (n,); `read` returns them as uint8 (n, 3, S, S).
 
-    `generator` decides what is random in it: which images the raw features come from, and which
-    parts of an embedding an opinion does without.
+    `generator` decides which images the components of raw features come from, and which components
+    of an embedding dropout removes.
     """
 
     def __init__(
@@ -51,8 +52,7 @@ class Scorer:
     ) -> tuple[Tensor, Tensor]:
         """Class probabilities (n, C) and embeddings (n, d), float32 on the CPU, in one pass.
 
-        Before there is a model, all classes are equally likely, and the embeddings are those of
-        the raw images.
+        Before the first model all classes are equally likely, and the embeddings are raw features.
         """
         if model is None:
             return (
@@ -78,10 +78,10 @@ class Scorer:
         members: Callable[[], Sequence[Classifier]],
         labeled: Callable[[], Tensor],
     ) -> Evidence:
-        """The evidence about the images at these positions, with what else a strategy needs.
+        """`part`, the evidence about the images at `positions`, with all else a strategy needs.
 
-        `members` gives the committee, which is the model alone where it is empty; `labeled` gives
-        the embeddings (m, d) of L by the model. Each is called only when needed.
+        `members` returns the committee; if it is empty, the model alone is the committee. `labeled`
+        returns the embeddings (m, d) of L by the model. Each is called only when needed.
         """
         needs = strategies.needs(strategy)
         if "labeled" in needs:

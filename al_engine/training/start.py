@@ -14,12 +14,12 @@ NOISE_STD = 0.01
 def new_model(
     recipe: Recipe, *, classes: int, seed: int, former: dict[str, Tensor] | None
 ) -> Classifier:
-    """The network to start from, on the CPU, without touching torch's global generator.
+    """The network to start from, on the CPU; torch's global generator is left unchanged.
 
     `former`: the state dict of an earlier model. With `shrink_perturb` its parameters are shrunk
-    and perturbed. A frozen backbone is taken as it is, so that embeddings stay valid, and needs no
-    pretrained weights again. A head of another number of classes is left out. Raises ValueError
-    where it belongs to another network.
+    and perturbed, except for a head of another number of classes. Of a model with a frozen backbone
+    only the backbone is taken, unchanged, so that embeddings stay valid; pretrained weights are
+    then not read again. Raises ValueError if `former` belongs to another network.
     """
     if recipe.warm_start == "scratch" and not wants_pretrained(recipe.architecture):
         former = None
@@ -54,7 +54,7 @@ def _take_backbone(model: Classifier, former: dict[str, Tensor]) -> None:
 def _shrink_perturb(
     model: Classifier, former: dict[str, Tensor], *, generator: torch.Generator
 ) -> None:
-    """Sets the parameters to shrunken former ones plus noise (Ash & Adams 2020).
+    """Set the parameters to the former ones, shrunk, plus noise (Ash & Adams 2020).
 
     Running statistics of batch norm start anew; they follow the data within a few dozen steps.
     """

@@ -11,12 +11,12 @@ ClassBalance = Literal["none", "sqrt"]
 def label_weights(
     targets: Tensor, confidence: Tensor | None, *, classes: int, balance: ClassBalance
 ) -> Tensor:
-    """Weights, float32 (n,), of labels: confidence times what its class counts.
+    """Weights of labels, float32 (n,): the confidence times the weight of the class.
 
-    `targets`: int64 (n,). `confidence`: (n,), of the consensus, 0 or more; None for all the same.
-    With `sqrt` a class counts by the inverse square root of its frequency (Mahajan et al. 2018,
-    section 2.2, there for sampling), half way between counting every label and every class alike.
-    The weights sum up to the confidences' sum.
+    `targets`: int64 (n,). `confidence`: (n,), of the consensus, 0 or more; None for equal ones.
+    With `sqrt` the weight of a class is the inverse square root of its frequency (Mahajan et al.
+    2018, section 2.2, there for sampling), half way between equal labels and equal classes. The
+    weights are scaled to the sum of the confidences.
     """
     trust = torch.ones(targets.shape) if confidence is None else confidence.float().cpu()
     if balance == "none":

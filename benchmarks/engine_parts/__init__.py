@@ -1,1 +1,1 @@
-"""The parts of `benchmarks/engine.py`: each measures one thing and says it as Markdown."""
+"""The parts of `benchmarks/engine.py`: each measures one thing and returns it as Markdown."""

@@ -1,4 +1,4 @@
-"""VGG-16 on CIFAR-10: how soon there is a model, and how far it is from a long training's."""
+"""VGG-16 on CIFAR-10: the time of a training, and its accuracy beside that of a long training."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ SMALL_AIMS: Final = {2_000: 5.0}
 
 
 def run(device: torch.device, small: bool, file: Path) -> str:
-    """The section of the report. `small` is for a CPU: a small network and few labels."""
+    """The section of the report. `small`, for a CPU, takes a small network and few labels."""
     learned, held = load(file)
     networks, aims = (SMALL_NETWORKS, SMALL_AIMS) if small else (NETWORKS, AIMS)
     rows = [
@@ -71,7 +71,7 @@ def measured(
 def trained(
     recipe: Recipe, labels: int, learned: Images, device: torch.device, seed: int
 ) -> Trained:
-    """A model of the first so many labels."""
+    """A model trained on the first `labels` labels."""
     return train(
         learned.pixels[:labels],
         learned.truth[:labels],
@@ -83,13 +83,13 @@ def trained(
 
 
 def accuracy(models: list[Trained], held: Images, device: torch.device) -> float:
-    """The median, in percent."""
+    """The median accuracy of the models, in percent."""
     return 100 * median(
         evaluate(each.model, held.pixels, held.truth, device=device).accuracy for each in models
     )
 
 
 def load(file: Path) -> tuple[Images, Images]:
-    """The training and the test images; unpacked the first time."""
+    """The training and the test images; the first call unpacks them."""
     data_set = datasets.load(Data(file.name, SIDE), file.parent, CACHE)
     return data_set.train, data_set.test

@@ -1,9 +1,9 @@
-"""How soon a label changes what is asked: the real system, people and all, on the digits.
+"""How soon a label changes the queries: the whole system on the digits.
 
-A hundred simulated annotators label the demo's digits over the real WebSocket at about thirty
-labels a second, on the cores that also serve them, train and select. Read afterwards from the
-database: how many labels the version behind each query had not seen, how many versions were newer
-than it, and how long it took from a label to the first query of a version that knew it.
+A hundred simulated annotators label the demo's digits over the WebSocket at about thirty labels a
+second, on the same cores that serve them, train and select. Afterwards the database tells how many
+labels the version behind each query had not seen, how many newer versions there were, and how long
+it took from a label to the first query by a version trained on it.
 """
 
 import json
@@ -41,7 +41,8 @@ _QUERIES: Final = """
                           AND n.published_at < l.answered_at) newer
 """
 
-# The newest label that a version knows is the n-th of all, n the size of L when it began.
+# The newest label that a version was trained on is label n of all in order of answering, with n the
+# size of L when its training began.
 _VERSIONS: Final = """
     WITH known AS (
         SELECT answered_at, row_number() OVER (ORDER BY answered_at) AS place FROM pools_label)
@@ -63,7 +64,7 @@ def run(small: bool) -> str:
     labels = SMALL_LABELS if small else LABELS
     with tempfile.TemporaryDirectory(prefix="nowait-freshness-") as folder:
         var = Path(folder)
-        var.chmod(0o711)  # under root PostgreSQL runs as another user, who must pass through
+        var.chmod(0o711)  # run as root, PostgreSQL uses another account, which must pass through
         felt = _label(var, labels)
         with place.database(var):
             from django.db import connection

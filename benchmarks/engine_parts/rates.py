@@ -1,4 +1,4 @@
-"""Rates of things that do the same work, measured in turns."""
+"""Rates of several implementations of the same work, measured in turns."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,10 +10,10 @@ import torch
 def in_turns(
     works: dict[str, Callable[[], int]], *, rounds: int, device: torch.device
 ) -> dict[str, list[float]]:
-    """Images a second of each work, round by round; a work returns how many images it did.
+    """Images per second of each of `works`, by round; a work returns the images it processed.
 
-    Every round runs each once, beginning with another one each time, so that a disturbance of the
-    machine meets all alike. Before the first round each runs once without being measured.
+    Each round runs every work once, starting with a different one, so that disturbances of the
+    machine affect all alike. Before the first round each work runs once unmeasured.
     """
     names = list(works)
     for name in names:
@@ -31,13 +31,13 @@ def in_turns(
 
 
 def spread(values: Sequence[float], digits: int = 0) -> str:
-    """The median and, in brackets, the least and the most."""
+    """The median and, in brackets, the minimum and the maximum."""
     middle, low, high = (f"{each:,.{digits}f}" for each in (median(values), *_ends(values)))
     return f"{middle} ({low} to {high})"
 
 
 def ratio(of: Sequence[float], to: Sequence[float]) -> str:
-    """The ratios of two works in the same rounds, as `spread`."""
+    """The ratios of two works round by round, formatted by `spread`."""
     return spread([one / other for one, other in zip(of, to, strict=True)], 2)
 
 
@@ -46,6 +46,6 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _finish(device: torch.device) -> None:
-    """Wait for what a GPU was told to do."""
+    """Wait until a GPU has finished its queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

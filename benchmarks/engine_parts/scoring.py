@@ -95,7 +95,7 @@ def _precision(device: torch.device, *, narrow: bool) -> torch.autocast:
 
 
 def filled_cache(folder: Path, *, side: int, count: int) -> ImageCache:
-    """A cache of so many images of noise."""
+    """A cache of `count` images of noise with sides of `side` px."""
     pixels = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)
 
     def png(position: int) -> bytes:

@@ -1,9 +1,9 @@
-"""Selection of 5,000 images from a million: time and memory per strategy, and scikit-activeml's.
+"""Selection of 5,000 images from a million: time and memory per strategy, beside scikit-activeml.
 
-Each measurement is a process of its own: it makes the images' probabilities (10 classes),
-embeddings (512 wide), the opinions of four members and 5,000 labeled embeddings, and then selects.
-Memory is what the process grew by while it selected (on a GPU, what was allocated there), beyond
-what it was handed. Needs 4 GB for the million; `small` takes 100,000 images.
+Each measurement is a process of its own: it makes the images' probabilities (10 classes) and
+embeddings (512 wide), the opinions of four members and 5,000 labeled embeddings, then selects.
+Memory is the growth of the process (on a GPU, of the memory allocated there) during the selection,
+beyond its inputs. A million images need 4 GB; `small` takes 100,000 images.
 """
 
 import argparse
@@ -34,40 +34,40 @@ CLASSES: Final = 10
 WIDTH: Final = 512
 MEMBERS: Final = 4
 PLACES: Final = 200
-# A fast strategy is measured so many times, and the median told; a slow one once.
+# A fast strategy is measured this many times for a median, a slow one less often.
 REPEATS: Final = 5
 REPEAT_WITHIN_S: Final = 10.0
 LIMIT_S: Final = 1_800.0
 PEER_LIMIT_S: Final = 60.0
 PEER_LIMIT_GIB: Final = 10
-# Where the peer cannot do it in these limits, it gets a tenth, then a hundredth of everything.
+# If the peer exceeds these limits, it gets a tenth, then a hundredth of everything.
 PARTS: Final = (1, 10, 100)
 TOP_LIST: Final = "top list"
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """So many chosen from so many images, with so many labeled."""
+    """The size of a selection: `budget` of `images` images, with `labeled` labeled images."""
 
     images: int
     budget: int = BUDGET
     labeled: int = LABELED
 
     def part(self, divisor: int) -> "Task":
-        """The same with a part of everything."""
+        """The same task with everything divided by `divisor`."""
         return Task(self.images // divisor, self.budget // divisor, self.labeled // divisor)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one selection took; the memory in bytes, None where it cannot be told."""
+    """The cost of one selection; memory in bytes, None where it cannot be measured."""
 
     seconds: float
     memory: int | None
 
 
 def run(device: torch.device, small: bool) -> str:
-    """The section of the report; some minutes."""
+    """The section of the report; takes some minutes."""
     task = Task(SMALL_IMAGES if small else IMAGES)
     own = {name: own_cost(name, task, device) for name in [TOP_LIST, *strategies.names()]}
     peer = {name: peer_cost(name, task) for name in own if name in _peers()}
@@ -75,12 +75,12 @@ def run(device: torch.device, small: bool) -> str:
 
 
 def own_cost(name: str, task: Task, device: torch.device) -> Cost | None:
-    """Measured in a process of its own; None where it did not end in time."""
+    """The cost measured in another process; None if it did not end in time."""
     return _measured("own", name, task, device, LIMIT_S)
 
 
 def peer_cost(name: str, task: Task) -> tuple[Task, Cost, Cost | None] | None:
-    """The largest part of the task that the peer can do: its cost, and ours of the same part."""
+    """The largest part of the task that the peer can do: its cost, and ours for the same part."""
     for part in map(task.part, PARTS):
         cost = _measured("peer", name, part, torch.device("cpu"), PEER_LIMIT_S)
         if cost is not None:
@@ -89,7 +89,7 @@ def peer_cost(name: str, task: Task) -> tuple[Task, Cost, Cost | None] | None:
 
 
 def made(task: Task, needed: frozenset[str], device: torch.device) -> Evidence:
-    """Images around 200 places of very different frequency, most of them certain."""
+    """Images around 200 centers of very different frequency; most predictions are certain."""
     generator = torch.Generator(device).manual_seed(0)
 
     def normal(*shape: int) -> torch.Tensor:
@@ -101,7 +101,7 @@ def made(task: Task, needed: frozenset[str], device: torch.device) -> Evidence:
     def embedded(count: int) -> tuple[torch.Tensor, torch.Tensor]:
         which = torch.multinomial(weights, count, replacement=True, generator=generator)
         vectors = torch.empty(count, WIDTH, device=device)
-        for start in range(0, count, 10_000):  # so that nothing is held twice
+        for start in range(0, count, 10_000):  # in blocks, so that no second copy is held
             block = vectors[start : start + 10_000]
             block.normal_(std=0.5, generator=generator)
             block += places[which[start : start + 10_000]]
@@ -134,11 +134,11 @@ def _measure_own(name: str, task: Task, device: torch.device) -> Cost:
 
     else:
         few = made(Task(1_000, 10, 10), strategies.needs(name), device)
-        strategies.select(name, few, 10, generator=generator)  # threads and libraries start
+        strategies.select(name, few, 10, generator=generator)  # starts threads, loads libraries
 
         def act() -> object:
             chosen = strategies.select(name, evidence, task.budget, generator=generator)
-            return chosen.indices.tolist()  # waits for a GPU
+            return chosen.indices.tolist()  # tolist waits for a GPU
 
     return _timed(act, device, REPEATS)
 
@@ -163,7 +163,7 @@ def _timed(act: Callable[[], object], device: torch.device, repeats: int) -> Cos
 
 
 def _forget_peak(device: torch.device) -> int | None:
-    """Start the peak anew; returns the memory in use now, in bytes."""
+    """Reset the peak of memory; returns the memory now in use, in bytes."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -171,8 +171,8 @@ def _forget_peak(device: torch.device) -> int | None:
     clear = Path("/proc/self/clear_refs")
     if not clear.exists():
         return None
-    ctypes.CDLL(None).malloc_trim(0)  # what making the images left over is not there to be used
-    clear.write_text("5")  # Linux: the peak resident size becomes the present one
+    ctypes.CDLL(None).malloc_trim(0)  # free memory left from making the images, or it is reused
+    clear.write_text("5")  # Linux: resets the peak resident size to the present one
     return _memory(device, "VmRSS")
 
 
@@ -187,7 +187,7 @@ def _memory(device: torch.device, which: str) -> int | None:
 
 
 def _peers() -> frozenset[str]:
-    """The strategies that scikit-activeml has too; none where it is not installed."""
+    """The strategies that scikit-activeml has too; none if it is not installed."""
     if importlib.util.find_spec("skactiveml") is None:
         return frozenset()
     from benchmarks.peers.scikit_activeml import STRATEGIES
@@ -196,7 +196,7 @@ def _peers() -> frozenset[str]:
 
 
 def _measured(who: str, name: str, task: Task, device: torch.device, limit: float) -> Cost | None:
-    """In a process of its own; None where it ran out of time, or the peer of memory."""
+    """The cost in a process of its own; None if time ran out, or memory for the peer."""
     code = [sys.executable, "-m", "benchmarks.engine_parts.selection"]
     sizes = [f"--{key}={value}" for key, value in asdict(task).items()]
     try:

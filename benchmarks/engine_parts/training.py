@@ -1,4 +1,4 @@
-"""Training: `train`, augmentation and all, beside a bare loop and beside a usual DataLoader."""
+"""Training: `train` with augmentation, beside a bare loop and beside a usual DataLoader."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -59,7 +59,7 @@ def run(device: torch.device, small: bool) -> str:
 
 
 def head_alone(device: torch.device) -> str:
-    """How long a probe's head takes."""
+    """The time that training a probe's head takes, as a sentence."""
     generator = torch.Generator().manual_seed(0)
     targets = torch.randint(0, 10, (HEAD_LABELS,), generator=generator)
     centres = torch.randn(10, HEAD_WIDTH, generator=generator) / 10
@@ -124,7 +124,7 @@ def loop(
     *,
     narrow: bool,
 ) -> int:
-    """Forward, backward, step, and nothing else; returns the number of images."""
+    """Forward, backward and optimizer step only; returns the number of images."""
     model = to_device(build(recipe.architecture, classes=10, image_size=SIDE), device).train()
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, fused=device.type in {"cpu", "cuda"}
@@ -172,7 +172,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 def usual_loader(
     images: Tensor, targets: Tensor, batch_size: int
 ) -> DataLoader[tuple[Tensor, int]]:
-    """As a tutorial would write it, with as many processes as there are cores, eight at most."""
+    """A loader as a tutorial would write it, with one process per core, at most eight."""
     return DataLoader(
         Pictures(images, targets),
         batch_size=batch_size,
@@ -185,7 +185,7 @@ def usual_loader(
 
 
 def workers() -> int:
-    """Processes of the DataLoader."""
+    """The number of processes of the DataLoader."""
     return min(8, os.cpu_count() or 1)
 
 

@@ -1,4 +1,5 @@
-"""What the growth benchmark stands on: pools of any size, and people who drive the desk's batches.
+"""Parts of the growth benchmark: pools of any size, and people who drive the desk's batches.
 
-`pools` makes two databases of one cluster and fills them, `desk` answers and claims in them.
+`pools` creates and fills two databases in one cluster, `desk` answers and claims in them,
+`drawings` makes small images for other benchmarks.
 """

@@ -1,8 +1,8 @@
-"""People at the desk of one database: everybody answers what they hold and claims the next.
+"""People at the desk of one database: all answer the turns they hold and claim the next.
 
-What runs is `annotator_site.labeling.transaction.run`, the transaction that the desk runs, over a
-connection pool with the options of the desk's, and then the flush that receipts wait for. A
-worker's `put` keeps S as deep as it was.
+A batch runs `annotator_site.labeling.transaction.run`, the desk's own transaction, over a
+connection pool with the desk's options, and then the flush that acknowledgements wait for. The
+worker's statement `put` keeps S at its depth.
 """
 
 import itertools
@@ -24,14 +24,14 @@ _ASKED: Final = "SELECT count(*) FROM pools_query"
 
 
 class Took(NamedTuple):
-    """Seconds from a batch's start until the next images go out, and until it is on disk."""
+    """Seconds from the start of a batch until the next images go out, and until it is on disk."""
 
     next_image: float
     on_disk: float
 
 
 class Desk:
-    """Some people with a turn each in their hands, and the worker that refills S."""
+    """People who hold a turn each, and the worker that refills S."""
 
     def __init__(
         self,
@@ -61,12 +61,12 @@ class Desk:
         ]
         self.turns: dict[uuid.UUID, int] = {}
         self.answered = 0
-        # The id of the image at position 0, and how many images were asked up to now.
+        # The id of the image at position 0, and the number of images put into S so far.
         self.first_image = self.asked = 0
         self.answers = itertools.cycle(campaign.choices)
 
     async def batch(self, people: int, *, claim: bool = True) -> Took:
-        """Answer what that many people hold and claim a turn for each."""
+        """Answer the turns that `people` people hold and claim a new turn for each."""
         from al_engine.pools.turns import Demand
         from annotator_site.labeling import batch as batches
         from annotator_site.labeling import transaction
@@ -104,7 +104,7 @@ class Desk:
         return took
 
     async def refill(self) -> None:
-        """Put as many images into S as were answered since, as a worker that holds all cells."""
+        """Put as many images into S as were answered since the last call, as a worker would."""
         from al_engine.pools.sql import statement
 
         count = min(self.answered, self.size.images - self.asked)
@@ -128,11 +128,11 @@ class Desk:
         )
 
     async def analyze(self) -> None:
-        """Fresh statistics, which autovacuum else makes within a minute of the first labels."""
+        """Update statistics, as autovacuum does within a minute after the first labels."""
         await self.worker.execute("ANALYZE")
 
     async def rounds(self, people: int, count: int) -> list[Took]:
-        """So many batches, one after the other. S is refilled in between, untimed."""
+        """Run `count` batches, one after the other; S is refilled in between, untimed."""
         took = []
         for _ in range(count):
             took.append(await self.batch(people))
@@ -141,14 +141,14 @@ class Desk:
         return took
 
     async def finish(self) -> None:
-        """Answer what is held, so that nothing stays leased."""
+        """Answer all held turns, so that nothing stays leased."""
         await self.batch(len(self.sessions), claim=False)
         await self.refill()
 
 
 @asynccontextmanager
 async def at_desk(size: Size, campaign: Campaign) -> AsyncIterator[Desk]:
-    """A desk of this database that goes on where the last one stopped."""
+    """A desk on this database that continues where the last desk stopped."""
     from annotator_site.labeling import database, disk
 
     plain = connection_info(size.database)
@@ -173,7 +173,7 @@ async def at_desk(size: Size, campaign: Campaign) -> AsyncIterator[Desk]:
 
 
 async def labels_stored(size: Size) -> int:
-    """Labels in L of this database, from the counters."""
+    """The number of answers in this database, from the counters."""
     async with await psycopg.AsyncConnection.connect(**connection_info(size.database)) as conn:
         return await _number(conn, "SELECT coalesce(sum(answers), 0) FROM pools_counter")
 
@@ -185,4 +185,4 @@ async def _number(conn: psycopg.AsyncConnection[tuple[Any, ...]], statement: str
 
 
 async def _nobody_reads(_: str) -> None:
-    """These people are not connected."""
+    """A session's `send` that discards messages, because these people have no connection."""

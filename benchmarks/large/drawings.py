@@ -1,4 +1,4 @@
-"""Many small drawings with known labels: scikit-learn's digits, moved, scaled and with noise."""
+"""Many small drawings with known labels: scikit-learn's digits, scaled, shifted and with noise."""
 
 import random
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _AT_ONCE: Final = 5_000
 
 
 def store_drawings(campaign: Any, count: int) -> None:
-    """Put `count` drawings of 16 × 16 pixels, each another one, into a campaign of ten classes."""
+    """Put `count` different drawings of 16 × 16 pixels into a campaign of ten classes."""
     from django.conf import settings
 
     from al_engine.pools import images

@@ -1,7 +1,7 @@
 """Two databases with the real schema in one PostgreSQL: small pools and large ones.
 
 Both are copies of one template with a campaign, a thousand annotators and a worker that holds all
-cells. Filling goes in chunks, each a transaction, so that one that was broken off goes on.
+cells. They are filled in chunks, each a transaction, so that an interrupted filling can continue.
 """
 
 import time
@@ -18,11 +18,11 @@ Info = dict[str, Any]
 PEOPLE: Final = 1_000
 TABLES: Final = ("image", "query", "turn", "label", "consensus", "counter")
 _CHUNK: Final = 250_000
-# Coprime to every size that is no multiple of it: multiplied by it, the positions of the images
-# come in an order that looks like none, as a model's choice does.
+# A prime, so coprime to every size that is not a multiple of it. Multiples of it visit the
+# positions of images in an order that looks random, like a model's choices.
 _STRIDE: Final = 7_368_787
 
-# Random digests, as real ones are: inserts and updates meet their index anywhere.
+# Digests are random, as in practice, so that writes are spread over their index.
 _FILL: Final = """
 INSERT INTO pools_image (campaign_id, position, sha256, name, key, width, height, size, cell,
                          split, state, problem)
@@ -47,7 +47,7 @@ FROM pg_stat_user_tables WHERE relname = ANY(%s)
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large pools are: images in D and S together, and open queries in S."""
+    """The size of pools: images in D and S together, and open queries in S."""
 
     database: str
     images: int
@@ -59,17 +59,17 @@ class Size:
 
     @property
     def inverse(self) -> int:
-        """Times a position, modulo the images: which place it has in the order of `position`."""
+        """The inverse of `stride` modulo the images: turns a position into its place in order."""
         return pow(self.stride, -1, self.images)
 
     def position(self, nth: int) -> int:
-        """The image that is asked `nth`; the first `queries` of them are in S from the start."""
+        """The position of the image asked `nth`; the first `queries` are in S from the start."""
         return nth * self.stride % self.images
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What both databases have in common."""
+    """The ids that both databases share."""
 
     id: int
     worker: int
@@ -78,14 +78,14 @@ class Campaign:
 
 
 def connection_info(database: str, options: str = "") -> Info:
-    """Keyword arguments with which psycopg connects to one of the databases."""
+    """Keyword arguments for psycopg to connect to one of the databases."""
     from al_engine.pools import signals
 
     return {**signals.connection_info(options), "dbname": database}
 
 
 def ensure_template() -> Campaign:
-    """The campaign with its people in Django's own database, made when missing."""
+    """The campaign and its people in Django's own database, the template; created if missing."""
     from django.contrib.auth.hashers import make_password
     from django.db import connection
 
@@ -120,7 +120,7 @@ def ensure_template() -> Campaign:
 
 
 def ensure_filled(size: Size, campaign: Campaign, say: Callable[[str], None], until: float) -> bool:
-    """Fill a database, making it when missing; False when `until` (monotonic) came first."""
+    """Create and fill a database; returns False if `until` (`time.monotonic`) came first."""
     _ensure_database(size.database)
     with psycopg.connect(**connection_info(size.database), autocommit=True) as conn:
         (there,) = _row(conn, "SELECT coalesce(max(position) + 1, 0) FROM pools_image")
@@ -139,7 +139,7 @@ def ensure_filled(size: Size, campaign: Campaign, say: Callable[[str], None], un
 
 
 def usage(database: str) -> dict[str, tuple[int, int, int, int]]:
-    """Live rows, dead rows, bytes of the table and of its indexes, by the name of the table."""
+    """Live rows, dead rows, bytes of the table and bytes of its indexes, by table name."""
     names = [f"pools_{table}" for table in TABLES]
     with psycopg.connect(**connection_info(database), autocommit=True) as conn:
         found = conn.execute(_USAGE, [names]).fetchall()
@@ -150,7 +150,7 @@ def usage(database: str) -> dict[str, tuple[int, int, int, int]]:
 
 
 def drop(database: str) -> None:
-    """Remove a database, whoever is connected to it."""
+    """Drop a database and end all connections to it."""
     with psycopg.connect(**connection_info("postgres"), autocommit=True) as conn:
         conn.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
 

@@ -1,5 +1,5 @@
-"""Simulated labeling for `benchmarks/accuracy.py`: what a strategy's labels are worth.
+"""Simulated labeling for `benchmarks/accuracy.py`: the accuracy gained by a strategy's labels.
 
-Torch and the engine's parts that know no database. Read next: `pool.py` for what is labeled,
+Imports torch and the parts of the engine that need no database. Read next: `pool.py` for the data,
 `course.py` for one simulation, `results.py` for its files, `report.py` for the page.
 """

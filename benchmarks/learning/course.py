@@ -1,8 +1,8 @@
-"""One simulation: train on L, measure, select from D, answer rightly, and again.
+"""One simulation: train on L, measure, select from D, answer correctly, repeat.
 
-The synchronous loop of active learning with the parts of the product: its training and recipe,
-its strategies, its filter of near-duplicates. What is compared is the strategies alone, so a query
-is never stale here, every answer is right, and everything else is the same for the same seed.
+The synchronous loop of active learning with the product's training, recipe, strategies and filter
+of near-duplicates. Only strategies are compared: queries are never stale, every answer is correct,
+and everything else is equal for equal seeds.
 """
 
 import time
@@ -23,17 +23,18 @@ from benchmarks.learning.pool import CLASSES, SIDE, Pool, Split, sampled
 ARCHITECTURE: Final = "small_cnn"
 DEVICE: Final = torch.device("cpu")
 COMMITTEE: Final = 3
-"""Networks of other seeds whose opinions make a committee."""
+"""Networks in a committee, trained with different seeds."""
 
 RANK_AHEAD: Final = 4
-"""Times what is asked that a filtered strategy ranks, and again where that is not enough."""
+"""A filtered strategy ranks this many times the batch, and this many times more if too few remain.
+"""
 
 COPIES: Final = {"clean": 1, "copied": 10}
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is labeled of how much; `clean` and `copied` are the different images in a pool."""
+    """The sizes of a simulation; `clean` and `copied` are the different images in these pools."""
 
     clean: int
     copied: int
@@ -43,18 +44,18 @@ class Sizes:
     test: int
 
     def images(self, pool: str) -> int:
-        """How many different images there are in a pool of this name."""
+        """The number of different images in the pool of this name."""
         return self.clean if pool == "clean" else self.copied
 
     @property
     def budget(self) -> int:
-        """Labels at the end."""
+        """The number of labels at the end."""
         return self.initial + self.batch * self.rounds
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Arm:
-    """What is compared: a strategy on a pool, with or without the filter of near-duplicates."""
+    """A strategy on a pool, with or without the filter of near-duplicates."""
 
     pool: str
     filtered: bool
@@ -63,9 +64,9 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What came of an arm with a seed: test accuracy after each number of labels.
+    """The results of an arm with a seed: test accuracy after each number of labels.
 
-    `distinct` are the different images among the labels at the end, `seconds` the processor's time.
+    `distinct`: different images among the labels at the end. `seconds`: processor time.
     """
 
     arm: Arm
@@ -77,20 +78,20 @@ class Course:
 
 
 def recipe(labels: int) -> Recipe:
-    """How the product trains this network with so many labels, each time from scratch."""
+    """The product's recipe for this network and number of labels, from scratch each time."""
     return default_recipe(
         ARCHITECTURE, image_size=SIDE, labels=labels, device=DEVICE, warm_start="scratch"
     )
 
 
 def conditions(sizes: Sizes) -> dict[str, Any]:
-    """All that results must share to be compared."""
+    """The conditions that results must share to be compared."""
     at_end = asdict(recipe(sizes.budget))
     return {"sizes": asdict(sizes), "recipe": at_end}
 
 
 def run(arm: Arm, *, seed: int, sizes: Sizes, data: Split, test: Split) -> Course:
-    """Label `sizes.budget` images of a sample of the data as this arm would, from this seed."""
+    """Simulate this arm with this seed: label `sizes.budget` images of a sample of the data."""
     began = time.process_time()
     dice = torch.Generator().manual_seed(seed)
     pool = sampled(data, images=sizes.images(arm.pool), copies=COPIES[arm.pool], generator=dice)
@@ -114,7 +115,7 @@ def run(arm: Arm, *, seed: int, sizes: Sizes, data: Split, test: Split) -> Cours
 
 
 class _Models:
-    """The networks of a turn, and what they say of the pool's images."""
+    """The networks of a round, and their predictions on the pool's images."""
 
     def __init__(self, pool: Pool, known: Tensor, *, first_seed: int) -> None:
         self._pool = pool
@@ -123,12 +124,12 @@ class _Models:
         self._model = self._trained(0)
 
     def accuracy(self, test: Split) -> float:
-        """The share of test images that the network names rightly."""
+        """The network's accuracy on the test images."""
         said = predict(self._model, test.images, device=DEVICE).argmax(dim=1)
         return float((said == test.truth).double().mean())
 
     def evidence(self, candidates: Tensor, *, needs: frozenset[str], embeddings: bool) -> Evidence:
-        """What a strategy needs to know of these rows of the pool, int64 (N,)."""
+        """The evidence that a strategy needs about these rows of the pool, int64 (N,)."""
         images, shows = self._pool.of.images, self._pool.shows
         said, features = predict_with_features(self._model, images, device=DEVICE)
         members = None
@@ -158,7 +159,7 @@ class _Models:
 def _selected(
     arm: Arm, models: _Models, known: Tensor, budget: int, *, generator: torch.Generator
 ) -> Tensor:
-    """The rows of the pool that are asked next, int64 (budget,)."""
+    """The rows of the pool to label next, int64 (budget,)."""
     candidates = (~known).nonzero().flatten()
     needs = strategies.needs(arm.strategy)
     evidence = models.evidence(candidates, needs=needs, embeddings=arm.filtered)
@@ -176,6 +177,6 @@ def _selected(
         if kept.shape[0] >= budget:
             return candidates[kept[:budget]]
         if count == candidates.shape[0]:
-            # Nothing is left but the like: the best of it is asked after all.
+            # Too few images differ, so fill up with the best near-duplicates.
             rest = order[~torch.isin(order, kept)]
             return candidates[torch.cat([kept, rest])[:budget]]

@@ -1,4 +1,4 @@
-"""Curves as an SVG, without a library for it: axes, one line a series, its name where it ends."""
+"""Curves as an SVG, without a plotting library: axes, and one line per series with its name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ LINE_HEIGHT: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A series: `points` are (x, y), x rising; the baseline is drawn black and thick."""
+    """A series: `points` are (x, y), x ascending; the baseline is drawn black and thick."""
 
     name: str
     points: Sequence[tuple[float, float]]

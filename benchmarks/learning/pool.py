@@ -1,10 +1,10 @@
-"""What is labeled: Fashion-MNIST, a sample of it for each seed, clean or with every image copied.
+"""The data: a sample of Fashion-MNIST for each seed, clean or with every image copied.
 
 Images are halved to 14 px: a training then takes a quarter of the time, and with a few hundred
-labels this network is no less accurate on them.
+labels this network is no less accurate.
 
-Copies are exact, so that a network says the same of all of them: images are kept and scored once,
-and `Pool.shows` says which image a row of the pool shows.
+Copies are exact, so a network predicts the same for all copies: each image is stored and scored
+once, and `Pool.shows` maps the rows of the pool to images.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """D at the start: `of` are the images there are, `shows` int64 (N,) the image of each row."""
+    """D at the start. `of`: the different images. `shows`: int64 (N,), the image of each row."""
 
     of: Split
     shows: Tensor
@@ -51,12 +51,12 @@ def load(folder: Path) -> tuple[Split, Split]:
 def _split(images: npt.NDArray[np.uint8], truth: npt.NDArray[np.int64]) -> Split:
     grey = torch.from_numpy(images).reshape(-1, 1, _PUBLISHED_SIDE, _PUBLISHED_SIDE)
     halved = functional.avg_pool2d(grey.float(), 2).round().to(torch.uint8)  # (n, 1, 14, 14)
-    # Networks here take three channels; a view costs nothing.
+    # Networks here take three channels; expand makes a view without a copy.
     return Split(halved.expand(-1, 3, -1, -1), torch.from_numpy(truth))
 
 
 def sampled(train: Split, *, images: int, copies: int, generator: torch.Generator) -> Pool:
-    """A pool of `images` different images drawn at random, each there `copies` times."""
+    """A pool of `images` different images drawn at random, each `copies` times."""
     chosen = torch.randperm(train.images.shape[0], generator=generator)[:images]
     return Pool(
         of=Split(train.images[chosen].contiguous(), train.truth[chosen]),

@@ -1,4 +1,4 @@
-"""The page of `docs/benchmarks/` and its drawings, from what was measured."""
+"""The accuracy page in `docs/benchmarks/` and its drawings, from the results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,9 +51,10 @@ TITLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A strategy beside random: accuracies and differences from 0 to 1, labels by their number.
+    """A strategy beside random: accuracies and differences as fractions.
 
-    `enough` are the labels after which the mean curve reaches random's end, None where it does not.
+    `enough`: labels after which the mean curve reaches random's accuracy at the end, None if it
+    never does. `distinct`: mean number of different images among the labels at the end.
     """
 
     strategy: str
@@ -66,7 +67,7 @@ class Row:
 
 
 def page(courses: Sequence[Course], sizes: Sizes) -> tuple[str, dict[str, str]]:
-    """The page, and the drawings beside it by the names of their files."""
+    """The page, and its drawings (SVG) by file name."""
     parts, drawings = [], {}
     settings: dict[str, Sequence[Row]] = {}
     for (pool, filtered), words in TITLES.items():
@@ -118,10 +119,10 @@ the way into S.
 
 
 def rows(courses: Sequence[Course], baseline: Sequence[Course]) -> list[Row]:
-    """One for each strategy among the courses, the best mean curve first.
+    """One row for each strategy among the courses, the best mean curve first.
 
-    Compared over the seeds that the strategy and the baseline have in common; a strategy that
-    shares none is left out.
+    A strategy is compared over the seeds that it shares with the baseline, and left out if it
+    shares none.
     """
     random = {course.seed: course for course in baseline}
     found = []
@@ -146,9 +147,9 @@ def rows(courses: Sequence[Course], baseline: Sequence[Course]) -> list[Row]:
 
 
 def summary(settings: Mapping[str, Sequence[Row]]) -> str:
-    """Gains in the mean of the curve, rows by heading, as a Markdown table; the safest first.
+    """Gains in the mean of the curve as a Markdown table with a column for each setting.
 
-    Safest is what gains most where it gains least.
+    Strategies are sorted by their smallest gain over all settings, the largest first.
     """
     gains = {
         heading: {row.strategy: row.mean_gain for row in found}
@@ -170,7 +171,7 @@ def summary(settings: Mapping[str, Sequence[Row]]) -> str:
 
 
 def table(found: Sequence[Row], *, labels: int) -> str:
-    """Rows as a Markdown table; `labels` at the end of a course."""
+    """Rows as a Markdown table; `labels`: the number at the end of a course."""
     lines = [COLUMNS, "|---" * (COLUMNS.count("|") - 1) + "|"]
     for row in found:
         enough = "not reached" if row.enough is None else f"{row.enough:,.0f}"
@@ -184,13 +185,13 @@ def table(found: Sequence[Row], *, labels: int) -> str:
 
 
 def drawn(title: str, courses: Sequence[Course], baseline: Sequence[Course]) -> str:
-    """An SVG of how far the mean curves are above random's, which is the black line at 0.
+    """An SVG of the mean curves' differences to random's, which is the black line at 0.
 
-    Over the seeds that a strategy and the baseline have in common, of which there is one at least.
+    Each is averaged over the seeds that the strategy shares with the baseline.
     """
     random = {course.seed: course for course in baseline}
     lines = [Line(BASELINE, [(n, 0.0) for n in baseline[0].labels], baseline=True)]
-    # In the same order on every page, random last, so that a strategy keeps its colour.
+    # The same order in every drawing, random last, so that a strategy keeps its color.
     names = {course.arm.strategy for course in courses}
     for strategy in sorted(names, key=lambda name: (name == BASELINE, name)):
         ours = [c for c in courses if c.arm.strategy == strategy and c.seed in random]
@@ -212,7 +213,7 @@ def _means(courses: Sequence[Course]) -> list[float]:
 
 
 def _points(gain: Interval) -> str:
-    """A difference in percentage points; bold where its interval leaves out 0."""
+    """A difference in percentage points, bold if its interval excludes 0."""
     if isinf(gain.half_width):
         return f"{100 * gain.mean:+.2f}"
     if gain.mean == gain.half_width == 0:

@@ -1,4 +1,4 @@
-"""What was measured, one JSON line for each course: a run that was ended goes on from there."""
+"""Results in a file, one JSON line per course, from which an interrupted run continues."""
 
 import fcntl
 import json
@@ -20,7 +20,7 @@ class OtherConditions(ValueError):
 
 
 def add(file: Path, course: Course, conditions: dict[str, Any]) -> None:
-    """Append a course; whole lines, also when several processes write."""
+    """Append a course as a whole line; a lock keeps the lines of several processes apart."""
     line = json.dumps(asdict(course) | {"conditions": conditions}) + "\n"
     with file.open("a", encoding="utf-8") as out:
         fcntl.flock(out, fcntl.LOCK_EX)
@@ -28,7 +28,7 @@ def add(file: Path, course: Course, conditions: dict[str, Any]) -> None:
 
 
 def read(file: Path, conditions: dict[str, Any]) -> list[Course]:
-    """The courses in the file, none where there is no file; raises OtherConditions."""
+    """The courses in the file, none if there is no file; raises OtherConditions."""
     if not file.exists():
         return []
     courses = []
@@ -45,7 +45,7 @@ def read(file: Path, conditions: dict[str, Any]) -> list[Course]:
 
 
 def missing(courses: Iterable[Course], *, arms: Iterable[Arm], seeds: int) -> list[tuple[Arm, int]]:
-    """What is still to be done, a whole seed after the other."""
+    """The arms and seeds still to be run, ordered by seed."""
     done = {(course.arm, course.seed) for course in courses}
     arms = list(arms)
     wanted = [(arm, seed) for seed in range(seeds) for arm in arms]
@@ -53,12 +53,12 @@ def missing(courses: Iterable[Course], *, arms: Iterable[Arm], seeds: int) -> li
 
 
 def _completed(conditions: dict[str, Any]) -> dict[str, Any]:
-    """With what recipes got after a result was written: it was then as it is by default."""
+    """Conditions with defaults for recipe fields that were added after a result was written."""
     return conditions | {"recipe": _DEFAULTS | conditions["recipe"]}
 
 
 def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """The parts that differ, there and here."""
+    """The conditions that differ, in words."""
     parts = [
         f"{name}: {found.get(name)} there, {wanted.get(name)} here"
         for name in dict.fromkeys([*found, *wanted])

@@ -1,5 +1,6 @@
-"""What the labeling benchmarks stand on: a site of their own, a lean crowd, echoes to compare with.
+"""Parts of the labeling benchmarks: a site of their own, a lean crowd, and echoes to compare with.
 
-`place` starts a database and servers in a folder of their own, `crowd` plays the people, `wire`
-is their end of a WebSocket, `echo` the servers that do nothing, which bound what a server can do.
+`place` starts a database and servers in a folder of their own; `crowd` simulates people, `arriving`
+their arrival and `floods` abuse; `wire` is the client's end of a WebSocket; `echo` has echo
+servers, an upper bound for any server, and `echo_crowd` their clients.
 """

@@ -1,7 +1,7 @@
-"""People who all come within a second, and try until they are in, as clients are asked to do.
+"""People who all come within a second and retry until they are in, as the protocol asks.
 
-Who is told to come later (503) does; whose connection ends without a word comes back after a random
-time. Each is in once the first query, or why there is none, is there.
+Retries come after the time given with a 503, or after a random time if the connection ends without
+an answer. A person is in once the first query arrives, or the reason why there is none.
 """
 
 import asyncio
@@ -17,17 +17,17 @@ import orjson
 from benchmarks.load.wire import RefusedError, Socket, fetch_page, open_socket
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
-"""Of who was sent away without being told when to come: docs/protocol.md."""
+"""Bounds of the random pause before a retry without a given time; see docs/protocol.md."""
 REFUSALS: Final = tuple(
     f"HTTP/1.1 {status}" for status in ("401 Unauthorized", "403 Forbidden", "404 Not Found")
 )
-"""After these nobody comes again."""
+"""Answers after which clients do not retry."""
 SILENT: Final = "no answer"
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """How somebody comes: by `token`, or by `cookie`, and then through the page at `page`."""
+    """How a person connects: by `token`, or by `cookie` after loading the page at `page`."""
 
     token: str = ""
     cookie: str = ""
@@ -36,7 +36,7 @@ class Arrival:
 
 @dataclass(slots=True)
 class Arrived:
-    """What became of everybody: seconds until each was in, and every answer on the way."""
+    """The outcome of an arrival: seconds until each person was in, and counts of all answers."""
 
     came: int = 0
     seconds: list[float] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Arrived:
 
     @property
     def silent(self) -> int:
-        """Connections that ended without a word."""
+        """The number of connections that ended without an answer."""
         return self.told[SILENT]
 
 
@@ -52,7 +52,7 @@ _dice = random.Random()  # noqa: S311 - no secret
 
 
 class Newcomer:
-    """One of them."""
+    """One person who arrives."""
 
     def __init__(self, crowd: "Arriving", how: Arrival) -> None:
         self.crowd = crowd
@@ -60,7 +60,7 @@ class Newcomer:
         self.inside: asyncio.Future[str]
 
     async def come(self, after_s: float) -> None:
-        """Come at a moment of the first second, and try until in or until it is over."""
+        """Connect after `after_s` and retry until in or refused for good."""
         await asyncio.sleep(after_s)
         began, tries, told = time.perf_counter(), 0, self.crowd.arrived
         while True:
@@ -107,7 +107,7 @@ class Newcomer:
 
 
 class Arriving:
-    """Everybody who comes, on one event loop."""
+    """All people who arrive, on one event loop."""
 
     def __init__(self, host: str, port: int, path: str, *, buffer: int = 3) -> None:
         self.host, self.port, self.path, self.buffer = host, port, path, buffer
@@ -117,7 +117,10 @@ class Arriving:
     async def run(
         self, how: Sequence[Arrival], *, within_s: float, patience_s: float, stay_s: float = 0.0
     ) -> Arrived:
-        """All come within `within_s`; after `patience_s` at the latest it is over."""
+        """Let all people come within `within_s`; gives up after `patience_s`.
+
+        Connections stay open for `stay_s` afterward.
+        """
         self.arrived.came = len(how)
         coming = [
             asyncio.create_task(Newcomer(self, each).come(_dice.random() * within_s))

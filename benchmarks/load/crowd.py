@@ -1,9 +1,9 @@
-"""People of a load test: each answers what they hold, with or without time to think.
+"""People of a load test, who answer with or without time to think.
 
-A person without thinking time answers as soon as the last answer is committed and the next query
-is in hand, so that each label counted is durable and has its successor. Somebody who thinks
-answers from their buffer, as at the labeling page, and a wait is what they feel: from answering to
-having the next query.
+A person without thinking time answers as soon as the last answer is acknowledged and the next query
+has arrived, so that each counted label is durable and followed by a query. A person who thinks
+answers from a buffer, as at the labeling page; a wait lasts from an answer until the next query is
+in the buffer.
 """
 
 import asyncio
@@ -21,31 +21,31 @@ import orjson
 from benchmarks.load.wire import Fetcher, RefusedError, Socket, open_socket
 
 _AT_ONCE: Final = 32
-"""Connections that open at the same time."""
+"""Connections that are opened at the same time."""
 
 
 @dataclass(slots=True)
 class Load:
-    """What a crowd does: `think_s` seconds between answers (0: none), `buffer` queries ahead."""
+    """The parameters of a crowd: mean thinking time `think_s` (0: none), `buffer` queries ahead."""
 
     host: str
     port: int
     path: str
     tokens: Sequence[str]
     choices: Sequence[int] = ()
-    # The right answer of each image, by its id; without any, all are answered with the first class.
+    # The right answer by image id; images without one are answered with the first class.
     truth: Mapping[int, int] = field(default_factory=dict)
     think_s: float = 0.0
     buffer: int = 1
     seconds: float = 8.0
     warm_up_s: float = 2.0
-    # Connections over which images are fetched; 0: none is fetched.
+    # Connections for fetching images; 0: no images are fetched.
     fetchers: int = 0
 
 
 @dataclass(slots=True)
 class Figures:
-    """What the crowd saw after its warm-up; latencies in milliseconds."""
+    """The crowd's measurements after its warm-up; latencies in milliseconds."""
 
     seconds: float = 0.0
     labels: int = 0
@@ -59,12 +59,12 @@ class Figures:
 
     @property
     def per_second(self) -> float:
-        """Labels a second."""
+        """Labels per second."""
         return self.labels / self.seconds
 
 
 class Person:
-    """Somebody at a labeling page."""
+    """A person at the labeling page."""
 
     __slots__ = (
         "acked",
@@ -80,7 +80,7 @@ class Person:
 
     def __init__(self, crowd: "Crowd") -> None:
         self.crowd = crowd
-        # Queries, each with the answer that it will get.
+        # Queries in the buffer, each with the answer that it will get.
         self.held: list[tuple[int, int]] = []
         self.sent: dict[str, float] = {}
         self.acked = True
@@ -91,7 +91,7 @@ class Person:
         self.ids = random.getrandbits(96) << 32
 
     def on_text(self, text: bytes) -> None:
-        """A frame of the server."""
+        """Handle a message from the server."""
         message = orjson.loads(text)
         kind = message["type"]
         if kind == "ack":
@@ -119,12 +119,12 @@ class Person:
                 self.held = [each for each in self.held if each[0] != message["query"]]
 
     def on_close(self, code: int | None) -> None:
-        """The connection is gone."""
+        """Count a connection that the server closed."""
         if not self.crowd.over:
             self.crowd.figures.problems[f"closed with {code}"] += 1
 
     def go_on(self, now: float) -> None:
-        """Answer, or begin to think, if there is something to answer."""
+        """Answer, or begin to think, if there is a query to answer."""
         crowd = self.crowd
         if not self.held or crowd.over:
             return
@@ -136,11 +136,11 @@ class Person:
             crowd.waited(now - self.waiting_since)
             self.waiting_since = None
         self.thinking = True
-        # Most answers take about as long as usual, a few much longer.
+        # Gamma-distributed: most answers take about the mean time, a few much longer.
         crowd.loop.call_later(random.gammavariate(4, crowd.load.think_s / 4), self.thought)
 
     def thought(self) -> None:
-        """The mind is made up."""
+        """Answer at the end of the thinking time."""
         self.thinking = False
         if not self.held or self.crowd.over:
             return
@@ -169,7 +169,7 @@ class Person:
 
 
 class Fetches:
-    """An HTTP connection and the time that its answers take."""
+    """An HTTP connection for images that measures the time of its answers."""
 
     def __init__(self, crowd: "Crowd") -> None:
         self.crowd = crowd
@@ -177,7 +177,7 @@ class Fetches:
         self.connection: Fetcher | None = None
 
     async def open(self) -> None:
-        """Connect."""
+        """Open the connection."""
         load = self.crowd.load
         _, self.connection = await asyncio.get_running_loop().create_connection(
             lambda: Fetcher(f"{load.host}:{load.port}", self._on_body), load.host, load.port
@@ -205,23 +205,23 @@ class Crowd:
         self._counting = False
 
     def acked(self, seconds: float) -> None:
-        """A label is on disk."""
+        """Count a label that was acknowledged after `seconds`."""
         if self._counting:
             self.figures.labels += 1
             self.figures.acks_ms.append(seconds * 1000)
 
     def waited(self, seconds: float) -> None:
-        """Somebody had their next query after so long."""
+        """Count a wait of `seconds` for the next query."""
         if self._counting:
             self.figures.waits_ms.append(seconds * 1000)
 
     def ran_dry(self) -> None:
-        """Somebody had nothing in hand after an answer."""
+        """Count an answer after which a person had no query left."""
         if self._counting:
             self.figures.dry += 1
 
     def fetched(self, seconds: float, whole: bool) -> None:
-        """An image came."""
+        """Count an image that arrived after `seconds`, or failed if not `whole`."""
         if not whole:
             self.figures.problems["image"] += 1
         elif self._counting:
@@ -229,7 +229,7 @@ class Crowd:
             self.figures.images_ms.append(seconds * 1000)
 
     async def run(self) -> Figures:
-        """Connect everybody, let them settle, count for a while, hang up."""
+        """Connect all people, warm up, count for `load.seconds`, disconnect."""
         began = time.perf_counter()
         fetchers = [Fetches(self) for _ in range(self.load.fetchers)]
         for each in fetchers:

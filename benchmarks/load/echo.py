@@ -1,6 +1,6 @@
-"""Servers that answer each message with itself: what any server on this machine is bounded by.
+"""Servers that echo each message: an upper bound for any server on this machine.
 
-`stock` is a Channels consumer as its documentation writes it; `raw` is a bare ASGI callable.
+`stock` is a Channels consumer as in its documentation; `raw` is a bare ASGI callable.
 """
 
 from typing import Any
@@ -14,12 +14,12 @@ class Echo(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no typ
     """A stock consumer."""
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Send it back."""
+        """Send the message back."""
         await self.send(text_data=text_data, bytes_data=bytes_data)
 
 
 async def raw(scope: Any, receive: Any, send: Any) -> None:
-    """The least that a WebSocket server can do."""
+    """A minimal WebSocket echo."""
     if scope["type"] == "http":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})

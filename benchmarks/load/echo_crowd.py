@@ -1,4 +1,4 @@
-"""People who only talk with an echo: what the load generator itself can do."""
+"""People who talk to an echo server: the limit of the load generator itself."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from benchmarks.load.wire import Socket, open_socket
 
 
 async def echo(host: str, port: int, people: int, *, seconds: float, warm_up_s: float) -> Figures:
-    """People who send a message like a label as soon as the last one came back."""
+    """Run people who send a message like a label as soon as the last message came back."""
     figures, counting = Figures(), False
     text = orjson.dumps(
         {

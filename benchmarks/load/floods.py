@@ -1,7 +1,7 @@
-"""What strangers send to keep others from labeling, each kind by a process of its own.
+"""Floods that could keep people from labeling; each kind is sent by a process of its own.
 
-Bounded in count and time, and for this machine only. The process has the lowest priority: those who
-send from elsewhere take none of the server's cores.
+Bounded in count and time, and for this machine only. The process has the lowest priority, because
+real floods come from elsewhere and use none of the server's cores.
 """
 
 import http.client
@@ -28,7 +28,7 @@ FRAMES: Final = {
     "pings": b"\x89\x80\x00\x00\x00\x00",
     "fragments": b"\x01\x80\x00\x00\x00\x00" + b"\x00\x80\x00\x00\x00\x00" * 9,
 }
-"""Tiny frames, of which a quarter of a megabyte has ten thousand."""
+"""Tiny frames; a quarter of a megabyte holds some ten thousand."""
 UNFINISHED: Final = b"POST /accounts/login/ HTTP/1.1\r\nHost: localhost\r\nX-"
 PATIENCE_S: Final = 10.0
 _dice = random.Random()  # noqa: S311 - no secret
@@ -36,7 +36,7 @@ _dice = random.Random()  # noqa: S311 - no secret
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The site: its port, a campaign's WebSocket, and the token of somebody who abuses it."""
+    """The site: its port, a campaign's WebSocket path, and the token of an abusive annotator."""
 
     port: int
     path: str
@@ -44,7 +44,7 @@ class Target:
 
 
 class Flood:
-    """One kind, sent until it is told to stop; `told` counts what was answered."""
+    """One kind of flood, sent until `over` is set; `told` counts the answers."""
 
     def __init__(self, target: Target, source: str) -> None:
         self.target = target
@@ -53,7 +53,7 @@ class Flood:
         self.over = threading.Event()
 
     def call(self, timeout: float = PATIENCE_S) -> socket:
-        """A connection from the address of this flood; "": from ever other ones."""
+        """A new connection from `source`, or from a random address if `source` is empty."""
         source = self.source or f"127.{_dice.randint(1, 250)}.{_dice.randint(1, 250)}.9"
         return create_connection((HOST, self.target.port), timeout, (source, 0))
 
@@ -62,7 +62,7 @@ class Flood:
         self.told[answer[9:12].decode("latin-1") if answer else "nothing"] += 1
 
     def repeat(self, people: int, act: Callable[[], None]) -> None:
-        """So many do this again and again, each in a thread."""
+        """Repeat `act` until the flood is over, in `people` threads."""
 
         def go_on() -> None:
             while not self.over.is_set():
@@ -76,7 +76,7 @@ class Flood:
             threading.Thread(target=go_on, daemon=True).start()
 
     def upgrade(self, path: str, *headers: str) -> bytes:
-        """A handshake."""
+        """The request of a WebSocket handshake."""
         lines = [
             f"GET {path} HTTP/1.1",
             f"Host: localhost:{self.target.port}",
@@ -91,7 +91,7 @@ class Flood:
 
 
 def frames(flood: Flood, *, people: int, request: bytes) -> None:
-    """Handshakes, and frames whatever the answer is."""
+    """Send handshakes, and then frames whatever the answer is."""
     kinds = [frames * (65_536 // len(frames)) for frames in FRAMES.values()]
 
     def act() -> None:
@@ -120,7 +120,7 @@ def of_somebody(flood: Flood) -> None:
 
 
 def log_ins(flood: Flood) -> None:
-    """64 at a time try passwords."""
+    """Try passwords, 64 attempts at a time."""
 
     def act() -> None:
         client = http.client.HTTPConnection(HOST, flood.target.port, PATIENCE_S)
@@ -141,7 +141,7 @@ def log_ins(flood: Flood) -> None:
 
 
 def bodies(flood: Flood) -> None:
-    """1.2 GB to the log-in, by two at a time: announced, or in chunks."""
+    """Bodies of 1.2 GB to the log-in, two at a time, with Content-Length or in chunks."""
     piece = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     head = b"POST /accounts/login/ HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -162,7 +162,7 @@ def bodies(flood: Flood) -> None:
 
 
 def handshakes(flood: Flood) -> None:
-    """150 a second, to any path, with nothing, a token or a session that is nobody's."""
+    """150 handshakes a second, to various paths, with no, a wrong token or a wrong session."""
     said = ["X-Nothing: 1", "Authorization: Token nobodys", "Cookie: sessionid=" + "0" * 32]
     paths = [flood.target.path, "/", "/ws/", "/ws/campaigns/none/label/", "/admin/"]
 
@@ -190,7 +190,7 @@ def half_sent(flood: Flood) -> None:
 
 
 def _paced(flood: Flood, *, per_s: int, act: Callable[[], None]) -> None:
-    """So many a second, by threads of which none waits for another's answer."""
+    """Call `act` `per_s` times a second, each in a thread of its own, at most 600 at a time."""
     free = threading.Semaphore(600)
 
     def one() -> None:
@@ -231,12 +231,12 @@ def _run(kind: str, target: Target, source: str, ends: Connection) -> None:
     ends.recv()
     flood.over.set()
     ends.send(flood.told)
-    os._exit(0)  # threads may wait for answers yet
+    os._exit(0)  # at once, although threads may still wait for answers
 
 
 @contextmanager
 def flooding(kind: str, target: Target, source: str) -> Iterator[Counter[str]]:
-    """A flood meanwhile, in a process of its own; at the end the counter has what it was told."""
+    """Run a flood in a process of its own; the counter has its answers after the block."""
     ours, theirs = get_context("spawn").Pipe()
     process = get_context("spawn").Process(target=_run, args=(kind, target, source, theirs))
     process.start()

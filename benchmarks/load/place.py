@@ -1,4 +1,4 @@
-"""A database with a full query pool, and servers, in a folder of their own that goes at the end."""
+"""A database with a full query pool, and web servers, under a folder of their own."""
 
 import http.client
 import os
@@ -37,7 +37,7 @@ WHERE i.campaign_id = %(campaign)s AND i.position BETWEEN %(first)s AND %(last)s
 
 @dataclass(frozen=True, slots=True)
 class Stocked:
-    """A campaign with a full S and people who may label in it."""
+    """A campaign with a full S, and the tokens of its annotators."""
 
     campaign_id: int
     slug: str
@@ -67,7 +67,7 @@ def database(var: Path) -> Iterator[None]:
 
 
 def stock(*, slug: str, people: int, queries: int, pictures: int = 1_000) -> Stocked:
-    """A campaign of ten classes with `queries` open queries and `people` annotators."""
+    """Create a campaign of ten classes with `queries` open queries and `people` annotators."""
     from django.contrib.auth.hashers import make_password
 
     from al_engine.pools import campaigns
@@ -103,7 +103,7 @@ def stock(*, slug: str, people: int, queries: int, pictures: int = 1_000) -> Sto
 
 
 def log_in(slug: str) -> list[str]:
-    """The cookies of browsers in which the people of a stocked campaign are logged in."""
+    """The session cookies of all people of a stocked campaign, logged in."""
     from datetime import timedelta
 
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -128,7 +128,7 @@ def log_in(slug: str) -> list[str]:
 
 
 def fill(campaign_id: int, *, first: int, count: int, keys: Sequence[str]) -> None:
-    """Open queries for `count` new images at positions from `first` on."""
+    """Add open queries for `count` new images at positions from `first` on."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -143,7 +143,7 @@ def fill(campaign_id: int, *, first: int, count: int, keys: Sequence[str]) -> No
 
 
 def checkpoint() -> None:
-    """Have the bundled PostgreSQL bring to the disk what was written so far, as its superuser."""
+    """Write all dirty pages of the bundled PostgreSQL to disk, connected as its superuser."""
     from django.conf import settings
 
     from annotator_site.postgres_cluster import DATABASE, SUPERUSER, Place
@@ -157,7 +157,7 @@ def checkpoint() -> None:
 def web(
     var: Path, *, asgi_server: str, application: str | None = None, processes: int = 1
 ) -> Iterator[tuple[int, list[psutil.Process]]]:
-    """Web processes on one port, of the site or another application; the port and the processes."""
+    """Web processes on one port, of the site or `application`; yields the port and processes."""
     from annotator_site.running import BACKLOG, web_argv
 
     with closing(socket.socket()) as listener:
@@ -192,7 +192,7 @@ def web(
 
 
 def await_answer(port: int) -> None:
-    """Return once a site answers on this port; ends the program where none does."""
+    """Return once a site answers on this port; exits the program after 30 s without an answer."""
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         client = http.client.HTTPConnection(HOST, port, timeout=1.0)
@@ -205,7 +205,7 @@ def await_answer(port: int) -> None:
 
 
 def _store_pictures(count: int) -> list[str]:
-    """Small PNGs in the storage; their keys."""
+    """Store small PNGs; returns their keys."""
     import random
     from io import BytesIO
 
@@ -223,6 +223,6 @@ def _store_pictures(count: int) -> list[str]:
 
 
 def cpu_seconds(processes: Sequence[psutil.Process]) -> float:
-    """CPU time of these processes until now."""
+    """The CPU time of these processes so far."""
     times: list[Any] = [process.cpu_times() for process in processes]
     return float(sum(each.user + each.system for each in times))

@@ -1,8 +1,8 @@
 """The client's end of a WebSocket and of an HTTP connection, as cheap as Python allows.
 
-The load generator shares the machine with what it measures, so each microsecond that it spends is
-taken from the server. It speaks to our own servers alone: no extensions, no fragments, and a mask
-of zeros, which the standard's servers apply like any other.
+The load generator shares the machine with the server it measures, so each microsecond that it
+spends is taken from the server. It speaks only to our own servers: no extensions, no fragments, and
+a mask of zeros, which servers apply like any other mask.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ _TEXT, _CLOSE, _PING = 1, 8, 9
 
 
 class RefusedError(Exception):
-    """The server did not open the connection; the message says what it answered.
+    """The server refused the connection; the message is its answer.
 
-    `retry_after`: the seconds after which it wants to be asked again, where it says so.
+    `retry_after`: the value of its Retry-After header in seconds, if there is one.
     """
 
     def __init__(self, status: str, retry_after: float | None = None) -> None:
@@ -28,7 +28,7 @@ class RefusedError(Exception):
 
 
 def refusal(head: bytes) -> RefusedError:
-    """The refusal that the head of an answer is."""
+    """The error for a refusal with this response head."""
     status, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (s.partition(":") for s in lines)}
     after = headers.get("retry-after")
@@ -53,7 +53,7 @@ class Socket(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the WebSocket."""
+        """Send the handshake."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.write(self._request)
@@ -68,12 +68,12 @@ class Socket(asyncio.Protocol):
         self._transport.write(head + _NO_MASK + text)
 
     def close(self) -> None:
-        """Say good-bye (1000) and hang up."""
+        """Send a close frame (1000) and close the connection."""
         self._transport.write(b"\x88\x82" + _NO_MASK + (1000).to_bytes(2, "big"))
         self._transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Take in frames; the handshake's answer comes first."""
+        """Parse the answer to the handshake, then frames."""
         if self._buffer:
             data = self._buffer + data
         at = 0
@@ -108,7 +108,7 @@ class Socket(asyncio.Protocol):
         self._buffer = data[at:]
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """Tell whoever waits."""
+        """Fail a pending handshake and call `on_close`."""
         if not self.opened.done():
             self.opened.set_exception(RefusedError("no answer"))
         self.on_close(self._code)
@@ -124,7 +124,7 @@ async def open_socket(
     on_text: Callable[[bytes], None],
     on_close: Callable[[int | None], None],
 ) -> Socket:
-    """Open a WebSocket. Raises RefusedError where the server refuses it, and OSError."""
+    """Open a WebSocket. Raises RefusedError if the server refuses it, and OSError."""
     key = base64.b64encode(os.urandom(16)).decode()
     lines = [
         f"GET {path} HTTP/1.1",
@@ -146,7 +146,7 @@ async def open_socket(
 
 
 async def fetch_page(host: str, port: int, path: str, *, cookie: str) -> bytes:
-    """A page over a connection of its own. Raises RefusedError where it is no 200, and OSError."""
+    """Fetch a page over a new connection. Raises RefusedError for other than 200, and OSError."""
     reader, writer = await asyncio.open_connection(host, port)
     try:
         lines = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}", f"Cookie: {cookie}"]
@@ -162,7 +162,7 @@ async def fetch_page(host: str, port: int, path: str, *, cookie: str) -> bytes:
 
 
 class Fetcher(asyncio.Protocol):
-    """One kept-alive HTTP connection that fetches one thing after another, as a browser does."""
+    """A keep-alive HTTP connection that fetches one file after another, as a browser does."""
 
     def __init__(self, host: str, on_body: Callable[[bool], None]) -> None:
         self.host = host
@@ -173,17 +173,17 @@ class Fetcher(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ready to ask."""
+        """Keep the transport for requests."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def fetch(self, path: str) -> None:
-        """Ask for `path`, after what was asked before; `on_body` is told whether it came whole."""
+        """Queue a request for `path`; `on_body` is called with whether the answer was a 200."""
         self._waiting.append(path)
         self._next()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._transport.close()
 
     def _next(self) -> None:
@@ -194,7 +194,7 @@ class Fetcher(asyncio.Protocol):
         self._transport.write(f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
 
     def data_received(self, data: bytes) -> None:
-        """Take in one answer, which has a Content-Length."""
+        """Parse an answer, which must have a Content-Length, and send the next request."""
         self._buffer += data
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
@@ -210,6 +210,6 @@ class Fetcher(asyncio.Protocol):
         self._next()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """What was asked does not come."""
+        """Report a pending request as failed."""
         if self._busy:
             self.on_body(False)

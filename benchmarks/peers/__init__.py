@@ -1,5 +1,6 @@
-"""Other labeling tools, measured on the same machine and the same PostgreSQL as Nowait.
+"""Other tools, measured on the same machine as Nowait.
 
-Each is installed from its package registry into an environment of its own, which is kept outside
-of this repository and used again; nothing of it is imported here.
+Label Studio runs on the same PostgreSQL; it is installed from PyPI into an environment of its own
+outside this repository, and nothing of it is imported here. scikit-activeml is imported if it is
+installed.
 """

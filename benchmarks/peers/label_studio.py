@@ -47,13 +47,13 @@ class Measured:
 
 
 def default_cache() -> Path:
-    """Where the installation is kept: below NOWAIT_VAR, else below the user's cache folder."""
+    """The folder for the installation: below NOWAIT_VAR, else below the user's cache folder."""
     var = os.environ.get("NOWAIT_VAR")
     return (Path(var) if var else Path.home() / ".cache" / "nowait") / "peers"
 
 
 def tell(text: str) -> None:
-    """Progress, beside the figures."""
+    """Print progress to stderr, apart from the figures on stdout."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -65,10 +65,10 @@ def measure(
     cache: Path | None = None,
     say: Callable[[str], None] = tell,
 ) -> Measured:
-    """Each number of people after the other, on one Label Studio that is started for it.
+    """Measure each number of people in turn, on one Label Studio started for this.
 
-    Takes one to two minutes of setting up and WARM_UP_S + `seconds` for each number. All that was
-    started is stopped, whatever happens. Raises PeerError, which says what to do.
+    Setting up takes one to two minutes, each number of people WARM_UP_S + `seconds`. All started
+    processes are stopped, whatever happens. Raises PeerError, which says what to do.
     """
     installed = ensure_installed(cache or default_cache(), say)
     figures = []
@@ -137,7 +137,7 @@ def main() -> None:
     options = parser.parse_args()
     if min(options.people) < 1 or options.seconds <= 0 or options.tasks < 1:
         parser.error("people, seconds and tasks are above 0")
-    # An ordinary end, like Ctrl-C, so that no server is left behind.
+    # SIGTERM ends the program like Ctrl-C, so that no server is left behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if options.install_only:

@@ -1,4 +1,4 @@
-"""Label Studio in a virtual environment of its own, from PyPI, kept for the next time."""
+"""Install Label Studio from PyPI into a virtual environment of its own, kept for later runs."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from typing import Final
 
 VERSION: Final = "1.23.2"
 UWSGI_VERSION: Final = "2.0.30.post1"
-# uWSGI comes last, so that an environment that has it is complete.
+# uWSGI is installed last, so an environment with uWSGI is complete.
 REQUIREMENTS: Final = (f"label-studio=={VERSION}", f"pyuwsgi=={UWSGI_VERSION}")
 REPORTED: Final = ("label-studio", "Django", "psycopg", "pyuwsgi")
 INSTALL_TIMEOUT_S: Final = 900.0
@@ -34,7 +34,7 @@ class PeerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A Label Studio that can be run; what its installation took, where that is known."""
+    """An installed Label Studio; `seconds` and `megabytes` of its installation, if known."""
 
     environment: Path
     versions: dict[str, str]
@@ -47,15 +47,15 @@ class Installed:
 
     @property
     def package(self) -> Path:
-        """The folder of Label Studio's own modules, from where it wants to be run."""
+        """The folder of Label Studio's own modules, its working directory."""
         (found,) = self.environment.glob("lib/python*/site-packages/label_studio")
         return found
 
 
 def ensure_installed(cache: Path, say: Callable[[str], None]) -> Installed:
-    """Label Studio and uWSGI below `cache`; fetched from PyPI (260 MB, a minute) when missing.
+    """Label Studio and uWSGI below `cache`; fetched from PyPI (260 MB, a minute) if missing.
 
-    Raises PeerError when they cannot be installed.
+    Raises PeerError if they cannot be installed.
     """
     environment = cache.resolve() / f"label-studio-{VERSION}"
     took = environment / "took.json"
@@ -66,7 +66,7 @@ def ensure_installed(cache: Path, say: Callable[[str], None]) -> Installed:
     began = time.monotonic()
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        if environment.exists():  # an installation that was broken off, or other versions
+        if environment.exists():  # an interrupted installation, or other versions
             shutil.rmtree(environment)
         with log.open("w", encoding="utf-8") as output:
             say(f"Installing Label Studio {VERSION} from PyPI into {environment} ...")
@@ -89,12 +89,12 @@ def ensure_installed(cache: Path, say: Callable[[str], None]) -> Installed:
 
 
 def megabytes_fetched(pip_output: str) -> float:
-    """What pip says it fetched, from PyPI or from its own cache."""
+    """The megabytes that pip fetched by its own output, from PyPI or its cache."""
     return sum(float(size) * _MEGABYTES[unit] for size, unit in _FETCHED.findall(pip_output))
 
 
 def _versions(environment: Path) -> dict[str, str] | None:
-    """The versions of a complete environment; None where there is none of the right versions."""
+    """The versions in a complete environment; None if it is incomplete or has other versions."""
     try:
         done = subprocess.run(
             [str(environment / "bin" / "python"), "-c", _READ_VERSIONS, *REPORTED],

@@ -1,4 +1,4 @@
-"""People who label in Label Studio without a pause: answer, next task, answer."""
+"""People who label in Label Studio without pausing: next task, answer, next task."""
 
 import http.client
 import threading
@@ -17,7 +17,7 @@ _AFTER_AN_ERROR_S: Final = 0.2
 
 @dataclass(slots=True)
 class PeerFigures:
-    """What one number of people saw in the steady state; milliseconds from submit to next."""
+    """The figures of one number of people after the warm-up; milliseconds from submit to next."""
 
     people: int
     seconds: float
@@ -31,7 +31,11 @@ class PeerFigures:
 
 @dataclass(slots=True)
 class Seen:
-    """What one person saw: when labels were stored, and when and after how long a next came."""
+    """One person's measurements, with times of `time.monotonic` in seconds.
+
+    `stored_at`: when labels were stored. `next_at`: when next tasks came, and after how many
+    seconds. `errors_at`: when errors occurred.
+    """
 
     stored_at: list[float] = field(default_factory=list)
     next_at: list[tuple[float, float]] = field(default_factory=list)
@@ -39,7 +43,7 @@ class Seen:
 
 
 def label_for(studio: LabelStudio, *, people: int, seconds: float) -> PeerFigures:
-    """Let that many people label for WARM_UP_S, then for `seconds`, which count."""
+    """Let `people` people label for WARM_UP_S, then for `seconds`, which are measured."""
     begin = time.monotonic() + WARM_UP_S
     end = begin + seconds
     stopped = threading.Event()
@@ -55,7 +59,7 @@ def label_for(studio: LabelStudio, *, people: int, seconds: float) -> PeerFigure
 
 
 def figures(seen: Sequence[Seen], *, begin: float, end: float) -> PeerFigures:
-    """What happened from `begin` to `end`, in seconds of the clock that the people read."""
+    """The figures between `begin` and `end`, times of `time.monotonic` in seconds."""
     labels = sum(begin <= at < end for each in seen for at in each.stored_at)
     waits = sorted(wait for each in seen for at, wait in each.next_at if begin <= at < end)
     return PeerFigures(

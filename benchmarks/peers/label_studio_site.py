@@ -1,9 +1,9 @@
 """Label Studio as its Docker image serves it, on the PostgreSQL that Nowait bundles.
 
-A fresh cluster with the settings of Nowait's own, Label Studio's migrations, users of one
-organisation, uWSGI with two workers on loopback, a project and its tasks. All of it goes at the
-end. What Label Studio would send out of the machine is switched off, and a proxy that nobody
-listens at catches what is left.
+Sets up a fresh cluster with Nowait's own settings, Label Studio's migrations, users of one
+organization, uWSGI with two workers on loopback, a project and its tasks, and removes all of it at
+the end. Label Studio's outgoing requests are switched off, and the proxy settings point to a closed
+port for any that remain.
 """
 
 import http.client
@@ -33,8 +33,8 @@ _START_TIMEOUT_S: Final = 60.0
 _REQUEST_TIMEOUT_S: Final = 120.0
 _TASKS_A_REQUEST: Final = 2_000
 
-# What deploy/uwsgi.ini of Label Studio sets, but for the address, the log and `cheaper`: both
-# workers are there from the beginning.
+# The options in Label Studio's deploy/uwsgi.ini, except for the address, the log and `cheaper`, so
+# that both workers run from the beginning.
 _UWSGI_OPTIONS: Final = (
     "--module=core.wsgi:application",
     "--master",
@@ -77,7 +77,7 @@ print(json.dumps([Token.objects.get_or_create(user=user)[0].key for user in user
 
 @dataclass(frozen=True, slots=True)
 class LabelStudio:
-    """A running Label Studio with one project full of tasks, and who may label in it."""
+    """A running Label Studio with one project full of tasks, and its annotators' tokens."""
 
     port: int
     project: int
@@ -90,10 +90,10 @@ def serving(
 ) -> Iterator[LabelStudio]:
     """Label Studio with `tasks` unlabeled tasks and `people` users, until the end of the block.
 
-    Raises PeerError when it cannot be set up or does not start.
+    Raises PeerError if it cannot be set up or does not start.
     """
     var = Path(tempfile.mkdtemp(prefix="nowait-label-studio-"))
-    var.chmod(0o711)  # under root PostgreSQL runs as another user, who must pass through
+    var.chmod(0o711)  # run as root, PostgreSQL uses another account, which must pass through
     try:
         say("Starting PostgreSQL ...")
         embedded_postgres.ensure_running(var)
@@ -114,10 +114,10 @@ def serving(
 
 
 def call(port: int, method: str, path: str, token: str, body: object = None) -> tuple[int, Any]:
-    """One request of the JSON API: status and decoded answer (None where it is not JSON).
+    """One request to the JSON API: status and decoded answer (None if it is not JSON).
 
-    On a connection of its own, as uWSGI's HTTP router closes it after each answer. Raises OSError
-    and HTTPException.
+    Each request uses a new connection, because uWSGI's HTTP router closes connections after each
+    answer. Raises OSError and HTTPException.
     """
     with closing(http.client.HTTPConnection(HOST, port, timeout=_REQUEST_TIMEOUT_S)) as client:
         client.request(
@@ -138,7 +138,7 @@ def call(port: int, method: str, path: str, token: str, body: object = None) -> 
 
 
 def _environment(var: Path) -> dict[str, str]:
-    """Nothing of ours: Label Studio reads names as common as HOST, DEBUG and SECRET_KEY."""
+    """Label Studio's environment, without our variables: it reads HOST, DEBUG, SECRET_KEY etc."""
     database = embedded_postgres.connection_settings(var)
     return {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -151,8 +151,8 @@ def _environment(var: Path) -> dict[str, str]:
         "POSTGRE_PASSWORD": "",
         "POSTGRE_HOST": database["HOST"],
         "POSTGRE_PORT": database["PORT"],
-        # The bundled PostgreSQL has no contrib modules. Without their indexes (which serve the
-        # search for text) Label Studio writes a little less.
+        # The bundled PostgreSQL has no contrib modules. Without their indexes, which serve text
+        # search, Label Studio writes a little less.
         "SKIP_TRIGRAM_EXTENSION": "full",
         "SKIP_BTREE_GIN_EXTENSION": "full",
         "APP_WEBSERVER": "uwsgi",
@@ -194,7 +194,7 @@ def _uwsgi(installed: Installed, env: dict[str, str], log: Path) -> Iterator[int
         port = int(probe.getsockname()[1])
     command = [str(installed.environment / "bin" / "uwsgi"), f"--http={HOST}:{port}"]
     with log.open("wb") as output:
-        # A session of its own: a Ctrl-C is ours to answer, and nothing of it is left behind.
+        # A new session, so that Ctrl-C reaches only this program, which then stops uWSGI.
         server = subprocess.Popen(
             [*command, *_UWSGI_OPTIONS],
             cwd=installed.package,
@@ -227,7 +227,7 @@ def _await_answer(port: int, server: subprocess.Popen[bytes], log: Path) -> None
 
 
 def _make_project(port: int, token: str, tasks: int) -> int:
-    """A project of ten classes of images with that many tasks; all its settings as they come."""
+    """Create a project with ten image classes, `tasks` tasks and default settings."""
     choices = "".join(f'<Choice value="{name}"/>' for name in CHOICES)
     config = (
         '<View><Image name="image" value="$image"/>'

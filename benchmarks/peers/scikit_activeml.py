@@ -1,7 +1,7 @@
-"""scikit-activeml's strategies, asked for the same selection as ours, with given probabilities.
+"""scikit-activeml's strategies on the same selection as ours, with given probabilities.
 
-They take a classifier; here it looks probabilities and embeddings up by the number of the row,
-which costs nothing, so that what is timed is the selection.
+They take a classifier; here it only looks up probabilities and embeddings by row number, so that
+nothing but the selection is timed.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ STRATEGIES: Final = frozenset(
 
 
 class Given(SkactivemlClassifier):  # type: ignore[misc]  # the base class has no types
-    """A classifier of rows by their numbers, X (n, 1), that knows the answers."""
+    """A classifier of row numbers, X (n, 1), that returns given probabilities and embeddings."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Given(SkactivemlClassifier):  # type: ignore[misc]  # the base class has n
         self.classes_ = np.arange(probabilities.shape[1])
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Given":  # noqa: N803
-        """There is nothing to learn."""
+        """Do nothing: the probabilities are given."""
         return self
 
     def predict(self, X: Any) -> Any:  # noqa: N803
@@ -63,7 +63,7 @@ class Given(SkactivemlClassifier):  # type: ignore[misc]  # the base class has n
         return self.probabilities[X[:, 0].astype(int)].argmax(axis=1)
 
     def predict_proba(self, X: Any, return_embeddings: bool = False) -> Any:  # noqa: N803
-        """The probabilities of each row, with its embedding where asked."""
+        """The probabilities of each row, and its embedding with `return_embeddings`."""
         rows = X[:, 0].astype(int)
         if return_embeddings and self.embeddings is not None:
             return self.probabilities[rows], self.embeddings[rows]
@@ -71,7 +71,7 @@ class Given(SkactivemlClassifier):  # type: ignore[misc]  # the base class has n
 
 
 def query(name: str, evidence: Evidence, budget: int) -> Callable[[], object]:
-    """A call that selects as the strategy of ours with this name does."""
+    """A call of the peer's counterpart of our strategy of this name."""
     probabilities = evidence.probabilities.numpy()
     rows = np.arange(len(probabilities), dtype=np.float64)[:, None]
     unknown = np.full(len(rows), np.nan)

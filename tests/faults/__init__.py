@@ -1,5 +1,5 @@
-"""Whole sites under folders of their own, and what kills and mistakes do to them.
+"""Whole sites, each in its own folder, under kills and wrong input.
 
-site.py starts them, finds their processes and lets people label; checker.py reads from the
-database and from people's journals whether anything was lost.
+site.py starts sites, finds their processes and lets people label; checker.py compares the database
+with people's journals to find anything lost.
 """

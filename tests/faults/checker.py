@@ -1,4 +1,4 @@
-"""What must hold of a site after any fault, read from its database and from people's journals."""
+"""Invariants of a site after any fault, checked in its database and people's journals."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -38,10 +38,10 @@ RULES: Final = {
 
 
 def violations(site: Site, journal: Sequence[dict[str, Any]]) -> list[str]:
-    """Everything that is wrong: broken rules, and acknowledged labels lost, changed or doubled.
+    """All violations: broken rules, and acknowledged labels that are lost, changed or doubled.
 
-    Holds for a campaign with one answer an image, after people have ended; `journal` has the
-    acknowledgements of all people who ever were there.
+    For campaigns with one answer per image, after people have finished. `journal`: the
+    acknowledgements of all people since the start of the site.
     """
     wrong = [
         f"{rule}: not so of {found}"
@@ -62,7 +62,7 @@ def violations(site: Site, journal: Sequence[dict[str, Any]]) -> list[str]:
         wrong.append("a label was acknowledged twice")
     if lost := set(acknowledged) - set(stored):
         wrong.append(f"{len(lost)} acknowledged labels are not there as they were: {lost}")
-    # All people have their receipts, so nothing may be there that nobody was told of.
+    # People have finished, so every stored label must have been acknowledged.
     if extra := set(stored) - set(acknowledged):
         wrong.append(f"{len(extra)} labels are there that nobody was told of: {extra}")
     for (key,) in site.rows("SELECT key FROM pools_modelversion WHERE key <> ''"):

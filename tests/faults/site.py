@@ -1,7 +1,7 @@
-"""A whole site under a folder of its own, with people, whose processes a test may kill.
+"""A whole site in its own folder, with people, whose processes a test may kill.
 
-Every process of it, however far from the one that started it, has the folder in its environment:
-that is how they are found, and how a test can tell that none is left behind.
+Every process of a site, including indirect children, has the folder in its environment. By that a
+test finds the processes, and checks that none is left behind.
 """
 
 import os
@@ -28,12 +28,12 @@ from annotator_site.postgres_cluster import Place
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 120.0
-# What the children of `up` are told apart by: a word of their command lines.
+# Words in the command lines of the children of `up`, to tell them apart.
 WEB, ENGINE, WORKER, SERVER = "annotator_site.asgi", "run_engine", "run_worker", "run_server"
 
 
 class Lines:
-    """The lines of a pipe with the moment of their arrival, read by a thread of their own."""
+    """The lines of a pipe with their times of arrival (`monotonic`, s), read by a thread."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self.lines: list[tuple[float, str]] = []
@@ -43,7 +43,7 @@ class Lines:
         self._thread.start()
 
     def until(self, enough: Callable[[list[str]], bool]) -> list[str]:
-        """All lines so far, once they are enough; fails at their end or after a long time."""
+        """All lines so far, once `enough(lines)` holds; fails if the pipe ends or after 120 s."""
         deadline = time.monotonic() + PATIENCE_S
         with self._news:
             while not enough(lines := [line for _, line in self.lines]):
@@ -70,7 +70,7 @@ class Lines:
 
 
 class Site:
-    """`manage.py up`, or what is left of it."""
+    """A site run by `manage.py up` or `demo`, and its processes."""
 
     def __init__(self, var: Path) -> None:
         self.var = var
@@ -79,7 +79,7 @@ class Site:
         self.outputs: list[Lines] = []
 
     def start(self, *arguments: str) -> None:
-        """Run `manage.py` with these arguments; returns once people may come."""
+        """Run `manage.py` with these arguments; returns once the site is ready."""
         self.process = self.popen(*arguments, f"--port={self.port}", stderr=subprocess.PIPE)
         assert self.process.stderr is not None
         output = Lines(self.process.stderr)
@@ -90,7 +90,7 @@ class Site:
         self.port = int(line.rpartition(":")[2].strip("/"))
 
     def stop(self, number: int = signal.SIGTERM) -> list[str]:
-        """This signal and the end, in order; all that was told since the first start."""
+        """Send the signal and expect exit status 0; returns stderr since the first start."""
         assert self.process is not None
         self.process.send_signal(number)
         assert self.process.wait(PATIENCE_S) == 0
@@ -109,7 +109,7 @@ class Site:
         )
 
     def find(self, word: str) -> list[psutil.Process]:
-        """The processes below `up` that have a word in their command lines."""
+        """The descendants of `up` with `word` in their command lines."""
         assert self.process is not None
         found = []
         for process in psutil.Process(self.process.pid).children(recursive=True):
@@ -119,7 +119,7 @@ class Site:
         return found
 
     def until_there(self, word: str) -> psutil.Process:
-        """A process below `up` with that word, once there is one."""
+        """A descendant of `up` with `word` in its command line; waits until there is one."""
         found: list[psutil.Process] = []
 
         def is_there() -> bool:
@@ -136,17 +136,17 @@ class Site:
         return [postmaster, *postmaster.children(recursive=True)]
 
     def rows(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
-        """What a statement reads of the site's database."""
+        """The rows that a statement reads from the site's database."""
         with psycopg.connect(connection_url(self.var)) as connection:
             return connection.execute(statement.encode(), values).fetchall()
 
     def newest_version(self) -> int:
-        """The number of the newest model; 0 before the first."""
+        """The number of the newest model version; 0 before the first."""
         ((number,),) = self.rows("SELECT coalesce(max(version), 0) FROM pools_modelversion")
         return int(number)
 
     def all_processes(self) -> list[psutil.Process]:
-        """Every process of this site, by its environment, and those of its database."""
+        """Every process of this site, by its environment, or its working folder (PostgreSQL)."""
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
@@ -157,7 +157,7 @@ class Site:
 
 
 class Crowd:
-    """Simulated annotators in a process of their own, and what was acknowledged to them."""
+    """Simulated annotators in a process of their own, and their acknowledged labels."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
@@ -167,17 +167,17 @@ class Crowd:
         self.told = Lines(process.stderr)
 
     def until_labels(self, count: int) -> None:
-        """Returns once so many labels are acknowledged."""
+        """Return once `count` labels are acknowledged."""
         self.journal.until(lambda lines: len(lines) >= count)
 
     def end(self) -> list[dict[str, Any]]:
-        """The journal, once they have reached the number of labels that they were to reach."""
+        """The journal, once the process has reached its number of labels and ended."""
         lines = self.journal.all()
         assert self.process.wait(PATIENCE_S) == 0, "\n".join(self.told.all()[-20:])
         return [orjson.loads(line) for line in lines]
 
     def longest_pause_s(self, since: float) -> float:
-        """The longest time without an acknowledgement from the last one before `since` on."""
+        """The longest time between acknowledgements, from the last one before `since` on."""
         moments = [moment for moment, _ in self.journal.lines]
         before = [moment for moment in moments if moment <= since]
         after = [moment for moment in moments if moment > since]
@@ -187,7 +187,7 @@ class Crowd:
 
 @contextmanager
 def a_site() -> Iterator[Site]:
-    """A folder for a site; at the end everything of it is killed that still lives."""
+    """A site in a new folder; at the end all its live processes are killed."""
     folder = Path(tempfile.mkdtemp(prefix="nowait-faults-"))
     var = folder / "var"
     environment.make_var(var)
@@ -206,7 +206,7 @@ def a_site() -> Iterator[Site]:
 def people(
     site: Site, slug: str, *, labels: int, count: int = 6, think_s: float = 0.05
 ) -> Iterator[Crowd]:
-    """People who label until there are so many labels, or as the campaign allows it."""
+    """`count` people who label until there are `labels` labels or the campaign has no more."""
     process = site.popen(
         *("run_annotators", slug, f"--count={count}", f"--think={think_s}", f"--labels={labels}"),
         *("--journal=/dev/stdout", f"--url=ws://127.0.0.1:{site.port}"),
@@ -222,7 +222,7 @@ def people(
 
 
 def kill_all(processes: list[psutil.Process]) -> None:
-    """kill -9, all at once, and wait until they are gone."""
+    """Kill the processes by SIGKILL, all at once, and wait until they are gone."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
@@ -231,7 +231,7 @@ def kill_all(processes: list[psutil.Process]) -> None:
 
 
 def until(happened: Callable[[], bool], what: str) -> None:
-    """Returns once it has happened; fails when it takes too long."""
+    """Return once `happened` is true; fails if that takes too long."""
     deadline = time.monotonic() + PATIENCE_S
     while not happened():
         assert time.monotonic() < deadline, f"waited too long for {what}"

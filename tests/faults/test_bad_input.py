@@ -1,4 +1,4 @@
-"""What a person gets wrong is answered with one line and an exit status, and starts nothing."""
+"""Wrong input is answered with one line and an exit status, and starts nothing."""
 
 import socket
 import subprocess
@@ -26,14 +26,14 @@ def manage(*arguments: str, env: dict[str, str]) -> tuple[int, str, str]:
 
 
 def refused(*arguments: str, env: dict[str, str]) -> str:
-    """The one line with which a command ends."""
+    """The single line on stderr with which a command refuses its input."""
     status, out, err = manage(*arguments, env=env)
     assert (status, out, err.count("\n")) == (1, "", 1), err
     return err
 
 
 def with_database(env: dict[str, str], name: str) -> dict[str, str]:
-    """The same server, another database of it."""
+    """The environment with another database of the same server."""
     parts = urlsplit(env["DATABASE_URL"])
     return {**env, "DATABASE_URL": parts._replace(path=f"/{name}").geturl()}
 

@@ -1,6 +1,6 @@
-"""A site whose processes are killed while people label: it comes back, and loses nothing.
+"""A site whose processes are killed while people label comes back and loses nothing.
 
-One site for all tests of this file, as in life: each fault meets what those before it left.
+All tests of this file share one site, so that each fault meets the state that earlier faults left.
 """
 
 import signal
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="children end with a killed parent on Linux only"
 )
 SLUG = "digits"
-# By then everybody has a full buffer, and a model or two may be on its way.
+# Labels before a fault: everybody then has a full buffer, and a training may be under way.
 BEFORE = 40
 
 
 @dataclass
 class Course:
-    """The site, and what was acknowledged to people so far."""
+    """The site, and all labels acknowledged so far."""
 
     site: Site
     journal: list[dict[str, Any]] = field(default_factory=list)
@@ -46,7 +46,7 @@ def course() -> Iterator[Course]:
 
 
 def is_settled(site: Site) -> bool:
-    """Whether the server and the workers have begun, in the processes that run now."""
+    """Whether the server and the four workers have begun work in the present processes."""
     pids = [process.pid for process in (*site.find(WORKER), *site.find(SERVER))]
     rows = site.rows(
         """SELECT 1 FROM pools_engineprocess
@@ -59,7 +59,7 @@ def is_settled(site: Site) -> bool:
 def label_through(
     course: Course, fault: Callable[[], None], report: Callable[[str], None], *, after: int = 100
 ) -> None:
-    """People label, the fault comes between, they go on to their end; then all is checked."""
+    """Let people label through a fault to their end, then check all invariants."""
     site = course.site
     with people(site, SLUG, labels=BEFORE + after) as crowd:
         crowd.until_labels(BEFORE)
@@ -75,7 +75,7 @@ def label_through(
 def report(
     request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> Callable[[str], None]:
-    """Prints a figure that was measured, whether the test passes or not."""
+    """Prints a measured figure, whether the test passes or not."""
 
     def tell(figure: str) -> None:
         with capsys.disabled():
@@ -95,7 +95,7 @@ def test_a_worker_process_is_killed(course: Course, report: Callable[[str], None
     def fault() -> None:
         kill_all([course.site.until_there(WORKER)])
 
-    # More than S and people's buffers held: somebody must have filled it again.
+    # More labels than S and people's buffers held, so S must have been refilled.
     label_through(course, fault, report, after=250)
 
 

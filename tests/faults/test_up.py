@@ -1,4 +1,4 @@
-"""`manage.py up` comes back from every kill, and leaves nothing behind when it is stopped."""
+"""`manage.py up` restarts killed processes, and leaves nothing behind when it is stopped."""
 
 import http.client
 import os
@@ -51,7 +51,7 @@ def up(var: Path, *options: str) -> subprocess.Popen[str]:
 
 
 def await_line(process: subprocess.Popen[str], part: str) -> str:
-    """The first line on stderr from here on that contains `part`."""
+    """The next line on stderr that contains `part`."""
     assert process.stderr is not None
     for line in process.stderr:
         if part in line:
@@ -66,14 +66,14 @@ def status(port: int, path: str) -> int:
 
 
 def await_service(port: int) -> None:
-    """Returns once a page that needs the database is served; no connection may be refused."""
+    """Return once a page that needs the database is served; no connection may be refused."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             if status(port, "/readyz") == 200:
                 return
         except (http.client.HTTPException, ConnectionResetError):
-            pass  # it was being answered by the process that was killed
+            pass  # the killed process had accepted this request
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -144,7 +144,7 @@ def test_a_port_in_use_is_told_with_the_remedy(var: Path) -> None:
 
 
 class Diary(Supervisor):
-    """Writes down what it is asked for instead of doing it."""
+    """A supervisor that records its calls instead of starting processes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -177,8 +177,8 @@ def test_engines_come_and_go_with_their_campaigns(monkeypatch: pytest.MonkeyPatc
         campaign.save()
         Campaign.objects.create(slug="birds", title="Birds")
         assert diary.asked.get(timeout=PATIENCE_S) == ("add", "engine-birds")
-        # As after a restart of the database, the follower goes on with a new connection. Those of
-        # a site that other tests share stay.
+        # As after a database restart, the follower must go on over a new connection. Only
+        # connections made since `began` are ended, because other tests share a site.
         with connections["default"].cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_start > %s"
