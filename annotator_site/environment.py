@@ -181,11 +181,11 @@ def database(
     options: dict[str, Any] = {
         "connect_timeout": 5,
         "application_name": application_name,
-        # Notice a vanished peer in about a minute (TCP only): on an idle connection by keepalives,
+        # Keepalives notice a vanished peer in about a minute (TCP only).
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
-        # and with data in flight by this timeout (milliseconds) instead of a quarter of an hour.
+        # Milliseconds. Without it data in flight is retransmitted for a quarter of an hour.
         "tcp_user_timeout": 60_000,
         **parsed.pop("OPTIONS", {}),
     }

@@ -238,7 +238,7 @@ class CampaignAdmin(WithinCampaigns, SiteModelAdmin):
         for formset in formsets:
             self.save_formset(request, form, formset, change)
         if not change or own_campaigns(by) is not None:
-            # Keep this person an owner: nobody can shut themselves out, only others can.
+            # This person stays an owner: people cannot remove themselves, only other owners can.
             campaigns.add_owners(campaign_id=campaign_id, user_ids=[by.pk])
 
     def get_urls(self) -> list[URLPattern]:

@@ -23,7 +23,7 @@ from annotator_site.campaigns.admin.skips import SkipFilter, skips_of
 from annotator_site.images.addresses import image_url
 
 SHA256_LENGTH = 64
-# The extra column by value of SkipFilter ("said"); for other values it is "skips".
+# Extra column of the list by the value of SkipFilter; for all other values it is "skips".
 _TELLING = {"aside": "problem"}
 
 
