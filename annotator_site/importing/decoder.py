@@ -40,7 +40,7 @@ class DecoderNotStarted(OSError):
 
 
 class DecoderDied(Exception):
-    """The child process ended while it decoded; `status` as in `Popen.returncode`."""
+    """The child ended at a file, or was ended for a wrong answer; `status` as in `Popen`."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)

@@ -39,8 +39,8 @@ class Acknowledged:
 class Said:
     """A message that is not acknowledged yet; `choice` is None for a skip.
 
-    `at`: when the bot answered; `sent`: when the message last went out after a reconnect. Both in
-    seconds of the monotonic clock.
+    `at`: when the bot answered; `sent`: when the message first went out over the current
+    connection. Both in seconds of the monotonic clock.
     """
 
     frame: str

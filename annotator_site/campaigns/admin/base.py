@@ -239,7 +239,7 @@ def value_filter(field: str, choices: Sequence[tuple[Any, Any]]) -> type[ValueFi
 
 
 def lists_some_campaigns(request: HttpRequest) -> bool:
-    """Whether this is a list over all campaigns, seen by staff with rights in some of them only.
+    """Whether this is a list of several campaigns, seen by staff with rights in some only.
 
     Such a list and its filters look at the newest WINDOW rows, along the ids.
     """
