@@ -1,8 +1,8 @@
-"""What people and programs see: pages, the labeling WebSocket, admin, exports, and running it all.
+"""The site: pages, the labeling WebSocket, admin, exports, and the commands that run everything.
 
-It owns HTTP and WebSockets, accounts, the bundled PostgreSQL and the settings. Of `al_engine` it
-imports `al_engine.pools`, `al_engine.supervision` and the pure modules beside them only, and never
-torch.
+Owns HTTP and WebSockets, accounts, the bundled PostgreSQL and the settings. From `al_engine` it
+imports only `al_engine.pools`, `al_engine.supervision` and the pure modules beside them; it never
+imports torch.
 
 Read next: `labeling/consumer.py` (one annotator's connection), `settings.py` (every setting of
 an installation), `running.py` (what `manage.py up` starts and keeps alive).

@@ -1,4 +1,4 @@
-"""How the administration looks: the settings of unfold, which draws it."""
+"""The look of the administration: settings of unfold, which renders it."""
 
 from typing import Any
 

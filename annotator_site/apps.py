@@ -1,4 +1,4 @@
-"""The site as a Django app: it carries the commands and the checks of the installation."""
+"""The site as a Django app, which holds the management commands and the system checks."""
 
 from django.apps import AppConfig
 

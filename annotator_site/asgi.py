@@ -1,4 +1,4 @@
-"""The site as an ASGI application: pages by Django, images and WebSockets beside it."""
+"""The site as an ASGI application: Django serves pages, lean routes serve images and WebSockets."""
 
 import atexit
 import gc
@@ -38,7 +38,7 @@ asked_sockets = NotedRefusals(sockets, "socket")
 
 
 async def http(scope: Any, receive: Any, send: Any) -> None:
-    """Images go past Django, as does who asks why a WebSocket did not open; all else is a page."""
+    """Serve HTTP. Images, and requests that ask why a WebSocket did not open, bypass Django."""
     if scope["path"].startswith(PREFIX):
         await pictures(scope, receive, send)
     elif _has_socket(scope["path"]):
@@ -48,7 +48,7 @@ async def http(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def websocket(scope: Any, receive: Any, send: Any) -> None:
-    """An address without a socket takes no place at the door."""
+    """Serve WebSockets. A handshake at an unknown address is refused and takes no place."""
     if _has_socket(scope["path"]):
         await sockets(scope, receive, send)
     else:
@@ -68,7 +68,7 @@ application = ResponseHeaders(
     )
 )
 
-# Where daphne serves this, it is loaded and has built nothing yet.
+# If daphne serves this application, it is imported by now and has not built its protocols yet.
 if "daphne.server" in sys.modules:
     from annotator_site.network import with_daphne
 
@@ -78,13 +78,13 @@ descriptors.raise_limit()
 load()
 atexit.register(tell_counts)
 
-# With thousands of connections the collector's defaults make full collections eat the
-# process: what start-up left is never looked at again, and all else together hardly ever. What is
-# young is, a little at a time: refused connections leave much, 50 ms of it for each 600 of them.
+# With thousands of connections, full collections at the default thresholds take most of the
+# process's time. Freeze the objects from start-up, and make full collections rare. Young objects
+# are collected in small steps: 600 refused connections leave garbage worth 50 ms of collecting.
 gc.collect()
 gc.freeze()
 gc.set_threshold(2_000, 4, 15_000)
 
-# A thread with a page or an arrival in it gives the interpreter back after half a millisecond, not
-# after five: labels are served by one thread, which would wait so long at every turn of its loop.
+# A thread that serves a page or a new connection hands over the interpreter after 0.5 ms instead
+# of 5: the one thread that serves labels might wait that long in each iteration of its loop.
 sys.setswitchinterval(0.0005)

@@ -1,7 +1,6 @@
-"""The endless tasks of a web process: each is started again when it fails, and health can ask how
-they are.
+"""The endless tasks of a web process: restarted when they fail, and reported by /readyz.
 
-Only what nobody foresaw gets here: a task handles by itself that its database is away.
+Only unforeseen errors get here: each task itself handles a database that is away.
 """
 
 import asyncio
@@ -17,27 +16,27 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 30.0
 STEADY_SECONDS: Final = 1.0
-"""A task that has run for so long after a failure counts as running again."""
+"""A task that has run for this long after a failure counts as running again."""
 FORGIVEN_SECONDS: Final = 60.0
-"""After so long without a failure the next pause is the first one again."""
+"""A task that ran for this long before it failed is restarted after the first, short pause."""
 
 Work = Callable[[], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class Health:
-    """How one task is; without an essential one nobody can label through this process."""
+    """The state of one task; while an essential task is down, this process serves no labeling."""
 
     name: str
     essential: bool
     failures: int = 0
     last_error: str = ""
-    # Of time.monotonic(); None while it waits to be started again.
+    # time.monotonic() at the latest start; None while the task waits for a restart.
     began: float | None = None
 
     @property
     def is_down(self) -> bool:
-        """Whether it failed and has not run steadily since."""
+        """Whether the task failed and has not run for STEADY_SECONDS since."""
         if self.began is None:
             return True
         return self.failures > 0 and time.monotonic() - self.began < STEADY_SECONDS
@@ -50,7 +49,7 @@ class Background:
         self._tasks: dict[asyncio.Task[None], Health] = {}
 
     def start(self, name: str, work: Work, *, essential: bool = True) -> asyncio.Task[None]:
-        """Run `work` until it returns or the task is canceled; after an exception, again."""
+        """Run `work` until it returns or the task is canceled; restart it after an exception."""
         health = Health(name, essential)
         task = asyncio.get_running_loop().create_task(_keep_running(work, health), name=name)
         self._tasks[task] = health
@@ -58,7 +57,7 @@ class Background:
         return task
 
     def report(self) -> list[Health]:
-        """How all of them are, those that failed first; may be asked from any thread."""
+        """The state of all tasks, the one with most failures first; callable from any thread."""
         return sorted(self._tasks.copy().values(), key=lambda health: -health.failures)
 
 
@@ -76,7 +75,7 @@ async def _keep_running(work: Work, health: Health) -> None:
             log.exception("The task “%s” failed and is started again.", health.name)
         if time.monotonic() - began > FORGIVEN_SECONDS:
             pause = FIRST_PAUSE_SECONDS
-        # Not a secret: tasks that failed together do not come back together.
+        # Jitter (no secret), so that tasks that failed together do not restart together.
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 

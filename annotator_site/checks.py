@@ -1,4 +1,4 @@
-"""System checks of an installation: promises that rest on somebody else's configuration."""
+"""System checks of an installation: the configuration on which the site's promises rest."""
 
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -11,7 +11,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 
-# An acknowledged label is on disk only while these are on.
+# An acknowledged label is on disk only while all of these are on.
 DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
 
 
@@ -19,7 +19,7 @@ DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
 def check_durability(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: Any
 ) -> list[CheckMessage]:
-    """Refuses a PostgreSQL that may lose labels it has acknowledged (run by `migrate` and `up`)."""
+    """Refuses a PostgreSQL that may lose acknowledged labels (run by `migrate` and `up`)."""
     errors: list[CheckMessage] = []
     for alias in databases or ():
         with connections[alias].cursor() as cursor:
@@ -44,7 +44,7 @@ def check_durability(
 def check_privileges(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: Any
 ) -> list[CheckMessage]:
-    """Warns of a role that could run programs on the database's machine."""
+    """Warns of a superuser role, which could run programs on the database's machine."""
     warnings: list[CheckMessage] = []
     for alias in databases or ():
         with connections[alias].cursor() as cursor:
@@ -67,7 +67,7 @@ def check_privileges(
 def check_ways_to_other_machines(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: Any
 ) -> list[CheckMessage]:
-    """Warns of a database or a storage over a network where somebody could listen or step in."""
+    """Warns of an unprotected connection to a database or object storage on another machine."""
     warnings: list[CheckMessage] = []
     for alias in databases or ():
         given = connections[alias].settings_dict
@@ -96,7 +96,7 @@ def check_ways_to_other_machines(
 
 
 def _is_here(host: str) -> bool:
-    """Whether this machine itself is meant: by a socket, a name or an address."""
+    """Whether `host` is this machine: a socket's path, localhost or a loopback address."""
     if not host or host.startswith("/") or host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""What the commands have in common: text for people on stderr, values for programs on stdout."""
+"""Output shared by the commands: text for people on stderr, values for programs on stdout."""
 
 import json
 import time
@@ -24,25 +24,25 @@ class CampaignCommand(BaseCommand):
         )
 
     def campaign(self, options: Mapping[str, Any]) -> Campaign:
-        """The campaign that was named. Raises CommandError."""
+        """The campaign of the option `slug`. Raises CommandError."""
         try:
             return campaign_of(options["slug"])
         except UnknownCampaignError as error:
             raise CommandError(str(error)) from error
 
     def say(self, text: str) -> None:
-        """A line for people, on stderr."""
-        # Django paints stderr red, which is for errors.
+        """Write a line for people to stderr."""
+        # Django colors stderr red, which is for errors.
         self.stderr.write(text, style_func=str)
 
     def conclude(self, options: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        """The result for programs, if they asked: the last line of stdout."""
+        """With --json, write the result for programs as the last line of stdout."""
         if options["json"]:
             self.stdout.write(json.dumps(result))
 
 
 class ProgressLine:
-    """A line that tells how far something is: about once a second, in place on a terminal."""
+    """A progress line, written about once a second; on a terminal it replaces the previous line."""
 
     def __init__(self, stream: OutputWrapper) -> None:
         self.stream = stream
@@ -51,7 +51,7 @@ class ProgressLine:
         self.written = False
 
     def show(self, text: str) -> None:
-        """Write the text, unless the last one was written just now."""
+        """Write the text, unless the last text was written less than a second ago."""
         now = time.monotonic()
         if now < self.due:
             return
@@ -64,6 +64,6 @@ class ProgressLine:
         self.stream.flush()
 
     def end(self) -> None:
-        """Clear the line, so that what follows stands alone."""
+        """Clear the line on a terminal, so that the next output starts on an empty line."""
         if self.in_place and self.written:
             self.stream.write("\r\x1b[K", style_func=str, ending="")

@@ -1,4 +1,4 @@
-"""What a browser may do on our pages."""
+"""The Content-Security-Policy of the site's pages."""
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.middleware import CSPMiddleware, PolicyParts
@@ -14,12 +14,12 @@ ADMIN_RELAXATIONS = {
 
 
 class ContentSecurityMiddleware(CSPMiddleware):
-    """The policy of the settings on every page; the admin's pages get what Alpine.js needs."""
+    """Sets the policy of the settings on every page, relaxed for Alpine.js on the admin's pages."""
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
     ) -> PolicyParts:
-        """The parts of the policy for this answer, told apart by the view that gave it."""
+        """The parts of the policy for this response, by the app of its view."""
         parts = super().get_policy_parts(request, response, report_only)
         match = request.resolver_match
         if match is not None and "admin" in match.app_names:

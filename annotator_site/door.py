@@ -1,7 +1,8 @@
-"""A door lets those who come at once in a few at a time, and keeps nobody waiting too long.
+"""A door admits simultaneous requests a few at a time, with a bounded wait for each.
 
-What comes in takes its time from the rest of the process. Were a thousand let in together, each
-would be served by a thousandth of it, and all would give up before the first was done.
+An admitted request takes time from the rest of the process. If a thousand were admitted
+together, each would get a thousandth of the process, and all clients would give up before the
+first request is done.
 """
 
 import asyncio
@@ -12,11 +13,11 @@ from contextlib import suppress
 from typing import Final
 
 RETRY_S: Final = (2, 10)
-"""When who found no place shall come again: not all at the same moment."""
+"""Range of seconds after which a refused client may come again; random, to spread them out."""
 
 
 class FullError(Exception):
-    """No place was free in time; `retry_after_s` is when to come again."""
+    """No place was free in time; come again after `retry_after_s` seconds."""
 
     def __init__(self, retry_after_s: int) -> None:
         super().__init__(f"come again in {retry_after_s} s")
@@ -24,13 +25,14 @@ class FullError(Exception):
 
 
 class Door:
-    """At most `places` inside; the others wait in order, nobody longer than `patience_s` seconds.
+    """At most `places` requests are inside; the rest wait in order, at most `patience_s` seconds.
 
-    Where it is said whose they are, one of each comes in by turns: who sends many waits for itself.
+    Requests with different `whose` are admitted in rotation, so that a client with many requests
+    delays only itself.
 
-    A place that was left rests for `rest_s`, so that no more than `places` in that time take from
-    the rest of the process. Nobody is sent away sooner: who waits costs nothing, and who is sent
-    away comes again, which costs as much as letting them in.
+    A place that was left stays empty for `rest_s` seconds, which leaves time to the rest of the
+    process. No request is refused before its patience ends: a waiting request costs nothing, and
+    a refused client comes again, which costs as much as admitting it.
     """
 
     def __init__(self, *, places: int, patience_s: float, rest_s: float = 0.0) -> None:
@@ -41,11 +43,11 @@ class Door:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """Number of waiting requests."""
         return sum(map(len, self._queues.values()))
 
     async def enter(self, whose: Hashable = None) -> None:
-        """Come in; one `leave` must follow. Raises FullError."""
+        """Wait for a place and take it; one `leave` must follow. Raises FullError."""
         if self._free:
             self._free -= 1
             return
@@ -57,16 +59,16 @@ class Door:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                with suppress(KeyError, ValueError):  # passed over already
+                with suppress(KeyError, ValueError):  # `_call` has removed it already
                     self._remove(whose, turn)
-            elif turn.exception() is None:  # called in the same moment
+            elif turn.exception() is None:  # got a place at the same moment: pass it on
                 self.leave()
             raise
         finally:
             patience.cancel()
 
     def leave(self) -> None:
-        """Give one's place to the next."""
+        """Give up a place; after `rest_s` the next waiting request gets it."""
         if self.rest_s:
             asyncio.get_running_loop().call_later(self.rest_s, self._call)
         else:

@@ -1,15 +1,15 @@
-"""The bundled PostgreSQL under var/: made when new, started when silent, stopped by its last user.
+"""The bundled PostgreSQL under var/: created and started on demand, stopped by its last user.
 
     var/postgres/data     the cluster, mode 0700
     var/postgres/socket   its Unix socket, the only way in, mode 0700
-    var/postgres.lock     held by whoever makes, starts or stops it
-    var/postgres.users    held (shared) by every process that needs it, for its life
+    var/postgres.lock     held by the process that creates, starts or stops the server
+    var/postgres.users    held (shared) by every process that needs the server, until it exits
     var/logs/postgres.log
 
-Whether it runs is asked of the server itself, never of a pid file: after a `kill -9` a pid file
-names a process that is gone, or one that is something else by now. A client killed with -9 leaves
-a healthy server behind, which the next start finds and uses; a server killed with -9 recovers
-from its log when it is started again.
+The server itself is asked whether it runs, never a pid file: after a `kill -9` the pid file names
+a process that is gone, or a different process with the same id. A client killed with -9 leaves a
+healthy server behind, which the next start finds and uses; a server killed with -9 recovers from
+its log when it is started again.
 """
 
 import atexit
@@ -49,22 +49,25 @@ def connection_settings(var: Path) -> dict[str, str]:
 
 
 def is_answering(var: Path) -> bool:
-    """Whether the server answers a query, or refuses one as only a living server can; <= 2 s."""
+    """Whether the server answers a query, or refuses it but accepts connections.
+
+    Connecting and the query may take 2 s each.
+    """
     conninfo = _conninfo(var)
     try:
         with psycopg.connect(conninfo, options="-c statement_timeout=2000") as connection:
             connection.execute("SELECT 1")
             return True
     except psycopg.OperationalError:
-        # 'too many clients already' is an answer, too: starting another server would not help.
+        # 'too many clients already' is an answer as well: starting a server would not help.
         return _ping(conninfo) == psycopg.pq.Ping.OK
 
 
 def ensure_running(var: Path, *, timeout_s: float = START_TIMEOUT_S) -> None:
-    """Returns when the server answers: makes the cluster if new, starts it if it is not running.
+    """Creates the cluster if there is none, starts it if needed; returns when the server answers.
 
     Safe to call from any number of processes at once, and again at any time. Raises
-    EmbeddedPostgresError when it does not answer within `timeout_s`.
+    EmbeddedPostgresError when the server does not answer within `timeout_s`.
     """
     place = Place(var.resolve())
     deadline = time.monotonic() + timeout_s
@@ -78,7 +81,7 @@ def ensure_running(var: Path, *, timeout_s: float = START_TIMEOUT_S) -> None:
                     f"The bundled PostgreSQL did not answer within {timeout_s:.0f} s: "
                     f"see the end of {place.log}."
                 )
-            # REJECT: it is there and starting up or recovering; all there is to do is to wait.
+            # REJECT: the server is starting up or recovering, so only wait.
             if _ping(_conninfo(place.var)) != psycopg.pq.Ping.REJECT:
                 started = _start(place, system_user, deadline)
                 if not started:
@@ -87,9 +90,9 @@ def ensure_running(var: Path, *, timeout_s: float = START_TIMEOUT_S) -> None:
 
 
 def stop(var: Path) -> None:
-    """Stops the server if it runs: open transactions are rolled back, everything is on disk.
+    """Stops the server if it runs; open transactions are rolled back, committed data is on disk.
 
-    Raises EmbeddedPostgresError when it does not stop within STOP_TIMEOUT_S.
+    Raises EmbeddedPostgresError when the server does not stop within STOP_TIMEOUT_S.
     """
     place = Place(var.resolve())
     with _locked(place, time.monotonic() + STOP_TIMEOUT_S):
@@ -106,23 +109,23 @@ def stop(var: Path) -> None:
 
 
 def use(var: Path) -> None:
-    """Starts the server for this process; at this process's end, its last user stops it."""
+    """Starts the server for this process; the last process that used it stops it on exit."""
     place = Place(var.resolve())
     users = _open(place.var / "postgres.users")
-    # Shared, for the life of the process. Waits while a last user is just stopping the server.
+    # Shared, for the life of the process. Waits while the last user is stopping the server.
     fcntl.flock(users, fcntl.LOCK_SH)
     atexit.register(_leave, place, users, os.getpid())
     ensure_running(place.var)
 
 
 def _leave(place: Place, users: int, user_pid: int) -> None:
-    if os.getpid() != user_pid:  # a fork of the user is none
+    if os.getpid() != user_pid:  # a fork of a user is not a user
         return
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
-    # Still held while the server stops: whoever comes now waits, then starts it anew.
+    # The lock is held while the server stops: a new user waits, then starts the server again.
     with suppress(EmbeddedPostgresError):
         stop(place.var)
     os.close(users)
@@ -132,7 +135,7 @@ def _leave(place: Place, users: int, user_pid: int) -> None:
 
 
 def _start(place: Place, system_user: str | None, deadline: float) -> bool:
-    """Asks for a start once. False when trying again may help; raises when it cannot."""
+    """Starts the server once; False if another try may help. Raises EmbeddedPostgresError."""
     log_size = place.log.stat().st_size
     ours = {
         "listen_addresses": "",
@@ -150,7 +153,7 @@ def _start(place: Place, system_user: str | None, deadline: float) -> bool:
     with place.log.open("rb") as log:
         log.seek(log_size)
         told = log.read().decode(errors="replace")
-    # What a killed postmaster leaves behind: its children's shared memory, and its lock files.
+    # A killed postmaster leaves behind its children's shared memory and its lock files.
     if "pre-existing shared memory block" in told or "FATAL:  lock file" in told:
         return False
     reasons = [line for line in told.splitlines() if "FATAL:" in line or "PANIC:" in line]
@@ -161,11 +164,11 @@ def _start(place: Place, system_user: str | None, deadline: float) -> bool:
 
 
 def _clear_the_way(place: Place) -> None:
-    """Ends what a killed postmaster left behind: its children, and lock files that mislead.
+    """Kills the children of a killed postmaster; without any, removes its misleading lock files.
 
-    Its children would see its death and leave, but one that is deep in a query only at its end.
-    The server's processes work in the cluster's folder; a living postmaster is the one of them
-    that has children, and where there is one nothing is touched.
+    The children notice its death and exit, but a busy child only at the end of its query. All
+    processes of the server have the cluster's folder as working directory; a process with
+    children among them is a living postmaster, and then nothing is touched.
     """
     servers: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
@@ -180,8 +183,8 @@ def _clear_the_way(place: Place) -> None:
         with suppress(psutil.Error):
             process.kill()
     if not servers:
-        # They name a process that is something else by now (after a reboot, in a new container),
-        # or dead but not buried; PostgreSQL would take either for a living server.
+        # The files name a process id that is reused (after a reboot, in a new container) or a
+        # zombie's; PostgreSQL would take either for a living server.
         (place.data / "postmaster.pid").unlink(missing_ok=True)
         (place.socket_dir / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
@@ -212,7 +215,10 @@ def _open(path: Path) -> int:
 
 @contextmanager
 def _locked(place: Place, deadline: float) -> Iterator[None]:
-    """One process at a time makes, starts or stops the server of a place."""
+    """Only one process at a time creates, starts or stops the server of a place.
+
+    Raises EmbeddedPostgresError when the lock is not free before `deadline`.
+    """
     descriptor = _open(place.var / "postgres.lock")
     try:
         while True:

@@ -1,6 +1,6 @@
-"""What the environment says, read once by `settings.py`; every refusal is one line with a remedy.
+"""Reading environment variables for `settings.py`; every error is one line with a remedy.
 
-Nothing here starts anything. Imports nothing of the project, so that it can be tested alone.
+Starts no process. Imports nothing of the project, so that it can be tested alone.
 """
 
 import os
@@ -24,11 +24,10 @@ _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION: Final = re.compile(r"[a-z0-9-]+")
 _ENDPOINT: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?/?")
 
-# Milliseconds. Nothing may hold a row lock while it sleeps (a stopped process, a lost machine),
-# and nothing may wait for a lock so long that people notice nothing but silence.
+# Milliseconds. No process that is stopped or lost may keep a row lock, and no statement may wait
+# for a lock for so long that people see no answer at all.
 SERVER_TIMEOUTS_MS = {"idle_in_transaction_session_timeout": 30_000, "lock_timeout": 15_000}
-# One question takes one core of the database and gets no machine code made for it: the rest belongs
-# to people who label.
+# A query uses one core of the database and is not compiled: the other cores serve labeling.
 SERVER_SETTINGS = {"max_parallel_workers_per_gather": "0", "jit": "off"}
 # Web requests only: a migration or an export may rightly take minutes in one statement.
 WEB_STATEMENT_TIMEOUT_MS = 30_000
@@ -67,9 +66,9 @@ def names(env: Mapping[str, str], name: str) -> list[str]:
 
 
 def contact(env: Mapping[str, str], name: str) -> str:
-    """An address by which people can be reached (mailto:, https: or tel:); "" when unset.
+    """A contact address (mailto:, https: or tel:); "" when unset.
 
-    Raises ImproperlyConfigured for anything else, before it is published.
+    Raises ImproperlyConfigured for anything else, so that no wrong address is published.
     """
     value = env.get(name, "").strip()
     if value and not _CONTACT.fullmatch(value):
@@ -81,7 +80,7 @@ def contact(env: Mapping[str, str], name: str) -> str:
 
 
 def role(env: Mapping[str, str], argv: Sequence[str]) -> str:
-    """NOWAIT_ROLE, or the management command that runs, or the program's name."""
+    """NOWAIT_ROLE, or else the management command in `argv`, or else the program's name."""
     if given := env.get("NOWAIT_ROLE", ""):
         return given
     program = Path(argv[0]).name if argv else ""
@@ -91,11 +90,11 @@ def role(env: Mapping[str, str], argv: Sequence[str]) -> str:
 
 
 def secret_key(env: Mapping[str, str], var: Path) -> str:
-    """SECRET_KEY, or the one kept in `var/secret_key`, made on the first start with mode 0600.
+    """SECRET_KEY, or the key in `var/secret_key`, created on the first start with mode 0600.
 
     Processes that start together all get the same key: each writes its own candidate, and the
-    one that is linked to the final name first wins. Raises ImproperlyConfigured when it can
-    neither be read nor written.
+    candidate that is first linked to the final name wins. Raises ImproperlyConfigured when the key
+    can neither be read nor written, or is too short.
     """
     if given := env.get("SECRET_KEY", ""):
         return given
@@ -125,17 +124,17 @@ def secret_key(env: Mapping[str, str], var: Path) -> str:
 
 
 def make_var(var: Path) -> None:
-    """Makes the folder of all state and those in it; nobody else of this machine may list it.
+    """Creates the folder of all state and its subfolders; no other user may list the folder.
 
-    One that is there with wider rights is made so. Under root the bundled PostgreSQL runs as
-    another user, who must pass through (0711). Raises ImproperlyConfigured where it cannot be
-    made private, or belongs to everybody, as /tmp does.
+    An existing folder with wider rights is narrowed. Under root the bundled PostgreSQL runs as
+    another user, who must be able to pass through (0711). Raises ImproperlyConfigured if the folder
+    cannot be created or made private, or is for everybody, like /tmp.
     """
     mode = 0o711 if os.name == "posix" and os.geteuid() == 0 else 0o700
     try:
         var.mkdir(mode=mode, parents=True, exist_ok=True)
         _make_private(var, mode)
-        # Not media/, which the first file makes: an empty folder must not take a lost one's place.
+        # Not media/, which the first file creates: an empty folder must not replace a lost mount.
         for name in ("static", "cache", "logs"):
             (var / name).mkdir(exist_ok=True)
     except OSError as error:
@@ -146,7 +145,7 @@ def make_var(var: Path) -> None:
 
 
 def _make_private(var: Path, mode: int) -> None:
-    """Takes rights away from a folder that has more than `mode`; gives none."""
+    """Takes away a folder's rights beyond `mode`; adds none. Raises ImproperlyConfigured."""
     found = var.stat().st_mode
     if found & stat.S_ISVTX:
         raise ImproperlyConfigured(
@@ -169,7 +168,7 @@ def database(
     """The Django database dictionary for DATABASE_URL, or for the bundled server when it is unset.
 
     `bundled` holds NAME, USER, HOST and PORT of the bundled PostgreSQL. Raises
-    ImproperlyConfigured, in one line, for an address that cannot be meant.
+    ImproperlyConfigured, in one line, for an unusable address.
     """
     parsed: dict[str, Any] = (
         _parse_database_url(url)
@@ -182,24 +181,23 @@ def database(
     options: dict[str, Any] = {
         "connect_timeout": 5,
         "application_name": application_name,
-        # A peer that vanished without a word is noticed in about a minute (TCP only).
+        # Keepalives notice a vanished peer in about a minute (TCP only).
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
-        # Also while something is on its way to it, which would else be repeated for a quarter of
-        # an hour. In milliseconds.
+        # Milliseconds. Without it data in flight is retransmitted for a quarter of an hour.
         "tcp_user_timeout": 60_000,
         **parsed.pop("OPTIONS", {}),
     }
     ours = " ".join(f"-c {name}={value}" for name, value in settings.items())
     options["options"] = f"{ours} {options.get('options', '')}".strip()
     if role == "web":
-        # Under ASGI a connection must not live as long as a thread; the pool keeps a few warm,
-        # gives out none that died with a restart of the server, and bounds their number.
+        # Under ASGI a connection must not live as long as a thread. The pool keeps a few
+        # connections open, checks them before use, and bounds their number.
         parsed["CONN_MAX_AGE"] = 0
         options["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
     else:
-        # One process, one thread, one connection for its life.
+        # A process with one thread keeps one connection for its life.
         parsed["CONN_MAX_AGE"] = None
     parsed["CONN_HEALTH_CHECKS"] = True
     parsed["OPTIONS"] = options
@@ -207,7 +205,7 @@ def database(
 
 
 def _parse_database_url(url: str) -> dict[str, Any]:
-    # The address itself is never repeated in an error: it may hold a password.
+    # No error repeats the address itself: it may hold a password.
     try:
         parsed = dict(dj_database_url.parse(url))
     except dj_database_url.UnknownSchemeError as error:
@@ -266,7 +264,7 @@ def storage(url: str | None, media: Path) -> dict[str, Any]:
 def _storage_problem(
     parts: SplitResult, unknown: Mapping[str, str], endpoint: str | None, region: str
 ) -> str:
-    """Why an address names no bucket that can be used; "" where it does."""
+    """Why an address names no usable bucket; "" if it does."""
     if parts.scheme != "s3":
         return f"has the scheme {parts.scheme or 'none'!r}"
     if "@" in parts.netloc:

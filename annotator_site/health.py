@@ -1,4 +1,4 @@
-"""Is the process alive, and can it serve?"""
+"""Health probes: is the process alive (/healthz), and can it serve (/readyz)?"""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,15 +12,15 @@ from annotator_site.background import Health, background
 
 
 def healthz(_request: HttpRequest) -> HttpResponse:
-    """The process answers."""
+    """Answer "ok", because the process is alive."""
     return HttpResponse("ok\n", content_type="text/plain; charset=utf-8")
 
 
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """The database answers, its tables are those of this version, and what must run does.
+    """Whether the database answers, all migrations are applied, and all essential tasks run.
 
-    JSON: `ready`, `problems` (sentences), and `tasks`, those that ever failed. Strangers may read
-    it, so it names no campaign; the log does.
+    JSON: `ready`, `problems` (sentences), and `tasks` (those that ever failed); status 503 if not
+    ready. Anybody may read it, so it names no campaign; the log does.
     """
     tasks = [health for health in background.report() if health.failures]
     problems = _problems_of_the_database()
@@ -47,7 +47,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 
 
 def _kind(health: Health) -> str:
-    """A task's name without the campaign that it is for."""
+    """A task's name without the name of its campaign."""
     return health.name.partition(" of ")[0]
 
 
@@ -61,9 +61,9 @@ def _problems_of_the_database() -> list[str]:
 
 
 class HealthMiddleware:
-    """Answers both before anything looks at the Host header: probes come by the machine's address.
+    """Answers both probes before the Host header is checked: probes use the machine's address.
 
-    They say nothing that depends on who asks, or how.
+    The answers do not depend on the client or on the request's headers.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

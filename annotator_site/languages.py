@@ -1,4 +1,4 @@
-"""Which language a page is in: the one that was chosen here, else the browser's."""
+"""The language of a page: the one that the person chose on the site, else the browser's."""
 
 from django.http import HttpRequest
 from django.middleware.locale import LocaleMiddleware
@@ -8,9 +8,9 @@ _ADMIN = "/admin/"
 
 
 class LanguageMiddleware(LocaleMiddleware):
-    """Django's, but for the administration, which is in English.
+    """Django's LocaleMiddleware, except that the administration is always in English.
 
-    Django brings translations of its own part of it, and half a translated page is none.
+    Django would translate only its own part of the administration.
     """
 
     def process_request(self, request: HttpRequest) -> None:

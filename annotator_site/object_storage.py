@@ -1,7 +1,7 @@
-"""Images and weights in storage that speaks S3; used where STORAGE_URL names some.
+"""Images and weights in S3-compatible object storage; used if STORAGE_URL is set.
 
-Whoever uses Django's storage sees files: what S3 answers with is turned into the errors of files,
-an object is read in one request, and the addresses of images are the bucket's own.
+Callers use it as Django's file storage: S3 errors become file errors, and an object is read in
+one request. Images have signed addresses of the bucket itself.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ NO_KEYS: Final = (
 
 
 class ObjectStorage(S3Storage):
-    """A private bucket. Every failure of it is an OSError, a missing object FileNotFoundError."""
+    """A private bucket. Failures raise OSError; a missing object raises FileNotFoundError."""
 
     bucket_name: str
     region_name: str
@@ -48,11 +48,11 @@ class ObjectStorage(S3Storage):
             read_timeout=30,
             retries={"mode": "standard", "total_max_attempts": 4},
             max_pool_connections=32,
-            # Not every storage that speaks S3 knows the checksums that are the default now.
+            # Not every S3-compatible storage supports the checksums that boto3 sends by default.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
-        # Like a folder of files: the weights of two versions never share a name.
+        # A new file never overwrites another, as in a folder: two versions never share weights.
         options |= {"client_config": config, "file_overwrite": False}
         super().__init__(**options)
         self._making = Lock()
@@ -64,7 +64,10 @@ class ObjectStorage(S3Storage):
 
     @property
     def connection(self) -> Any:
-        """One for all threads, made by the first that needs it. Raises OSError for half a key."""
+        """One boto3 resource for all threads, created on first use.
+
+        Raises OSError if only one of the two keys is set.
+        """
         if bool(self.access_key) != bool(self.secret_key):
             raise OSError(NO_KEYS)
         with self._making:
@@ -80,13 +83,13 @@ class ObjectStorage(S3Storage):
         return self._resource
 
     def signed_url(self, key: str) -> str:
-        """The address of an object for a browser, the same all day and good for six days more.
+        """The address of an object for a browser: the same all day, valid for six more days.
 
-        Raises OSError where there are no keys to sign with.
+        Raises OSError if there are no keys to sign with.
         """
         if self._credentials is None and not (self.connection and self._credentials):
             raise OSError(NO_KEYS)
-        # Keys that are lent for some hours are fetched anew in here shortly before they end.
+        # This call renews temporary keys shortly before they expire.
         keys = self._credentials.get_frozen_credentials()
         return signed_address(
             self._base,
@@ -97,7 +100,7 @@ class ObjectStorage(S3Storage):
         )
 
     def get_object_parameters(self, name: str) -> dict[str, str]:
-        """What an object is stored with: images are kept by browsers, and are images only."""
+        """The headers stored with an object: for an image its type, and caching for a week."""
         kind = _TYPES.get(name.rpartition(".")[2])
         if kind is None:
             return {}

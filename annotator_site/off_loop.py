@@ -1,4 +1,4 @@
-"""Blocking database work of a web process, off the event loop."""
+"""Running a web process's blocking database work off the event loop."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 def off_loop(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
-    """`function` run in a thread that closes its old database connections; keeps its type."""
+    """Make `function` awaitable: it runs in a thread that closes old database connections."""
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -21,7 +21,7 @@ def off_loop(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
             return function(*args, **kwargs)
         except InternalError as error:
             if isinstance(error.__cause__, ReadOnlySqlTransaction) and connection.connection:
-                # It was told so when it began, and would not notice when that ends.
+                # The connection became read-only when it was opened, and would stay so.
                 connection.connection.close()
             raise
 

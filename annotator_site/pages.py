@@ -1,7 +1,7 @@
-"""Django's pages, a few at a time; who would wait too long is told when to come again.
+"""Django's pages, served a few at a time; a request that waits too long gets a Retry-After.
 
-An ASGI server starts every request at once, each in a thread of its own. A thousand people who
-open the same page would have a thousand threads, which share one interpreter with those who label.
+An ASGI server starts all requests at once, each in its own thread. A thousand people who open a
+page would start a thousand threads, which share one interpreter with the labeling path.
 """
 
 from functools import cache
@@ -20,45 +20,46 @@ from annotator_site.door import Door, FullError
 from annotator_site.network.addresses import client_address, network_of
 
 PROBES: Final = ("/healthz", "/readyz")
-"""Never kept waiting: a crowd is no reason to start this process again."""
+"""Probes never wait: a crowd of visitors must not get this process restarted."""
 STATIC: Final = "/static/"
 SLOW: Final = ("/admin/",)
-"""Pictures are imported there: short pages do not wait for them."""
+"""Pages that may take long have their own door, so that short pages do not wait for them."""
 ACCOUNTS: Final = ("/accounts/",)
-"""Where strangers come who want in, and those who guess: one at a time, with rests."""
+"""Account pages, which strangers open to log in or to guess: one at a time, with rests."""
 PASSWORDS: Final = ("/accounts/", "/admin/login/", "/admin/password_change/")
-"""What is sent there is hashed, and no other page waits for it."""
+"""Forms with a password, which is hashed, have their own door, so that no other page waits."""
 PATIENCE_S: Final = 30.0
-"""Browsers wait for minutes, people for less."""
+"""Browsers would wait for minutes, people do not."""
 PAGE_REST_S: Final = 0.03
 PASSWORD_REST_S: Final = 0.1
-"""Guesses as fast as they come would keep the interpreter busy, of which each step of a label needs
-a turn. With these rests they take a tenth of it, and more log-ins a second than are hashed."""
+"""Without rests, fast guessing would keep the interpreter busy, which every step of a label needs.
+With these rests it takes a tenth of the interpreter's time, and still more log-ins a second pass
+than can be hashed."""
 STATIC_PATIENCE_S: Final = 60.0
-"""No browser asks again for a style or a script that was refused: the page would stay broken."""
+"""A browser does not retry a refused style or script, and the page would stay broken."""
 
 
 class Handler(ASGIHandler):
-    """Django, which makes a page in one go.
+    """Django's handler, with the whole middleware chain run in one thread.
 
-    Of its middleware much is made for threads alone; run by the event loop, as Django does, a page
-    goes to its thread and back a dozen times, for a third of its cost.
+    Much of the middleware is synchronous. With Django's own handler a page switches between the
+    event loop and a thread a dozen times, which is a third of its cost.
     """
 
     def load_middleware(self, is_async: bool = False) -> None:
-        """Chain the middleware as for a server of threads."""
+        """Build the middleware chain as for a threaded server."""
         super().load_middleware(is_async=False)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        """The whole answer, from the request's thread."""
+        """Make the whole response in the request's thread."""
         return await sync_to_async(self.get_response)(request)
 
 
 class Pages:
     """An ASGI application behind doors.
 
-    A request comes in once all of its body is there, so that nobody's slow network takes a place,
-    and its place is free when the answer begins.
+    A request enters when its whole body has arrived and leaves when the response begins, so that
+    a slow network takes no place.
     """
 
     def __init__(self, inner: Any) -> None:
@@ -67,13 +68,13 @@ class Pages:
         self.short = Door(places=2, patience_s=PATIENCE_S)
         self.slow = Door(places=4, patience_s=PATIENCE_S)
         self.accounts = Door(places=1, patience_s=PATIENCE_S, rest_s=PAGE_REST_S)
-        # While all turns at hashing are taken, the next attempt is looked up.
+        # One place more than hashes at a time: the next attempt's account is looked up meanwhile.
         self.passwords = Door(
             places=hashing.AT_ONCE + 1, patience_s=PATIENCE_S, rest_s=PASSWORD_REST_S
         )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer when there is a place, or with 503 and Retry-After."""
+        """Answer when there is a place; after the door's patience, with 503 and Retry-After."""
         if scope["path"] in PROBES:
             await self.inner(scope, receive, send)
             return
@@ -116,7 +117,7 @@ class Pages:
 
 
 async def send_away(scope: Any, send: Any, retry_after_s: int) -> None:
-    """Say that there is no place now, in a page that loads again by itself."""
+    """Answer 503 with a page that reloads by itself after `retry_after_s` seconds."""
     body = _words(translation.get_language_from_request(ASGIRequest(scope, BytesIO())))
     seconds = str(retry_after_s).encode()
     headers = [

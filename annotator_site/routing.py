@@ -1,4 +1,4 @@
-"""Addresses of the site's WebSockets."""
+"""URL patterns of the site's WebSockets."""
 
 from typing import Any
 

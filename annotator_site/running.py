@@ -1,7 +1,7 @@
-"""Everything on one machine, kept alive by one process: what `up` and `demo` run.
+"""The whole site on one machine, supervised by one process: what `up` and `demo` run.
 
-The listening socket belongs to this process: web processes share it, and while one of them is
-started again connection attempts wait in it instead of being refused.
+This process owns the listening socket, which the web processes share: while a web process is
+restarted, connection attempts wait in the socket's backlog instead of being refused.
 """
 
 import errno
@@ -28,28 +28,28 @@ from al_engine.supervision.watch import Watch
 from annotator_site import embedded_postgres
 
 ASGI_APPLICATION = "annotator_site.asgi:application"
-UVICORN = "annotator_site.network.with_uvicorn"  # its protocols with the limits of this site
+UVICORN = "annotator_site.network.with_uvicorn"  # uvicorn's protocols with this site's limits
 ASGI_SERVERS = ("daphne", "uvicorn")
 THIS_MACHINE = "127.0.0.1"
-EVERY_NETWORK = "0.0.0.0"  # noqa: S104 - meant, and said so in the documents
+EVERY_NETWORK = "0.0.0.0"  # noqa: S104 - intended and documented
 MAX_MESSAGE_BYTES = 131_072  # of a WebSocket; the largest message of the protocol is far smaller
 PING_INTERVAL_S = 20
-# Connections that wait to be taken up, like those of a crowd whose web process starts again.
+# Connections that may wait to be accepted, for example while a web process restarts.
 BACKLOG = 4096
-# daphne hangs up without a word after this; who arrives is let in, or told to come later, before.
+# daphne drops a pending handshake after this; the site admits or refuses it before.
 HANDSHAKE_TIMEOUT_S = 20
 WEB_STOP_TIMEOUT_S = 10.0
 ENGINE_STOP_TIMEOUT_S = 20.0  # a server may be writing a checkpoint
 FOLLOW_EVERY_S = 1.0
-# Any number that no other program locks on: whoever migrates holds this advisory lock.
+# Key of the advisory lock that a migrating process holds; no other program locks on this number.
 MIGRATION_LOCK = 0x4E6F7761_69740001
 
 
 @dataclass(frozen=True)
 class SiteOptions:
-    """What a person may choose; `servers` and `workers`: None leaves them to the campaign.
+    """The options of `up`. `servers` and `workers`: None takes the campaign's settings.
 
-    `bind` is an IPv4 address of this machine; None: the one that `listen` takes.
+    `bind`: an IPv4 address of this machine; None: the default of `listen`.
     """
 
     port: int = 8000
@@ -62,7 +62,7 @@ class SiteOptions:
 
 @dataclass(frozen=True)
 class RunningSite:
-    """A site whose web answers; `supervisor` takes more children, and ends it all by `stop`.
+    """A site whose web processes answer. `supervisor` adds children, and its `stop` ends the site.
 
     `address` is for people, `host` and `port` for programs of this machine.
     """
@@ -74,26 +74,26 @@ class RunningSite:
 
 
 def prepare_database() -> None:
-    """Applies the migrations that are due; refuses a server that could lose acknowledged labels.
+    """Applies pending migrations; refuses a server that could lose acknowledged labels.
 
-    Processes that do so at the same time take turns. Raises CommandError (SystemCheckError).
+    Processes that call it at the same time take turns. Raises CommandError (SystemCheckError).
     """
     with connection.cursor() as cursor:
-        # Another process's migration may take longer than any other lock is worth waiting for.
+        # Another process's migration may take longer than the usual lock_timeout.
         cursor.execute("SET lock_timeout = '10min'")
         cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
     try:
         call_command("migrate", interactive=False, verbosity=0, skip_checks=False)
     finally:
-        connection.close()  # gives the lock back, and the lock_timeout with it
+        connection.close()  # releases the lock and resets lock_timeout
 
 
 def listen(port: int, bind: str | None = None) -> socket.socket:
-    """A socket that listens on `port` (0: any free one) of the address `bind`.
+    """A socket that listens on `port` (0: any free port) of the address `bind`.
 
-    Without one, of this machine only where it is reached from here (`THIS_MACHINE_ONLY`) or by a
-    proxy, past which nobody should come; else of all networks. Raises CommandError when the port
-    cannot be had.
+    Without `bind` it listens on all networks, but only on the loopback address if the site is for
+    this machine only (`THIS_MACHINE_ONLY`) or behind a proxy, which must not be bypassed. Raises
+    CommandError if the address or the port cannot be used.
     """
     if bind is None:
         from_here = settings.THIS_MACHINE_ONLY or settings.BEHIND_PROXY
@@ -101,8 +101,8 @@ def listen(port: int, bind: str | None = None) -> socket.socket:
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit it. Without it the second of two frames waits for the client's delayed
-        # acknowledgement of the first, 40 ms; uvicorn does not set it on an inherited socket.
+        # Accepted connections inherit this option, and uvicorn does not set it for an inherited
+        # socket. Without it the second of two frames waits 40 ms for the client's delayed ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind((bind, port))
         listener.listen(BACKLOG)
@@ -125,9 +125,9 @@ def run_site(
 ) -> None:
     """Runs web and engine until SIGTERM or Ctrl-C, or until the supervisor's `stop`.
 
-    Call it in the main thread, with the database running. `on_ready` is called in a thread of
-    its own once the web answers. Raises CommandError when the port cannot be had, and when
-    another site runs on the same folder of state.
+    Call it in the main thread, with the database running. `on_ready` is called in a separate
+    thread once the web answers. Raises CommandError if the port cannot be used, or if another site
+    uses the same folder of state.
     """
     with _only_one(), closing(listen(options.port, options.bind)) as listener:
         say("Preparing the database …")
@@ -163,7 +163,7 @@ def follow_campaigns(supervisor: Supervisor, options: SiteOptions) -> None:
                     )
                 )
             except DatabaseError:
-                # It is being started again; the engines that run wait for it, too.
+                # The database is restarting; running engines wait for it as well.
                 continue
             for slug in sorted(wanted - running):
                 supervisor.add(_engine_child(slug, options))
@@ -176,7 +176,10 @@ def follow_campaigns(supervisor: Supervisor, options: SiteOptions) -> None:
 
 @contextmanager
 def _only_one() -> Iterator[None]:
-    """Two sites on one folder of state would give every campaign two engines."""
+    """Lock the folder of state: two sites on it would give every campaign two engines.
+
+    Raises CommandError if another site holds the lock.
+    """
     with (settings.VAR / "up.lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -273,7 +276,7 @@ def _await_web(
 
 
 def _answers(host: str, port: int) -> bool:
-    """Whether a web process answers at all; what it answers (a redirect, say) does not matter."""
+    """Whether a web process answers without a server error; a redirect counts as an answer."""
     client = http.client.HTTPConnection(host, port, timeout=2.0)
     with suppress(OSError, http.client.HTTPException), closing(client):
         client.request("GET", "/healthz", headers={"Host": _host()})
@@ -282,7 +285,7 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _host() -> str:
-    """A name by which this site may be asked."""
+    """A host name that this site accepts."""
     name: str = settings.ALLOWED_HOSTS[0].lstrip(".")
     return "localhost" if name == "*" else name
 

@@ -1,4 +1,4 @@
-"""Where strangers who found a fault of this installation turn to (RFC 9116)."""
+"""security.txt: where to report a vulnerability of this installation (RFC 9116)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -9,12 +9,12 @@ from django.views.decorators.http import require_safe
 
 PATH: Final = ".well-known/security.txt"
 _GOOD_FOR: Final = timedelta(days=180)
-"""Less than the year that the standard allows. It is read anew each time, and never runs out."""
+"""Less than the year that RFC 9116 allows. Computed for each request, so it never runs out."""
 
 
 @require_safe
 def security_txt(_request: HttpRequest) -> HttpResponse:
-    """The contact of SECURITY_CONTACT; without one there is no such page."""
+    """The contact of SECURITY_CONTACT; 404 if it is not set."""
     if not settings.SECURITY_CONTACT:
         raise Http404
     expires = (datetime.now(UTC) + _GOOD_FOR).strftime("%Y-%m-%dT00:00:00Z")

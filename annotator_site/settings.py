@@ -1,24 +1,23 @@
-"""Every setting, safe for production as it stands; an installation differs by its environment.
+"""Django settings, safe for production by default; environment variables configure them.
 
 DATABASE_URL   PostgreSQL to use; unset: the bundled one under var/
 NOWAIT_VAR     the folder of all state; unset: var/ beside manage.py
-SECRET_KEY     unset: made once and kept in var/secret_key
+SECRET_KEY     unset: created once and kept in var/secret_key
 ALLOWED_HOSTS  names this site is reached by, comma-separated; unset: this machine only
 DEBUG          1 for tracebacks in the browser; unset: off
 STORAGE_URL    s3://bucket/prefix?region=…&endpoint=… for images and weights in object storage, with
                AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; unset: files under var/media
 HTTPS          0 or 1; unset: on exactly when ALLOWED_HOSTS is set
 HSTS_SUBDOMAINS   1 when every name below this site's is on HTTPS for good; unset: off
-STAFF_SECOND_FACTOR  1: staff need a second factor for the administration; unset: whoever wants to
-               sets one up
-STAFF_IDLE_MINUTES   after so long without a request sessions of staff end; unset: 60
-STAFF_SESSION_HOURS  so long after their log-in they end in any case; unset: 12
-BEHIND_PROXY   1 when a proxy in front ends TLS and sets X-Forwarded-Proto and X-Forwarded-For; 2 or
-               more when so many are there one behind the other
-SECURITY_CONTACT  where strangers report a fault, like mailto:… or https://…, for
-               /.well-known/security.txt; unset: there is none
-NOWAIT_ROLE    which process this is, set by the command that starts it: names it in logs and in
-               pg_stat_activity; `web` gets a pool of connections
+STAFF_SECOND_FACTOR  1: staff need a second factor for the administration; unset: it is optional
+STAFF_IDLE_MINUTES   minutes without a request after which sessions of staff end; unset: 60
+STAFF_SESSION_HOURS  hours after the log-in at which sessions of staff end in any case; unset: 12
+BEHIND_PROXY   1 when a proxy in front ends TLS and sets X-Forwarded-Proto and X-Forwarded-For; the
+               number of proxies if there are several in a row
+SECURITY_CONTACT  where to report a vulnerability, like mailto:… or https://…, for
+               /.well-known/security.txt; unset: no such page
+NOWAIT_ROLE    the role of this process, set by the command that starts it: it names the process in
+               logs and in pg_stat_activity; `web` gets a pool of connections
 """
 
 import os
@@ -50,7 +49,7 @@ ROOT_URLCONF = "annotator_site.urls"
 ASGI_APPLICATION = "annotator_site.asgi.application"
 
 INSTALLED_APPS = [
-    # Before ours, which takes its tables out of the administration.
+    # Before annotator_site.accounts, which removes allauth's tables from the administration.
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -97,7 +96,7 @@ MIDDLEWARE = [
     "annotator_site.accounts.staff_door.StaffDoorMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "annotator_site.content_security.ContentSecurityMiddleware",
-    # Last, as its documentation asks: it turns a refused login into the lockout page.
+    # Last, as django-axes requires: it turns a refused log-in into the lockout page.
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -144,8 +143,8 @@ MEDIA_URL = "media/"
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Found in the source tree at start, so that nothing must be collected first. collectstatic is for
-# a web server in front that serves STATIC_ROOT itself.
+# Static files are found in the source tree at start, without collectstatic, which is only needed
+# for a web server in front that serves STATIC_ROOT itself.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 STORAGES = {
@@ -155,7 +154,8 @@ STORAGES = {
 
 IMAGE_ORIGINS = object_addresses.origins(STORAGES["default"])
 
-# Seldom asked, and by all web processes: wrong codes are counted in it, and right ones used up.
+# Rarely used, and shared by all web processes: counts wrong codes of the second factor and marks
+# right ones as used.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
@@ -171,7 +171,7 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
-# Of any kinds of characters, and as long as one likes: rules about those make passwords worse.
+# No rules on kinds of characters and no maximum length: they make passwords worse.
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -184,14 +184,14 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
-# Accounts are made by staff and no mail is sent: of allauth there are the second factor, the list
-# of sessions and the change of one's password.
+# Staff create accounts and no mail is sent. allauth provides the second factor, the list of
+# sessions and the change of a password.
 ACCOUNT_ADAPTER = "annotator_site.accounts.log_in.AccountAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa")
 MFA_ADAPTER = "annotator_site.accounts.second_factor.SecondFactorAdapter"
 MFA_RECOVERY_CODES_SHOW_ONCE = True
-# Clocks of phones differ: one code before and one after, each taken once.
+# Phone clocks differ: the code before and the code after are accepted, each once.
 MFA_TOTP_TOLERANCE = 1
 STAFF_SECOND_FACTOR = environment.flag(os.environ, "STAFF_SECOND_FACTOR", default=False)
 STAFF_IDLE = timedelta(minutes=environment.count(os.environ, "STAFF_IDLE_MINUTES", default=60))
@@ -201,10 +201,10 @@ STAFF_SESSION_AGE = timedelta(
 
 PASSWORD_HASHERS = ["annotator_site.accounts.hashing.Hasher"]
 
-# Wrong passwords make a name rest for the network that they came from, or that network, never a
-# name for everybody, so that nobody can shut an owner out by guessing from elsewhere; and no guess
-# during the pause makes it longer. `manage.py axes_reset_username NAME` ends a pause at once, and
-# `axes_reset_ip` that of a network.
+# Wrong passwords lock a name for the network that they came from, or that network, but never a
+# name for everybody: nobody can lock an owner out by guessing from elsewhere. A guess during the
+# pause does not extend it. `manage.py axes_reset_username NAME` ends a name's pause at once,
+# `axes_reset_ip` a network's.
 AXES_HANDLER = "annotator_site.accounts.attempts.Attempts"
 AXES_CLIENT_IP_CALLABLE = "annotator_site.accounts.attempts.network_of_request"
 AXES_USERNAME_CALLABLE = "annotator_site.accounts.attempts.name_of_attempt"
@@ -225,7 +225,7 @@ THIS_MACHINE_ONLY = not ALLOWED_HOSTS
 if THIS_MACHINE_ONLY:
     ALLOWED_HOSTS = THIS_MACHINE
 HTTPS = environment.flag(os.environ, "HTTPS", default=not THIS_MACHINE_ONLY)
-# Only on the installation's word: without a proxy that overwrites these headers, anybody could
+# Only if the installation says so: without a proxy that overwrites these headers, any client could
 # send them and pass for a secure connection or for another address.
 BEHIND_PROXY = reach.proxies(os.environ, "BEHIND_PROXY")
 if BEHIND_PROXY:
@@ -234,40 +234,40 @@ if BEHIND_PROXY:
 reach.refuse_sub_path(os.environ, sys.argv)
 
 SECURE_SSL_REDIRECT = HTTPS
-# A load balancer asks these from inside, without TLS.
+# A load balancer requests these from inside, without TLS.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.flag(os.environ, "HSTS_SUBDOMAINS", default=False)
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
-# Scripts take the token from the form.
+# Scripts read the CSRF token from the form, not from the cookie.
 CSRF_COOKIE_HTTPONLY = True
 LARGE_FORMS_COOKIE_NAME = "__Host-large-forms" if HTTPS else "large-forms"
 if HTTPS:
-    # Browsers take cookies of these names from this very host alone, and over TLS: no neighbor on
-    # the domain can plant a session of its own.
+    # Browsers accept cookies with these names only from this very host and over TLS: no other host
+    # of the domain can plant a session.
     SESSION_COOKIE_NAME = "__Host-sessionid"
     CSRF_COOKIE_NAME = "__Host-csrftoken"
-# Words for the next page, a new token among them, stay on the server.
+# Messages for the next page, which may hold a new token, stay on the server.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURITY_CONTACT = environment.contact(os.environ, "SECURITY_CONTACT")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 if HTTPS:
-    # This site speaks for its own name only: whether the rest of the domain is on HTTPS (W005,
-    # HSTS_SUBDOMAINS) and may go on the browsers' lists (W021) is for the domain's owner to say.
+    # The owner of the domain decides whether its other hosts use HTTPS (W005, HSTS_SUBDOMAINS) and
+    # whether it goes on the browsers' preload lists (W021).
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 elif THIS_MACHINE_ONLY:
-    # No wire carries plain http to this machine itself, and browsers treat localhost as secure:
-    # no HSTS (W004), redirect (W008) or secure cookies (W012, W016).
+    # Requests do not leave this machine, and browsers treat localhost as secure: no HSTS (W004),
+    # redirect (W008) or secure cookies (W012, W016) are needed.
     SILENCED_SYSTEM_CHECKS = [f"security.W{number}" for number in ("004", "008", "012", "016")]
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
         "img-src": [SELF, "data:", "blob:", *IMAGE_ORIGINS],
-        # 'self' covers the WebSocket of the same origin, too (CSP level 3).
+        # 'self' also covers WebSockets of the same origin (CSP level 3).
         "connect-src": [SELF, *IMAGE_ORIGINS],
         "object-src": [NONE],
         "base-uri": [NONE],
@@ -278,10 +278,10 @@ CONTENT_SECURITY_POLICY = {
 
 # --- the rest ------------------------------------------------------------------------------------
 
-# Six for each class of the form of a campaign that has as many as it may have, and some more.
+# A campaign's form with the maximum number of classes has six fields a class, and some more.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 13_000
 
-# What annotators see, each in their own words; the administration is in English.
+# Languages of the annotators' pages; the administration is in English.
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -315,16 +315,16 @@ LOGGING = {
     },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
-        # Django's own handlers would print each of these a second time.
+        # Django's own handlers would print each of these lines a second time.
         "django": {"handlers": [], "propagate": True, "level": "INFO"},
         "django.server": {"handlers": [], "propagate": True},
         "daphne": {"level": "WARNING"},
         "nowait.security": {"handlers": ["stderr", "security"], "propagate": False},
-        # In a file of its own: no flood moves what people did out of theirs.
+        # In a separate file: a flood cannot push people's events out of security.log.
         "nowait.security.strangers": {"handlers": ["stderr", "strangers"], "propagate": False},
-        # It names nobody; `accounts/attempts.py` tells who and where, and of what matters.
+        # axes logs no names; `accounts/attempts.py` logs who tried to log in and from where.
         "axes": {"level": "ERROR"},
-        # Whoever needs a connection says what is wrong, once; the pools say it for each attempt.
+        # The pools log every attempt; code that needs a connection logs the problem once.
         "psycopg.pool": {"level": "ERROR"},
     },
 }

@@ -1,6 +1,6 @@
-"""Blocking work with stored files, off the event loop and in threads of its own.
+"""Blocking work with stored files, in separate threads off the event loop.
 
-A mount whose server is gone may hold a thread for minutes: then it is one of these.
+A mount whose server is gone may block a thread for minutes; it then blocks one of these only.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _threads = ThreadPoolExecutor(_THREADS, "files")
 
 
 async def with_files(work: Callable[[], T]) -> T:
-    """What `work` returns, however long it takes; it may use Django's database connection."""
+    """Run `work` without a time limit; it may use Django's database connection."""
 
     def run() -> T:
         try:
@@ -32,9 +32,9 @@ async def with_files(work: Callable[[], T]) -> T:
 
 
 async def soon(work: Callable[[], T], late: Callable[[T], None] | None = None) -> T:
-    """The same without the database, for at most PATIENCE_SECONDS. Raises TimeoutError.
+    """Run `work`, which must not use the database; raises TimeoutError after PATIENCE_SECONDS.
 
-    `late` gets what it returns after that.
+    `late` is called with a result that comes after that.
     """
     running = _threads.submit(work)
     future = asyncio.wrap_future(running)
@@ -44,8 +44,8 @@ async def soon(work: Callable[[], T], late: Callable[[T], None] | None = None) -
             raise TimeoutError("the storage does not answer")
         return future.result()
     finally:
-        if not future.done():  # nobody waits for it any more
-            # Looked at, so that its failure is nobody's.
+        if not future.done():  # the caller does not wait any more
+            # Retrieve the exception, so that asyncio does not log it as never retrieved.
             future.add_done_callback(lambda gone: gone.cancelled() or gone.exception())
             if late is not None and not running.cancel():
                 running.add_done_callback(partial(_hand_over, late))

@@ -1,4 +1,4 @@
-"""Answers those who ask at the same time by one reading."""
+"""One read for all callers that ask at the same time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ V = TypeVar("V")
 
 
 class Together(Generic[K, V]):
-    """Readings by key, `read` called with all keys that were asked for while it ran before."""
+    """Batched reads by key: a call of `read` gets all keys asked for during the previous call."""
 
     def __init__(self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._read = read
@@ -17,13 +17,13 @@ class Together(Generic[K, V]):
         self._reading: asyncio.Task[None] | None = None
 
     async def get(self, key: K) -> V | None:
-        """What belongs to `key`; None: nothing. Raises what `read` raises."""
+        """The value of `key`, or None if there is none. Raises the errors of `read`."""
         if key not in self._asked:
             self._asked[key] = asyncio.get_running_loop().create_future()
         asked = self._asked[key]
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._run())
-        # One who goes away takes the answer from nobody else who asked the same.
+        # A canceled caller must not cancel the read for other callers with the same key.
         return await asyncio.shield(asked)
 
     async def _run(self) -> None:

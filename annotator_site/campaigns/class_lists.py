@@ -1,4 +1,4 @@
-"""Lists of classes as they are typed in the shell or kept in a file: read as CSV."""
+"""Lists of classes, typed in the shell or kept in a file, both read as CSV."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ _QUOTING: Final = (
 
 
 class ClassListError(ValueError):
-    """A list that cannot be read as it was meant; the message says why and what to do."""
+    """A list of classes that cannot be read; the message says why and what to do."""
 
 
 def read_option(text: str) -> list[str]:
@@ -31,7 +31,7 @@ def read_option(text: str) -> list[str]:
 
 
 def read_file(path: Path) -> list[str]:
-    """The names in a file that has one a line. Raises ClassListError."""
+    """The names in a file with one name a line. Raises ClassListError."""
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True, skipinitialspace=True)
     names = []
     try:
@@ -72,5 +72,5 @@ def _text(path: Path) -> str:
 
 
 def _trimmed(name: str) -> str:
-    """Spaces around a name belong to the list."""
+    """A name without the spaces and tabs around it, which belong to the list."""
     return name.strip(" \t")

@@ -1,4 +1,4 @@
-"""Names of what the engine offers, for forms: the site never imports the engine's torch modules.
+"""Names of strategies and architectures for forms; the site imports no torch module of the engine.
 
 The test suite compares the built-in names with the engine's own registries.
 """
@@ -20,6 +20,6 @@ ARCHITECTURES: Final = ("small_cnn", *_PUBLISHED, *(f"probe:{name}" for name in 
 
 
 def strategy_names() -> list[str]:
-    """The built-in strategies and those that installed packages announce."""
+    """The built-in strategies, then those that installed packages register as entry points."""
     foreign = {entry.name for entry in entry_points(group=STRATEGY_ENTRY_POINTS)}
     return [*BUILT_IN_STRATEGIES, *sorted(foreign.difference(BUILT_IN_STRATEGIES))]

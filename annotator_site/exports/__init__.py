@@ -1,5 +1,5 @@
-"""Exports of what people answered, with the provenance of each row.
+"""Exporting labels and consensus, with the provenance of each row.
 
-Reads the tables by SQL alone and imports no other room. Read next: rows.py (what is exported),
-formats.py (how it is written).
+Reads the tables by SQL only; imports al_engine.outputs and command_output, no other package of
+the site. Read next: rows.py (what is exported), formats.py (how it is written).
 """

@@ -12,7 +12,7 @@ _FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\
 
 
 def write_csv(out: Out, columns: Sequence[str], rows: Iterable[Row]) -> int:
-    """Write CSV after RFC 4180 with a header; empty where there is no value. Returns the rows."""
+    """Write CSV (RFC 4180) with a header; a missing value is empty. Returns the number of rows."""
     writer = csv.writer(out)
     writer.writerow(columns)
     count = 0
@@ -23,9 +23,9 @@ def write_csv(out: Out, columns: Sequence[str], rows: Iterable[Row]) -> int:
 
 
 def for_spreadsheets(out: Out, rows: Iterable[Row]) -> Iterator[Row]:
-    """Begin a CSV that spreadsheets read as UTF-8, and return rows of which they run no cell.
+    """Write a UTF-8 byte order mark, and return rows that spreadsheets do not run as formulas.
 
-    Text that begins as a formula does gets an apostrophe in front; numbers stay numbers.
+    Text that begins like a formula gets an apostrophe in front; numbers stay numbers.
     """
     out.write("\ufeff")
     return (tuple(_harmless(value) for value in row) for row in rows)

@@ -1,4 +1,4 @@
-"""The formats of exports by the names that `export_labels --format` takes."""
+"""The export formats, by their names for `export_labels --format`."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""JSON Lines: an object a line."""
+"""JSON Lines: one object a line."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from annotator_site.exports.rows import Value
 
 
 def write_jsonl(out: Out, columns: Sequence[str], rows: Iterable[Row]) -> int:
-    """Write a JSON object a line; null where there is no value. Returns the number of rows."""
+    """Write one JSON object a line; a missing value is null. Returns the number of rows."""
     count = 0
     for row in rows:
         values = dict(zip(columns, (_in_json(value) for value in row), strict=True))
@@ -19,5 +19,5 @@ def write_jsonl(out: Out, columns: Sequence[str], rows: Iterable[Row]) -> int:
 
 
 def _in_json(value: Value) -> Value:
-    # JSON knows no infinities and no NaN.
+    # JSON has neither infinities nor NaN.
     return None if isinstance(value, float) and not math.isfinite(value) else value

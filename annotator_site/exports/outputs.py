@@ -1,4 +1,4 @@
-"""What exports are written to, row after row."""
+"""The outputs that exports are written to, one line at a time."""
 
 from collections.abc import Sequence
 from typing import BinaryIO, Protocol
@@ -9,18 +9,18 @@ Row = Sequence[Value]
 
 
 class Out(Protocol):
-    """What an export is written to, one whole line at a time."""
+    """An output of an export, written one whole line at a time."""
 
     def write(self, line: str, /) -> object:
-        """Take a line with its end."""
+        """Write a line, which ends with its line break."""
 
 
 class Utf8:
-    """A binary file that text is written to in UTF-8, whatever the locale says."""
+    """A binary file to which text is written in UTF-8, whatever the locale."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
 
     def write(self, line: str, /) -> None:
-        """Take a line with its end."""
+        """Write a line, which ends with its line break."""
         self.file.write(line.encode())

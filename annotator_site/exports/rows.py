@@ -1,8 +1,8 @@
-"""The rows of an export: raw answers, or one consensus an image, with where each came from.
+"""The rows of an export: every label, or one consensus an image, each with its provenance.
 
-One snapshot, read with a cursor of the server: memory does not grow with the campaign, and
-people go on labeling meanwhile. The order is that of the ids, so the same state gives the same
-rows.
+All rows come from one snapshot through a server-side cursor: memory does not grow with the
+campaign, and labeling goes on meanwhile. Rows are ordered by id, so the same state of a campaign
+gives the same rows.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from django.db import connection, transaction
 Rows = Literal["labels", "consensus"]
 Value = str | int | float | None
 _ROWS_AT_A_TIME: Final = 2_000
-# Whoever reads the export may be slow (a pipe, a pager); an hour of silence is the end of it.
+# The reader of an export may be slow (a pipe, a pager); after an idle hour PostgreSQL ends it.
 _IDLE_TIMEOUT: Final = "1h"
 
 _PROVENANCE: Final = (
@@ -52,7 +52,7 @@ _SQL: Final[dict[Rows, str]] = {
         WHERE label.campaign_id = %s
         ORDER BY label.id
     """,  # noqa: S608 - constants
-    # With several answers, the provenance is that of the last, which decided.
+    # With several answers, the provenance is that of the last answer, which decided.
     "consensus": f"""
         SELECT image.name, image.sha256, choice.name, consensus.confidence, consensus.answers,
                consensus.decided_at, {_PROVENANCE_SQL}
@@ -75,8 +75,8 @@ _SQL: Final[dict[Rows, str]] = {
 def reading_rows(*, campaign_id: int, rows: Rows) -> Iterator[Iterator[tuple[Value, ...]]]:
     """The rows of a campaign as they are now, in the order of COLUMNS.
 
-    Times are ISO 8601 in UTC with microseconds; ages are seconds. Must not be called inside a
-    transaction, because it opens one of its own for its snapshot.
+    Times are ISO 8601 in UTC with microseconds; ages are in seconds. Must not be called inside a
+    transaction, because the snapshot needs a transaction of its own (else raises RuntimeError).
     """
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:

@@ -18,9 +18,9 @@ from annotator_site.importing.entries import Entry, Found, SourceError
 from annotator_site.importing.file_names import NameDecoder, clean_name, display_name, is_litter
 from annotator_site.importing.image_files import BrokenImageError, is_image, read_image
 
-# Headers of one tar entry; a name of 4 KiB and some notes need a small part of it.
+# Limit for the headers of one tar entry; a name of 4 KiB with extended headers needs far less.
 _MAX_HEADER_BYTES: Final = 1024 * 1024
-# Images hardly shrink when they are compressed: beyond this, an archive is a bomb.
+# Images hardly shrink when compressed: an archive with a higher ratio is a decompression bomb.
 _MAX_RATIO: Final = 200
 _RATIO_FROM_BYTES: Final = 256 * 1024 * 1024
 _BLOCK: Final = 512
@@ -34,7 +34,7 @@ class ZipSource:
     decoder: NameDecoder = field(default_factory=NameDecoder)
 
     def files(self) -> Iterator[Found]:
-        """All files, with names as far as they can be used."""
+        """All files; the name is "" where it cannot be used."""
         with self.path.open("rb") as file:
             for member in self._members():
                 yield Found(_usable(member.name), partial(_is_image, file, member))
@@ -62,13 +62,13 @@ class ZipSource:
 
 @dataclass(frozen=True, slots=True)
 class TarSource:
-    """The files of a tar, read from its beginning to its end."""
+    """The files of a tar, read once from beginning to end."""
 
     path: Path
     decoder: NameDecoder = field(default_factory=NameDecoder)
 
     def files(self) -> Iterator[Found]:
-        """All files, with names as far as they can be used."""
+        """All files; the name is "" where it cannot be used."""
         with _reported(self.path):
             for tar, member in self._members():
                 yield Found(_usable(member.name), partial(self._is_image, tar, member))
@@ -94,7 +94,7 @@ class TarSource:
     def _decoded(self, member: tarfile.TarInfo) -> str:
         headers = member.pax_headers
         if "path" in headers and "hdrcharset" not in headers:
-            return member.name  # the format says that it is UTF-8
+            return member.name  # pax headers are UTF-8 by definition
         return self.decoder.decode(member.name.encode("utf-8", "surrogateescape"))
 
     def _is_image(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
@@ -105,11 +105,11 @@ class TarSource:
             return content is not None and is_image(content.read)
 
     def _members(self) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-        """Every entry but folders."""
+        """Every entry except folders."""
         with self.path.open("rb") as raw, _decompressed(raw) as plain:
             guarded = _GuardedStream(plain, raw)
             stream = cast(IO[bytes], guarded)
-            # Bytes that are no UTF-8 come as surrogates, whatever the locale of this process is.
+            # Bytes that are not UTF-8 become surrogates, whatever the locale of this process.
             with tarfile.open(
                 fileobj=stream,
                 mode="r|",
@@ -119,7 +119,7 @@ class TarSource:
             ) as tar:
                 while (member := _next(tar, guarded)) is not None:
                     member.name = self._decoded(member)
-                    # Programs of Windows mark folders by a back slash.
+                    # Windows programs mark folders with a trailing backslash.
                     is_folder = member.size == 0 and member.name.endswith("\\")
                     if not (member.isdir() or is_folder):
                         yield tar, member
@@ -151,7 +151,7 @@ def _reported(path: Path) -> Iterator[None]:
 
 
 class _GuardedStream:
-    """The plain bytes of a tar, up to a limit that moves with the entries."""
+    """The decompressed bytes of a tar, up to a limit that `_next` moves from entry to entry."""
 
     SIZE: Final = 20 * _BLOCK
 
@@ -173,20 +173,20 @@ class _GuardedStream:
         return piece
 
     def block_at(self, offset: int) -> bytes:
-        """The block there, if it was among the last bytes read."""
+        """The block at `offset`, or b"" if the latest piece read does not hold it."""
         begin = offset - (self.delivered - len(self.last))
         return self.last[begin : begin + _BLOCK] if begin >= 0 else b""
 
 
 def _next(tar: tarfile.TarFile, guarded: _GuardedStream) -> tarfile.TarInfo | None:
-    # tarfile reads an extended header whole, as long as it claims to be; `offset` is where the
-    # next header begins, behind the data of the entry before it.
+    # tarfile reads a whole extended header, however long it claims to be. `tar.offset` is where
+    # the next header begins, after the data of the previous entry.
     guarded.limit = tar.offset + _MAX_HEADER_BYTES
     member = tar.next()
-    # tarfile keeps every entry it has seen (until Python 3.13 without a way to say no).
+    # tarfile keeps every entry that it has read; before Python 3.13 this cannot be turned off.
     vars(tar)["members"].clear()
     if member is None and guarded.block_at(tar.offset).strip(b"\0"):
-        # It takes a damaged header for the end.
+        # tarfile takes a damaged header for the end of the archive.
         raise tarfile.ReadError("a header in it cannot be read")
     guarded.limit = tar.offset + _MAX_HEADER_BYTES
     return member
@@ -205,7 +205,7 @@ def _decompressed(raw: BinaryIO) -> BinaryIO:
 
 
 def _refuse_special(kind: int) -> None:
-    """`kind`: the file type of a mode, 0 where the archive's writer knew none."""
+    """Raise BrokenImageError unless `kind` (file type bits of a mode; 0: unknown) is a file's."""
     if kind == stat.S_IFLNK:
         raise BrokenImageError("a link: not followed")
     if kind not in (0, stat.S_IFREG):

@@ -1,7 +1,7 @@
-"""A picture's file without what lies beside the picture: places, people, previews, films.
+"""Stripping metadata from an image file: places, people, previews, films.
 
-Phones write where and when a photograph was taken into its file, and cameras and editors add
-previews, comments and histories. Pure: bytes in, bytes out; the pixels stay what they are.
+Phones write into a file where and when the photograph was taken; cameras and editors add
+previews, comments and edit histories. Pure: bytes in, bytes out; the pixels are not changed.
 """
 
 import re
@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-# What a decoder needs to draw the picture in the right colors; all else is left out.
+# The parts that a decoder needs to draw the picture in the right colors; the rest is left out.
 _PNG_KEPT: Final = frozenset(
     b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP sBIT bKGD pHYs".split()
 )
@@ -22,14 +22,15 @@ _SOS: Final = 0xDA
 _COMMENT: Final = 0xFE
 _APPLICATION: Final = range(0xE0, 0xF0)
 _COLORS: Final = ((0xE0, b"JFIF\0"), (0xE2, b"ICC_PROFILE\0"), (0xEE, b"Adobe"))
-# In the pixels of a JPEG a 0xFF is followed by 0, by a restart or by another: else they end there.
+# In the pixels of a JPEG a 0xFF is followed by 0x00, a restart marker or another 0xFF; any other
+# byte after it is the next marker, where the pixels end.
 _NEXT_MARKER: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
 def bare_file(data: bytes, extension: str) -> bytes | None:
-    """The same picture in a file that holds nothing else; None where its parts cannot be told.
+    """The same picture in a file without metadata; None where the file cannot be parsed.
 
-    Equal to `data` where that is so already. `extension`: jpg, png or webp, by content.
+    Equal to `data` if that has no metadata. `extension`: jpg, png or webp, by content.
     """
     parts = {"jpg": _jpeg, "png": _png, "webp": _webp}[extension]
     try:
@@ -44,11 +45,11 @@ def _jpeg(data: bytes) -> Iterator[bytes]:
     while True:
         if data[at] != 0xFF:
             raise ValueError("no marker where one should be")
-        while data[at + 1] == 0xFF:  # filling
+        while data[at + 1] == 0xFF:  # fill bytes
             at += 1
         marker = data[at + 1]
         if marker == _EOI:
-            # Behind the end phones put further pictures and whole films.
+            # Phones append further pictures and whole films after the end of the image.
             yield data[at : at + 2]
             return
         (length,) = struct.unpack_from(">H", data, at + 2)

@@ -1,4 +1,4 @@
-"""One process that decodes files of strangers, and the line to it; see `decoders.py`."""
+"""One child process that decodes untrusted files, and the socket to it; see `decoders.py`."""
 
 import json
 import os
@@ -25,22 +25,22 @@ from annotator_site.importing.image_files import (
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _PROGRAM: Final = "annotator_site.importing.decoder_child"
-# What Python and its libraries need to be found; keys and passwords are in other variables.
+# Variables by which Python and its libraries are found; none of them holds keys or passwords.
 _ENVIRONMENT: Final = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
 _ENVIRONMENT_BEGINS: Final = ("PYTHON", "LD_", "DYLD_", "LC_")
 _START_PATIENCE_S: Final = 60.0
-# A process lets go of the line before it is over.
+# A process closes its end of the socket before it has an exit status.
 _LAST_WORDS_S: Final = 5.0
 _MAX_ANSWER_BYTES: Final = 4096
 _PIECE_BYTES: Final = 64 * 1024
 
 
 class DecoderNotStarted(OSError):
-    """No process can be started: the machine's fault, and no file's."""
+    """No child process can be started: the fault of the machine, not of a file."""
 
 
 class DecoderDied(Exception):
-    """The process ended at a file; `status` as `Popen.returncode` has it."""
+    """The child ended at a file, or was ended for a wrong answer; `status` as in `Popen`."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -49,23 +49,26 @@ class DecoderDied(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What decoding one file may cost, far above what any usual picture does."""
+    """What decoding one file may cost, far above what any usual picture needs."""
 
     cpu_seconds: int = 30
     seconds: float = 120.0
     memory_bytes: int = 2 * 1024**3
-    """Of addresses, a hundred MB of which the program itself takes."""
+    """Address space (RLIMIT_AS); the program itself takes about 100 MB of it."""
 
 
 Verdict = ImageFacts | BrokenImageError
-"""What a file is, or why it is of no use."""
+"""The facts about a usable picture, or the reason why a file is not usable."""
 
 
 class Decoder:
-    """A process that decodes, for one thread at a time; `kill` is for any."""
+    """A child process that decodes, for one thread at a time; any thread may call `kill`."""
 
     def __init__(self, limits: Limits, large: Lock) -> None:
-        """`large`: held while a large picture is decoded. Raises DecoderNotStarted, OSError."""
+        """Start the child. `large`: held while a large picture is decoded.
+
+        Raises DecoderNotStarted, or another OSError.
+        """
         self._seconds = limits.seconds
         self._large = large
         self._until = 0.0
@@ -80,7 +83,7 @@ class Decoder:
                     stdout=subprocess.DEVNULL,
                     cwd=_ROOT,
                     env=_environment(),
-                    # A group of its own: Ctrl-C reaches this process only, which ends it then.
+                    # In its own process group: Ctrl-C reaches the parent, which ends the child.
                     process_group=0,
                 )
         except OSError:
@@ -96,9 +99,9 @@ class Decoder:
             ) from error
 
     def inspect(self, files: Sequence[bytes]) -> list[Verdict]:
-        """What the process says of some files, which have the limits of one together.
+        """The verdicts on some files, which together have the limits of one file.
 
-        Raises TimeoutError and DecoderDied; then it is of no use any more.
+        Raises TimeoutError and DecoderDied; after either, this decoder cannot be used any more.
         """
         try:
             return list(self._ask(files))
@@ -106,12 +109,15 @@ class Decoder:
             raise DecoderDied(self.end(_LAST_WORDS_S)) from error
 
     def kill(self) -> None:
-        """End the process at once."""
+        """Kill the process and wait for its end; the socket stays open."""
         self.process.kill()
         self.process.wait()
 
     def end(self, patience_s: float = 0.0) -> int:
-        """End the process and the line to it; its exit status, its own if it ends in time."""
+        """End the process and close the socket; returns the exit status.
+
+        The process has `patience_s` seconds to exit by itself, then it is killed.
+        """
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(patience_s)
         self.process.kill()
@@ -134,7 +140,7 @@ class Decoder:
             yield self._verdict(answer)
 
     def _verdict(self, answer: dict[str, Any]) -> Verdict:
-        """What an answer says, checked: the process may do what a file made it do."""
+        """The verdict in an answer, checked: a malicious file may control the child."""
         if "broken" in answer:
             return BrokenImageError(display_name(str(answer["broken"])))
         copy = None

@@ -1,13 +1,18 @@
-"""The program that decodes what people bring, so that no file harms more than this process.
+"""The program that decodes untrusted files, so that no file harms more than this process.
 
 `python -m annotator_site.importing.decoder_child CPU_SECONDS MEMORY_BYTES`, with a socket as its
-standard input. It says that it is ready, and is given some files at a time: their number in 4
-bytes, the length of each in 8, the files. Of each it says: the length of a JSON object in 4 bytes,
-the object, and the copy that it tells of. Before it decodes a large picture it says so, and waits
-for a byte; then it says that it has done so. It ends with its parent, whose end of the socket
-closes, or with the file that takes more than it may.
+standard input. The protocol:
 
-No Django here, no database and no secret: see `decoder.py` for the other end.
+- The child answers that it is ready.
+- The parent sends some files: their number in 4 bytes, the length of each in 8 bytes, the files.
+- For each file the child answers with the length of a JSON object in 4 bytes, the object, and
+  the display copy if the object names one.
+- Before the child decodes a large picture it says so and waits for one byte; afterwards it says
+  that the picture is decoded.
+
+The child ends when the parent closes the socket, or when a file exceeds the limits.
+
+No Django here, no database and no secret. The other end is `decoder.py`.
 """
 
 import json
@@ -27,14 +32,14 @@ OUT_OF_MEMORY: Final = 77
 
 
 def main() -> None:
-    """Answer for files until nobody asks any more."""
+    """Answer for files until the parent closes the socket."""
     cpu_seconds, memory_bytes = (int(argument) for argument in sys.argv[1:])
     _limit(resource.RLIMIT_AS, memory_bytes)
-    # Nothing of a picture is ever written to a disk, a crash included.
+    # No part of a picture is ever written to a disk, not even by a crash.
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
     with (
-        suppress(ConnectionError),  # nobody waits for the answer any more
+        suppress(ConnectionError),  # the parent is gone
         socket.socket(fileno=0) as parent,
         parent.makefile("rwb") as line,
     ):
@@ -69,7 +74,7 @@ def _answer(line: BufferedRWPair, data: bytes) -> None:
 
 @contextmanager
 def _alone(line: BufferedRWPair) -> Iterator[None]:
-    """While no other child of the same parent is in here."""
+    """Wait until no other child of the same parent decodes a large picture, then enter."""
     _say(line, {"large": True})
     line.flush()
     line.read(1)
@@ -84,7 +89,7 @@ def _say(line: BufferedRWPair, answer: dict[str, Any], copy: bytes = b"") -> Non
 
 
 def _limit(kind: int, most: int) -> None:
-    """Set a soft limit; macOS names some that it does not grant."""
+    """Set a soft limit, where the system allows it: macOS refuses some of its own limits."""
     with suppress(ValueError, OSError):
         resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
 

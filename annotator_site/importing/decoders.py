@@ -1,8 +1,8 @@
-"""Files of strangers are decoded in child processes, which may end without harm.
+"""Untrusted files are decoded in child processes, so that a crash harms nothing else.
 
-A decoder is a large program in C that reads what anybody made. Each child has limits on processor
-time and memory, no secrets in its environment, and no more of the file than its bytes; what it
-answers is checked. A child that dies or takes too long is replaced, and its file is refused.
+A decoder is a large C program that reads untrusted data. Each child has limits on processor time
+and memory, no secrets in its environment, and gets the bytes of a file only; its answers are
+checked. A child that dies or takes too long is replaced, and its file is refused.
 """
 
 import os
@@ -24,25 +24,25 @@ from annotator_site.importing.decoder_child import OUT_OF_MEMORY
 from annotator_site.importing.image_files import BrokenImageError, ImageFacts
 
 MAX_CHILDREN: Final = max(2, min(4, os.cpu_count() or 2))
-"""Children side by side: one takes a processor, and up to half a gigabyte."""
+"""Children side by side: each takes one processor and up to half a gigabyte."""
 FILES_A_CHILD: Final = 8
-"""For fewer, the start of one more child takes longer than they do."""
+"""Starting another child takes longer than decoding fewer files than this."""
 PARCEL_BYTES: Final = 128 * 1024
 PARCEL_FILES: Final = 32
 """Small files go to a child together: handing one over takes longer than decoding it."""
 
 
 class Decoders(AbstractContextManager["Decoders"]):
-    """Children that decode, started as they are needed; none is left after the context's end.
+    """Child processes that decode, started when needed; leaving the context ends them all.
 
-    Its methods may be called from many threads at once.
+    The methods may be called from many threads at once.
     """
 
     def __init__(self, limits: Limits | None = None, *, files: int | None = None) -> None:
-        """`files`: about how many there are, if that is known."""
+        """`files`: about how many files there are, if known."""
         self._limits = limits or Limits()
         most = MAX_CHILDREN if files is None else min(MAX_CHILDREN, 1 + files // FILES_A_CHILD)
-        # A thread for each child: who asks need not wait.
+        # One thread for each child, so that several parcels are decoded at the same time.
         self._threads = ThreadPoolExecutor(most, "decoding")
         self._lock = Lock()
         # Large pictures are decoded one at a time, so that memory does not grow with the children.
@@ -58,19 +58,19 @@ class Decoders(AbstractContextManager["Decoders"]):
         for child in idle:
             child.end()
         for child in busy:
-            child.kill()  # whose thread notices, and does the rest
+            child.kill()  # the child's thread then sees its end and closes the socket
         self._threads.shutdown(cancel_futures=True)
 
     def pids(self) -> list[int]:
-        """The children that live now."""
+        """The process ids of the living children."""
         with self._lock:
             return [child.process.pid for child in (*self._idle, *self._busy)]
 
     def inspect(self, data: bytes) -> ImageFacts:
-        """What `inspect_image` says of a file.
+        """The result of `inspect_image` for a file.
 
-        Raises BrokenImageError, also for a file that takes more than the limits or ends its
-        decoder, and DecoderNotStarted.
+        Raises BrokenImageError, also for a file that exceeds the limits or ends its decoder, and
+        DecoderNotStarted.
         """
         (verdict,) = self.inspect_all([data])
         if isinstance(verdict, BrokenImageError):
@@ -78,7 +78,7 @@ class Decoders(AbstractContextManager["Decoders"]):
         return verdict
 
     def inspect_all(self, files: Sequence[bytes]) -> Iterator[Verdict]:
-        """The same of many files, in their order, as it comes. Raises DecoderNotStarted."""
+        """The verdicts on many files, in their order, as they come. Raises DecoderNotStarted."""
         for verdicts in self._threads.map(self._inspect_parcel, list(_parcels(files))):
             yield from verdicts
 
@@ -87,12 +87,12 @@ class Decoders(AbstractContextManager["Decoders"]):
             try:
                 return self._ask(files)
             except (TimeoutError, DecoderDied):
-                pass  # which of them was it?
+                pass  # ask for one file at a time, to find the one at fault
         return [self._inspect_one(data) for data in files]
 
     def _inspect_one(self, data: bytes) -> Verdict:
-        # The machine may have run out of memory just then: only what ends a second child as well is
-        # the file's fault.
+        # The machine may have run out of memory at that moment: a file is blamed only when it
+        # ends a second child as well.
         for last in (False, True):
             try:
                 return self._ask([data])[0]

@@ -1,6 +1,6 @@
-"""How much work a picture's file asks for, told from its parts before anything is decoded.
+"""How much work decoding an image file takes, judged from its parts before it is decoded.
 
-A file of a few kB can keep a decoder busy for minutes: each further scan of a progressive JPEG goes
+A file of a few kB can keep a decoder busy for minutes: each scan of a progressive JPEG goes
 through the whole picture again, and millions of empty parts are read one by one. Pure.
 """
 
@@ -12,28 +12,28 @@ from typing import Final
 MAX_SCANS: Final = 100
 """Scans of a JPEG; usual programs write 1 to 20."""
 MAX_SCANNED_PIXELS: Final = 1_000_000_000
-"""Scans times pixels of a JPEG: about a second of decoding; 40 scans of 25 megapixels."""
+"""Scans times pixels of a JPEG: about a second of decoding, as 40 scans of 25 megapixels."""
 MAX_PARTS: Final = 20_000
 """Chunks or segments of a file; 64 MiB of pixels in usual chunks of 8 KiB are 8,192."""
 MAX_SIDE: Final = 65_535
-"""Pixels of the longer side, of any format as of a JPEG: each row costs time of its own."""
+"""Pixels of the longer side; a JPEG's limit, used for all formats because each row costs time."""
 
-# Neither in the pixels nor without a length, as restarts are.
+# Markers with a length: neither bytes of the pixels nor restarts.
 _MARKER: Final = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _SOS: Final = 0xDA
 _EOI: Final = 0xD9
-# C4, C8 and CC are among them and say something else.
+# Start-of-frame markers; C4, C8 and CC lie between them and mean something else.
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 class TooMuchWork(ValueError):
-    """Decoding would take too long; the message is the reason, for a person."""
+    """Decoding would take too long; the message gives the reason to a person."""
 
 
 def refuse_much_work(data: bytes) -> None:
-    """Raise TooMuchWork for the file of a JPEG, PNG or WebP that would take seconds to decode.
+    """Raise TooMuchWork for a JPEG, PNG or WebP file that would take seconds to decode.
 
-    Takes milliseconds. A damaged file is no matter here: as far as it goes, it is bounded.
+    Takes milliseconds. Damage is no reason to refuse a file here: decoding it finds the damage.
     """
     if data.startswith(b"\xff\xd8"):
         _judge_jpeg(data)
@@ -65,9 +65,9 @@ def _judge_jpeg(data: bytes) -> None:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """The markers of a JPEG and where their lengths stand, up to its end.
+    """The markers of a JPEG and the positions of their lengths, up to its end.
 
-    Found as a decoder finds them, that goes on behind damage: at the next marker.
+    Like a decoder that goes on after damage, this looks for the next marker.
     """
     at = 2
     while found := _MARKER.search(data, at):
@@ -81,9 +81,10 @@ def _segments(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _chunks(data: bytes, head: str, *, extra: int) -> Iterator[int]:
-    """Where the chunks of a PNG or WebP begin; `head` reads a length out of their first 8 bytes.
+    """Where the chunks of a PNG or WebP begin.
 
-    `extra`: bytes behind the data of a chunk, 4 in a PNG; in a WebP they are filled to even ones.
+    `head`: struct format that reads a chunk's length from its first 8 bytes. `extra`: bytes after
+    a chunk's data, 4 in a PNG; 0 for a WebP, whose chunks are padded to an even length.
     """
     at = 8 if extra else 12
     while at + 8 <= len(data):

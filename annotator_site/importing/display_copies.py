@@ -1,8 +1,7 @@
-"""What people are shown of a picture: the file itself where that is small and bare, else a copy.
+"""The file shown to annotators: the image's own if it is small and without metadata, else a copy.
 
-A copy is upright, of a size for screens, has nothing transparent, so that it looks the same on a
-light page, on a dark one and to the model, and carries nothing but the picture: no place where it
-was taken, no preview. Pure.
+A copy is upright and of a size for screens. It is opaque, so that it looks the same on a light
+page, on a dark page and to the model. It carries no metadata: no place, no preview. Pure.
 """
 
 from dataclasses import dataclass
@@ -18,16 +17,16 @@ LONGEST_SIDE: Final = 1600
 """Pixels of the longer side of a copy; strips may be longer, see `shown_size`."""
 
 SMALL_SIDE: Final = 256
-"""A picture of no longer side keeps every pixel: people look at it enlarged."""
+"""A picture with no longer side keeps every pixel, because people look at it enlarged."""
 
 _STRIP_SIDE: Final = 400
 _STRIP_LENGTH: Final = 8_000
 _LIGHT_BYTES: Final = 64 * 1024
 _QUALITY: Final = 85
-# Half the time of the default, 4, for files 3 % larger.
+# Takes half the time of the default, 4; the files are 3 % larger.
 _METHOD: Final = 2
-# Drawings, text and masks have few colors in large areas; lossy compression would put a haze round
-# their edges. A photograph that was made to have few colors does not compress so well.
+# Drawings, text and masks have few colors in large areas; lossy compression would blur their
+# edges. A photograph reduced to few colors does not compress as well, so both limits must hold.
 _DRAWING_COLORS: Final = 256
 _DRAWING_BYTES_A_PIXEL: Final = 0.25
 _SRGB: Final = ImageCms.createProfile("sRGB")
@@ -44,7 +43,7 @@ _TURNS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class DisplayCopy:
-    """The file that people are shown in place of the picture's own; size in pixels."""
+    """The file that people are shown instead of the image's own; size in pixels."""
 
     data: bytes
     extension: str
@@ -58,15 +57,15 @@ class Prepared:
 
     picture: Image.Image
     as_it_was: bool
-    """Neither turned, made smaller nor given a ground."""
+    """Neither turned nor made smaller nor put on a background."""
     drawing: bool
 
 
 def shown_size(width: int, height: int) -> tuple[int, int]:
-    """The size at which an upright picture is shown: at most LONGEST_SIDE, never enlarged.
+    """The size in pixels at which an upright picture is shown: at most LONGEST_SIDE a side.
 
-    Of a long strip (a receipt, a panorama) little would be left: it keeps up to 400 px across,
-    as long as it is no longer than 8,000 px.
+    A long strip (a receipt, a panorama) would become too thin: it keeps up to 400 px across, as
+    far as it stays within 8,000 px in length. A picture is never enlarged.
     """
     longer, shorter = max(width, height), min(width, height)
     strip = min(_STRIP_SIDE / shorter, _STRIP_LENGTH / longer)
@@ -77,10 +76,10 @@ def shown_size(width: int, height: int) -> tuple[int, int]:
 def prepare(
     image: Image.Image, data: bytes, *, orientation: int, size: tuple[int, int]
 ) -> Prepared:
-    """What is needed of a decoded picture, which may be large and need not be kept.
+    """Bring a decoded picture to the size at which it is shown; `image` need not be kept.
 
-    `data`: its file. `orientation`: 1 to 8, as EXIF counts. `size`: of the whole picture,
-    upright; `image` may have been decoded to a smaller one.
+    `data`: the picture's file. `orientation`: 1 to 8, as in EXIF. `size`: width and height of the
+    whole picture, upright; `image` may have been decoded to a smaller size.
     """
     light = len(data) < _DRAWING_BYTES_A_PIXEL * size[0] * size[1]
     seen = make_opaque(image, bits=sample_bits(data))
@@ -98,7 +97,7 @@ def prepare(
 
 
 def display_copy(prepared: Prepared, data: bytes, extension: str) -> DisplayCopy | None:
-    """The copy of a picture that people are shown; None where that is the file itself.
+    """The copy of a picture that people are shown; None where they are shown the file itself.
 
     `data` and `extension`: the picture's file.
     """
@@ -127,7 +126,7 @@ def _has_few_colors(image: Image.Image) -> bool:
 
 
 def _for_screens(image: Image.Image) -> Image.Image:
-    """Red, green and blue of a screen (sRGB), of an opaque picture."""
+    """An opaque picture as RGB in the sRGB color space."""
     profile = image.info.get("icc_profile")
     turned = None
     if profile and image.mode in ("RGB", "L", "CMYK"):
@@ -135,7 +134,7 @@ def _for_screens(image: Image.Image) -> Image.Image:
             colors = ImageCms.ImageCmsProfile(BytesIO(profile))
             turned = ImageCms.profileToProfile(image, colors, _SRGB, outputMode="RGB")
         except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # damaged, or of another kind of colors than the picture
+            pass  # the profile is damaged, or made for another color mode than the picture's
     picture = turned or image.convert("RGB")
     picture.info.clear()
     return picture

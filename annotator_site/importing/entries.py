@@ -1,4 +1,4 @@
-"""What images can be read from, whatever it is: its files, one after the other, as values."""
+"""The interface of what images are read from: its files, one after another, as values."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class SourceError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file of a source: its bytes, or why there are none (`problem`), or that it is litter."""
+    """A file of a source: its bytes, or why there are none (`problem`), or `ignored` as litter."""
 
     name: str
     data: bytes = b""
@@ -24,9 +24,9 @@ class Entry:
 
 
 class Found(NamedTuple):
-    """A file of a source that was not read; its name is "" where it cannot be used.
+    """A file of a source, not read yet; its name is "" where it cannot be used.
 
-    `is_image` reads its first bytes; call it before the next file is asked for.
+    `is_image` reads the file's first bytes; call it before you go on to the next file.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Source(Protocol):
 
     @property
     def decoder(self) -> NameDecoder:
-        """What reads its names."""
+        """The decoder of the source's file names."""
 
     def files(self) -> Iterator[Found]:
         """All files, without reading them. Raises SourceError."""

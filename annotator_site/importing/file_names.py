@@ -1,7 +1,7 @@
-"""Names of files: bytes as text, and text as it is stored, compared and shown.
+"""File names: decoding their bytes, and the form in which they are stored, compared and shown.
 
-Pure. Names are text and composed (NFC) everywhere, so that a name typed on one system is the name
-that another system stored decomposed.
+Pure. Names are NFC text everywhere, so that a name typed on one system equals the same name that
+another system stored decomposed.
 """
 
 import re
@@ -10,13 +10,13 @@ from typing import Final
 
 from annotator_site.importing.image_files import BrokenImageError
 
-# Of file managers and storage devices, in whatever case.
+# Left behind by file managers and storage devices; compared without case.
 _LITTER: Final = frozenset({
     "__macosx", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\ufffd",
     "$recycle.bin", "recycler", "system volume information", "@eadir", "#recycle", "lost+found",
 })  # fmt: skip
-# What a terminal would obey, a database refuses or a reader be deceived by: control characters,
-# bytes that are no text, and marks that turn the direction of writing.
+# Control characters (a terminal would obey them), surrogates (a database refuses them), and marks
+# that change the direction of writing (they deceive a reader).
 _NOT_SHOWN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
@@ -24,19 +24,19 @@ UNREADABLE: Final = "characters that could not be read"
 
 
 class UnknownEncodingError(ValueError):
-    """No encoding in which names of files are written; the message says so."""
+    """The encoding that a person named is unknown, or not one of file names."""
 
 
 class NameDecoder:
-    """Reads names that do not say how their characters are stored, and remembers its guesses.
+    """Decodes names of unstated encoding and remembers its guesses.
 
-    `encoding`: what a person knows of it. Raises UnknownEncodingError.
+    `encoding`: the encoding, if a person named it. Raises UnknownEncodingError.
     """
 
     def __init__(self, encoding: str | None = None) -> None:
         self.encoding = encoding
         self.guesses: dict[str, tuple[int, str]] = {}
-        """How many names, and the first of them, by what they were taken for."""
+        """By encoding that names were taken for: how many names, and the first of them."""
         try:
             suits = encoding is None or b"a/\\.1".decode(encoding) == "a/\\.1"
         except (LookupError, ValueError) as error:
@@ -47,8 +47,9 @@ class NameDecoder:
     def decode(self, data: bytes, *, usually: str = "", utf8_is_certain: bool = True) -> str:
         """A name as text.
 
-        `usually`: the encoding of what is no UTF-8 where nobody told one; "": unreadable characters
-        are replaced. With `utf8_is_certain` nothing that is UTF-8 counts as a guess.
+        `usually`: the encoding of a name that is not UTF-8 if nobody named an encoding; with ""
+        unreadable characters are replaced. With `utf8_is_certain` a name that is valid UTF-8 does
+        not count as a guess.
         """
         if data.isascii():
             return data.decode("ascii")
@@ -62,7 +63,7 @@ class NameDecoder:
         return text if utf8_is_certain else self._guessed(text, "UTF-8")
 
     def notes(self) -> list[str]:
-        """What was guessed, a sentence for each way in which names were read."""
+        """One sentence for each guessed encoding."""
         return [
             f"{count:,} file names do not say how their characters are stored and were taken for "
             f"{way}, for example “{display_name(example)}”. If that is wrong, name it by "
@@ -85,8 +86,8 @@ class NameDecoder:
 def clean_name(raw: str) -> str:
     """The name of an archive's entry as a plain relative path.
 
-    Raises BrokenImageError for one that would lead out of the archive's own folder. (Nothing is
-    ever written under such a name; an archive that tries deserves no trust.)
+    Raises BrokenImageError for a name that would lead out of the archive's folder. (No file is
+    ever written under such a name, but an archive that tries deserves no trust.)
     """
     name = display_name(raw).replace("\\", "/")
     if name.startswith("/") or re.match(r"[A-Za-z]:", name):
@@ -98,12 +99,12 @@ def clean_name(raw: str) -> str:
 
 
 def display_name(raw: str) -> str:
-    """A file's name as it is stored and shown."""
+    """A file's name as it is stored and shown: NFC, with unsafe characters replaced."""
     return _NOT_SHOWN.sub("\ufffd", unicodedata.normalize("NFC", raw))
 
 
 def is_litter(name: str) -> bool:
-    """Hidden files and what file managers leave behind."""
+    """Whether a file is hidden, or left behind by a file manager."""
     return any(part.startswith(".") or part.casefold() in _LITTER for part in name.split("/"))
 
 

@@ -1,4 +1,4 @@
-"""Images in the folders of this machine."""
+"""Images in a local folder."""
 
 import os
 import stat
@@ -58,7 +58,7 @@ class FolderSource:
         return (f"{folder}/{name}" if folder else name for name in names)
 
     def _shown(self, name: str) -> str:
-        # The system's own encoding of names may be another than that of those who made them.
+        # The names may have been written in another encoding than this system's.
         return display_name(self.decoder.decode(os.fsencode(name)))
 
     def _read(self, name: str, shown: str) -> Entry:

@@ -1,8 +1,8 @@
-"""One file: is it a picture that people and models can see, and how large is it?
+"""Judging one file: is it a picture that people and models can see, and how large is it?
 
-Pure: bytes in, facts out. Nothing is trusted, the name least of all: the format is decided by
-the content, the size is limited while reading, what decoding will cost is bounded before it, and
-the whole picture is decoded.
+Pure: bytes in, facts out. Neither the name nor any header is trusted: the content decides the
+format, the size is limited while the file is read, the cost of decoding is bounded beforehand,
+and the whole picture is decoded.
 """
 
 import warnings
@@ -31,28 +31,28 @@ from annotator_site.importing.display_copies import (
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MAX_PIXELS: Final = 25_000_000
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
-# MPO is a JPEG with further pictures behind it (previews, the other eye), as many phones write.
+# MPO, which many phones write, is a JPEG followed by further pictures (previews, the other eye).
 EXTENSIONS: Final = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
 _TOO_LARGE: Final = f"more than {MAX_PIXELS // 1_000_000} megapixels"
 _HEAD_BYTES: Final = 16
 _CHUNK_BYTES: Final = 256 * 1024
-# Orientations whose picture lies on its side.
+# EXIF orientations of pictures that lie on their side.
 _TURNED: Final = (5, 6, 7, 8)
 
-# Pillow gives the upper 8 of 16 bits a color: of 14 bits or fewer stored in them little is left.
+# Pillow keeps the upper 8 of 16 bits a color; samples of 14 bits or fewer stay below this value.
 _DARKEST_COLORS: Final = 1 << (14 - 8)
 
 _LARGE_PIXELS: Final = 6_000_000
 _FREE: Final = nullcontext()
 
-# Pillow warns of damaged notes beside a picture (EXIF), which is nothing to a person here. Of too
-# many pixels it shall not warn: that is caught below like any other refusal.
+# Pillow's warnings of damaged metadata (EXIF) are of no use to a person here. Its warning of too
+# many pixels becomes an error, which `inspect_image` catches.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
 class BrokenImageError(ValueError):
-    """A file that is no usable picture; the message is the reason, for a person."""
+    """A file that is no usable picture; the message gives the reason to a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ class ImageFacts:
     width: int
     height: int
     copy: DisplayCopy | None = None
-    """What people are shown in its place, where that is not the file itself."""
+    """What people are shown instead; None if they are shown the file itself."""
 
 
 def read_image(read: Callable[[int], bytes]) -> bytes:
-    """All bytes of a file that begins like a picture, by calls of `read(at_most)`.
+    """All bytes of a picture's file, got by calls of `read(at_most)`.
 
-    Reads no more than the head of anything else, and no more than MAX_FILE_BYTES whatever the
-    archive's headers say. Raises BrokenImageError.
+    Reads only the first bytes of a file that is not a picture, and little more than
+    MAX_FILE_BYTES of any file, whatever the archive's headers say. Raises BrokenImageError.
     """
     data = _head(read)
     if not data:
@@ -85,19 +85,19 @@ def read_image(read: Callable[[int], bytes]) -> bytes:
 
 
 def is_image(read: Callable[[int], bytes]) -> bool:
-    """Whether what `read` gives begins like a picture that can be used; reads no more of it."""
+    """Whether a file begins like a usable picture; reads only its first bytes."""
     return _begins_like_image(bytes(_head(read)))
 
 
 def inspect_image(data: bytes, *, while_large: AbstractContextManager[None] = _FREE) -> ImageFacts:
-    """Decode a picture completely, say what it is and make the copy that people are shown.
+    """Decode a picture completely; return its facts and the copy that people are shown.
 
-    Whatever comes from strangers is to be decoded by `Decoders`, which call this in a process
-    that may die. `while_large` is entered while a picture is decoded that takes much memory.
-    Raises BrokenImageError, and MemoryError, which may be the machine's fault.
+    Untrusted files go through `Decoders`, which calls this in a process that may die.
+    `while_large` is entered while a picture is decoded that takes much memory. Raises
+    BrokenImageError, and MemoryError, which may be the machine's fault.
     """
     try:
-        # Before Pillow, which reads all parts up to the pixels when it opens a file.
+        # Before Pillow opens the file: opening reads all parts up to the pixels.
         refuse_much_work(data)
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             return _facts(image, data, while_large)
@@ -118,7 +118,7 @@ def inspect_image(data: bytes, *, while_large: AbstractContextManager[None] = _F
 def _facts(
     image: Image.Image, data: bytes, while_large: AbstractContextManager[None]
 ) -> ImageFacts:
-    # Known from the header: nothing has been decoded yet.
+    # The size comes from the header: no pixel has been decoded yet.
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise BrokenImageError(_TOO_LARGE)
@@ -127,12 +127,12 @@ def _facts(
     if extension != "jpg" and getattr(image, "is_animated", False):
         raise BrokenImageError("an animation: save one picture of it")
     if extension == "png":
-        # Browsers refuse a wrong checksum, decoding alone does not notice it.
+        # Browsers refuse a PNG with a wrong checksum; decoding alone does not notice it.
         with Image.open(BytesIO(data), formats=("PNG",)) as again:
             again.verify()
     with while_large if width * height > _LARGE_PIXELS else _FREE:
-        # A JPEG is decoded to a half, a quarter or an eighth where that is enough for the copy:
-        # all of the file is read and checked all the same.
+        # A JPEG is decoded at a half, a quarter or an eighth of its size if that is enough for
+        # the copy; the whole file is still read and checked.
         image.draft(None, shown_size(width, height))
         image.load()
         _refuse_hollow_colors(image, data)
@@ -158,7 +158,7 @@ def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:
-        # Damaged notes beside a sound picture: it is shown as it lies.
+        # The picture is sound, its EXIF is damaged: show it as stored.
         return 1
     return value if isinstance(value, int) else 1
 

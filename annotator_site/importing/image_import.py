@@ -1,9 +1,8 @@
-"""Importing images: read, verify, store, write the rows; a batch after the other.
+"""Importing images batch by batch: read, verify, store the files, write the rows.
 
-Can be stopped at any moment and run again. A file and the copy that people are shown of it are
-each stored under their SHA-256, whole and on disk, before the row that names them is written; a
-file whose row is there is a duplicate, and what is stored of it is mended where it is missing or
-cut short.
+An import can be stopped at any moment and run again. A file and its display copy are each stored
+under their SHA-256, whole and on disk, before the row that names them is written. A file whose
+row exists is a duplicate; its stored files are mended where they are missing or cut short.
 """
 
 import hashlib
@@ -31,13 +30,13 @@ from annotator_site.importing.stored_images import mend_image, store_image
 
 BATCH_IMAGES: Final = 200
 BATCH_BYTES: Final = 32 * 1024 * 1024
-# Waiting for the disk is most of the work, and many wait together as fast as one.
+# Storing is mostly waiting for the disk, and many threads wait no longer than one.
 _THREADS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an import is: files of the source looked at, of all, and images added."""
+    """How far an import is: files read, of all files of the source, and images added."""
 
     done: int
     total: int
@@ -72,14 +71,16 @@ def import_images(
 ) -> ImportReport:
     """Import a folder, zip or tar into a campaign.
 
-    `split`: pool, holdout or gold. `known`: where labels that are known beforehand come from:
-    "folder", "none", a CSV of path,label, or None for folders if every one of them is a class.
-    `name_encoding`: that of file names which do not say it themselves.
-    `limits`: what decoding one file may cost. `progress` is called after every batch.
-    Raises SourceError where the source or the CSV cannot be used, AddingElsewhereError where
-    another import into the campaign runs, and StorageAway where none of the campaign's files is
-    where it was: new ones would go into the empty folder of a lost mount. With `restore` they
-    are lost for good, and are stored anew. Raises OSError where the machine fails.
+    `split`: pool, holdout or gold. `known`: the source of known labels: "folder", "none", a CSV
+    of path,label, or None for folders if every folder is a class. `name_encoding`: the encoding
+    of file names that do not state one. `restore`: the campaign's stored files are lost for good;
+    store them anew. `limits`: what decoding one file may cost. `progress` is called after every
+    batch.
+
+    Raises SourceError if the source or the CSV cannot be used; AddingElsewhereError if another
+    import into the campaign is running; StorageAway (not with `restore`) if none of the
+    campaign's files is where it was, because new files might go into the empty folder of a lost
+    mount; OSError if the machine fails.
     """
     begun = time.monotonic()
     opened = open_source(source, name_encoding=name_encoding)
@@ -87,7 +88,7 @@ def import_images(
         if not restore:
             storage.require(campaign.pk)
         seen = survey(opened.files())
-        name_notes = opened.decoder.notes()  # before all names are read once more
+        name_notes = opened.decoder.notes()  # before `entries` decodes all names once more
         choices = dict(Choice.objects.filter(campaign=campaign).values_list("name", "id"))
         labels = known_labels(how=known, choices=choices, seen=seen)
         decides = known not in (None, "folder", "none")
@@ -112,7 +113,7 @@ def import_images(
 
 
 def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Entries in groups that memory has room for."""
+    """Entries in batches of at most BATCH_IMAGES, ended when they reach BATCH_BYTES."""
     batch: list[Entry] = []
     size = 0
     for entry in entries:
@@ -129,14 +130,14 @@ def _add_batch(run: _Run, batch: list[Entry]) -> None:
     """Store a batch and write its rows."""
     images = _take_batch(run, batch)
     if not run.restore:
-        # Before a row names what may have gone elsewhere.
+        # Write no rows if the storage went away: the files may have gone elsewhere.
         storage.require(run.campaign_id)
     pool_images.add_images(campaign_id=run.campaign_id, split=run.split, images=images)
     run.tally.add(images)
 
 
 def _take_batch(run: _Run, batch: list[Entry]) -> list[NewImage]:
-    """Store a batch, and mend what is stored of images that the campaign has; the new images."""
+    """Store the new images of a batch and return them; mend the files of the known images."""
     tally, pictures = run.tally, run.pictures
     tally.done += len(batch)
     tally.ignored += sum(entry.ignored for entry in batch)
@@ -177,7 +178,7 @@ def _take_batch(run: _Run, batch: list[Entry]) -> list[NewImage]:
 
 
 def _meet_again(run: _Run, known: dict[str, KnownImage], first: dict[str, Entry]) -> None:
-    """Count images that the campaign has; mend their stored files, learn their labels."""
+    """Count the images that the campaign has already; mend their files, update known labels."""
     tally, pictures = run.tally, run.pictures
     tally.duplicates += len(known)
     tally.in_other_split += sum(image.split != run.split for image in known.values())

@@ -1,4 +1,4 @@
-"""Labels that are known beforehand: by the folder that an image lies in, or from a CSV."""
+"""Labels known beforehand: from the folder that holds an image, or from a CSV."""
 
 import csv
 import re
@@ -18,27 +18,27 @@ PROBLEMS_KEPT: Final = 1_000
 _SEPARATORS: Final = ",;\t"
 
 _Row = tuple[int | None, int]
-"""The id of the class that a table gives, None where it gives two, and the line."""
+"""The id of the class that a CSV gives (None if it gives two), and the line number."""
 
 
 class KnownLabels(Protocol):
-    """Where the classes of images come from."""
+    """A source of known labels."""
 
     def choice_of(self, name: str) -> int | None:
-        """The id of the class of the image with this name, or None where it is not known."""
+        """The id of the class of the image with this name, or None if not known."""
 
     def pass_over(self, name: str) -> None:
-        """There is a file of this name, and it is no image that can be used."""
+        """Note that the file of this name is there, but not usable."""
 
     def problems(self) -> list[str]:
-        """What did not fit, a sentence each, once all images were asked for."""
+        """One sentence for each label that did not fit; call it after all images."""
 
 
 class Classes:
-    """The classes of a campaign by name: as people see it, else in whatever case."""
+    """The classes of a campaign by name: the exact name as people see it, else without case."""
 
     def __init__(self, choices: Mapping[str, int]) -> None:
-        # Two classes that are the same to people are named by neither.
+        # A name that fits two classes finds neither.
         self.exact: dict[str, int | None] = {}
         self.folded: dict[str, int | None] = {}
         for name, choice in choices.items():
@@ -46,15 +46,16 @@ class Classes:
                 known[key] = None if key in known else choice
 
     def find(self, name: str) -> int | None:
-        """The id of the class, or None. Two that differ in case only must be written exactly."""
+        """The id of the class, or None. Names that differ only in case must match exactly."""
         return self.exact.get(as_compared(name)) or self.folded.get(_folded(name))
 
 
 def known_labels(
     *, how: str | Path | None, choices: Mapping[str, int], seen: Survey
 ) -> KnownLabels:
-    """`how`: "folder", "none", a CSV, or None: folders if every one of them is a class.
+    """The source of known labels that a person asked for.
 
+    `how`: "folder", "none", the path of a CSV, or None for folders if every folder is a class.
     `choices`: ids of the classes by name. Raises SourceError for a CSV that cannot be read.
     """
     classes = Classes(choices)
@@ -73,11 +74,11 @@ def known_labels(
 
 
 def _class_folders(seen: Survey, classes: Classes) -> tuple[int, frozenset[str]]:
-    """The folders that classes may be named by, and how many others they lie in."""
+    """The depth of the folders that may name classes, and the names of those folders."""
     wrappers, folders = seen.wrappers, seen.folders
     if not folders or not all(classes.find(folder) for folder in folders):
         for depth, name in enumerate(wrappers):
-            # All images are of one class.
+            # A folder around all images is a class: all images belong to it.
             if classes.find(name):
                 return depth, frozenset({name})
     if wrappers and not folders:
@@ -90,7 +91,7 @@ def _folded(name: str) -> str:
 
 
 class NoLabels:
-    """No label is known; `told` says why, if there is something to say."""
+    """No label is known; `told` is the reason for a person, or ""."""
 
     def __init__(self, told: str) -> None:
         self.told = told
@@ -100,15 +101,18 @@ class NoLabels:
         return None
 
     def pass_over(self, name: str) -> None:
-        """Nothing was known of it."""
+        """Do nothing: no file has a known label."""
 
     def problems(self) -> list[str]:
-        """Why folders were not taken for classes."""
+        """The reason why folders were not taken for classes, if there is one."""
         return [self.told] if self.told else []
 
 
 class FolderLabels:
-    """The class of an image is the name of its folder, in whatever case."""
+    """The folder of an image names its class, in any case.
+
+    `depth`: how many folders lie around the folder that names the class.
+    """
 
     def __init__(self, classes: Classes, depth: int, hint: str = "") -> None:
         self.classes = classes
@@ -125,10 +129,10 @@ class FolderLabels:
         return choice
 
     def pass_over(self, name: str) -> None:
-        """What is no image decides nothing, not even that its folder is no class."""
+        """Do nothing: a file that is no image does not make its folder a class or a problem."""
 
     def problems(self) -> list[str]:
-        """The folders that are no classes."""
+        """One sentence for each folder that is no class."""
         hints = [self.hint] if self.hint else []
         return hints + [
             f"{f'folder “{folder}” is' if folder else 'the top folder is'} no class of this "
@@ -138,9 +142,9 @@ class FolderLabels:
 
 
 class CsvLabels:
-    """The class of an image stands beside its path in a CSV.
+    """A CSV gives the class of an image by its path.
 
-    `rows`: class id and line number by path. Holds the whole CSV, some 200 bytes a row.
+    `rows`: class id and line number by path. Keeps the whole CSV in memory, about 200 bytes a row.
     """
 
     def __init__(
@@ -151,7 +155,7 @@ class CsvLabels:
         self.prefixes = ["/".join([*wrappers[:depth], ""]) for depth in range(len(wrappers) + 1)]
 
     def choice_of(self, name: str) -> int | None:
-        """The class that the CSV gives; paths may leave out folders that all images lie in."""
+        """The class that the CSV gives; its paths may omit the folders around all images."""
         path = name.replace("\\", "/")
         for prefix in self.prefixes:
             if path.startswith(prefix) and (row := self.rows.pop(path.removeprefix(prefix), None)):
@@ -159,11 +163,11 @@ class CsvLabels:
         return None
 
     def pass_over(self, name: str) -> None:
-        """Its row is no mistake of the CSV."""
+        """Drop the file's row, so that it is not reported as missing."""
         self.choice_of(name)
 
     def problems(self) -> list[str]:
-        """Wrong rows, and rows whose image was not there."""
+        """One sentence for each wrong row and each row without an image."""
         missing = sorted((line, path) for path, (_, line) in self.rows.items())
         return self.wrong + [
             f"line {line}: there is no image “{path}”" for line, path in missing[:PROBLEMS_KEPT]
@@ -171,10 +175,10 @@ class CsvLabels:
 
 
 def read_csv(path: Path, classes: Classes, wrappers: Sequence[str] = ()) -> CsvLabels:
-    """Read a table with the columns path and label; wrong rows are kept as sentences.
+    """Read a table with the columns path and label; wrong rows become sentences.
 
-    Its cells are parted by commas, semicolons or tabs; it is in UTF-8, or in UTF-16 with a byte
-    order mark. Raises SourceError where it is not such a table at all.
+    Cells are separated by commas, semicolons or tabs; the encoding is UTF-8, or UTF-16 with a
+    byte order mark. Raises SourceError if the file is not such a table.
     """
     rows: dict[str, _Row] = {}
     wrong: list[str] = []
@@ -198,7 +202,7 @@ def read_csv(path: Path, classes: Classes, wrappers: Sequence[str] = ()) -> CsvL
 def _reader(file: TextIO, path: Path) -> tuple["csv.DictReader[str]", int]:
     """The rows below the header, and how many lines were skipped above it."""
     first, skipped = file.readline(), 0
-    # Spreadsheets write, and want to read, a line like this where the separator is unusual.
+    # Spreadsheets write and expect a line like this where the separator is unusual.
     said = re.fullmatch(r"sep=(.)\s*", first)
     if said:
         first, skipped = file.readline(), 1
@@ -217,7 +221,7 @@ def _take(
     rows: dict[str, _Row],
     classes: Classes,
 ) -> str:
-    """Take a row over, or say what is wrong with it."""
+    """Add a row to `rows`; returns what is wrong with it, or ""."""
     label = (row.get("label") or "").strip()
     choice = classes.find(label)
     if choice is None:
@@ -232,7 +236,7 @@ def _take(
         before = rows[name]
         if before[0] == choice:
             return f"“{name}” stood on line {before[1]} already"
-        # Neither counts: which one is right, nobody has said.
+        # The two lines contradict each other, so neither counts.
         rows[name] = (None, before[1])
         return (
             f"“{name}” is “{display_name(label)}” here and another class on line {before[1]}: "

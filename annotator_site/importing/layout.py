@@ -1,6 +1,6 @@
-"""How the files of a source are laid out: wrapping folders, and those that may be classes.
+"""The folders of a source: those that wrap all images, and those that may be classes.
 
-Files that are no images decide nothing.
+Files that are no images are left out of account.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Final
 from annotator_site.importing.entries import MAX_ENTRIES, Found, SourceError
 from annotator_site.importing.file_names import is_litter
 
-# More names than that are no classes, whatever they are.
+# More folder names than this on one level cannot be classes.
 _MAX_FOLDERS: Final = 10_000
 _MAX_LEVELS: Final = 16
 _NAMES_SHOWN: Final = 5
@@ -23,10 +23,10 @@ _PART: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the names of a source tell: how many files, and the folders that may be classes.
+    """The number of files of a source, and the folders that may be classes.
 
-    `wrappers`: the folders, one in another, that all images lie in (as in an archive of a folder);
-    `folders`: those in the last of them, or at the top, that hold images.
+    `wrappers`: the nested folders around all images (as in an archive of a folder), outermost
+    first; `folders`: the folders with images in the last wrapper, or at the top without wrappers.
     """
 
     files: int
@@ -36,13 +36,13 @@ class Survey:
 
 @dataclass(slots=True)
 class _Layout:
-    """The folders of the images seen so far: the names at each level, and what all share."""
+    """The folders of the images seen so far: `shared` by all images, and the names per level."""
 
     shared: list[str] | None = None
     levels: list[set[str]] = field(default_factory=list)
 
     def is_news(self, folders: list[str]) -> bool:
-        """Whether an image in these folders, one in another, would change anything."""
+        """Whether an image in these nested folders would change the layout."""
         if self.shared is None or folders[: len(self.shared)] != self.shared:
             return True
         deepest = folders[:_MAX_LEVELS]
@@ -52,7 +52,7 @@ class _Layout:
         )
 
     def add(self, folders: list[str]) -> None:
-        """Take over the folders of an image."""
+        """Add the nested folders of an image."""
         if self.shared is None:
             self.shared = folders
         while folders[: len(self.shared)] != self.shared:
@@ -65,9 +65,9 @@ class _Layout:
 
 
 def survey(files: Iterable[Found]) -> Survey:
-    """Look through all files once. Raises SourceError where there are too many.
+    """Look through all files once. Raises SourceError if there are more than MAX_ENTRIES.
 
-    Reads the beginning of a file only where it would change something if it were an image.
+    Reads the beginning of a file only if the layout would change in case the file is an image.
     """
     count = 0
     layout = _Layout()
@@ -88,7 +88,7 @@ def survey(files: Iterable[Found]) -> Survey:
 
 
 def hint_at_parts(folders: Iterable[str]) -> str:
-    """How to import the parts of a data set, where these folders, no classes, are some; else ""."""
+    """How to import the parts of a data set, if these folders look like its parts; else ""."""
     parts = sorted(name for name in folders if _PART.fullmatch(name.casefold()))
     if len(parts) < 2:
         return ""
@@ -103,7 +103,7 @@ def hint_at_parts(folders: Iterable[str]) -> str:
 
 
 def not_taken(folders: Iterable[str], unknown: Iterable[str]) -> str:
-    """Why folders were not taken for classes; `unknown` are those of them that are none."""
+    """Why folders were not taken for classes; `unknown`: the folders that are no classes."""
     unknown = sorted(unknown)
     verb = "is no class" if len(unknown) == 1 else "are no classes"
     told = (

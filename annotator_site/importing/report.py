@@ -1,4 +1,4 @@
-"""What an import did, counted while it goes on."""
+"""The counts of an import, kept while it runs, and its report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,32 +18,32 @@ class ImportReport:
     added: int
     duplicates: int
     copies_count: int
-    """Of the duplicates: the same picture under another name than that which the campaign has."""
+    """Of the duplicates: those whose name differs from the one that the campaign has."""
     copies: tuple[tuple[str, str], ...]
-    """Name left out and name kept, the first COPIES_KEPT of them."""
+    """Pairs of the name left out and the name kept; the first COPIES_KEPT."""
     broken_count: int
     broken: tuple[tuple[str, str], ...]
-    """Name and reason, the first BROKEN_KEPT of them."""
+    """Pairs of name and reason; the first BROKEN_KEPT."""
     ignored: int
     """Hidden files and what file managers leave behind."""
     with_known_label: int
-    """Of those added, or there before without one; they have it when the import ends."""
+    """Images that the import added with a known label, or that had none before and have one now."""
     labels_changed: int
-    """Images that have another known label than before: a table said so."""
+    """Images whose known label a CSV changed."""
     disputed: int
-    """Pictures that were given two classes: they have no known label."""
+    """Pictures that were given two classes and so have no known label."""
     in_other_split: int
-    """Of the duplicates: they belong to another split, and stay there."""
+    """Of the duplicates: those that belong to another split, and stay there."""
     label_problems: tuple[str, ...]
-    """What did not fit of the known labels, a sentence each."""
+    """One sentence for each known label that did not fit."""
     name_notes: tuple[str, ...]
-    """How names were read that do not say how their characters are stored, a sentence each."""
+    """One sentence for each guessed encoding of file names."""
     seconds: float
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of one import. `newest_before`: the largest id of an image that was there before."""
+    """Counts of one import. `newest_before`: the largest image id before the import."""
 
     newest_before: int
     done: int = 0
@@ -55,29 +55,33 @@ class Tally:
     broken: list[tuple[str, str]] = field(default_factory=list)
     ignored: int = 0
     in_other_split: int = 0
-    # A label that one file gives, a later one may take away again. So it is kept which images that
-    # were there before this import gave one, or another one; of its own a count is enough.
+    # A later file may take away the known label that an earlier file gave. So the ids are kept of
+    # the earlier images that this import gave a label, or another one; for its own images, added
+    # by this import, a count is enough.
     _added_with_label: int = 0
     _given: set[int] = field(default_factory=set)
     _changed: set[int] = field(default_factory=set)
 
     @property
     def with_known_label(self) -> int:
-        """Images that have a known label by this import, and had none before."""
+        """Images that have a known label from this import, and had none before."""
         return self._added_with_label + len(self._given)
 
     @property
     def labels_changed(self) -> int:
-        """Images that had a known label before this import, and have another one."""
+        """Images that had another known label before this import."""
         return len(self._changed)
 
     def add(self, images: list[NewImage]) -> None:
-        """Count images that came in."""
+        """Count images that were added."""
         self.added += len(images)
         self._added_with_label += sum(image.known_choice_id is not None for image in images)
 
     def relabel(self, images: Mapping[int, tuple[KnownImage, int | None]]) -> None:
-        """Count images that the campaign has, by id, whose known label is another from now on."""
+        """Count changed known labels of the campaign's images.
+
+        `images`: by id, the image as it was and the id of its new known label.
+        """
         for image_id, (image, choice_id) in images.items():
             had, has = image.known_choice_id is not None, choice_id is not None
             if image_id > self.newest_before:
@@ -89,7 +93,7 @@ class Tally:
                 (self._changed if had else self._given).add(image_id)
 
     def drop(self, name: str, kept: str) -> None:
-        """Count a copy, whose picture there is under the name `kept`."""
+        """Count a duplicate of the picture that is kept under the name `kept`."""
         if stored_name(name) != stored_name(kept):
             self.copies_count += 1
             if len(self.copies) < COPIES_KEPT:
@@ -109,7 +113,7 @@ class Tally:
         name_notes: tuple[str, ...],
         seconds: float,
     ) -> ImportReport:
-        """What was counted, with what others know of the import."""
+        """The counts, together with those that are kept elsewhere."""
         return ImportReport(
             added=self.added,
             duplicates=self.duplicates,

@@ -1,8 +1,9 @@
-"""One known label for each picture, whatever its copies, other imports and tables say.
+"""One known label for each picture, even if its copies, other imports and CSVs disagree.
 
-A picture that is given two classes has none until somebody decides: in the holdout it would count
-as an error of every model, in gold it would teach people what is wrong. A table decides: what it
-says goes over what was known. Names of folders do not: who wants to correct them gives a table.
+A picture that is given two classes has no known label until a person decides: in the holdout the
+picture would count as an error of every model, in gold it would teach people something wrong. A
+CSV decides: its labels replace the labels known before. Folder names do not decide; to correct
+them, give a CSV.
 """
 
 from collections.abc import Mapping
@@ -21,10 +22,10 @@ class _Said:
 
 
 class KnownPictures:
-    """Which class each picture of one import has, by SHA-256.
+    """The known label of each picture of one import, by SHA-256.
 
-    `classes`: names by id. `decides`: the labels come from a table. Holds what a table says of
-    each picture; of folders only a batch's, because what came before is in the database.
+    `classes`: names by id. `decides`: the labels come from a CSV. Keeps every label of a CSV, but
+    folder labels of the current batch only: those of earlier batches are in the database.
     """
 
     def __init__(self, classes: Mapping[int, str], *, decides: bool) -> None:
@@ -35,12 +36,12 @@ class KnownPictures:
         self.problems: list[str] = []
 
     def begin_batch(self) -> None:
-        """Forget what will be met in the database."""
+        """Forget the folder labels of earlier batches, which are in the database."""
         if not self.decides:
             self.said.clear()
 
     def take(self, sha256: str, name: str, choice_id: int | None) -> None:
-        """Take what the source says of a file."""
+        """Note the label of a file; two different labels for one picture are a dispute."""
         if choice_id is None:
             return
         now = _Said(choice_id, name)
@@ -49,12 +50,12 @@ class KnownPictures:
             self._dispute(sha256, before, now)
 
     def choice_of(self, sha256: str) -> int | None:
-        """The class of a picture that the campaign has not; None without one."""
+        """The id of a picture's class; None if it is not known, or disputed."""
         said = self.said.get(sha256)
         return None if said is None or sha256 in self.disputed else said.choice_id
 
     def meet(self, sha256: str, image: KnownImage) -> bool:
-        """Whether a picture that the campaign has is to have another `choice_of` from now on."""
+        """Whether the known label of an image that the campaign has becomes `choice_of`."""
         now = self.said.get(sha256)
         if now is None:
             return False

@@ -1,7 +1,7 @@
-"""Where images come from: a folder, a zip or a tar, read one file after another.
+"""Opening a folder, a zip or a tar, whose files are read one after another.
 
-No archive is unpacked: files are read straight from it, their names are never used as paths,
-and neither memory nor disk grows with the archive.
+Archives are not unpacked: files are read straight from the archive, their names are never used
+as paths, and neither memory nor disk use grows with the archive.
 """
 
 import os
@@ -14,9 +14,9 @@ from annotator_site.importing.folders import FolderSource
 
 
 def open_source(path: Path, *, name_encoding: str | None = None) -> Source:
-    """The folder or archive at `path`, told by its content. Raises SourceError.
+    """The folder or archive at `path`, recognized by content. Raises SourceError.
 
-    `name_encoding`: that of names which do not say it themselves.
+    `name_encoding`: the encoding of file names that do not state one.
     """
     try:
         decoder = NameDecoder(name_encoding)

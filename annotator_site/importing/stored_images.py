@@ -1,4 +1,4 @@
-"""One image on its way into the storage, with the copy that people are shown."""
+"""Storing one image's file and the copy that people are shown."""
 
 import hashlib
 import os
@@ -15,11 +15,11 @@ from annotator_site.importing.entries import SourceError
 from annotator_site.importing.image_files import BrokenImageError, ImageFacts
 
 _NAME_LENGTH: Final = 500
-# Two files whose pictures are the same have one copy, and may be taken in the same moment.
+# Two files with the same pixels have one copy, which two threads may store at the same moment.
 _storing: Final = tuple(Lock() for _ in range(64))
 
 Inspect = Callable[[bytes], ImageFacts]
-"""What says what a file is, or raises BrokenImageError: `Decoders.inspect`."""
+"""Returns the facts about a file or raises BrokenImageError, as `Decoders.inspect` does."""
 
 
 def store_image(
@@ -30,7 +30,7 @@ def store_image(
     facts: ImageFacts,
     choice_id: int | None,
 ) -> NewImage:
-    """Store a file and its copy. Raises SourceError where the storage takes another name for it."""
+    """Store a file and its copy. Raises SourceError if the storage changes the file's name."""
     key = _key(campaign_id, sha256, facts.extension)
     _store(key, data)
     return NewImage(
@@ -46,18 +46,18 @@ def store_image(
 
 
 def stored_name(name: str) -> str:
-    """A file's name as the image's row has it: the end of a very long one."""
+    """A file's name as the image's row holds it: of a very long name only the end."""
     return name if len(name) <= _NAME_LENGTH else f"…{name[1 - _NAME_LENGTH :]}"
 
 
 def mend_image(
     campaign_id: int, image: KnownImage, data: bytes, inspect: Inspect
 ) -> DisplayFile | None:
-    """Have again what is stored of an image that the campaign has: the file and its copy.
+    """Store the file and the copy of a known image again where they are missing or cut short.
 
-    Of one whose files were found to be faulty all is stored anew. Returns the copy where it has
-    other bytes now, as another version of the library that makes copies writes them: the image's
-    row does not name it yet. Raises SourceError.
+    If the image is marked as faulty, both are stored anew. Returns the copy if its bytes differ
+    from the earlier copy's (another version of the encoder made it): the image's row does not
+    name the new copy yet. Raises SourceError.
     """
     _store(image.key, data, anew=image.faulty)
     if image.display_key is None or (
@@ -67,7 +67,7 @@ def mend_image(
     try:
         display = _store_copy(campaign_id, inspect(data).copy, anew=image.faulty)
     except BrokenImageError:
-        return None  # it came in under an earlier version that took it
+        return None  # an earlier version of this program accepted the file
     return None if display is None or display.key == image.display_key else display
 
 
@@ -93,15 +93,16 @@ def _is_stored(key: str, size: int | None) -> bool:
 
 
 def _store(key: str, data: bytes, *, anew: bool = False) -> None:
-    """Have the file in the storage, whole, and on disk where the storage is a local one.
+    """Store a file whole, and flush it to disk if the storage is local.
 
-    With `anew` whatever is there. Raises SourceError and, where the storage fails, OSError.
+    Does not write if a file of the same size is there, unless `anew`. Raises SourceError and, if
+    the storage fails, OSError.
     """
     with _storing[hash(key) % len(_storing)]:
         try:
             if default_storage.size(key) == len(data) and not anew:
                 return
-            # What an import that was killed left behind, or what was damaged.
+            # Left behind by an import that was killed, or damaged.
             default_storage.delete(key)
         except FileNotFoundError:
             pass

@@ -1,8 +1,8 @@
 """The entries of a zip, one at a time.
 
-The standard library's zipfile keeps every entry in memory (some 0.6 GB for a million) and
-trusts its directory before a line of ours runs. This reads the directory as a stream and each
-file as it is asked for. Format: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3 (zip64).
+The standard library's zipfile keeps every entry in memory (about 0.6 GB for a million) and trusts
+the archive's directory. This module reads the directory as a stream, and each file on demand.
+Format: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3 (zip64).
 """
 
 import stat
@@ -28,7 +28,7 @@ _DEFLATED: Final = 8
 _IN_ZIP64: Final = 0xFFFFFFFF
 _ZIP64_FIELD: Final = 0x0001
 _UNICODE_PATH_FIELD: Final = 0x7075
-# Unix and macOS: their names are UTF-8, and their modes say what an entry is.
+# Unix and macOS: names are UTF-8, and the mode tells the type of an entry.
 _UNIX_SYSTEMS: Final = (3, 19)
 _DOS_FOLDER: Final = 0x10
 _INPUT_BYTES: Final = 64 * 1024
@@ -39,7 +39,7 @@ class DamagedZipError(ValueError):
 
 
 class Member(NamedTuple):
-    """A file of a zip as its directory has it; `mode` is 0 where the writer knew none."""
+    """A file of a zip as the directory describes it; `mode` is 0 if the writer gave none."""
 
     name: str
     flags: int
@@ -51,9 +51,9 @@ class Member(NamedTuple):
 
 
 def members(path: Path, names: NameDecoder) -> Iterator[Member]:
-    """Every entry but folders, in the order of the directory. Raises DamagedZipError.
+    """Every entry except folders, in the order of the directory. Raises DamagedZipError.
 
-    `names` reads those names that do not say how their characters are stored.
+    `names` decodes the names that do not state their encoding.
     """
     with path.open("rb") as file:
         position, end, shift = _directory(file)
@@ -79,7 +79,7 @@ def members(path: Path, names: NameDecoder) -> Iterator[Member]:
 
 
 def reader(file: BinaryIO, member: Member) -> Callable[[int], bytes]:
-    """A function that reads the next bytes (at most so many) of a file; b"" at its end.
+    """A function that reads at most the given number of bytes of a file; b"" at its end.
 
     Raises BrokenImageError for a file that cannot be read or is damaged.
     """
@@ -133,7 +133,7 @@ class _Reader:
 
 
 def _directory(file: BinaryIO) -> tuple[int, int, int]:
-    """Where the directory begins and ends, and by how much all offsets are too small."""
+    """Begin and end of the directory, and the number of bytes to add to all offsets."""
     length = file.seek(0, 2)
     tail_begin = max(0, length - _END.size - _LONGEST_COMMENT)
     file.seek(tail_begin)
@@ -153,12 +153,12 @@ def _directory(file: BinaryIO) -> tuple[int, int, int]:
     begin = end - size
     if begin < 0 or begin < offset:
         raise DamagedZipError("its directory is not where its end says")
-    # Something may stand before the zip (a self-extracting program): offsets count from there.
+    # Other data (a self-extracting program) may precede the zip; offsets do not count it.
     return begin, end, begin - offset
 
 
 def _is_zip64(file: BinaryIO, end: int) -> bool:
-    """Whether the locator of a zip64's own end record stands before the end."""
+    """Whether the locator of a zip64 end record precedes the end record."""
     if end < _END64_LOCATOR_BYTES:
         return False
     file.seek(end - _END64_LOCATOR_BYTES)
@@ -166,10 +166,10 @@ def _is_zip64(file: BinaryIO, end: int) -> bool:
 
 
 def _said_name(raw: bytes, flags: int, extra: bytes) -> str | None:
-    """The name, where the entry says how it is stored, and says so rightly (section 4.6.9)."""
+    """The name, or None if the entry states no encoding or a wrong one (section 4.6.9)."""
     try:
         for kind, data in _fields(extra):
-            # Of a name that was changed by a program that does not know the field, it is stale.
+            # The field is stale if a program that does not know it changed the name.
             if kind == _UNICODE_PATH_FIELD and data[:5] == struct.pack("<BL", 1, zlib.crc32(raw)):
                 return data[5:].decode("utf-8")
         return raw.decode("utf-8") if flags & _UTF8 else None
@@ -178,13 +178,13 @@ def _said_name(raw: bytes, flags: int, extra: bytes) -> str | None:
 
 
 def _is_folder(name: str, size: int, attributes: int, mode: int) -> bool:
-    """Programs of Windows mark folders by a back slash or by their attributes alone."""
+    """Whether an entry is a folder; Windows programs use a backslash or an attribute only."""
     marked = name.endswith("\\") or attributes & _DOS_FOLDER or stat.S_ISDIR(mode)
     return name.endswith("/") or (size == 0 and bool(marked))
 
 
 def _from_zip64(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int]:
-    """Packed size and offset, taken from the zip64 field where they did not fit."""
+    """Packed size and offset, taken from the zip64 field if they do not fit into 32 bits."""
     for kind, data in _fields(extra):
         if kind == _ZIP64_FIELD:
             wide = [value for (value,) in struct.iter_unpack("<Q", data[: len(data) // 8 * 8])]

@@ -1,1 +1,1 @@
-"""Management commands of the site: arguments in, one call out; the work is in `running.py`."""
+"""Management commands of the site. They parse arguments; `running.py` does the work."""

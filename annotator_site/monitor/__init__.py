@@ -1,7 +1,7 @@
-"""The live page of a campaign: what is read, what it means, and how it is pushed.
+"""The live page of a campaign: reading a campaign's numbers, judging them, and pushing them.
 
-Owns the page, its WebSocket and nothing in the database. May import al_engine.pools and
-annotator_site.accounts and images; must never delay the labeling path. Read next: selectors.py
-(one look at a campaign), diagnosis.py (what stalls), hub.py (one reader for all who watch),
-consumer.py.
+Owns the page and its WebSocket, and no table. May import al_engine.pools,
+annotator_site.accounts, images and network; must never delay the labeling path. Read next:
+selectors.py (reads a campaign once), diagnosis.py (finds what stalls), hub.py (one reader for
+all watchers), consumer.py.
 """

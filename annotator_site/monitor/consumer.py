@@ -1,8 +1,8 @@
-"""One person's connection to the live page: who may watch, and how fast they are told.
+"""One WebSocket connection of the live page: who may watch, and how fast states are sent.
 
 Server to client: `history` first, then `state` about once a second and `version` for each new
-model. The client answers each `state` with `{"type": "seen"}`; without that answer it is sent no
-more than two, so that nobody's slow network fills this process's memory.
+model. The client answers each `state` with `{"type": "seen"}`; at most UNSEEN_STATES go without
+an answer, so that a slow network does not fill this process's memory.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ log = logging.getLogger(__name__)
 
 UNSEEN_STATES: Final = 2
 SILENCE_SECONDS: Final = 60.0
-"""A page that has not answered for so long is not there any more."""
+"""A page that has not answered for this long is gone."""
 
 hub = Hub()
 
 
 class CloseCode(IntEnum):
-    """Why a connection is ended."""
+    """Why the server ends a connection."""
 
     NO_SUCH_CAMPAIGN = 4404
     SILENT = 4408
@@ -38,14 +38,14 @@ class CloseCode(IntEnum):
 
 
 class Credit:
-    """How many states the page has not answered yet."""
+    """The number of states that the page has not answered yet."""
 
     def __init__(self) -> None:
         self.unseen = 0
         self._answered = asyncio.Event()
 
     def seen(self) -> None:
-        """The page drew what it was sent."""
+        """Note that the page drew all states sent so far."""
         self.unseen = 0
         self._answered.set()
 
@@ -63,7 +63,7 @@ class Credit:
 async def monitor(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
     """Serve `ws/campaigns/<slug>/monitor/` until the connection ends.
 
-    Raises RefusedError before anything is accepted.
+    Raises RefusedError before the connection is accepted.
     """
     with looking_up():
         held = await _admit(scope)
@@ -76,7 +76,10 @@ async def monitor(scope: Any, receive: ASGIReceiveCallable, send: Any) -> None:
 
 
 async def _admit(scope: Any) -> Pass:
-    """What this person's watching rests on, the right to see images with it where they have it."""
+    """The pass that lets this person watch, with pictures if they may see images.
+
+    Raises RefusedError.
+    """
     name = scope["user"].get_username()
     campaign_id = await _campaign(scope["url_route"]["kwargs"]["slug"])
     held = pass_of(scope, campaign_id=campaign_id)
@@ -91,7 +94,7 @@ async def _admit(scope: Any) -> Pass:
 
 
 async def _serve(held: Pass, receive: ASGIReceiveCallable, send: Any) -> int | None:
-    """Push until the page goes, or the server ends it: why it did, as a close code."""
+    """Push until the page leaves (returns None) or the server ends it (returns a close code)."""
     assert held.campaign_id is not None  # noqa: S101 - see `_admit`
     watcher, credit = hub.join(held.campaign_id, pictures=held.pictures), Credit()
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -111,20 +114,20 @@ async def _serve(held: Pass, receive: ASGIReceiveCallable, send: Any) -> int | N
         return ended.result()
     for each in came:
         if isinstance(each, Exception):
-            # The page comes again.
+            # The page reconnects by itself.
             log.warning("A live page is not served any more: %s: %s", type(each).__name__, each)
             return CloseCode.TRY_LATER
     return next((each for each in came if isinstance(each, int)), None)
 
 
 async def _listen(receive: ASGIReceiveCallable, credit: Credit) -> None:
-    """Until the page is gone."""
+    """Note the page's answers until it leaves."""
     while (await receive())["type"] == "websocket.receive":
         credit.seen()
 
 
 async def _push(watcher: Watcher, credit: Credit, send: Any) -> int:
-    """Send the news as they come and as the page takes them; returns why it must end."""
+    """Send frames as they come and as the page answers them; returns the close code."""
     while await credit.wait():
         frames = await watcher.take()
         if watcher.gone:

@@ -1,19 +1,19 @@
-"""What stalls in the loop, and what to do: rules on the numbers of one look, in words."""
+"""Rules that find what stalls in the loop, from the numbers of one State, and say what to do."""
 
 from typing import Final
 
 from annotator_site.monitor.values import Finding, Level, Part, Process, State
 
 SHALLOW: Final = 0.25
-"""Share of its target below which S is called shallow."""
+"""Share of the target depth below which S is called shallow."""
 
 
 def diagnose(state: State) -> list[Finding]:
-    """Findings in the order of the loop; none where all is well."""
+    """Findings in the order of the loop; empty if nothing stalls."""
     pools = state.pools
     running = state.campaign.state == "running"
     if pools.unlabeled + pools.queried + pools.labeled == 0:
-        # One thing to do at a time.
+        # Without images the other findings are of no use yet.
         return [*_unlabeled(state), *_annotators(state)]
     return [
         *_storage(state),

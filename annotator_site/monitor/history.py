@@ -1,4 +1,4 @@
-"""What was before: read once when somebody begins to watch, at a bounded cost."""
+"""A campaign's history, read once when a page is opened, at a bounded cost."""
 
 from collections import Counter, deque
 from typing import Final
@@ -19,14 +19,14 @@ RATE_SECONDS: Final = 60
 
 MAX_VERSIONS: Final = 600
 ALWAYS_VERSIONS: Final = 50
-"""Of a long campaign every k-th version is drawn, and these newest ones in any case."""
+"""Number of newest versions that are always drawn; of older ones every k-th if there are many."""
 
 PROBES: Final = 120
 LABELS_A_PROBE: Final = 25
 
 
 def read_history(campaign_id: int) -> History:
-    """The last hour and, thinned out, the whole campaign."""
+    """Samples of the last hour; versions and staleness of the whole campaign, thinned out."""
     versions, published = _versions(campaign_id)
     return History(
         bucket_s=BUCKET_SECONDS,
@@ -38,7 +38,10 @@ def read_history(campaign_id: int) -> History:
 
 
 def _points(campaign_id: int) -> list[Point]:
-    """Samples of all web processes, together, in buckets; rates and waits over their windows."""
+    """Samples of all web processes in buckets of BUCKET_SECONDS.
+
+    Rates cover the last RATE_SECONDS before a point, waits the last WAITS_SECONDS.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT floor(extract(epoch FROM taken_at) / %(bucket)s)::bigint AS bucket,
@@ -82,7 +85,7 @@ def _points(campaign_id: int) -> list[Point]:
 
 
 def _histograms(campaign_id: int) -> dict[int, Counter[int]]:
-    """Waits by bucket of time, added up in the database; only places that are not empty."""
+    """By time bucket: the histogram of waits, added up in the database, without empty places."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT floor(extract(epoch FROM taken_at) / %(bucket)s)::bigint, place, sum(n)
@@ -121,7 +124,10 @@ def _versions(campaign_id: int) -> tuple[list[Version], int]:
 
 
 def _staleness(campaign_id: int) -> list[tuple[float, float]]:
-    """(time, mean staleness in labels) at places spread over all labels, by index probes."""
+    """(time, mean staleness in labels) at PROBES ids spread evenly over all labels.
+
+    Each probe reads LABELS_A_PROBE labels along the index.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """WITH ends AS (

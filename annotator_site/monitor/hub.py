@@ -1,7 +1,7 @@
-"""One reader for all who watch: a campaign is read once a second while somebody looks at it.
+"""One reader for all watchers: a campaign is read once a second while a page shows it.
 
-The reading happens in a thread of its own, so that a slow or missing database delays no label.
-A watcher that does not keep up misses states, never grows a queue.
+Campaigns are read in a separate thread, so that a slow or missing database delays no label. A
+watcher that does not keep up misses states; its queue does not grow.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 3.0
-"""A database that has not answered for so long is said to be unreachable."""
+"""A database that has not answered for this long is reported as unreachable."""
 MAX_WAITING_VERSIONS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a campaign; with its history where somebody has just come."""
+    """The result of reading a campaign once; with its history if a watcher needs it."""
 
     state: State
     versions: list[Version]
@@ -42,19 +42,19 @@ Reader = Callable[[int, int | None, bool], Look]
 
 
 def look_at(campaign_id: int, since_version: int | None, with_history: bool) -> Look:
-    """Read a campaign (blocking); `since_version` None: no versions but those of the history."""
+    """Read a campaign (blocking). With `since_version` None, `versions` is empty."""
     try:
         state = read_state(campaign_id)
         history = read_history(campaign_id) if with_history else None
         new = [] if since_version is None else versions_after(campaign_id, since_version)
         return Look(state=state, versions=new, history=history)
     finally:
-        # To the pool, or closed: between two looks this thread keeps none.
+        # Back to the pool, or closed: this thread holds no connection between two looks.
         connection.close()
 
 
 class Watcher:
-    """One open page: what it has still to be sent."""
+    """One open page, and the frames still to be sent to it."""
 
     def __init__(self, campaign_id: int, *, pictures: bool = True) -> None:
         self.campaign_id = campaign_id
@@ -66,7 +66,7 @@ class Watcher:
         self._wake = asyncio.Event()
 
     async def take(self) -> list[bytes]:
-        """Wait for news and take it: history and versions in order, then the newest state."""
+        """Wait for frames and take them: history and versions in order, then the newest state."""
         await self._wake.wait()
         self._wake.clear()
         frames = [*self._others, *([self._state] if self._state is not None else [])]
@@ -74,22 +74,22 @@ class Watcher:
         return frames
 
     def put(self, others: list[bytes], state: bytes) -> None:
-        """Give the watcher its news; a state that it did not take is replaced."""
+        """Add frames for the watcher; `state` replaces a state that was not taken yet."""
         self._others += others
         self._state = state
         if len(self._others) > MAX_WAITING_VERSIONS:
-            # It begins anew when it keeps up again.
+            # Start again with a history once the watcher keeps up.
             self._others, self.needs_history = [], True
         self._wake.set()
 
     def dismiss(self) -> None:
-        """There is nothing to watch any more."""
+        """Tell the watcher that its campaign is gone."""
         self.gone = True
         self._wake.set()
 
 
 class Hub:
-    """All who watch through this process."""
+    """All watchers of this process."""
 
     def __init__(self, read: Reader = look_at) -> None:
         self.looks = 0
@@ -98,7 +98,7 @@ class Hub:
         self._topics: dict[int, Topic] = {}
 
     def join(self, campaign_id: int, *, pictures: bool = True) -> Watcher:
-        """Begin to watch a campaign, with the pictures that are asked or without."""
+        """Begin to watch a campaign, with or without the pictures that are being asked."""
         watcher = Watcher(campaign_id, pictures=pictures)
         topic = self._topics.get(campaign_id)
         if topic is None:
@@ -113,7 +113,7 @@ class Hub:
         return watcher
 
     def leave(self, watcher: Watcher) -> None:
-        """Stop watching; a campaign that nobody watches is not read."""
+        """Stop watching; a campaign without watchers is not read any more."""
         topic = self._topics.get(watcher.campaign_id)
         if topic is None:
             return
@@ -126,7 +126,7 @@ class Hub:
 
     @property
     def watched(self) -> list[int]:
-        """The campaigns that are read now."""
+        """The ids of the campaigns that are read now."""
         return list(self._topics)
 
     async def _follow(self, topic: "Topic") -> None:
@@ -147,7 +147,11 @@ class Hub:
                 watcher.dismiss()
 
     async def _tick(self, topic: "Topic") -> None:
-        """Read once and tell everybody; a database that is away is said to be, and tried again."""
+        """Read the campaign once and tell all watchers, or tell them that the database is away.
+
+        Raises CampaignGone. A read that takes longer than PATIENCE_SECONDS goes on in the next
+        tick.
+        """
         if topic.reading is None:
             with_history = any(watcher.needs_history for watcher in topic.watchers)
             self.looks += 1
@@ -167,14 +171,14 @@ class Hub:
         except CampaignGone:
             raise
         except Exception:
-            # Nobody takes an old state for a new one while this is started again.
+            # Mark the last state as old while this task is started again.
             topic.tell(None)
             raise
         topic.tell(look)
 
 
 class Topic:
-    """A campaign that is watched."""
+    """A watched campaign: its watchers, its task and its latest state."""
 
     def __init__(self, campaign_id: int) -> None:
         self.campaign_id = campaign_id
@@ -187,7 +191,7 @@ class Topic:
         self._state: State | None = None
 
     def tell(self, look: Look | None) -> None:
-        """Give everybody the news of a look; None: the database could not be read."""
+        """Send the results of a look to all watchers; None: the database could not be read."""
         others: list[bytes] = []
         history: bytes | None = None
         if look is None:

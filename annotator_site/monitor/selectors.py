@@ -1,7 +1,8 @@
-"""One look at a campaign, at a cost that does not grow with D, L or the number of people.
+"""Reading a campaign's state, at a cost that does not grow with D, L or the number of people.
 
 Sizes come from counters, rates and waits from samples, the rest from the newest rows along an
-index. The same numbers as `campaign_status`, from the same functions (`al_engine.pools.readings`).
+index. `campaign_status` shows the same numbers from the same functions
+(`al_engine.pools.readings`).
 """
 
 from collections import Counter
@@ -35,7 +36,7 @@ class CampaignGone(LookupError):
 
 
 def read_state(campaign_id: int) -> State:
-    """The campaign now. Raises CampaignGone."""
+    """The current state of a campaign. Raises CampaignGone."""
     campaign = Campaign.objects.filter(pk=campaign_id).first()
     if campaign is None:
         raise CampaignGone(str(campaign_id))
@@ -103,7 +104,7 @@ def _newest_version(campaign_id: int) -> Version | None:
 
 
 def as_version(row: ModelVersion) -> Version:
-    """A row as the page is told of it."""
+    """A model version as it is sent to the page; reads `row.server`."""
     return Version(
         version=row.version,
         server=row.server.name if row.server else None,
@@ -147,7 +148,7 @@ def _process(row: EngineProcess, cells: int, silence_s: float) -> Process:
 
 
 def _newest_answers(campaign_id: int, now: float) -> tuple[list[Person], dict[str, int]]:
-    """Who gave the newest answers, and which strategies had asked for them."""
+    """Who gave the newest answers, and how many of them each strategy had selected."""
     newest = readings.read_newest_answers(campaign_id=campaign_id, limit=NEWEST_ANSWERS)
     counts = Counter(each.pseudonym for each in newest)
     last: dict[str, float] = {}
@@ -161,7 +162,7 @@ def _newest_answers(campaign_id: int, now: float) -> tuple[list[Person], dict[st
 
 
 def _asking(campaign_id: int) -> list[Asked]:
-    """Images in people's buffers, those leased last first."""
+    """Images in annotators' buffers, the latest lease first."""
     return [
         Asked(
             turn=held.turn_id,

@@ -1,6 +1,6 @@
-"""What the live page is told, as values that go to JSON as they are.
+"""The values sent to the live page, serialized to JSON as they are.
 
-Times are Unix seconds, or seconds since something happened (`…_s`), by the database's clock.
+Times are Unix seconds, or seconds since an event (`…_s`), by the database's clock.
 """
 
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ Level = Literal["info", "warn", "bad"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something about a part of the loop that a person should know, in words."""
+    """A sentence about a part of the loop that a person should know."""
 
     part: Part
     level: Level
@@ -23,7 +23,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Of the campaign, as far as the page needs them."""
+    """The campaign's settings that the page needs."""
 
     title: str
     slug: str
@@ -35,7 +35,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """Images by pool, answers ever given, open turns in S and how many the workers aim at."""
+    """Images by pool, answers ever given; `open_queries`: open turns in S; the workers' target."""
 
     unlabeled: int
     queried: int
@@ -87,7 +87,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who answered among the newest answers, by pseudonym."""
+    """An annotator, by pseudonym, who gave some of the newest answers."""
 
     name: str
     answers: int
@@ -96,7 +96,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An image that is in somebody's buffer; without `url` for who may not see images."""
+    """An image in an annotator's buffer; `url` is None for watchers who may not see images."""
 
     turn: int
     image: int
@@ -110,13 +110,13 @@ class Asked:
     person: str
 
     def without_picture(self) -> "Asked":
-        """The same, with nothing that leads to the image."""
+        """A copy without the image's name and URL."""
         return replace(self, name="", url=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The numbers that are drawn over time, at one time."""
+    """The numbers that are drawn over time, at time `t`."""
 
     t: float
     labeled: int
@@ -129,7 +129,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One look at a campaign."""
+    """The state of a campaign at one time."""
 
     read_at: float
     campaign: Settings
@@ -151,7 +151,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What was before: samples of the last hour, versions and staleness of the whole campaign."""
+    """Samples of the last hour; versions and staleness of the whole campaign."""
 
     bucket_s: int
     points: list[Point]

@@ -1,4 +1,4 @@
-"""The live page itself and its one button. Both are routed by the campaign's page in the admin."""
+"""The live page and the view behind its button; CampaignAdmin routes both."""
 
 from http import HTTPStatus
 from typing import Any
@@ -44,7 +44,7 @@ def live_page(
 def change_state(
     request: HttpRequest, campaign_id: int, model_admin: "ModelAdmin[Campaign]"
 ) -> HttpResponse:
-    """Run, pause or finish (`state` of the form); answers with the state that holds now."""
+    """Run, pause or finish the campaign (form field `state`); answers with the new state."""
     campaign = get_object_or_404(Campaign, pk=campaign_id)
     if not model_admin.has_change_permission(request, campaign):
         raise PermissionDenied

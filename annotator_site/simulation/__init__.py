@@ -1,7 +1,7 @@
-"""Simulated annotators and the demo: trying the whole system with nobody at the keyboard.
+"""Simulated annotators and the demo: trying the whole system without people.
 
-A simulated annotator is a program like any other: it reads the known labels from the database
-beforehand and then speaks the labeling protocol alone. May import al_engine.pools, accounts and
-campaigns. Read next: bot.py (one annotator), crowd.py (many), summary.py (what they measured),
-demo_campaign.py (what `manage.py demo` makes).
+Known labels are read from the database before a run; during the run a simulated annotator uses
+only the labeling protocol. May import al_engine.pools, and of the site accounts, importing,
+labeling.protocol and network.close_codes. Read next: bot.py (one annotator), crowd.py (many),
+summary.py (what they measured), demo_campaign.py (what `manage.py demo` makes).
 """

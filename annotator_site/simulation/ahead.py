@@ -1,5 +1,6 @@
-"""How many queries to hold ahead: few, so that they are fresh, and never too few, so that nobody
-waits. The labeling page keeps the same rule (static/labeling/ahead.js).
+"""How many queries a client holds ahead: few, so that they are fresh, but enough to never wait.
+
+The labeling page has the same rule (static/labeling/ahead.js).
 """
 
 import math
@@ -8,28 +9,28 @@ from collections.abc import Sequence
 from typing import Final
 
 START_QUERIES: Final = 5
-"""Until enough is measured."""
+"""Size of the buffer until MIN_MEASUREMENTS are there."""
 MIN_QUERIES: Final = 2
 MAX_QUERIES: Final = 20
 MIN_MEASUREMENTS: Final = 5
-"""Of each, before they say anything."""
+"""Number of delays, and of gaps, below which the size is not changed."""
 KEPT_MEASUREMENTS: Final = 20
-"""The newest of each that count."""
+"""Number of newest delays, and of newest gaps, that are used."""
 MARGIN_QUERIES: Final = 2
-"""The one in view, and one to spare."""
+"""The query in view and one spare query."""
 MIN_SHRINK_QUERIES: Final = 2
-"""So much smaller a size, or smaller yet, is worth saying."""
+"""A size is reduced only by at least this many queries."""
 
 
 def ahead(current: int, delays: Sequence[float], gaps: Sequence[float]) -> int:
-    """The size of the buffer, which is `current` where nothing speaks for another one.
+    """The new size of the buffer in queries; `current` if there is no reason to change it.
 
-    `delays`: seconds from an answer until its successor could be shown; `gaps`: seconds between
-    answers; the newest of each.
+    `delays`: the newest times, in seconds, from an answer until its successor could be shown;
+    `gaps`: the newest times in seconds between answers.
     """
     if min(len(delays), len(gaps)) < MIN_MEASUREMENTS:
         return current
-    # The second: a single hiccup or slip says nothing.
+    # The second slowest and second fastest: a single outlier must not decide.
     slow = sorted(delays)[-2]
     fast = sorted(gaps)[1]
     meanwhile = math.ceil(slow / fast) if fast > 0 else MAX_QUERIES
@@ -38,7 +39,10 @@ def ahead(current: int, delays: Sequence[float], gaps: Sequence[float]) -> int:
 
 
 class Ahead:
-    """The size for one annotator, from what is measured of them; `given` where it is fixed."""
+    """The buffer size of one annotator, from that annotator's measurements.
+
+    `given`: a fixed size, or None.
+    """
 
     def __init__(self, given: int | None = None) -> None:
         self.size = given or START_QUERIES
@@ -48,13 +52,13 @@ class Ahead:
         self._answered_at: float | None = None
 
     def answered(self, now: float) -> None:
-        """An answer was given, `now` in seconds of any clock."""
+        """Note an answer; `now` in seconds of any clock."""
         if self._answered_at is not None:
             self._gaps.append(now - self._answered_at)
         self._answered_at = now
 
     def delayed(self, delay: float) -> bool:
-        """The successor of an answer took so long, in seconds; whether the size is another now."""
+        """Note the delay of an answer's successor, in seconds; returns whether the size changed."""
         self._delays.append(delay)
         former = self.size
         if not self._fixed:

@@ -1,8 +1,8 @@
-"""One simulated annotator: a client of the labeling WebSocket and of nothing else.
+"""One simulated annotator: a client that uses only the labeling WebSocket.
 
-It behaves as the labeling page does: it holds as many queries ahead as its pace and its network
-ask for, gives every message an id of its own, keeps what is not acknowledged and sends it again,
-under the same id, over the next connection.
+A bot behaves like the labeling page: it holds as many queries ahead as its pace and its network
+require, gives every message a new id, keeps unacknowledged messages, and sends them again with
+the same ids over the next connection.
 """
 
 import asyncio
@@ -24,15 +24,15 @@ from annotator_site.simulation.ahead import Ahead
 from annotator_site.simulation.crew import Acknowledged, Identity, Manner, Permits, Said
 from annotator_site.simulation.summary import Tally
 
-# Trying again cannot help against these; too many connections or messages pass by themselves. A
-# handshake is refused by an HTTP status, a connection that was open ends with 4000 and that status.
+# Too many connections or messages are a matter of time; after a FATAL code a retry cannot help.
+# A refused handshake has an HTTP status; an open connection is closed with 4000 plus that status.
 SLOW_DOWN: Final = frozenset({CloseCode.TOO_MANY_CONNECTIONS, CloseCode.TOO_FAST, 429})
 FATAL: Final = {
     401: "is not logged in (401)",
     403: "is not an annotator of this campaign (403)",
     404: "was told that there is no such campaign (404)",
 }
-# The message had no effect for now, and may have it later.
+# Codes of messages that had no effect now, but may have when sent again.
 LATER: Final = frozenset({"rate_limited", "paused"})
 FIRST_RETRY_S: Final = 0.1
 LAST_RETRY_S: Final = 5.0
@@ -40,11 +40,11 @@ LATER_S: Final = 1.0
 
 
 class Refused(Exception):
-    """The site will never let this bot in; the message names the bot and says why."""
+    """The site refused this bot for good; the message names the bot and says why."""
 
 
 class Bot:
-    """One annotator. `run` labels until it is canceled, over as many connections as it takes."""
+    """One annotator. `run` labels until it is canceled, and reconnects when it has to."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Bot:
         self.settled.set()
         self._session: str | None = None
         self._choices_version: int | None = None
-        # query -> (image, proof) as they came, the one in view included
+        # query -> (image, proof) in order of arrival, including the query in view
         self._buffer: dict[int, tuple[int, str]] = {}
         self._current: int | None = None
         self._shown_at = 0.0
@@ -82,13 +82,13 @@ class Bot:
         self._again: list[str] = []
         self._wake = asyncio.Event()
         permits.sleepers.add(self._wake)
-        # A simulation's dice, not a secret's.
+        # Randomness of a simulation, not of a secret.
         self._dice = random.Random()  # noqa: S311
 
     async def run(self, doors: asyncio.Semaphore) -> None:
-        """Connect (through `doors`, a few at a time), label, connect again when dropped.
+        """Connect, label, and connect again when dropped; `doors` limits handshakes at a time.
 
-        Raises Refused where connecting again cannot help.
+        Raises Refused if connecting again cannot help.
         """
         failures = 0
         while True:
@@ -116,28 +116,28 @@ class Bot:
                     words = FATAL.get(code, str(refusal))
                     raise Refused(f"{self.identity.username} {words}") from refusal
             except (OSError, TimeoutError, InvalidHandshake):
-                pass  # nobody answers: the site is starting, or starting again
+                pass  # the site does not answer: it is starting or restarting
             if self._session != session:
                 failures = 0
                 self.tally.reconnects += 1
-            # Full jitter: a crowd that was dropped together does not come back together.
+            # Full jitter: bots that were dropped together do not reconnect together.
             longest = LAST_RETRY_S if code in SLOW_DOWN else FIRST_RETRY_S * 2**failures
             await asyncio.sleep(self._dice.uniform(0, min(longest, LAST_RETRY_S)))
             failures += 1
 
     @property
     def held(self) -> int:
-        """Queries that only this bot can answer now."""
+        """Number of queries that only this bot can answer now."""
         return len(self._buffer) + len(self.unacked)
 
     def give_up_waiting(self, *, now: float) -> None:
-        """At the end of a run: a wait that is still going on is a wait, too."""
+        """Count a wait that is still going on at the end of a run."""
         if self._waits_since is not None:
             self.tally.wait(since=self._waits_since, now=now)
             self._waits_since = None
 
     async def _attend(self, connection: ClientConnection) -> None:
-        """One connection from `ready` to its end."""
+        """Label over one connection, from `ready` to its end."""
         now = time.monotonic()
         self.tally.connect(now=now)
         if self._joined_at is None:
@@ -150,7 +150,7 @@ class Bot:
                 if message["type"] == "welcome":
                     self._session = message["session"]
                     self._choices_version = message["choices_version"]
-                    # What is still ours comes again by itself.
+                    # The site sends the turns that this bot still holds again.
                     self._buffer.clear()
                     self._current = None
                     self._again.clear()
@@ -181,7 +181,7 @@ class Bot:
                 self.tally.done, self.tally.total = progress["labeled"], progress["total"]
                 said = self._settle(message["id"])
                 if said is None:
-                    return  # the answer to a message that was sent twice
+                    return  # the second ack of a message that was sent twice
                 self._ahead.delayed(now - said.sent)
                 self.tally.acknowledge(sent=said.at, now=now, is_label=said.choice is not None)
                 if said.choice is not None:
@@ -192,7 +192,7 @@ class Bot:
                 self._refused(message["id"], message["code"])
             case "revoke":
                 if message["fresher"] and self._current == message["query"]:
-                    return  # it is in view, and may be answered
+                    return  # the query is in view and may still be answered
                 self._buffer.pop(message["query"], None)
                 if self._current == message["query"]:
                     self._current = None
@@ -202,9 +202,9 @@ class Bot:
             case "idle":
                 self.idle = message["reason"]
                 if self.idle == "paused":
-                    self._waits_since = None  # somebody's wish, not the system's fault
+                    self._waits_since = None  # a pause is no delay of the system
             case _:
-                pass  # words for a person, or a message of a later version
+                pass  # a notice for people, or a message of a later version
 
     def _take_in(self, query: int, shown: tuple[int, str], now: float) -> None:
         if query in self._buffer or any(said.query == query for said in self.unacked.values()):
@@ -238,7 +238,7 @@ class Bot:
         return said
 
     async def _answer_all(self, connection: ClientConnection) -> None:
-        """Answer one query after the other; ends with the connection."""
+        """Send unacknowledged messages again, then answer queries until the connection ends."""
         for said in list(self.unacked.values()):
             said.sent = time.monotonic()
             await connection.send(said.frame)
@@ -255,12 +255,12 @@ class Bot:
             else:
                 query = self._current
                 await self._think()
-                # It may have been revoked meanwhile, or the last permit taken.
+                # The query may have been revoked meanwhile.
                 if query is not None and query == self._current:
                     await self._answer(connection, query)
 
     def _look(self) -> bool:
-        """Whether a query is in view; takes the next of the buffer if there is one."""
+        """Whether a query is in view; if not, take the next query of the buffer into view."""
         if self._current is None and self._buffer:
             self._current = next(iter(self._buffer))
             self._shown_at = time.monotonic()
@@ -300,7 +300,7 @@ class Bot:
         await connection.send(said.frame)
 
     def _choose(self, image: int) -> int | None:
-        """The known label, at times another one; None where none is known."""
+        """The known label, or with probability `error_rate` another; None if none is known."""
         known = self.answers.get(image)
         if known is not None and self._dice.random() < self.manner.error_rate:
             return self._dice.choice([choice for choice in self.choices if choice != known])
@@ -308,6 +308,6 @@ class Bot:
 
 
 def _hang_up(answering: asyncio.Task[None], connection: ClientConnection) -> None:
-    """Let a connection end with the one who answers over it."""
+    """Abort the connection if the task that answers over it failed."""
     if not answering.cancelled() and answering.exception() is not None:
         connection.transport.abort()

@@ -1,4 +1,4 @@
-"""What the bots of one run are given, and what they share."""
+"""Values that the bots of one run are given, and the permits that they share."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a bot is to the site."""
+    """A bot's account on the site."""
 
     username: str
     token: str
@@ -14,9 +14,9 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a bot labels: mean seconds of thought, least seconds between answers, errors.
+    """How a bot labels: mean seconds of thought, least seconds for an answer, share of errors.
 
-    `buffer`: queries held ahead; None: as many as its pace and its network ask for.
+    `buffer`: queries held ahead; None: as many as the bot's pace and network require.
     """
 
     think_s: float
@@ -27,7 +27,7 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """A label that the site says is on disk."""
+    """A label that the site has acknowledged, and so has on disk."""
 
     client_id: str
     query: int
@@ -39,7 +39,8 @@ class Acknowledged:
 class Said:
     """A message that is not acknowledged yet; `choice` is None for a skip.
 
-    `at` is when it was said, `sent` when it went out over the connection that there is.
+    `at`: when the bot answered; `sent`: when the message first went out over the current
+    connection. Both in seconds of the monotonic clock.
     """
 
     frame: str
@@ -50,21 +51,21 @@ class Said:
 
 
 class Permits:
-    """How many labels may still be sent, by all bots together: so that none sends one too many."""
+    """The number of labels that all bots together may still send; keeps the total exact."""
 
     def __init__(self, count: float) -> None:
         self.left = count
         self.sleepers: set[asyncio.Event] = set()
 
     def take(self) -> bool:
-        """Whether one more label may be sent."""
+        """Take a permit for one label; returns False if none is left."""
         if self.left < 1:
             return False
         self.left -= 1
         return True
 
     def give_back(self) -> None:
-        """A label was refused: somebody may send another in its place."""
+        """Return the permit of a refused label, and wake the bots that wait for one."""
         self.left += 1
         for sleeper in self.sleepers:
             sleeper.set()

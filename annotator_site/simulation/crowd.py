@@ -1,4 +1,4 @@
-"""Many simulated annotators in one process, until there are labels enough."""
+"""Many simulated annotators in one process, until there are enough labels."""
 
 import asyncio
 import math
@@ -16,12 +16,12 @@ from annotator_site.simulation.bot import Bot, Refused
 from annotator_site.simulation.crew import Acknowledged, Identity, Manner, Permits
 from annotator_site.simulation.summary import Tally, percentile
 
-# Handshakes at a time: a log-in is dearer than a label, and a listen queue is short.
+# Handshakes at a time: a log-in costs more than a label, and the listen queue is short.
 DOORS: Final = 64
-# What was sent gets so long to be acknowledged when the run is over.
+# Time for acknowledgements of sent messages after the end of a run.
 GRACE_S: Final = 5.0
 REPORT_EVERY_S: Final = 1.0
-# A run with nobody connected for so long is given up; a site that is started again is back sooner.
+# A run without any connection for this long is given up; a restarting site is back sooner.
 PATIENCE_S: Final = 60.0
 
 Ending = Literal["enough", "time", "stopped", "finished", "refused", "unreachable"]
@@ -29,7 +29,7 @@ Ending = Literal["enough", "time", "stopped", "finished", "refused", "unreachabl
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Why a run ended, what it measured, and which bots the site sent away, with the reason."""
+    """Why a run ended, what it measured, and why the site refused bots for good."""
 
     ending: Ending
     tally: Tally
@@ -37,7 +37,7 @@ class Outcome:
 
 
 class Crowd:
-    """The bots of one run and what they share."""
+    """The bots of one run and their shared state."""
 
     def __init__(
         self,
@@ -73,21 +73,21 @@ class Crowd:
         ]
 
     def end(self, ending: Ending) -> None:
-        """Let the run end; the first reason counts."""
+        """End the run; only the first reason counts."""
         if self.ending is None:
             self.ending = ending
             self.permits.left = 0
             self.over.set()
 
     def fail(self, error: Exception) -> None:
-        """Let the run end with an error of ours."""
+        """End the run with an error, which `run` then raises."""
         self.error = self.error or error
         self.end("stopped")
 
     async def run(self, *, seconds: float | None, report: Callable[[str], None]) -> Outcome:
-        """Label until there is enough, time is up, nothing is left, or a signal comes.
+        """Label until there are enough labels, time is up, nothing is left, or a signal comes.
 
-        Raises OSError where the journal cannot be written.
+        `report` gets a line about each second. Raises OSError if the journal cannot be written.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -126,12 +126,13 @@ class Crowd:
             self.fail(error)
 
     async def _drain(self) -> None:
-        """Wait for the receipts of what was sent; nothing more is sent now."""
+        """Wait up to GRACE_S for the acknowledgements of the messages already sent."""
         with suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):
                 for bot in self.bots:
                     await bot.settled.wait()
-        # Whoever still waits at the end was kept waiting, unless there is nothing left to wait for.
+        # A bot that still waits at the end counts as waiting, unless all images that are left are
+        # held by bots.
         if self.tally.total - self.tally.done > sum(bot.held for bot in self.bots):
             now = time.monotonic()
             for bot in self.bots:
@@ -170,7 +171,7 @@ class Crowd:
 
     def _record(self, label: Acknowledged) -> None:
         if self.journal is not None:
-            # Unbuffered and one line a write: what is here was acknowledged, whoever is killed.
+            # Unbuffered, one line a write: a line was acknowledged, whichever process is killed.
             try:
                 self.journal.write(orjson.dumps(label, option=orjson.OPT_APPEND_NEWLINE))
             except OSError as error:
@@ -193,8 +194,9 @@ def run_crowd(
 ) -> Outcome:
     """Let simulated annotators label at `address` (the full address of a labeling WebSocket).
 
-    `answers` maps image ids to choice ids. Exactly `labels` labels are sent, without end where
-    it is None; a refused one is replaced. `report` gets a line about each second.
+    `answers` maps image ids to choice ids. Exactly `labels` labels are sent (None: no limit); a
+    refused label is replaced by another. `report` gets a line about each second. Raises OSError
+    if the journal cannot be written.
     """
 
     async def run() -> Outcome:

@@ -1,4 +1,4 @@
-"""The demo campaign and its logins: made once, found again by every later start."""
+"""The demo campaign and its logins: created once, reused by every later start."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from annotator_site.importing.image_import import Progress, import_images
 from annotator_site.simulation.demo_data import Dataset, Picture, digits, write_folders
 from annotator_site.simulation.public_data import limited, read_public
 
-# Test images of a larger set that are imported for the holdout: enough for ±2 % of accuracy.
+# Test images of a larger set that are imported for the holdout: accuracy to within ±2 %.
 HOLDOUT_IMAGES: Final = 2_000
 TELL_EVERY_S: Final = 5.0
 WORDS: Final = (
@@ -37,7 +37,7 @@ WORDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """An account of the demo; without a password where its owner set one of their own."""
+    """An account of the demo; `password` is None if its owner has changed it."""
 
     username: str
     password: str | None
@@ -54,16 +54,17 @@ def ensure_campaign(
 ) -> Campaign:
     """The newest demo campaign of this data set, with all its images, ready to be labeled.
 
-    It is made where there is none, or where `fresh` asks for an empty label pool; earlier ones
-    are then finished. It stays paused until its import is complete, so that an import that was
-    interrupted is taken up again. Raises DataMissing, BadSetting and what an import raises.
+    Creates a campaign if there is none, or if `fresh` asks for an empty label pool; earlier
+    campaigns are then finished. The campaign stays paused until its import is complete, so that
+    the next start continues an interrupted import. Raises DataMissing, BadSetting and the errors
+    of `import_images`.
     """
     earlier = _demo_campaigns(dataset)
     campaign = None if fresh or not earlier else earlier[-1]
     if campaign is not None and (campaign.state != Campaign.State.PAUSED or _in_use(campaign)):
         return campaign
     with tempfile.TemporaryDirectory(prefix="nowait-demo-") as name:
-        # First of all: data that cannot be read change nothing.
+        # Before anything is created, so that unreadable data changes nothing.
         write_folders(_pictures(dataset, data, images), Path(name))
         if campaign is None:
             campaign = _begin_campaign(dataset, earlier, own_settings)
@@ -77,7 +78,7 @@ def ensure_campaign(
 def ensure_logins(*, campaign: Campaign, file: Path) -> list[Login]:
     """The accounts `admin` and `annotator`, both annotators of the campaign.
 
-    Their passwords are made at random when the accounts are, and kept in `file` (mode 0600).
+    Missing accounts are created with random passwords, which are kept in `file` (mode 0600).
     """
     saved: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     logins = []
@@ -85,7 +86,7 @@ def ensure_logins(*, campaign: Campaign, file: Path) -> list[Login]:
         user = User.objects.filter(username=username).first()
         if user is None:
             password = saved.setdefault(username, new_password())
-            # First the file: an account whose password is lost would be of no use.
+            # Write the file first: an account whose password is lost would be of no use.
             _save_privately(file, saved)
             make = User.objects.create_superuser if username == "admin" else _create_user
             user = make(username=username, password=password)
@@ -97,13 +98,13 @@ def ensure_logins(*, campaign: Campaign, file: Path) -> list[Login]:
 
 
 def new_password() -> str:
-    """Three words and a number: easy to type, and 26 bits against a lock-out after ten tries."""
+    """Three words and a number: easy to type; 26 bits suffice with a lock-out after ten tries."""
     words = [secrets.choice(WORDS.split()) for _ in range(3)]
     return "-".join([*words, str(secrets.randbelow(90) + 10)])
 
 
 def _demo_campaigns(dataset: Dataset) -> list[Campaign]:
-    """The demo campaigns of a data set in the order in which they were made."""
+    """The demo campaigns of a data set, oldest first."""
     pattern = re.compile(rf"{_slug(dataset)}(-\d+)?")
     found = Campaign.objects.filter(slug__startswith=_slug(dataset))
     return sorted(
@@ -139,7 +140,7 @@ def _begin_campaign(
 
 
 def _in_use(campaign: Campaign) -> bool:
-    """Whether anybody has worked on it, so that it is paused because somebody wants it to be."""
+    """Whether a campaign has queries or labels; if so, a person paused it, not its import."""
     return (
         Query.objects.filter(campaign=campaign).exists()
         or Label.objects.filter(campaign=campaign).exists()

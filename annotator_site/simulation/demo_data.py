@@ -1,7 +1,7 @@
 """The images of the demo campaign: scikit-learn's handwritten digits, or a larger public set.
 
-Pictures stream, so that memory does not grow with the set; they are written as class folders and
-come in through the same import as everybody's.
+Pictures stream, so that memory does not grow with the set. They are written as class folders and
+go through the same import as any other images.
 """
 
 import io
@@ -19,7 +19,7 @@ DatasetName = Literal["digits", "fashion_mnist", "cifar10"]
 
 
 class DataMissing(Exception):
-    """The images of a data set cannot be had; says why and what to do."""
+    """The images of a data set cannot be read or downloaded; says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What a demo campaign is made of, but for the pictures."""
+    """Everything that a demo campaign is made from, except the pictures."""
 
     name: DatasetName
     title: str
@@ -104,9 +104,9 @@ What is in the picture?
 def digits() -> Iterator[Picture]:
     """The 1,797 digits of scikit-learn's `load_digits`, every third one for the holdout.
 
-    They stand in no order of classes, so a third of each class is in the holdout.
+    They are not ordered by class, so about a third of each class is in the holdout.
     """
-    from sklearn.datasets import load_digits  # takes a second, and only the demo needs it
+    from sklearn.datasets import load_digits  # this import takes a second; only the demo needs it
 
     bunch = load_digits()
     # float64 (1797, 8, 8) from 0 to 16
@@ -124,7 +124,7 @@ def png(pixels: npt.NDArray[np.uint8]) -> bytes:
 
 
 def write_folders(pictures: Iterable[Picture], folder: Path) -> None:
-    """Write pictures as `folder`/<split>/<class>/<name>, as an import reads them."""
+    """Write pictures as `folder`/<split>/<class>/<name>, the layout that an import reads."""
     made: set[Path] = set()
     for picture in pictures:
         place = folder / picture.split / picture.class_name

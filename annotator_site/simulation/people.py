@@ -1,4 +1,4 @@
-"""The simulated people of a campaign: their accounts, what they know, how the models did."""
+"""The bots' accounts, the labels that they know, and the accuracy of the models they trained."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,16 +17,16 @@ from annotator_site.simulation.summary import Accuracy
 
 
 class NotABot(ValueError):
-    """An account with a bot's name is a person's."""
+    """An account with a bot's name belongs to a person."""
 
 
 class NotEnoughImages(ValueError):
-    """More labels are wanted than the campaign has images left for."""
+    """The campaign has too few images left for the labels that are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What simulated annotators know: image id to choice id, and all choices of the campaign."""
+    """The known labels (image id to choice id), and the ids of all choices of the campaign."""
 
     answers: dict[int, int]
     choices: tuple[int, ...]
@@ -34,10 +34,10 @@ class Knowledge:
 
 @contextmanager
 def enlisted(*, campaign: Campaign, count: int, first: int = 1) -> Iterator[Sequence[Identity]]:
-    """`count` annotators of the campaign with tokens for as long as the context lasts.
+    """`count` annotators of the campaign, with tokens that are deleted when the context ends.
 
-    They are bot-0001, bot-0002 … from number `first` on; those that exist are used again.
-    Raises NotABot where a person has taken such a name.
+    They are named bot-0001, bot-0002 …, starting with number `first`; existing accounts are
+    reused. Raises NotABot if an account with such a name has a password.
     """
     identities = _enlist(campaign=campaign, count=count, first=first)
     try:
@@ -50,7 +50,8 @@ def enlisted(*, campaign: Campaign, count: int, first: int = 1) -> Iterator[Sequ
 @transaction.atomic
 def _enlist(*, campaign: Campaign, count: int, first: int) -> list[Identity]:
     names = [f"bot-{number:04}" for number in range(first, first + count)]
-    # Without a usable password nobody can log in as a bot, and no person is taken for one.
+    # Bots have no usable password: nobody can log in as a bot, and a person's account, which has
+    # one, is not taken for a bot's.
     unusable = make_password(None)
     User.objects.bulk_create(
         [User(username=name, password=unusable) for name in names], ignore_conflicts=True
@@ -67,7 +68,7 @@ def _enlist(*, campaign: Campaign, count: int, first: int) -> list[Identity]:
 
 
 def read_knowledge(*, campaign: Campaign) -> Knowledge:
-    """The known labels of the images that people are asked."""
+    """The known labels of the campaign's pool images."""
     known = Image.objects.filter(
         campaign=campaign, split=Image.Split.POOL, known_choice__isnull=False
     ).values_list("id", "known_choice_id")
@@ -78,14 +79,14 @@ def read_knowledge(*, campaign: Campaign) -> Knowledge:
 
 
 def check_supply(*, campaign: Campaign, labels: int | None) -> None:
-    """Raise NotEnoughImages for a run that could not end: too many labels, or none to give."""
+    """Raise NotEnoughImages if a run could not end, because too few images are left to label."""
     images = Image.objects.filter(
         campaign=campaign,
         split=Image.Split.POOL,
         state__in=[Image.State.UNLABELED, Image.State.QUERIED],
         known_choice__isnull=False,
     ).count()
-    # At most: some of the answers may have been given.
+    # An upper bound: some of these answers may have been given already.
     if images * (campaign.max_answers or campaign.answers_per_image) < (labels or 1):
         raise NotEnoughImages(
             f"There is nothing for {labels or 'any'} labels: campaign {campaign.slug} has {images} "
@@ -101,7 +102,7 @@ def newest_version(*, campaign: Campaign) -> int:
 
 
 def read_accuracy(*, campaign: Campaign, after: int) -> Accuracy:
-    """How the models that were published after version `after` did on the holdout."""
+    """The holdout accuracy of the models that were published after version `after`."""
     accuracies = list(
         ModelVersion.objects.filter(campaign=campaign, version__gt=after)
         .order_by("version")

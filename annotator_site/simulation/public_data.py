@@ -1,7 +1,7 @@
 """Fashion-MNIST and CIFAR-10 for larger demos: from a file, or downloaded once from their authors.
 
-A download is checked against the published MD5, which guards against damage; it is made under
-another name and renamed, so that a file which is there is whole.
+A download is checked for damage by the published MD5. It is written under a temporary name and
+then renamed, so that a file in the cache is always whole.
 """
 
 import csv
@@ -43,7 +43,7 @@ _FORMS: Final[dict[str, str]] = {
     "fashion_mnist": "an .npz with the arrays x_train, y_train, x_test and y_test",
     "cifar10": "a tar whose folder begins with an index.csv (columns split, label and path)",
 }
-# What readers raise for a file that is something else, or cut short.
+# What the readers raise for a file of another kind, or one that is cut short.
 _DAMAGES: Final = (
     *(EOFError, IndexError, KeyError, ValueError, zlib.error),
     *(lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile),
@@ -55,10 +55,10 @@ _CHUNK: Final = 1 << 20
 def read_public(
     name: DatasetName, *, classes: tuple[str, ...], data: Path | None, cache: Path
 ) -> Iterator[Picture]:
-    """All pictures of `fashion_mnist` or `cifar10`; training images are the pool's.
+    """All pictures of `fashion_mnist` or `cifar10`: training images as pool, test as holdout.
 
     `data`: for Fashion-MNIST an .npz with x_train, y_train, x_test, y_test; for CIFAR-10 a tar
-    with an index.csv (columns split, label, path, beside the files). None: downloaded to `cache`.
+    with an index.csv before the images (columns split, label, path). None: downloaded to `cache`.
     Raises DataMissing.
     """
     try:

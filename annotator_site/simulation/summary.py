@@ -1,6 +1,6 @@
-"""What simulated annotators measured, and how it is told. Pure: no network, no database.
+"""The measurements of simulated annotators, and their summary. Pure: no network, no database.
 
-All times are measured where a person would feel them: in the client, network included.
+All times are measured in the client, network included, as a person would feel them.
 """
 
 import math
@@ -15,7 +15,7 @@ FIRST_SECOND_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Accuracy on the holdout of the first and the last model published in a run."""
+    """Holdout accuracy of the first and the last model of a run, and the number of models."""
 
     first: float | None
     last: float | None
@@ -23,7 +23,7 @@ class Accuracy:
 
 
 class Tally:
-    """What a crowd has done and felt so far; written by its bots, read by whoever reports."""
+    """The counts and times of a crowd so far; its bots write them, reports read them."""
 
     def __init__(self) -> None:
         self.started: float | None = None  # when the first bot was connected, monotonic s
@@ -41,13 +41,13 @@ class Tally:
         self.done = self.total = 0  # labeled images of the campaign, and all that people are asked
 
     def connect(self, *, now: float) -> None:
-        """A bot is connected and says it is ready."""
+        """Count a bot that is connected and about to say that it is ready."""
         if self.started is None:
             self.started = now
         self.connected += 1
 
     def acknowledge(self, *, sent: float, now: float, is_label: bool) -> None:
-        """A label or a skip is on disk; times in monotonic seconds."""
+        """Count an acknowledged label or skip; times in monotonic seconds."""
         self.last_ack = now
         self.ack_ms.append((now - sent) * 1000)
         if is_label:
@@ -56,23 +56,24 @@ class Tally:
             self.skips += 1
 
     def wait(self, *, since: float, now: float) -> None:
-        """A bot with an empty buffer got its next query, or gave up waiting for it."""
+        """Count the wait of a bot with an empty buffer, which ends with a query or the run."""
         self.wait_ms.append((now - since) * 1000)
         self.dry += 1
         if self.started is not None and since > self.started + FIRST_SECOND_S:
             self.dry_after_first_second += 1
 
     def no_wait(self) -> None:
-        """The next query was there already when the bot answered."""
+        """Count an answer after which the next query was already in the buffer."""
         self.wait_ms.append(0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A finished run. Durations in ms, None where nothing was measured.
+    """A finished run. Durations `…_ms` in milliseconds, None where nothing was measured.
 
-    `wait_ms` is from answering to having the next query in hand; `first_query_ms` the same
-    from being connected. `seconds` is from the first connection to the last acknowledgement.
+    `wait_ms`: from an answer until the next query is in hand; `first_query_ms`: from the
+    connection until the first query is in hand; `seconds`: from the first connection to the last
+    acknowledgement.
     """
 
     labels: int
@@ -89,7 +90,7 @@ class Summary:
     accuracy: Accuracy
 
     def as_json(self) -> dict[str, Any]:
-        """The summary with JSON's types alone."""
+        """The summary, of JSON types only."""
         return asdict(self)
 
     def as_text(self) -> str:
@@ -116,7 +117,7 @@ class Summary:
 
 
 def summarise(tally: Tally, *, accuracy: Accuracy) -> Summary:
-    """The figures of a run that is over."""
+    """The summary of a finished run."""
     seconds = max(tally.last_ack - tally.started, 0.0) if tally.started is not None else 0.0
     return Summary(
         labels=tally.labels,
@@ -135,10 +136,10 @@ def summarise(tally: Tally, *, accuracy: Accuracy) -> Summary:
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """The smallest value that `share` (0-1) of all do not exceed; None where there are none."""
+    """The smallest value that `share` (0 to 1) of all values do not exceed; None without values."""
     if not values:
         return None
-    # Rounded first: 0.07 * 100 is a little above 7, and must not become rank 8.
+    # Round first: 0.07 * 100 is a little above 7, and must not become rank 8.
     rank = max(1, math.ceil(round(share * len(values), 6)))
     return sorted(values)[rank - 1]
 

@@ -1,11 +1,11 @@
 """What every list in the admin has in common, so that it stays fast at a million rows.
 
 - Counts stop at MAX_ROWS; beyond it the page says about how many rows there are.
-- Lists are ordered and filtered along indexes only. A filter that no index serves looks at
-  the newest WINDOW rows, and the page says so.
-- Addresses cannot smuggle in other filters or orders.
-- What the engine and the labeling path write can be looked at here and not changed.
-- Who has rights in some campaigns only sees theirs.
+- Lists are ordered and filtered along indexes only. A filter without an index looks at the
+  newest WINDOW rows, and the page says so.
+- A URL cannot add other filters or orders.
+- Rows written by the engine and the labeling path are read-only here.
+- Staff with rights in some campaigns see only the rows of those campaigns.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -56,16 +56,16 @@ __all__ = [
 ]
 
 MAX_ROWS: Final = 10_000
-"""As many rows can be paged through; filters and the search lead to the others."""
+"""Number of rows that can be paged through; filters and the search find the other rows."""
 
 WINDOW: Final = 100_000
-"""How many of the newest rows a filter looks at that no index serves."""
+"""Number of newest rows that a filter without an index looks at."""
 
 FILTER_CAMPAIGNS: Final = 50
 
 
 class BoundedPaginator(RowPaginator):
-    """Counts to MAX_ROWS and no further."""
+    """A paginator that counts no further than MAX_ROWS."""
 
     template_name = "admin/pagination_bounded.html"
 
@@ -74,7 +74,7 @@ class BoundedPaginator(RowPaginator):
         """Rows found, at most MAX_ROWS + 1."""
         rows = self.object_list
         assert isinstance(rows, QuerySet)  # noqa: S101 - the admin pages querysets only
-        # In the order of the page, and so along the same index.
+        # Keep the order of the page, so that counting uses the same index.
         return int(rows[: MAX_ROWS + 1].count())
 
     @cached_property
@@ -84,7 +84,7 @@ class BoundedPaginator(RowPaginator):
 
     @property
     def words(self) -> str:
-        """How many rows there are, for people."""
+        """The number of rows, in words for the page."""
         rows = self.object_list
         assert isinstance(rows, QuerySet)  # noqa: S101 - see `found`
         names = rows.model._meta
@@ -98,7 +98,7 @@ class BoundedPaginator(RowPaginator):
 
 
 def _estimate(rows: QuerySet[Any]) -> int:
-    """About how many rows the whole table has, as PostgreSQL's statistics say."""
+    """About how many rows the whole table has by PostgreSQL's statistics; MAX_ROWS at least."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass",
@@ -140,7 +140,7 @@ class PoolAdmin(WithinCampaigns, SiteModelAdmin):
         return rows if oldest is None else rows.filter(pk__gt=oldest)
 
     def oldest_row(self, request: HttpRequest) -> int | None:
-        """The id after which this list begins, where a filter looks at the newest rows only."""
+        """The id after which the list begins if it looks at the newest rows only, else None."""
         filtered = any(request.GET.get(name) for name in self.unindexed_filters)
         if not (filtered or lists_some_campaigns(request)):
             return None
@@ -154,7 +154,7 @@ class PoolAdmin(WithinCampaigns, SiteModelAdmin):
         return super().changelist_view(request, {"window": window, **(extra_context or {})})
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        # Any other lookup in an address would scan the table.
+        # Any other lookup in a URL would scan the table.
         names = (getattr(filter_, "parameter_name", None) for filter_ in self.list_filter)
         return lookup in set(names)
 
@@ -165,13 +165,13 @@ class PoolAdmin(WithinCampaigns, SiteModelAdmin):
         return (self.search(queryset, term) if term else queryset), False
 
     def search(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
-        """The rows that a person means by `term`, found along an index: by default the id."""
+        """The rows that match `term`, found along an index: by default the row's id."""
         number = as_id(term.removeprefix("#"))
         return rows.none() if number is None else rows.filter(pk=number)
 
 
 class ReadOnlyAdmin(PoolAdmin):
-    """What the engine and the labeling path write: to be looked at, never changed by hand."""
+    """A list of rows that the engine and the labeling path write: never changed by hand."""
 
     actions = None
 
@@ -186,7 +186,7 @@ class ReadOnlyAdmin(PoolAdmin):
 
 
 class CampaignFilter(admin.SimpleListFilter):
-    """One campaign; lists the newest ones."""
+    """A filter by campaign; offers the newest campaigns."""
 
     title = "campaign"
     parameter_name = "campaign"
@@ -198,7 +198,7 @@ class CampaignFilter(admin.SimpleListFilter):
         return [(str(pk), title) for pk, title in newest[:FILTER_CAMPAIGNS]]
 
     def has_output(self) -> bool:
-        # With one campaign, too: a link from elsewhere names it.
+        # Show the filter even with one campaign, because links from other pages set it.
         return True
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -207,7 +207,7 @@ class CampaignFilter(admin.SimpleListFilter):
 
 
 class ValueFilter(admin.SimpleListFilter):
-    """One value of a field of few values, listed without asking the table."""
+    """A filter by the value of a field with few values, which are listed without a query."""
 
     field: str
     choices_of: Sequence[tuple[str, str]]
@@ -223,7 +223,7 @@ class ValueFilter(admin.SimpleListFilter):
 
 
 def value_filter(field: str, choices: Sequence[tuple[Any, Any]]) -> type[ValueFilter]:
-    """A filter by the values of `field`, in the address as `?field=value`."""
+    """A filter by the values of `field`, in the URL as `?field=value`."""
     name = f"{field.title().replace('_', '')}Filter"
     listed = [(str(value), str(label)) for value, label in choices]
     return type(
@@ -239,9 +239,9 @@ def value_filter(field: str, choices: Sequence[tuple[Any, Any]]) -> type[ValueFi
 
 
 def lists_some_campaigns(request: HttpRequest) -> bool:
-    """Whether this is a list of some campaigns together, which is in the order of all rows.
+    """Whether this is a list of several campaigns, seen by staff with rights in some only.
 
-    It looks at the newest WINDOW rows, along the ids, and so do its filters.
+    Such a list and its filters look at the newest WINDOW rows, along the ids.
     """
     match = request.resolver_match
     return (
@@ -253,14 +253,14 @@ def lists_some_campaigns(request: HttpRequest) -> bool:
 
 
 def as_id(text: str) -> int | None:
-    """A row's number as a person typed it, or None."""
+    """The row id in a text that a person typed, or None."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
 def label_column(
     description: str, colors: Mapping[str, str]
 ) -> Callable[[Callable[..., tuple[str, str]]], Callable[..., tuple[str, str]]]:
-    """Decorator of a column that returns (value, words): unfold draws it in its value's color."""
+    """Decorator for a column that returns (value, words); unfold colors it by the value."""
 
     def mark(column: Callable[..., tuple[str, str]]) -> Callable[..., tuple[str, str]]:
         column.__dict__.update(short_description=description, label=dict(colors))

@@ -1,4 +1,4 @@
-"""Campaigns in the admin: made, set up, run, paused and finished here; never deleted."""
+"""Campaigns in the admin: create, set up, run, pause and finish them; never delete them."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ class ChoiceInline(SiteTabularInline):
     verbose_name_plural = "classes"
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        # Answers and known labels refer to classes; they can always be renamed.
+        # Answers and known labels refer to classes. A class can always be renamed.
         if obj is not None and _has_images(obj.pk):
             return False
         return super().has_delete_permission(request, obj)
@@ -55,7 +55,7 @@ class ChoiceInline(SiteTabularInline):
 
 @admin.register(Campaign)
 class CampaignAdmin(WithinCampaigns, SiteModelAdmin):
-    """Campaigns, each with its classes and the way to its live page."""
+    """Campaigns, each with its classes and a link to its live page."""
 
     form = CampaignForm
     inlines = [ChoiceInline]
@@ -192,8 +192,8 @@ class CampaignAdmin(WithinCampaigns, SiteModelAdmin):
         return {} if obj else dict(self.prepopulated_fields)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        # The short name is in people's links and scripts. Whoever may not look at people gets no
-        # names to choose from.
+        # The slug is in people's links and scripts, so it never changes. Staff without the right
+        # to view users get no user names to choose from.
         may_name = request.user.has_perm("accounts.view_user")
         return [
             *("state_words", "to_look_at"),
@@ -238,7 +238,7 @@ class CampaignAdmin(WithinCampaigns, SiteModelAdmin):
         for formset in formsets:
             self.save_formset(request, form, formset, change)
         if not change or own_campaigns(by) is not None:
-            # Others may take it from them; by themselves nobody shuts themselves out.
+            # This person stays an owner: people cannot remove themselves, only other owners can.
             campaigns.add_owners(campaign_id=campaign_id, user_ids=[by.pk])
 
     def get_urls(self) -> list[URLPattern]:

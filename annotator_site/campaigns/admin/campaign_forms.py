@@ -1,4 +1,4 @@
-"""The forms of a campaign: help by example, and refusals that say what to do."""
+"""The forms of a campaign: help texts with examples, and errors that say what to do."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,7 +69,7 @@ HELP: Final = {
     "refresh": "On: a newer model replaces open questions that it would not ask. "
     "Off: as in the paper.",
 }
-"""Help texts of the form by field."""
+"""Help texts of the form's fields."""
 
 
 class CampaignForm(CampaignModelForm):
@@ -130,7 +130,7 @@ class CampaignForm(CampaignModelForm):
 
 
 class ChoiceForm(ChoiceModelForm):
-    """A class; key and color may be left to the program."""
+    """A class; an empty key or color is chosen automatically."""
 
     color = forms.CharField(
         required=False,
@@ -153,11 +153,11 @@ class ChoiceForm(ChoiceModelForm):
         super().__init__(*args, **kwargs)
         name = self.fields["name"]
         assert isinstance(name, forms.CharField)  # noqa: S101 - the model's column
-        # Whatever is more than spaces around it is looked at, and not silently taken away.
+        # `clean_name` strips spaces and tabs only; other characters are checked, not dropped.
         name.strip = False
         name.error_messages["required"] = "Write the name of the class, or remove this row."
         if self.instance._state.adding:
-            # Not the model's default: an empty color becomes the next of the palette.
+            # Not the model's default: an empty color becomes the next color of the palette.
             self.initial["color"] = ""
         else:
             swatch = f"border-inline-start: 1rem solid {self.instance.color}"
@@ -171,7 +171,7 @@ class ChoiceForm(ChoiceModelForm):
 
 
 class ChoicesFormSet(ChoiceFormSet):
-    """The classes of a campaign, looked at together."""
+    """The classes of a campaign, checked together."""
 
     default_error_messages = {
         **ChoiceFormSet.default_error_messages,
@@ -179,7 +179,7 @@ class ChoicesFormSet(ChoiceFormSet):
     }
 
     def clean(self) -> None:
-        # In place of the formset's own check of uniqueness, whose words name no class.
+        # Replaces the formset's own uniqueness check, whose message names no class.
         kept = [
             form.cleaned_data
             for form in self.forms

@@ -1,4 +1,4 @@
-"""The engine and the people of a campaign in the admin."""
+"""Model versions, engine processes, cells and annotators in the admin."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def accuracy_words(value: float | None, low: float | None, high: float | None) -
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(ReadOnlyAdmin):
-    """What the servers published."""
+    """The models that the servers published."""
 
     list_display = [
         "version", "campaign", "server", "role", "architecture", "labels_seen", "on_holdout",
@@ -78,7 +78,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
 @admin.register(EngineProcess)
 class EngineProcessAdmin(ReadOnlyAdmin):
-    """Servers and workers: what they do and when they were last heard."""
+    """Servers and workers: what they do, and when they last sent a heartbeat."""
 
     list_display = [
         "name", "role", "campaign", "alive", "state", "device", "strategy", "depth",
@@ -109,7 +109,7 @@ class CellAdmin(ReadOnlyAdmin):
 
 @admin.register(Annotator)
 class AnnotatorAdmin(PoolAdmin):
-    """Who may label in which campaign. Nobody is deleted: their answers name them by pseudonym."""
+    """Who may label in which campaign. Never deleted, because answers name their pseudonym."""
 
     list_display = ["pseudonym", "user", "campaign", "active", "joined_at"]
     list_select_related = ["user", "campaign"]

@@ -1,4 +1,4 @@
-"""Images in the admin: looked at, found, and put back for everybody."""
+"""Images in the admin: view them, find them, and put skipped or excluded images back."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ from annotator_site.campaigns.admin.skips import SkipFilter, skips_of
 from annotator_site.images.addresses import image_url
 
 SHA256_LENGTH = 64
-# The column that says most in a list of what was not answered; usually who skipped it.
+# Extra column of the list by the value of SkipFilter; for all other values it is "skips".
 _TELLING = {"aside": "problem"}
 
 
 def thumbnail(image: Image, side: int) -> SafeString:
-    """The image, at most `side` px; small ones keep their pixels."""
+    """An `img` of `side` × `side` px; smaller images are enlarged without smoothing."""
     return format_html(
         '<img src="{}" alt="" loading="lazy" decoding="async" class="nw-thumb{}"'
         ' width="{}" height="{}">',
@@ -40,7 +40,7 @@ def thumbnail(image: Image, side: int) -> SafeString:
 
 
 class ImageStateFilter(ValueFilter):
-    """By pool, along the index that each pool has: the image table has none of its own for it."""
+    """A filter by state that uses the index of each pool; the image table has none for `state`."""
 
     title = parameter_name = field = "state"
     choices_of = Image.State.choices
@@ -65,7 +65,7 @@ class ImageStateFilter(ValueFilter):
 
 @admin.register(Image)
 class ImageAdmin(ReadOnlyAdmin):
-    """Images: found by file name, hash or number."""
+    """Images, found by file name, hash or id."""
 
     list_display = ["preview", "name", "campaign", "state_label", "split", "known", "pixels", "id"]
     list_display_links = ["preview", "name"]
@@ -87,7 +87,8 @@ class ImageAdmin(ReadOnlyAdmin):
     readonly_fields = ["large", "known", "skips", "answers", "queries", "pixels", "shown"]
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        # All of the page at once; a part of the list's own statement would be counted, too.
+        # One statement for the whole page: an annotation of the list's own queryset would be
+        # computed for the count of rows as well.
         changelist = super().get_changelist_instance(request)
         if request.GET.get("said"):
             found = skips_of(changelist.result_list)
@@ -117,14 +118,14 @@ class ImageAdmin(ReadOnlyAdmin):
         )
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        # Within a campaign the position is the order of import, and it has an index.
+        # Within a campaign, `position` is the order of import and is indexed.
         return ("-position",) if request.GET.get("campaign") else ("-id",)
 
     def search(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
         if term.startswith("#"):
             return super().search(rows, term)
         if len(term) == SHA256_LENGTH and set(term.lower()) <= set("0123456789abcdef"):
-            # The index begins with the campaign, of which there are few.
+            # The index begins with the campaign; there are few campaigns, so name them all.
             return rows.filter(campaign_id__in=Campaign.objects.values("pk"), sha256=term.lower())
         return rows.filter(name__startswith=term)
 

@@ -1,4 +1,4 @@
-"""S and L in the admin: queries, turns, labels and what they add up to. Read-only."""
+"""S and L in the admin: queries, turns, labels and consensus. Read-only."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from annotator_site.campaigns.admin.base import (
 
 
 class ImageRowsAdmin(ReadOnlyAdmin):
-    """Rows that belong to an image, found by their own number or by the image's."""
+    """Rows that belong to an image, found by their own id or by the image's id."""
 
     search_fields = ["id"]
     search_help_text = "#number, or image:number"
@@ -41,7 +41,7 @@ class ImageRowsAdmin(ReadOnlyAdmin):
 
 @admin.register(Query)
 class QueryAdmin(ImageRowsAdmin):
-    """S and what was in it: which worker asked which image, and why."""
+    """Queries in S and earlier ones: which worker selected which image, and why."""
 
     list_display = [
         "id", "image_number", "state", "purpose", "strategy", "rank", "version", "worker",
@@ -66,7 +66,7 @@ class QueryAdmin(ImageRowsAdmin):
 
 @admin.register(Turn)
 class TurnAdmin(ImageRowsAdmin):
-    """Turns: who holds, answered or skipped what."""
+    """Turns: who holds, answered or skipped which query."""
 
     list_display = [
         "id", "query_number", "image_number", "state", "annotator", "lease_expires", "skip_reason",
@@ -87,7 +87,7 @@ class TurnAdmin(ImageRowsAdmin):
             found = as_id(number.strip().removeprefix("#"))
             if found is None:
                 return rows.none()
-            # Along the image, by which turns are indexed.
+            # Search by image as well, because turns are indexed by image.
             image = Query.objects.filter(pk=found).values("image_id")[:1]
             return rows.filter(image_id=image, query_id=found)
         return super().search(rows, term)
@@ -99,7 +99,7 @@ class TurnAdmin(ImageRowsAdmin):
 
 @admin.register(Label)
 class LabelAdmin(ImageRowsAdmin):
-    """Answers: facts. They are written once, by people; the admin shows them."""
+    """Labels: facts that people wrote once; the admin only shows them."""
 
     list_display = [
         "id", "image_number", "choice", "annotator", "answered_at", "seconds", "staleness",
@@ -108,7 +108,7 @@ class LabelAdmin(ImageRowsAdmin):
     list_select_related = ["choice", "annotator"]
     list_filter = [CampaignFilter]
     search_help_text = f"#number, image:number, or pseudonym (newest {WINDOW:,} answers)"
-    # The index by image has the answers that count.
+    # The index by image holds only labels that are not retracted.
     image_lookup = {"retracted_at": None}
 
     def search(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
@@ -129,7 +129,7 @@ class LabelAdmin(ImageRowsAdmin):
 
 @admin.register(Consensus)
 class ConsensusAdmin(ReadOnlyAdmin):
-    """What the answers add up to; the most recent changes of a campaign first."""
+    """The consensus of each image; in one campaign, the latest change first."""
 
     list_display = ["image_number", "choice", "percent", "answers", "decided_at"]
     list_select_related = ["choice"]

@@ -1,4 +1,4 @@
-"""The sidebar of the admin: what belongs together, in the order of the work."""
+"""The sidebar of the admin: groups of pages, in the order of the work."""
 
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +39,7 @@ GROUPS = [
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """What this person may see."""
+    """The groups and pages that this person may see."""
     groups = []
     for title, entries in GROUPS:
         items: list[dict[str, Any]] = [

@@ -1,5 +1,7 @@
-"""What was not answered, for those who run a campaign: images called unusable, left by all, or not
-shown. What people say and what machines find are told apart."""
+"""Images that were not answered: called unusable, skipped by everybody, or not shown in a browser.
+
+What people say and what machines find are kept apart.
+"""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -22,13 +24,13 @@ _WORDS: Final = dict(Turn.SkipReason.choices)
 
 
 def called_unusable(rows: QuerySet[Image]) -> QuerySet[Image]:
-    """Images that two people took out of the pools."""
+    """Images that two people excluded as unusable."""
     out = Image.State.EXCLUDED
     return rows.filter(state=out, resting=out, excluded_for=Image.ExcludedFor.VERDICT)
 
 
 def set_aside(rows: QuerySet[Image]) -> QuerySet[Image]:
-    """Images whose files are missing or damaged, until they are back."""
+    """Images set aside until their missing or damaged files are back."""
     return rows.filter(excluded_for__in=ASIDE)
 
 
@@ -39,7 +41,7 @@ def unshown(rows: QuerySet[Image], *, campaign_id: int | None = None) -> QuerySe
 
 
 def skipped(rows: QuerySet[Image], *, by: int, campaign_id: int | None = None) -> QuerySet[Image]:
-    """Images still in S that so many people skipped."""
+    """Images still in S that at least `by` people skipped."""
     by_person = Q(skip_sender=Turn.Sender.PERSON)
     return _skipped(rows, by_person, by=by, campaign_id=campaign_id)
 
@@ -57,7 +59,7 @@ def _skipped(
 
 
 def left_by_everybody(rows: QuerySet[Image], *, campaign_id: int | None = None) -> QuerySet[Image]:
-    """Images in S that were skipped and that nobody is left to ask, until somebody new comes."""
+    """Skipped images in S that no active annotator of the campaign is left to answer."""
     active = Annotator.objects.filter(campaign=OuterRef("campaign"), active=True)
     image = OuterRef(OuterRef("pk"))
     had = Turn.objects.filter(image=image, annotator=OuterRef("pk")).exclude(
@@ -70,7 +72,7 @@ def left_by_everybody(rows: QuerySet[Image], *, campaign_id: int | None = None) 
 
 
 class SkipFilter(admin.SimpleListFilter):
-    """By what was said of images that were not answered."""
+    """A filter by the reason why images were not answered."""
 
     title = "what was not answered"
     parameter_name = "said"
@@ -104,9 +106,9 @@ class SkipFilter(admin.SimpleListFilter):
 
 
 def skips_of(images: Iterable[Image]) -> dict[int, SafeString]:
-    """Who skipped each of these images, why and when; those that nobody skipped are left out.
+    """By image id: who skipped the image, why and when. Images that nobody skipped are left out.
 
-    What was said before an image was put back comes first.
+    Skips from before an image was put back come first.
     """
     chosen = list(images)
     past = (
@@ -137,7 +139,7 @@ def skips_of(images: Iterable[Image]) -> dict[int, SafeString]:
 
 
 def to_look_at(campaign: Campaign) -> SafeString:
-    """How many images of a campaign are out, left or not shown, with the way to them."""
+    """How many images of a campaign were not answered, by reason, with links to their lists."""
     images = Image.objects.filter(campaign=campaign)
     found = [
         ("unusable", "called unusable by two people", called_unusable(images)),

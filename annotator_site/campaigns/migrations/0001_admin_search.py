@@ -1,4 +1,4 @@
-"""Indexes that only the admin's lists need: names by their beginning, and the excluded images."""
+"""Indexes that only the admin's lists need: on the beginning of names, and on excluded images."""
 
 from django.db import migrations
 

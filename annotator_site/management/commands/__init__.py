@@ -1,1 +1,1 @@
-"""One module a command; see the package above."""
+"""One module for each command."""

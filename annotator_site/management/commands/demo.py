@@ -1,4 +1,4 @@
-"""`manage.py demo`: everything on one machine, with a campaign to try it on."""
+"""`manage.py demo`: everything on one machine, with a demo campaign to label."""
 
 import os
 import subprocess
@@ -22,12 +22,12 @@ from annotator_site.simulation import people
 from annotator_site.simulation.demo_campaign import Login, ensure_campaign, ensure_logins
 from annotator_site.simulation.demo_data import DATASETS, DataMissing
 
-# What was sent may take 5 s to be acknowledged, then connections are closed.
+# Bots wait up to 5 s for acknowledgements (GRACE_S in crowd.py), then close their connections.
 BOTS_STOP_TIMEOUT_S = 10.0
 
 
 class Command(BaseCommand):
-    """`up` with the demo campaign, its logins and, on request, simulated annotators."""
+    """`up` with the demo campaign, its logins and, with --bots, simulated annotators."""
 
     help = (
         "Starts everything on this machine with a campaign to label: scikit-learn's handwritten "
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         "an empty label pool. With --bots, simulated annotators label; with --labels, too, the "
         "demo ends after so many labels and tells what they felt (exit status 0 only then)."
     )
-    requires_system_checks: list[str] = []  # the migrations run them, with the database's
+    requires_system_checks: list[str] = []  # `migrate` runs all checks, the database's included
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_site_arguments(parser)
@@ -136,7 +136,7 @@ class Command(BaseCommand):
 
 
 class Bots:
-    """The simulated annotators of a demo: a process of their own, as they are anywhere else."""
+    """The simulated annotators of a demo, run by `run_annotators` in a separate process."""
 
     def __init__(self, slug: str, options: dict[str, Any]) -> None:
         self.argv = [
@@ -153,10 +153,11 @@ class Bots:
         self.ended.set()
 
     def label(self, site: RunningSite) -> None:
-        """Label until there is enough or the site stops; with enough labels, stop the site."""
+        """Run the bots until they end or the site stops. With --labels, then stop the site."""
         self.ended.clear()
         argv = [*self.argv, f"--url=ws://{site.host}:{site.port}"]
-        # They end with this thread, even when the demo is killed; Ctrl-C reaches the demo alone.
+        # The bots end with this thread, even if the demo is killed. They have their own process
+        # group, so Ctrl-C reaches the demo only.
         become = [sys.executable, "-I", "-S", "-c", BECOME, str(os.getpid()), "0"]
         try:
             with subprocess.Popen(

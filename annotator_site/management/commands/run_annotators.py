@@ -1,4 +1,4 @@
-"""`manage.py run_annotators`: people who are programs."""
+"""`manage.py run_annotators`: simulated annotators that label over the WebSocket."""
 
 import argparse
 import resource
@@ -18,7 +18,7 @@ from annotator_site.simulation.crew import Identity, Manner
 from annotator_site.simulation.crowd import Outcome, run_crowd
 from annotator_site.simulation.summary import summarise
 
-# A little slower than a campaign allows, so that clocks may differ.
+# Factor by which bots stay below a campaign's message rate, because clocks may differ.
 PACE_MARGIN = 1.1
 ENDINGS = {
     "enough": "the run was over",
@@ -26,7 +26,7 @@ ENDINGS = {
     "stopped": "the run was stopped",
     "finished": "the campaign had nothing left to label",
 }
-# Files a process has open beside its connections.
+# Open files of a process besides its connections.
 OTHER_FILES = 100
 
 
@@ -55,7 +55,7 @@ def count(text: str) -> int:
 
 
 def buffer_size(text: str) -> int:
-    """A size that the protocol allows for a buffer, for argparse."""
+    """A buffer size that the protocol allows, for argparse."""
     number = count(text)
     if number > MAX_BUFFER:
         raise argparse.ArgumentTypeError(f"{text} is too many: at most {MAX_BUFFER}")
@@ -63,7 +63,7 @@ def buffer_size(text: str) -> int:
 
 
 def add_manner_arguments(parser: CommandParser) -> None:
-    """How simulated annotators label, and how long: the options that `demo` shares."""
+    """Add the options for how simulated annotators label, which `demo` shares."""
     parser.add_argument(
         "--labels", type=count, metavar="M", help="end after M acknowledged labels in all"
     )
@@ -136,7 +136,7 @@ class Command(BaseCommand):
                 campaign=campaign, count=options["count"], first=options["first"]
             ) as identities:
                 outcome = self._run(campaign, identities, address, options)
-                # It idled through the run, and the database may have been restarted meanwhile.
+                # The connection was idle during the run; the database may have restarted.
                 connection.close()
         except (people.NotABot, people.NotEnoughImages) as error:
             raise CommandError(str(error)) from error
@@ -159,7 +159,7 @@ class Command(BaseCommand):
     ) -> Outcome:
         limit = campaign.messages_per_second
         knowledge = people.read_knowledge(campaign=campaign)
-        # Not needed while people label, and a database that is started again would break it.
+        # Not needed during the run, and a restart of the database would break it.
         connection.close()
         return run_crowd(
             identities=identities,
@@ -189,7 +189,7 @@ def _address(url: str, slug: str) -> str:
 
 
 def _allow_connections(count: int) -> None:
-    """Raise this process's limit of open files to what so many connections need."""
+    """Raise this process's limit of open files for `count` connections, or raise CommandError."""
     needed = count + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:
@@ -202,7 +202,7 @@ def _allow_connections(count: int) -> None:
 
 
 def _judge(outcome: Outcome, labels: int | None) -> None:
-    """Raise CommandError, so that the exit status tells, where the run was not what was asked."""
+    """Raise CommandError, which sets the exit status, if the run did not do what was asked."""
     refused = ""
     if outcome.refusals:
         refused = f" {len(outcome.refusals)} were sent away: {outcome.refusals[0]}."

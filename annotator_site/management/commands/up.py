@@ -18,7 +18,7 @@ def count(text: str) -> int:
 
 
 def none_or_more(text: str) -> int:
-    """A whole number of at least 0, for argparse; 0 leaves that part of the engine out."""
+    """A whole number of at least 0, for argparse; 0 starts no process of that role."""
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is too few: at least 0")
@@ -26,7 +26,7 @@ def none_or_more(text: str) -> int:
 
 
 def port(text: str) -> int:
-    """A number of a TCP port, for argparse; 0 means any free one."""
+    """A TCP port, for argparse; 0 means any free port."""
     number = int(text)
     if not 0 <= number <= 65_535:
         raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
@@ -44,7 +44,7 @@ def address(text: str) -> str:
 
 
 def add_site_arguments(parser: CommandParser) -> None:
-    """The options of `up`, which `demo` shares."""
+    """Add the options of `up`, which `demo` shares."""
     parser.add_argument("--port", type=port, default=8000, help="where the web listens (8000)")
     parser.add_argument(
         "--bind",
@@ -82,14 +82,14 @@ def site_options(options: dict[str, Any]) -> SiteOptions:
 
 
 class Command(BaseCommand):
-    """Database, migrations, web, and an engine for every campaign that is not finished."""
+    """Runs database, migrations, web, and an engine for every campaign that is not finished."""
 
     help = (
         "Runs everything on this machine: database, migrations, web, and an engine for every "
         "campaign that is not finished. Ctrl-C or SIGTERM stops it; killed at any moment, the "
         "next `up` carries on."
     )
-    requires_system_checks: list[str] = []  # the migrations run them, with the database's
+    requires_system_checks: list[str] = []  # `migrate` runs all checks, the database's included
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_site_arguments(parser)

@@ -1,4 +1,4 @@
-"""Makes a campaign from the shell."""
+"""Creates a campaign from the shell."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -57,7 +57,7 @@ class Command(CampaignCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         slug = options["slug"]
-        # What cannot even be looked for is refused with all else that is no slug.
+        # An unprintable slug cannot be queried; `create_campaign` refuses it as no slug.
         if slug.isprintable() and Campaign.objects.filter(slug=slug).exists():
             raise CommandError(
                 f"There is a campaign “{slug}” already: take another slug, or change its settings "

@@ -43,7 +43,7 @@ class Command(CampaignCommand):
         _check(options)
         campaign = self.campaign(options)
         target: str = options["output"]
-        # Only a program that calls this command gives a stream.
+        # `stdout` is set only if a program calls this command.
         if target == STDOUT and options.get("stdout"):
             count = _export(options["stdout"], campaign.pk, options)
         else:
@@ -52,7 +52,7 @@ class Command(CampaignCommand):
                     count = _export(Utf8(file), campaign.pk, options)
             except ReaderGone as error:
                 if target == STDOUT:
-                    return  # Whoever read has had enough (`| head`).
+                    return  # The reader closed the pipe, as `| head` does.
                 raise CommandError(str(error)) from error
             except OutputError as error:
                 raise CommandError(str(error)) from error
@@ -62,7 +62,7 @@ class Command(CampaignCommand):
 
 
 def _check(options: Mapping[str, Any]) -> None:
-    """Raises CommandError for options that do not go together."""
+    """Raise CommandError for an unknown format or options that exclude each other."""
     format_ = options["format"]
     if format_ not in FORMATS:
         raise CommandError(f"--format {format_} is not supported: take {' or '.join(FORMATS)}.")
