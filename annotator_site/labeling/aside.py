@@ -22,7 +22,7 @@ Attempt = Callable[[Batch], Awaitable[Exception | None]]
 """Does a batch; returns the error if it failed."""
 
 _FAILURES_IN_A_ROW: Final = 8
-"""After this many, the fault is taken to be nobody's, or too many people's to search for now."""
+"""After this many, the search for single faulty messages stops: too much fails."""
 
 
 class Aside:
@@ -34,7 +34,7 @@ class Aside:
         attempt: Attempt,
         is_at_fault: Callable[[Submission], Awaitable[bool]],
     ) -> None:
-        """`is_at_fault` tells whether a message's own values are what the database refuses."""
+        """`is_at_fault` tells whether the database refuses a message because of its own values."""
         self._pending = pending
         self._attempt = attempt
         self._is_at_fault = is_at_fault

@@ -1,4 +1,4 @@
-"""One person's connection: log-in, limits, frames in, frames out. Everything else is the desk's.
+"""One person's connection: log-in, limits, frames in, frames out. The desk does everything else.
 
 A plain ASGI callable: Channels' consumers close old database connections in a thread before
 every message, which costs a third of an echo's time.

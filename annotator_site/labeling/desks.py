@@ -67,7 +67,7 @@ class Desks:
         return self._pool
 
     async def desk(self, slug: str) -> Desk | None:
-        """The desk of a campaign, opened now if nobody was there; None: no such campaign."""
+        """The desk of a campaign, opened now if it was not open; None: no such campaign."""
         for desk in self._desks.values():
             # Signals keep its view up to date, so arrivals do not read it again.
             if desk.campaign.slug == slug:

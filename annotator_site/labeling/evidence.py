@@ -1,8 +1,8 @@
 """Signatures that prove that a person was shown an image as a turn of theirs.
 
 A query is sent before its lease is known to be on disk, so a crash of the database may lose the
-lease. The proof travels with the query and comes back with the answer, which can then be stored
-even so, also if no web process survived.
+lease. The proof travels with the query and comes back with the answer, so that the answer can be
+stored even then, also if no web process survived.
 """
 
 import base64

@@ -70,7 +70,7 @@ def is_unsure(error: BaseException) -> bool:
 
 
 def in_one_line(error: BaseException) -> str:
-    """The error for a log, with the database's code where it has one."""
+    """The error for a log, with its SQLSTATE if it has one."""
     if isinstance(error, psycopg.Error) and error.sqlstate:
         # Without the lines of context that PostgreSQL adds.
         words = error.diag.message_primary or str(error)

@@ -42,7 +42,7 @@ class Pending:
             self._line.append(sub)
 
     def take(self) -> list[Submission]:
-        """Remove from the queue what may go into one transaction now."""
+        """Remove from the queue the messages that may go into one transaction now."""
         return take(self._line)
 
     def put_back(self, subs: Iterable[Submission]) -> None:

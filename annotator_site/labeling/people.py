@@ -1,4 +1,4 @@
-"""Who labels one campaign through this web process: which turns they hold, want and leave behind.
+"""People who label one campaign through this web process: the turns they hold, want and leave.
 
 No function here waits.
 """
@@ -156,7 +156,7 @@ class People:
         self._changed()
 
     def takes_over(self, session: Session, former_id: UUID) -> None:
-        """End the former connection of somebody who is back over a new one."""
+        """End the former connection of a person who resumes over a new one."""
         former = self.sessions.get(former_id)
         if former is not None and former.annotator_id == session.annotator_id:
             # Its network died silently: it must not count as a second connection.

@@ -80,7 +80,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class LabelMessage:
-    """An answer, and the version of the list of classes that was on the screen (None: not said)."""
+    """An answer, and the version of the list of classes that was on the screen (None: unknown)."""
 
     id: UUID
     turn_id: int
@@ -114,7 +114,7 @@ Message = Ready | LabelMessage | SkipMessage | UndoMessage
 
 
 def parse(frame: str | bytes) -> Message:
-    """The message in a frame. Raises BadMessage, with the frame's `id` where it has one."""
+    """The message in a frame. Raises BadMessage, with the frame's `id` if it has one."""
     if isinstance(frame, bytes):
         raise BadMessage("A frame must be text: JSON, and nothing binary.")
     # Half a surrogate pair is no UTF-8; the parser refuses it.

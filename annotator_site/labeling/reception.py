@@ -1,4 +1,4 @@
-"""Reads who arriving people are in a campaign, and its progress, in one go for all of them."""
+"""Reads the standing of people who arrive and the campaign's progress, together for all of them."""
 
 from collections.abc import Mapping, Sequence
 

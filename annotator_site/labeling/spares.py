@@ -24,7 +24,7 @@ READY_SECONDS: Final = 0.5
 SETTLED_SECONDS: Final = 5.0
 """How long after a step its replacements may still make room for another step."""
 MARGIN_QUERIES: Final = 2
-"""How many turns a buffer has beyond what pace and network need: the one in view, and a spare."""
+"""Turns of a full buffer beyond what pace and network need: the one in view, and a spare."""
 RESTING_SECONDS: Final = 15.0
 
 
@@ -79,7 +79,7 @@ class _Exchange:
 
 
 def _spares(desk: Desk) -> list[Spare]:
-    """The turns that people hold beyond the image in view; first of those who hold the oldest.
+    """The turns that people hold beyond the image in view, by the age of each person's first.
 
     People who rest keep all of theirs: replacements would be fetched for nobody.
     """

@@ -118,7 +118,7 @@ class Channel(_Untyped):  # type: ignore[misc]
             super().rawDataReceived(data)
 
     def allHeadersReceived(self) -> None:  # noqa: N802 - the base class's name
-        """Refuse a body whose declared length is too large before the client is asked for it."""
+        """Refuse a body with too large a declared length before asking the client for it."""
         headers = self.requests[-1].requestHeaders
         self._address = self._path.partition(b"?")[0].decode("latin-1")
         self._limit = limit_at(self._address, b"; ".join(headers.getRawHeaders(b"Cookie", [])))
