@@ -1,4 +1,4 @@
-"""People: log-in, tokens, who opens a WebSocket, and whose connections may stay open.
+"""Users: log-in, tokens, authentication of WebSockets, and when open connections are closed.
 
 May import al_engine.pools, network and the security log. Read next: models.py, log_in.py,
 tokens.py, staff_sessions.py, socket_authentication.py, guard.py.

@@ -1,4 +1,4 @@
-"""People, groups and tokens in the admin."""
+"""Users, groups and tokens in the admin."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,10 +36,10 @@ else:
 
 
 class WithinReach(BaseAdmin):
-    """Rows that give power: changed and given away by those who have all of it."""
+    """Users and groups: staff change those within their own rights, and grant only own rights."""
 
     def within(self, by: User) -> "QuerySet[Any]":
-        """The rows that somebody may change."""
+        """The rows that `by` may change."""
         raise NotImplementedError
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -60,7 +60,7 @@ class WithinReach(BaseAdmin):
 
 
 class MembershipInline(WithinCampaigns, SiteTabularInline):
-    """Where a person may label. Switched off, never deleted: answers refer to it."""
+    """The campaigns in which a user may label; deactivated, never deleted: labels refer to them."""
 
     model = Annotator
     fields = ["campaign", "active", "pseudonym"]
@@ -76,7 +76,7 @@ class MembershipInline(WithinCampaigns, SiteTabularInline):
 
 @admin.register(User)
 class PersonAdmin(WithinReach, PlainUserAdmin, SiteModelAdmin):
-    """People. Deleting one keeps the answers, under a pseudonym that names nobody."""
+    """Users. Deleting a user keeps their labels, under a pseudonym."""
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -90,7 +90,7 @@ class PersonAdmin(WithinReach, PlainUserAdmin, SiteModelAdmin):
 
     @admin.action(description="Take away the second factor", permissions=["change"])
     def take_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """For who has lost their phone and their recovery codes."""
+        """Remove the second factor of users who lost their phone and their recovery codes."""
         within = self.within(actor(request))
         taken = [
             user.get_username()
@@ -114,7 +114,7 @@ class PersonAdmin(WithinReach, PlainUserAdmin, SiteModelAdmin):
             campaigns.save_annotator(annotator=annotator)
 
     def within(self, by: User) -> QuerySet[User]:
-        """People who may do nothing that they may not."""
+        """Users with no right that `by` lacks."""
         return people_within(by)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
@@ -122,22 +122,23 @@ class PersonAdmin(WithinReach, PlainUserAdmin, SiteModelAdmin):
         return fields if actor(request).is_superuser else [*fields, "is_superuser"]
 
 
-# People look after these on their own page; the administration would show the secrets.
+# Users manage these on their account page (Group is registered again below); the admin would show
+# the secrets.
 admin.site.unregister([Authenticator, EmailAddress, Group, UserSession])
 
 
 @admin.register(Group)
 class StaffGroupAdmin(WithinReach, GroupAdmin, SiteModelAdmin):
-    """Groups of staff and what they may see and do."""
+    """Groups of staff and their permissions."""
 
     def within(self, by: User) -> QuerySet[Group]:
-        """Groups that give nothing that they have not."""
+        """Groups that grant no permission that `by` lacks."""
         return groups_within(by)
 
 
 @admin.register(Token)
 class TokenAdmin(SiteModelAdmin):
-    """The log-ins of programs. A token is shown once, when it is made; deleting it ends it."""
+    """Log-ins of programs. A token is shown once, when it is created; deleting it revokes it."""
 
     form = TokenForm
     list_display = ["user", "name", "used_for", "expires_at", "created_at", "fingerprint"]
@@ -164,7 +165,7 @@ class TokenAdmin(SiteModelAdmin):
         self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any
     ) -> "ModelChoiceField[Any] | None":
         if db_field.name == "user":
-            # Whoever holds a token is its person.
+            # A token acts as its user.
             kwargs["queryset"] = people_within(actor(request))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
@@ -194,7 +195,7 @@ class TokenAdmin(SiteModelAdmin):
 def _limited(
     field: "ModelMultipleChoiceField[Any] | None", name: str, by: User
 ) -> "ModelMultipleChoiceField[Any] | None":
-    """The same field with what a person may give away."""
+    """Limit a field of groups or permissions to those that `by` may grant."""
     if field is not None and field.queryset is not None and not by.is_superuser:
         given = groups_within(by) if name == "groups" else permissions_of(by)
         field.queryset = field.queryset.filter(pk__in=given.values("pk"))

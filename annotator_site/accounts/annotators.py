@@ -1,4 +1,4 @@
-"""Annotators made by the number, for programs that label."""
+"""Creates annotators in bulk, for programs that label."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from annotator_site.accounts.tokens import create_token
 
 @dataclass(frozen=True, slots=True)
 class NewAnnotator:
-    """Somebody who may label now; the token cannot be shown a second time."""
+    """A new annotator; the token cannot be shown a second time."""
 
     username: str
     token: str
@@ -23,13 +23,12 @@ class NewAnnotator:
 def create_annotators(
     *, campaign_id: int, count: int, prefix: str = "annotator", days: int | None = TOKEN_DAYS
 ) -> list[NewAnnotator]:
-    """Make users `prefix`-1, -2, … (going on from the last), annotators of a campaign.
+    """Create users `prefix`-1, -2, … (continuing after the highest) as annotators of a campaign.
 
-    They log in by token alone, for so many days (None: for ever): they have no password until
-    somebody gives them one.
+    They log in by token alone, valid for `days` (None: forever), until staff set a password.
     """
     with connection.cursor() as cursor:
-        # One at a time, so that no two runs take the same number.
+        # Serialize concurrent runs, so that no two take the same number.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('create_annotators'))")
         cursor.execute(
             "SELECT coalesce(max(substring(username FROM %s)::int), 0) FROM accounts_user "

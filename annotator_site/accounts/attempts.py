@@ -1,7 +1,7 @@
-"""Log-ins that fail are counted by name and network, and refused before a password is hashed.
+"""Counts failed log-ins by name and network, and refuses attempts before a password is hashed.
 
-It is axes that asks before and tells after each attempt, by whatever page it comes, and that keeps
-the failures; `pauses.py` has the rules.
+axes calls this handler before and after each attempt, from any page, and stores the failures;
+`pauses.py` has the limits.
 """
 
 import logging
@@ -38,17 +38,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TOLD_EVERY_S: Final = 60.0
-"""Spraying is told of so often, or it would push everything else out of the log."""
+"""Seconds between two reports of spraying, which would otherwise drown the log."""
 NAMES_IN_A_LINE: Final = 10
-"""So many names and networks stand in a line of the log."""
+"""Names and networks listed in one line of the log."""
 
 _PAIR: Final = ("username", "ip_address")
 
 
 def network_of_request(request: HttpRequest) -> str | None:
-    """Where an attempt comes from, of a /64 the first address; None: it cannot be told.
+    """The network of an attempt, as its first address (IPv6: of the /64); None when unknown.
 
-    All of which it cannot be told count as one network.
+    All attempts from unknown networks count as from one.
     """
     try:
         network = ip_network(network_of(request_address(request)))
@@ -58,16 +58,16 @@ def network_of_request(request: HttpRequest) -> str | None:
 
 
 def name_of_attempt(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
-    """The name that is tried, as it can be stored."""
+    """The user name that is tried, made fit for its column."""
     name = (credentials or request.POST).get("username") or ""
     return name.replace("\0", "")[: User._meta.get_field("username").max_length]
 
 
 class Attempts(AxesDatabaseHandler):  # type: ignore[misc]
-    """Axes' own, with our rules.
+    """axes' database handler with the limits of `pauses.py`.
 
-    Attempts that are under way at the same moment all count the same failures before them: the
-    door of `pages.py` lets few in, so a limit is passed by as many at most.
+    Concurrent attempts count the same earlier failures, so they can exceed a limit, but only by
+    the few requests that the door in `pages.py` admits at once.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Attempts(AxesDatabaseHandler):  # type: ignore[misc]
     def get_failures(
         self, request: HttpRequest, credentials: Mapping[str, Any] | None = None
     ) -> int:
-        """As axes asks it: its limit while the name or the network rests, else 0."""
+        """axes' failure limit while the name or its network is paused, else 0."""
         pause = find_pause(network_of_request(request), name_of_attempt(request, credentials))
         request.log_in_pause = pause  # type: ignore[attr-defined]
         return settings.AXES_FAILURE_LIMIT if pause else 0
@@ -88,7 +88,7 @@ class Attempts(AxesDatabaseHandler):  # type: ignore[misc]
         request: HttpRequest | None = None,
         **kwargs: Any,
     ) -> None:
-        """Count a failure, and tell who looks after the site of what is no mistyping."""
+        """Count a failure; log a warning when a pause begins and when spraying is detected."""
         refused = getattr(request, "axes_locked_out", False)
         super().user_login_failed(sender, credentials, request, **kwargs)
         if request is None or refused:
@@ -111,9 +111,9 @@ def locked_out(
     original_response: HttpResponse | None = None,
     credentials: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
-    """Says in place of a log-in page who must wait and how long, with 429 and Retry-After.
+    """The page shown in place of the log-in form: status 429, with Retry-After in seconds.
 
-    The context: `of_network` (all from there must wait) and `minutes`, rounded up.
+    Its context: `of_network` (the whole network must wait) and `minutes`, rounded up.
     """
     pause: Pause = request.log_in_pause  # type: ignore[attr-defined]
     seconds = max(1, math.ceil((pause.until - timezone.now()).total_seconds()))
@@ -124,7 +124,7 @@ def locked_out(
 
 
 def find_pause(network: str | None, name: str) -> Pause | None:
-    """What keeps this name from being tried from this network now."""
+    """The pause that applies now to this name from this network, or None."""
     here = {"ip_address": network, "attempt_time__gt": timezone.now() - WINDOW}
     rows = AccessAttempt.objects.filter(**here)
     failures = [
@@ -139,7 +139,7 @@ def find_pause(network: str | None, name: str) -> Pause | None:
 
 
 def is_sprayed() -> bool:
-    """Whether more pairs of a name and a network fail now than people mistype."""
+    """Whether more pairs of a name and a network fail now than mistyping explains."""
     got_in = User.objects.filter(last_login__gt=timezone.now() - WINDOW).count()
     return is_spraying(_failing().values(*_PAIR).distinct().count(), got_in)
 
@@ -168,7 +168,7 @@ def _tell_of_spraying() -> None:
 
 
 def _known(names: Collection[str]) -> str:
-    """Those that somebody has: what nobody has may be a password in the wrong field."""
+    """Names that exist, for the log; an unknown name may be a password in the wrong field."""
     known = sorted(User.objects.filter(username__in=names).values_list("username", flat=True))
     others = len(names) - len(known)
     told = [*known[:NAMES_IN_A_LINE], *(["…"] if len(known) > NAMES_IN_A_LINE else [])]

@@ -1,7 +1,7 @@
-"""In which campaigns the permissions of staff hold: in their own, or in all.
+"""The campaigns in which the permissions of a staff member apply: their own, or all.
 
-What somebody may do is said by Django's permissions; where, by the owners of each campaign.
-Superusers, and staff with the permission `all_campaigns`, may do it everywhere.
+Django's permissions say what a staff member may do; the owners of each campaign say where.
+Superusers and staff with the permission `all_campaigns` may act in every campaign.
 """
 
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -23,29 +23,29 @@ EVERYWHERE: Final = "pools.all_campaigns"
 
 
 def campaigns_within(actor: User) -> QuerySet[Campaign]:
-    """Campaigns in which somebody's permissions hold."""
+    """Campaigns in which the permissions of `actor` apply."""
     campaigns = Campaign.objects.all()
     return campaigns if actor.has_perm(EVERYWHERE) else campaigns.filter(owners=actor)
 
 
 def own_campaigns(actor: User) -> list[int] | None:
-    """The ids of the campaigns in which somebody's permissions hold; None: in all."""
+    """Ids of the campaigns in which the permissions of `actor` apply; None: all campaigns."""
     if actor.has_perm(EVERYWHERE):
         return None
     return list(actor.owned_campaigns.order_by().values_list("pk", flat=True))
 
 
 def may_see_pictures(actor: User) -> bool:
-    """Whether somebody may see images, in the campaigns in which their permissions hold."""
+    """Whether `actor` may see images, in the campaigns in which their permissions apply."""
     return actor.has_perm("pools.view_image") or actor.has_perm("pools.change_image")
 
 
 class WithinCampaigns(BaseAdmin):
-    """Rows that belong to a campaign: those of other people's campaigns are not there."""
+    """Admin of rows that belong to a campaign; hides rows of other people's campaigns."""
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         rows = super().get_queryset(request)
-        # As numbers, which PostgreSQL plans for as it does for one that the filter names.
+        # Ids, not a subquery: PostgreSQL then plans as for a filter on a single campaign.
         own = own_campaigns(actor(request))
         lookup = "pk__in" if self.model is Campaign else "campaign__in"
         return rows if own is None else rows.filter(**{lookup: own})
@@ -67,7 +67,7 @@ class WithinCampaigns(BaseAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def _is_within(self, request: HttpRequest, obj: Any) -> bool:
-        # An inline is asked about the row that it stands below.
+        # Django passes an inline its parent row.
         if not isinstance(obj, self.model) or obj.pk is None:
             return True
         own = own_campaigns(actor(request))
@@ -75,5 +75,5 @@ class WithinCampaigns(BaseAdmin):
 
 
 def actor(request: HttpRequest) -> User:
-    """Who does this; the administration lets nobody in who is not logged in."""
+    """The user of this request; the admin admits only logged-in users."""
     return cast("User", request.user)

@@ -1,4 +1,4 @@
-"""How a WebSocket comes in through the door."""
+"""Admission of WebSockets: a place at the door, and refusals by 503, 429 and 426."""
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,15 +19,16 @@ log = logging.getLogger(__name__)
 Send = Callable[[Any], Awaitable[None]]
 
 AWAY_RETRY_S: Final = 1
-"""While the database is away."""
+"""Retry-After while the database is away, in seconds."""
 FULL_RETRY_S: Final = 5
-"""Of a program with too many connections."""
+"""Retry-After for a program with too many connections, in seconds."""
 
 
 class Arrival:
-    """A connection on its way in: it keeps its place at the door until it has been told something.
+    """A connection that is being admitted.
 
-    Until then it costs the most: somebody is looked up, and welcomed.
+    It keeps its place at the door until the first event after the acceptance is sent: looking its
+    user up and welcoming them costs the most.
     """
 
     def __init__(self, door: Door, send: Send) -> None:
@@ -41,13 +42,13 @@ class Arrival:
         self._inside = True
 
     def leave(self) -> None:
-        """Give the place to the next, if it was not given yet."""
+        """Give the place to the next arrival, once."""
         if self._inside:
             self._inside = False
             self._door.leave()
 
     async def send(self, event: Any) -> None:
-        """Send as the server does; what is not an acceptance alone ends the arrival."""
+        """Send an event; every event except an acceptance gives the place away."""
         await self._send(event)
         if self._inside and event["type"] != "websocket.accept":
             self.leave()
@@ -55,7 +56,7 @@ class Arrival:
 
 @contextmanager
 def looking_up() -> Iterator[None]:
-    """While somebody is looked up: a database that is away is a reason to come again (503)."""
+    """Turn database errors of the enclosed look-up into a RefusedError with status 503."""
     try:
         yield
     except (psycopg.Error, PoolTimeout, DatabaseError, OSError) as error:
@@ -65,7 +66,7 @@ def looking_up() -> Iterator[None]:
 
 
 def too_many(user: User, limit: str) -> RefusedError:
-    """Somebody has as many connections as `limit` says; another web process may have fewer."""
+    """The refusal (429) of a user at `limit`, in words; another web process may have room."""
     words = f"At most {limit}: close another one first."
     return RefusedError(
         429,
@@ -77,6 +78,6 @@ def too_many(user: User, limit: str) -> RefusedError:
 
 
 def let_in(scope: Any) -> None:
-    """Somebody may open a WebSocket here. Raises RefusedError where a page only asks (426)."""
+    """Admit a WebSocket. Raises RefusedError (426) for a page that only asks whether it may."""
     if scope["type"] != "websocket":
         raise RefusedError(426, "You may come in here: open a WebSocket.")

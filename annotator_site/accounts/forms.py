@@ -1,4 +1,4 @@
-"""The form by which a token is made, on people's own page and in the administration."""
+"""The form that creates a token, on the account page and in the admin."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -15,7 +15,7 @@ else:
     FormOfToken = forms.ModelForm
 
 MAX_TOKENS: Final = 100
-"""Of one person; a program needs one."""
+"""Tokens per user; a program needs one."""
 _NEVER: Final = "never"
 _LIFETIMES: Final = [
     ("7", _("in 7 days")),
@@ -27,7 +27,7 @@ _LIFETIMES: Final = [
 
 
 class TokenForm(FormOfToken):
-    """A token's name, what it is for, and how long; `days` is None for one that never ends."""
+    """A token's name, scopes and lifetime."""
 
     scopes = forms.MultipleChoiceField(
         label=_("What it is for"),
@@ -44,13 +44,13 @@ class TokenForm(FormOfToken):
 
     @property
     def days(self) -> int | None:
-        """For how many days the token was asked for."""
+        """The token's lifetime in days; None: it never expires."""
         lifetime = self.cleaned_data["lifetime"]
         return None if lifetime == _NEVER else int(lifetime)
 
 
 class OwnTokenForm(TokenForm):
-    """For oneself: for what one may do oneself."""
+    """For a user's own tokens, with the scopes that are `offered` to them."""
 
     name = forms.CharField(label=_("Name of the program"), max_length=100)
 

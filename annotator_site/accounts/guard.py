@@ -1,7 +1,7 @@
-"""Open WebSockets end with what they rest on: a log-in, and the right to be there.
+"""Closes open WebSockets when their log-in or their right to the campaign ends.
 
-Sessions end by many hands: a log-out, a new password, `clearsessions`, time itself. So nobody has
-to say so: once a second each web process asks the database about all its connections together.
+Sessions end in many ways: a log-out, a new password, `clearsessions`, expiry. None of them has to
+notify: once a second each web process asks the database about all its connections together.
 """
 
 import asyncio
@@ -36,13 +36,13 @@ TICK_SECONDS: Final = 1.0
 _NOTE_TICKS: Final = round(SEEN_STEP.total_seconds() / TICK_SECONDS)
 _OPTIONS: Final = (
     "-c synchronous_commit=off -c statement_timeout=5s"
-    # A few rows by index for each connection, however many sessions have piled up.
+    # Force index scans: a few rows per connection, however large the session table is.
     " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
 )
 
-# A session holds as long as its row, for one password, and of staff while it is used; a token until
-# it expires, for what it is for. Whoever watches may see the campaign in the administration
-# (campaign_rights.py). For 10,000 connections it takes 60 ms.
+# Selects the passes that no longer hold. A session holds while its row exists, the password is the
+# same and, for staff, it is in use; a token until it expires, within its scopes. Watching needs the
+# right to see the campaign in the admin (campaign_rights.py). 10,000 connections take 60 ms.
 _LOST: Final = f"""
 SELECT given.place - 1, u.id IS NOT NULL AND (s.session_key IS NOT NULL OR t.id IS NOT NULL)
 FROM unnest(%(users)s::bigint[], %(sessions)s::text[], %(passwords)s::text[], %(tokens)s::text[],
@@ -86,11 +86,11 @@ WHERE u.id IS NULL OR (s.session_key IS NULL AND t.id IS NULL) OR NOT CASE
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What a connection rests on.
+    """What entitles a connection: a log-in and a right.
 
-    Either a session's key, with the MD5 of the stored password that it is for, or the hash of a
-    token; and a part in a campaign, or the campaign that somebody may watch, with its pictures or
-    without. Sessions of staff end where they are not used.
+    The log-in is either a session key, with the MD5 of the stored password hash, or a token's
+    digest. The right is either to label as `annotator_id`, or to watch `campaign_id`, with or
+    without its pictures. Sessions of staff also end when idle.
     """
 
     user_id: int
@@ -109,18 +109,18 @@ def pass_of(
     annotator_id: int | None = None,
     campaign_id: int | None = None,
 ) -> Pass:
-    """What the connection of this scope rests on, once it is known who opened it."""
+    """The pass of the connection of this scope, once its user is known."""
     user, token = scope["user"], scope.get("token")
     session = password = None
     if token is None:
         session = scope["session"].session_key
-        # Only whether it is still the same is asked.
+        # Only compared for equality with the current hash.
         password = md5(user.password.encode(), usedforsecurity=False).hexdigest()
     return Pass(user.pk, session, password, token, annotator_id, user.is_staff, campaign_id)
 
 
 class Guard:
-    """All connections of one event loop, and whether they may stay."""
+    """Watches all connections of one event loop."""
 
     def __init__(self) -> None:
         self._open: dict[int, tuple[Pass, Callable[[int], None]]] = {}
@@ -131,7 +131,7 @@ class Guard:
 
     @contextmanager
     def watching(self, held: Pass, close: Callable[[int], None]) -> Iterator[None]:
-        """Call `close` with a close code, once, when the pass does not hold any more."""
+        """Call `close` once, with a close code, when the pass no longer holds."""
         self._entered += 1
         number = self._entered
         self._open[number] = held, close
@@ -143,14 +143,14 @@ class Guard:
             self._open.pop(number, None)
 
     async def refusal(self, held: Pass) -> int | None:
-        """Why somebody may not come in, as a close code; None where they may.
+        """The close code for a pass that does not hold; None for one that does.
 
         Raises psycopg.Error or OSError while the database is away.
         """
         return (await self._lost([held])).get(0)
 
     async def _run(self) -> None:
-        """Ask for ever; while the database is away nobody is sent away."""
+        """Check forever; while the database is away, no connection is closed."""
         for tick in count(1):
             await asyncio.sleep(TICK_SECONDS)
             try:
@@ -167,12 +167,12 @@ class Guard:
         lost = await self._lost([held for _, (held, _) in asked])
         for place, code in lost.items():
             number, (_, close) = asked[place]
-            # It may have ended by itself meanwhile.
+            # The connection may have ended meanwhile.
             if self._open.pop(number, None) is not None:
                 close(code)
 
     async def _note_use(self) -> None:
-        """Staff who label or watch are there, though they ask for no page."""
+        """Mark sessions of staff with an open WebSocket as used, as they request no pages."""
         held = {each.session for each, _ in self._open.values() if each.staff and each.session}
         if held:
             await (await self._connection()).execute(NOTE_USE, [list(held)])
@@ -186,7 +186,7 @@ class Guard:
         return self._conn
 
     async def _lost(self, passes: list[Pass]) -> dict[int, int]:
-        """Which of these passes do not hold, by their place, and the close code of each."""
+        """The passes that do not hold: index in `passes` → close code."""
         cursor = await (await self._connection()).execute(
             _LOST,
             {
@@ -207,7 +207,7 @@ class Guard:
 
 
 def _texts(values: Iterable[str | None]) -> str:
-    """A PostgreSQL array of texts, which are letters and digits alone; quicker than psycopg's."""
+    """A PostgreSQL text[] literal of alphanumeric texts; faster than psycopg's."""
     return f"{{{','.join(['NULL' if value is None else value for value in values])}}}"
 
 

@@ -1,7 +1,7 @@
-"""Passwords are hashed a few at a time, out of the way of those who label.
+"""Hashes passwords a few at a time, so that labeling is not slowed down.
 
-A hash takes a core for a third of a second on purpose. Here is the one place where it happens,
-whoever asks for it: a log-in by any page, a name that nobody has, a new password.
+By design a hash takes a third of a second of one core. All hashing goes through this module:
+log-ins by any page, unknown user names, new passwords.
 """
 
 import os
@@ -15,12 +15,12 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 
 AT_ONCE: Final = max(1, (os.cpu_count() or 1) // 4)
-"""In each process."""
+"""Concurrent hashes per process."""
 GIVES_WAY: Final = 10
-"""Steps of `nice`, half way to training: a busy machine serves labels first."""
+"""Niceness of a hash, about half that of training: a busy machine serves labels first."""
 
 _turns = threading.BoundedSemaphore(AT_ONCE)
-# The password comes by the pipe: arguments and environments can be read by others.
+# The password comes by stdin: other users can read arguments and environments.
 _CHILD: Final = f"""
 import hashlib, os, sys
 if hasattr(os, "nice"):
@@ -32,14 +32,14 @@ sys.stdout.buffer.write(hashed)
 
 
 class Hasher(PBKDF2PasswordHasher):
-    """Django's own hash, made by a child process.
+    """Django's PBKDF2 hash, computed by a child process.
 
-    A thread of this process would not do: one that is slow on purpose holds the interpreter now and
-    then, and when it must wait for a core in that moment, so must all who label.
+    A thread would hold the interpreter now and then, and if it had to wait for a core in that
+    moment, labeling would wait with it.
     """
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
-        """The hash of a password, once there is a turn for it, as Django stores it."""
+        """The hash of a password in Django's format; waits until fewer than AT_ONCE are running."""
         self._check_encode_args(password, salt)  # type: ignore[attr-defined]  # not in its stubs
         _give_connection_back()
         iterations = iterations or self.iterations
@@ -61,9 +61,9 @@ class Hasher(PBKDF2PasswordHasher):
 
 
 def _give_connection_back() -> None:
-    """Who waits here takes no connection of the pool from others.
+    """Return this thread's pooled connection while it waits; its next query takes one again.
 
-    The next query gets one again. In a transaction, where staff set passwords, it stays.
+    Within a transaction, where staff set passwords, the connection is kept.
     """
     if "pool" in connection.settings_dict["OPTIONS"] and not connection.in_atomic_block:
         connection.close()

@@ -1,6 +1,6 @@
-"""Logging in: a name and a password, then a code of those who have a second factor.
+"""Log-in by name and password, then by code for users with a second factor.
 
-This is the only way in for people; the administration's own form would not ask for the code.
+All people log in here; the admin's own form would not ask for the code.
 """
 
 from typing import Any, Final
@@ -21,7 +21,7 @@ from annotator_site.accounts.own_sessions import make_room
 from annotator_site.network.addresses import request_address
 
 _UNKNOWN_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - no address is bound
-# What allauth says by these names; of the rest the next page says as much.
+# Our texts for allauth's messages; others are dropped, as the next page says the same.
 _SAID: Final = {
     "account/messages/password_changed.txt": _(
         "Your password is changed, and you are logged out everywhere but here."
@@ -34,38 +34,38 @@ _SAID: Final = {
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """What allauth does otherwise here: accounts are made by staff, and no mail is sent."""
+    """Adapts allauth: accounts are created by staff, and no mail is sent."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Nobody makes themselves an account."""
+        """Sign-up is closed."""
         return False
 
     def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
-        """Deactivated between the password and the code."""
+        """The user was deactivated between the password and the code: log in again."""
         return redirect("login")
 
     def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
-        """Logged in: on to where they wanted to go."""
+        """End surplus sessions, and redirect to the page that was asked for."""
         make_room(user)
         response: HttpResponse = super().post_login(request, user, **kwargs)
         return response
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
-        """Back to where it was chosen."""
+        """Back to the account page."""
         return reverse("account")
 
     def is_ajax(self, request: HttpRequest) -> bool:
-        """Pages alone; whoever asks for JSON gets the same."""
+        """Always answer with pages, also to clients that ask for JSON."""
         return False
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
-        """By a code where there is a second factor: else the password would turn it off."""
+        """Only by code for users with a second factor: else the password could turn it off."""
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         by_code = [each for each in methods if each["id"] == "mfa_reauthenticate"]
         return by_code or methods
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """From where a session is begun; over a local socket there is no address."""
+        """The address that a session begins from; 0.0.0.0 over a Unix socket."""
         return request_address(request) or _UNKNOWN_ADDRESS
 
     def add_message(
@@ -76,19 +76,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         *_args: Any,
         **_kwargs: Any,
     ) -> None:
-        """Say what was done, in our words."""
+        """Show our text for allauth's message, if there is one."""
         if said := _SAID.get(message_template or ""):
             messages.add_message(request, level, said)
 
 
 class LogIn(LoginView):
-    """Django's page; allauth logs in, after the code where there is a second factor."""
+    """Django's log-in page; allauth then asks for the second factor and logs in."""
 
     template_name = "accounts/login.html"
     redirect_authenticated_user = True
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """The password is right."""
+        """The password is right: let allauth go on."""
         wanted = self.get_redirect_url() or None
         response: HttpResponse = perform_login(self.request, form.get_user(), redirect_url=wanted)
         return response
@@ -97,7 +97,10 @@ class LogIn(LoginView):
 def admin_log_in(
     request: HttpRequest, extra_context: dict[str, Any] | None = None
 ) -> HttpResponseBase:
-    """In the place of the administration's own form: the page for everybody, and then back."""
+    """Replaces the admin's log-in form: redirects to the site's log-in page, and from there back.
+
+    Raises PermissionDenied for users without access to the admin.
+    """
     if not request.user.is_authenticated:
         return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
     if not admin.site.has_permission(request):
@@ -108,5 +111,5 @@ def admin_log_in(
 def admin_password_change(
     request: HttpRequest, extra_context: dict[str, Any] | None = None
 ) -> HttpResponseBase:
-    """In the place of the administration's own form."""
+    """Replaces the admin's own form: redirects to the account's."""
     return redirect("account_change_password")

@@ -1,4 +1,4 @@
-"""People who log in, and the tokens of programs that do."""
+"""Users, and the tokens by which programs log in."""
 
 import hashlib
 import secrets
@@ -14,27 +14,27 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 TOKEN_DAYS: Final = 90
-"""How long a token is good for unless somebody says otherwise."""
+"""A token's lifetime in days, unless another is chosen."""
 
 
 class User(AbstractUser):
-    """A person, or a program that stands for one."""
+    """A person, or a program that labels like one."""
 
 
 class Scope(models.TextChoices):
-    """What a token may be used for; never for more than its person may do."""
+    """What a token may be used for, within the rights of its user."""
 
     LABEL = "label", _("Label images")
     WATCH = "watch", _("Watch the live page of campaigns")
 
 
 def every_scope() -> list[str]:
-    """All that a token can be for."""
+    """The value of every scope; the default of a token."""
     return list(Scope.values)
 
 
 def usual_expiry() -> datetime:
-    """When a token ends of which nobody says how long it is for."""
+    """When a token created now expires by default."""
     return timezone.now() + timedelta(days=TOKEN_DAYS)
 
 
@@ -47,7 +47,7 @@ class Token(models.Model):
     )
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = ArrayField(models.CharField(max_length=16, choices=Scope), default=every_scope)
-    # Null: never, which somebody has to say.
+    # Null: never; has to be chosen explicitly.
     expires_at = models.DateTimeField("expires", null=True, blank=True, default=usual_expiry)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -59,7 +59,7 @@ class Token(models.Model):
 
 
 def token_digest(token: str) -> str:
-    """The hash under which a token is stored: SHA-256, since tokens are long and random."""
+    """The hash under which a token is stored: plain SHA-256, since tokens are long and random."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

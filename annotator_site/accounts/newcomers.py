@@ -1,7 +1,7 @@
-"""Whose tokens and sessions these are, for connections that are opened.
+"""Looks up the users of tokens and sessions for new WebSockets.
 
-Over the connections of the labeling path, not the ORM in a thread: that costs as much as all the
-rest of an arrival. Who comes at the same time is looked up in one statement.
+Uses the connections of the labeling path: the ORM in a thread would double the cost of an arrival.
+Concurrent arrivals are looked up in one statement.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ from annotator_site.together import Together
 Connection = AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
 
-# `from_db` takes them in the order of the model's fields.
+# In the order of the model's fields, as `from_db` requires.
 _USER: Final = ("id", "password", "is_superuser", "username", "is_staff", "is_active")
 _COLUMNS: Final = ", ".join(f"person.{name}" for name in _USER)
 _OF_TOKENS: Final = f"""
@@ -44,14 +44,14 @@ _USERS: Final = f"""
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose token it is, and what it is for (`Scope`)."""
+    """A token's user and scopes (values of `Scope`)."""
 
     user: User
     scopes: frozenset[str]
 
 
 class Newcomers:
-    """Looks people up over the connections that `pool` opens."""
+    """Looks users up over the connections that `pool` opens."""
 
     def __init__(self, pool: Callable[[], Awaitable[Pool]]) -> None:
         self._pool = pool
@@ -59,15 +59,15 @@ class Newcomers:
         self._sessions: Together[str, User] = Together(self._read_sessions)
 
     async def of_token(self, digest: str) -> Holder | None:
-        """Whose token has this hash; None: nobody's, it has expired, or they were deactivated.
+        """The holder of the token with this digest; None if unknown, expired or deactivated.
 
         Raises psycopg.Error and PoolTimeout while the database is away.
         """
         return await self._tokens.get(digest)
 
     async def of_session(self, key: str | None) -> User | None:
-        """Who is logged in by the session with this key, or None; raises as `of_token` does."""
-        # What the database cannot even read would fail all who are looked up with it.
+        """The user of the session with this key, or None; raises as `of_token` does."""
+        # A malformed key would fail the statement for all users looked up with it.
         if key is None or not (key.isascii() and key.isalnum()):
             return None
         return await self._sessions.get(key)
@@ -114,5 +114,5 @@ def _says_who(session: Mapping[str, Any]) -> bool:
 
 
 def _password_is_that_of(session: Mapping[str, Any], user: User) -> bool:
-    """Whether the session was begun under the person's password as it is now."""
+    """Whether the session began under the user's current password."""
     return constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash())

@@ -1,4 +1,4 @@
-"""One person's sessions: which there are, and their end."""
+"""Lists and ends a user's own sessions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from allauth.usersessions.models import UserSession
 from django.http import HttpRequest
 
 MAX_SESSIONS: Final = 50
-"""Of one person at a time; each log-in looks through them."""
+"""Sessions per user; each log-in reads them all."""
 
-# As browsers write of themselves; each says what the later ones say, too.
+# Marks in User-Agent headers. The first match counts: browsers also send the marks of later rows.
 _BROWSERS: Final = (
     ("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"),
     ("Safari/", "Safari"),
@@ -24,7 +24,7 @@ _SYSTEMS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class OwnSession:
-    """A session as its person sees it; `browser` and `system` are empty where they are unknown."""
+    """A session as its user sees it; `browser` and `system` are empty when unknown."""
 
     pk: int
     here: bool
@@ -35,7 +35,7 @@ class OwnSession:
 
 
 def sessions_of(request: HttpRequest) -> list[OwnSession]:
-    """The sessions in which this person is logged in: this one first, then the newest."""
+    """The sessions of this request's user: the current one first, then newest first."""
     current = request.session.session_key
     if not UserSession.objects.filter(session_key=current).exists():
         UserSession.objects.create_from_request(request)
@@ -54,18 +54,18 @@ def sessions_of(request: HttpRequest) -> list[OwnSession]:
 
 
 def make_room(user: Any) -> None:
-    """End the oldest sessions of who logs in once more than is meant."""
+    """End a user's oldest sessions, so that one more is within MAX_SESSIONS."""
     _end(UserSession.objects.filter(user=user).order_by("-created_at")[MAX_SESSIONS - 1 :])
 
 
 def end_others(request: HttpRequest) -> None:
-    """End every session of this person but the one that asks; their connections end with them."""
+    """End the user's other sessions; their connections end with them."""
     current = request.session.session_key
     _end(UserSession.objects.filter(user=request.user).exclude(session_key=current))
 
 
 def end_one(request: HttpRequest, pk: int) -> None:
-    """End one of this person's sessions; that of somebody else, or none, is nothing to end."""
+    """End one of the user's sessions; does nothing for anybody else's or an unknown `pk`."""
     _end(UserSession.objects.filter(user=request.user, pk=pk))
 
 

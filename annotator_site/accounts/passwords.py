@@ -1,4 +1,4 @@
-"""Words that everybody would try first here, and that make no password (docs/security.md)."""
+"""Rejects passwords made of the site's own words, which attackers try first (docs/security.md)."""
 
 import re
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ WORDS: Final = (
     *("admin", "administrator", "administration", "owner", "staff", "user", "root", "guest"),
     *("password", "passwort", "login", "welcome", "willkommen", "test", "demo"),
 )
-"""What this site is, who is there and what they do."""
+"""Words for the site, its roles and its actions."""
 MUST_BE_LEFT: Final = 4
-"""Letters besides these words, digits and signs: `nowait-2026!` has none, `nowait-otter` five."""
+"""Letters required besides these words: `nowait-2026!` has none, `nowait-otter` five."""
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 
 
 class SiteWordsValidator:
-    """Refuses a password made of the site's own words, whatever numbers and signs are around them.
+    """Rejects a password made of the site's own words, whatever digits and signs surround them.
 
-    A password without any letter is no matter here.
+    Passwords without any letter are left to other validators.
     """
 
     def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:
@@ -37,12 +37,12 @@ class SiteWordsValidator:
             raise ValidationError(self.get_help_text(), code="password_of_site_words")
 
     def get_help_text(self) -> str:
-        """What is asked, for the person."""
+        """The rule, in words for the user."""
         return _("Your password needs more than words that belong to this site.")
 
 
 def _words() -> Iterator[str]:
-    """Those above, and the parts of the names by which the site is reached."""
+    """WORDS, and the parts of the site's host names."""
     yield from WORDS
     for name in settings.ALLOWED_HOSTS:
         yield from (part for part in _LETTERS.findall(name.casefold()) if len(part) > 2)

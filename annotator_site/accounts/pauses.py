@@ -1,8 +1,8 @@
-"""When wrong passwords make a name or a network rest, and what counts as spraying.
+"""When wrong passwords pause a name or a network, and what counts as password spraying.
 
-A pair is a name and the network from which it failed. Its failures count until a quarter of an hour
-has passed without another one, or until the name gets in from there. So people who mistype and then
-get in count for nothing, however many share an address.
+A pair is a name and the network from which it failed. Its failures count until 15 minutes pass
+without another one, or until the name logs in from there. So people who mistype and then log in do
+not count, however many share an address.
 """
 
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from typing import Final, NamedTuple
 
 WINDOW: Final = timedelta(minutes=15)
 SPRAYED: Final = 20
-"""So many pairs fail, and they are more than twice the people who got in: somebody sprays."""
+"""Spraying: at least this many pairs fail, and more than twice as many as people log in."""
 
 
 class Limits(NamedTuple):
-    """How many wrong passwords are let through."""
+    """Wrong passwords that are allowed within WINDOW."""
 
     of_pair: int
     of_network: int
@@ -27,7 +27,7 @@ WHILE_SPRAYED: Final = Limits(of_pair=5, of_network=10)
 
 
 class Failures(NamedTuple):
-    """The wrong passwords for one name, of which the last came `at`."""
+    """The wrong passwords for one name, the latest of them `at`."""
 
     name: str
     times: int
@@ -36,7 +36,7 @@ class Failures(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing is tried until then: for one name, or for all of the network."""
+    """No attempt is allowed before `until`: for one name, or for its whole network."""
 
     until: datetime
     of_network: bool
@@ -45,9 +45,9 @@ class Pause:
 def pause_of(
     name: str, failures: Iterable[Failures], *, limits: Limits, got_in: int
 ) -> Pause | None:
-    """What keeps a name from being tried, given all recent failures of its network.
+    """The pause of a name, given all recent failures of its network; None: it may try.
 
-    `got_in` people have logged in from there meanwhile; a network of many has a limit to match.
+    `got_in` people logged in from there meanwhile; the limit of the network grows with them.
     """
     recent = sorted(failures, key=lambda failed: failed.at, reverse=True)
     pauses = (
@@ -62,12 +62,12 @@ def pause_of(
 
 
 def is_spraying(pairs: int, got_in: int) -> bool:
-    """Whether so many failing pairs are more than people mistype while so many get in."""
+    """Whether `pairs` that fail are more than mistyping explains while `got_in` people log in."""
     return pairs >= SPRAYED and pairs > 2 * got_in
 
 
 def _pause(newest_first: list[Failures], limit: int, of_network: bool) -> Pause | None:
-    """Until so many failures are forgotten that the others are fewer than the limit."""
+    """Pause until enough old failures expire that the rest are fewer than the limit."""
     count = 0
     for failed in newest_first:
         count += failed.times

@@ -1,7 +1,7 @@
-"""Who is more powerful than whom: nobody makes themselves or others more than they are.
+"""Prevents privilege escalation: which users and groups a staff member may change.
 
-A superuser may do everything. Other staff who look after people do so for those alone who may do
-nothing that they themselves may not, anywhere, and give away nothing that they have not.
+A superuser may change all. Other staff may change only users with no right, in any campaign, that
+they lack themselves, and grant only permissions that they have.
 """
 
 from typing import TypeVar
@@ -17,7 +17,7 @@ M = TypeVar("M", bound=Model)
 
 
 def permissions_of(user: User) -> QuerySet[Permission]:
-    """What a person may do, by themselves and by their groups, switched off or not."""
+    """The permissions of a user, their own and their groups', whether they are active or not."""
     if user.is_superuser:
         return Permission.objects.all()
     own = Permission.objects.filter(Q(user=user) | Q(group__user=user)).values("pk")
@@ -25,9 +25,9 @@ def permissions_of(user: User) -> QuerySet[Permission]:
 
 
 def people_within(actor: User) -> QuerySet[User]:
-    """People who may do nothing that `actor` may not, in no campaign that is not theirs.
+    """Users with no permission that `actor` lacks, and no part in a campaign outside theirs.
 
-    Whoever has somebody's password or token is that person, and sees what they are asked.
+    Who sets a user's password or token can act as that user, and see the images they are asked.
     """
     if actor.is_superuser:
         return User.objects.all()
@@ -47,7 +47,7 @@ def people_within(actor: User) -> QuerySet[User]:
 
 
 def groups_within(actor: User) -> QuerySet[Group]:
-    """Groups that give nothing that `actor` has not."""
+    """Groups that grant no permission that `actor` lacks."""
     if actor.is_superuser:
         return Group.objects.all()
     stronger = Group.objects.filter(permissions__in=_beyond(actor))
@@ -55,7 +55,7 @@ def groups_within(actor: User) -> QuerySet[Group]:
 
 
 def is_among(row: Model | None, rows: QuerySet[M]) -> bool:
-    """Whether a row is one of these; where there is none in question, that is no matter."""
+    """Whether `row` is one of `rows`; True if it is None (no row is in question)."""
     return row is None or rows.filter(pk=row.pk).exists()
 
 

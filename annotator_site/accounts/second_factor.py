@@ -1,7 +1,7 @@
-"""The second factor: codes of an app on one's phone, beside the password.
+"""The second factor: TOTP codes of an app on the user's phone, besides the password.
 
-Everybody may have one. Where STAFF_SECOND_FACTOR is on, staff without one come no further in the
-administration than to where they set it up, and watch no live page.
+It is optional. With STAFF_SECOND_FACTOR on, staff without one can reach no page of the admin, which
+redirects them to its set-up, and no live page.
 """
 
 import logging
@@ -23,18 +23,18 @@ log = logging.getLogger(__name__)
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
-    """Keeps what the codes are made of encrypted, so that a copy of the database makes none."""
+    """Stores TOTP secrets encrypted, so that a copy of the database yields no codes."""
 
     def get_totp_label(self, user: User) -> str:
-        """What the app on the phone shows: the name that is typed at log-in."""
+        """The name that the app on the phone shows: the one typed at log-in."""
         return user.get_username()
 
     def encrypt(self, text: str) -> str:
-        """The text, to be read with the site's secret key alone."""
+        """Encrypt `text` with a key derived from SECRET_KEY."""
         return _cipher().encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
-        """The text again; where the secret key is another one, what no code comes out right for."""
+        """Decrypt; under another SECRET_KEY return a random secret, which no code matches."""
         try:
             return _cipher().decrypt(encrypted_text.encode()).decode()
         except InvalidToken:
@@ -46,17 +46,17 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 
 
 def has_second_factor(user: Any) -> bool:
-    """Whether a log-in of this person asks for a code."""
+    """Whether a log-in of this user asks for a code."""
     return bool(is_mfa_enabled(user, [Authenticator.Type.TOTP]))
 
 
 def lacks_second_factor(user: Any) -> bool:
-    """Whether this person needs one first, for what staff do."""
+    """Whether this staff member has to set up a second factor first."""
     return settings.STAFF_SECOND_FACTOR and user.is_staff and not has_second_factor(user)
 
 
 def remove_second_factor(user: User) -> bool:
-    """Take it away, with its recovery codes, from who has lost theirs; false: there was none."""
+    """Remove a user's second factor and its recovery codes; False: there was none."""
     return bool(Authenticator.objects.filter(user=user).delete()[0])
 
 

@@ -1,6 +1,6 @@
-"""What Django and its packages say of log-ins, people, groups, tokens and rights, written down.
+"""Logs Django's signals about log-ins, users, groups, tokens and rights to the security log.
 
-What changes a row is noted once it is committed.
+Changes of rows are logged once they are committed.
 """
 
 import getpass
@@ -27,10 +27,10 @@ WATCHED: Final[Mapping[type[Model], tuple[str, ...]]] = {
     User: ("username", "email", "is_active", "is_staff", "is_superuser", "password"),
     Group: ("name",),
     Token: ("user_id", "scopes", "expires_at"),
-    # A second factor; its codes are used up in other columns.
+    # A second factor; using up its codes changes other columns.
     Authenticator: ("user_id", "type"),
 }
-"""Rows whose making, deletion and change of these columns is noted."""
+"""Models whose creation, deletion and changes of these columns are logged."""
 SECRET: Final = frozenset({"password"})
 
 RELATIONS: Final[Mapping[type[Model], str]] = {
@@ -39,11 +39,11 @@ RELATIONS: Final[Mapping[type[Model], str]] = {
     Group.permissions.through: "permissions",
     Campaign.owners.through: "owners",
 }
-"""Rights that are given and taken: by the table that says so."""
+"""Tables of rights that are granted and revoked, and the name of each in the log."""
 
 
 def listen() -> None:
-    """Connect everything, once the models are there."""
+    """Connect all signals, once the models are loaded."""
     auth.user_logged_in.connect(_logged_in)
     auth.user_logged_out.connect(_logged_out)
     auth.user_login_failed.connect(_log_in_failed)
@@ -78,7 +78,7 @@ def _locked_out(request: HttpRequest | None, username: str | None, **_: Any) -> 
 
 
 def _known(name: object) -> str | None:
-    """The name if somebody has it: what nobody has may be a password in the wrong field."""
+    """The name if a user has it; an unknown name may be a password in the wrong field."""
     found = User.objects.filter(username=str(name).replace("\0", ""))
     return found.values_list("username", flat=True).first()
 
@@ -86,10 +86,10 @@ def _known(name: object) -> str | None:
 def _remember(
     sender: type[Model], instance: Any, update_fields: Iterable[str] | None = None, **_: Any
 ) -> None:
-    """Keep what the columns say before the row is saved."""
+    """Keep the watched columns as they are before the row is saved."""
     columns = WATCHED[sender]
     if update_fields is not None and not set(columns) & set(update_fields):
-        # A log-in, which writes down when it was: nothing that is watched.
+        # For example a log-in, which saves `last_login` alone.
         instance._columns_before = None
         return
     before = sender._base_manager.filter(pk=instance.pk).values(*columns).first()
@@ -126,7 +126,7 @@ def _related(
     **_: Any,
 ) -> None:
     when, what = action.split("_")
-    # What is cleared is not to be seen any more afterwards.
+    # After a clear the former rows are unknown, so log it before.
     if when != ("pre" if what == "clear" else "post") or pk_set == set():
         return
     rows = model._base_manager.filter(pk__in=pk_set or [])
@@ -165,7 +165,7 @@ def _kind(model: type[Model]) -> str:
 
 
 def _name(row: Any) -> str:
-    """How people know a row."""
+    """The name by which people know a row."""
     match row:
         case User():
             return row.get_username()

@@ -1,4 +1,4 @@
-"""Who opens a WebSocket: a browser by its session, a program by its token."""
+"""Authenticates WebSockets: browsers by session, programs by token."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,23 +18,22 @@ from annotator_site.door import Door, FullError
 from annotator_site.network.refusals import RefusedError, refuse
 
 PLACES: Final = 32
-"""So many arrivals share the event loop with those who label; they are looked up together."""
+"""Arrivals that share the event loop with labeling at a time; they are looked up together."""
 REST_S: Final = 0.1
-"""At most 320 come in within a second, so that those who label have the greater part of it."""
+"""With PLACES, at most 320 arrivals a second, so that labeling keeps most of the event loop."""
 PATIENCE_S: Final = 8.0
-"""A page waits ten seconds for its welcome, most programs for the handshake."""
+"""Wait for a place; pages wait ten seconds for the welcome, most programs for the handshake."""
 MAX_SOCKETS: Final = 30
-"""WebSockets of one person through one web process, to whichever campaigns and pages."""
+"""WebSockets per user and web process, over all campaigns and pages."""
 
 
 class TokenOrSession:
-    """`Authorization: Token …` logs a program in; anybody else needs an allowed Origin.
+    """`Authorization: Token …` logs a program in; other clients need an allowed Origin.
 
-    A cookie is sent by the browser whichever page asked for the connection, so it counts
-    only where the Origin is ours: a name of this site, and the very address that was asked
-    (another port of this machine is another site). A token is sent by nobody who does not
-    hold it. A page that asks whether a WebSocket would be opened needs none: only a page of
-    ours can read the answer.
+    Browsers send cookies whichever page opens the connection, so a session counts only if the
+    Origin is a name of this site and equals the Host (another port is another site). Only its
+    holder can send a token, so a token needs no Origin. Neither does a plain request that asks
+    whether a WebSocket would be opened: pages of other sites cannot read the answer.
     """
 
     def __init__(self, inner: Any, newcomers: Newcomers) -> None:
@@ -45,16 +44,15 @@ class TokenOrSession:
         self._open: Counter[int] = Counter()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Hand the connection on, once there is a place for it, with `scope["user"]` set.
+        """Pass the connection on, once there is a place for it, with `scope["user"]` set.
 
-        Beside the user is what they are known by: `scope["session"]`, or `scope["token"]`, its
-        hash, and `scope["token_scopes"]`, what it is for.
+        Also sets `scope["session"]`, or `scope["token"]` (its digest) and `scope["token_scopes"]`.
         """
         arrival = Arrival(self.door, send)
         try:
             self._check_origin(scope)
             known = await self._look_up(arrival, dict(scope["headers"]))
-            # For the security log, which sees refusals from outside.
+            # Tells the security log (`NotedRefusals`) who is refused.
             scope.get("known", {}).update(known)
             with self._counted(scope, known["user"]):
                 await self.inner({**scope, **known}, receive, arrival.send)
@@ -78,7 +76,7 @@ class TokenOrSession:
             raise RefusedError(403, words)
 
     async def _look_up(self, arrival: Arrival, headers: Mapping[bytes, bytes]) -> dict[str, Any]:
-        """Who comes. Raises RefusedError, at once where nothing says who."""
+        """The user, as entries of the scope. Raises RefusedError, at once without credentials."""
         known = _said(headers)
         if known is None:
             raise _stranger()
@@ -102,7 +100,7 @@ class TokenOrSession:
 
     @contextmanager
     def _counted(self, scope: Any, user: User) -> Iterator[None]:
-        """While somebody has this connection. Raises RefusedError where they have too many."""
+        """Count this connection while it lasts. Raises RefusedError if the user has too many."""
         if scope["type"] != "websocket":
             yield
             return
@@ -118,7 +116,7 @@ class TokenOrSession:
 
 
 def _said(headers: Mapping[bytes, bytes]) -> dict[str, Any] | None:
-    """What somebody says to be known by, as the scope has it then; None where that is nothing."""
+    """The credentials of a request, as entries of the scope; None without any."""
     if header := headers.get(b"authorization", b"").decode("latin-1"):
         kind, _, text = header.partition(" ")
         is_token = kind.lower() == "token" and text.strip()

@@ -1,4 +1,4 @@
-"""What is asked of staff at every page, beside the log-in."""
+"""Checks on staff at every page, besides the log-in."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,13 +17,13 @@ _OPEN: Final = frozenset({"admin:login", "admin:logout"})
 
 
 class StaffDoorMiddleware:
-    """Ends sessions of staff that were left alone; leads staff to set up a second factor."""
+    """Ends idle sessions of staff; redirects staff to set up a second factor they need."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """The answer; to nobody in particular where the session has ended."""
+        """The response; to an anonymous user if the session has ended."""
         if getattr(request.user, "is_staff", False) and not staff_sessions.use(request):
             logout(request)
             messages.info(request, gettext("You were logged out after a while. Log in again."))
@@ -32,7 +32,7 @@ class StaffDoorMiddleware:
     def process_view(
         self, request: HttpRequest, view: Any, args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
-        """Any address of the administration, now and later."""
+        """Applies to every address of the admin, also to future ones."""
         match = request.resolver_match
         if match is None or "admin" not in match.app_names or match.view_name in _OPEN:
             return None

@@ -1,11 +1,11 @@
-"""How long staff stay logged in: until nothing was done for a while, and never longer than a day.
+"""Limits sessions of staff by idle time and by age.
 
-A session of staff ends STAFF_IDLE after it was last used, and STAFF_SESSION_AGE after its log-in.
-A page that is asked for uses it, and so does an open WebSocket: who labels or watches a campaign
-asks for no page. Sessions of annotators end as Django's do.
+A session of staff ends STAFF_IDLE after its last use, and STAFF_SESSION_AGE after its log-in.
+Requests for pages and open WebSockets use it: labeling and watching request no pages. Sessions of
+annotators end as Django's do.
 
-When a session was last used is in the list of sessions, beside it, not in it: what is written
-there would be written at every page.
+The last use is stored in the list of sessions (`UserSession`), not in the session, which would be
+written at every page.
 """
 
 from datetime import timedelta
@@ -17,18 +17,19 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 SEEN_STEP: Final = timedelta(seconds=30)
-"""A session that is used is noted no more often than this."""
+"""The last use of a session is recorded no more often than this."""
 
-# Of sessions by their keys, which a connection rests on.
+# Parameter: the keys of sessions with open connections.
 NOTE_USE: Final = """
 UPDATE usersessions_usersession SET last_seen_at = clock_timestamp() WHERE session_key = ANY(%s)
 """
 
 
 def staff_session_holds(key: str) -> str:
-    """SQL: whether the session with the key of this column is one that staff may still use.
+    """SQL: whether staff may still use the session whose key is in column `key`.
 
-    Its parameters are `staff_limits`. One that is not in the list was never used for a page.
+    Its parameters are `staff_limits`. A session that is not listed was never used for a page, and
+    may be used.
     """
     return f"""coalesce((
         SELECT seen.last_seen_at > clock_timestamp() - %(idle)s::interval
@@ -42,7 +43,7 @@ def staff_limits() -> dict[str, timedelta]:
 
 
 def use(request: HttpRequest) -> bool:
-    """Note that staff use their session now; false where it has ended."""
+    """Record that staff use their session now; False if it has ended."""
     now = timezone.now()
     row: Any = UserSession.objects.filter(session_key=request.session.session_key).first()
     if row is None:

@@ -1,4 +1,4 @@
-"""Making the tokens by which programs log in; `newcomers.py` looks them up."""
+"""Creates the tokens by which programs log in; `newcomers.py` looks them up."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -22,9 +22,9 @@ def create_token(
     scopes: Sequence[str] | None = None,
     days: int | None = TOKEN_DAYS,
 ) -> str:
-    """Make a token for `user` and return it; it cannot be shown a second time.
+    """Create a token for `user` and return its text, which cannot be shown a second time.
 
-    It is good for these scopes (None: all) and so many days (None: it never ends).
+    It is valid for `scopes` (None: all) and for `days` (None: forever).
     """
     token = new_token_text()
     Token.objects.create(
@@ -38,5 +38,5 @@ def create_token(
 
 
 def expiry(days: int | None) -> datetime | None:
-    """When a token ends that is made now for so many days; None: never."""
+    """When a token created now for `days` expires; None: never."""
     return None if days is None else timezone.now() + timedelta(days=days)

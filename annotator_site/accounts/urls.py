@@ -1,4 +1,4 @@
-"""Logging in and out, and one's account. allauth asks for some addresses by names of its own."""
+"""Log-in, log-out and the account page. allauth looks up some addresses by its own names."""
 
 from allauth.account.views import ReauthenticateView
 from allauth.mfa.base.views import AuthenticateView

@@ -1,4 +1,4 @@
-"""What people look after themselves: password, second factor, sessions and tokens."""
+"""Account pages: users manage their own password, second factor, sessions and tokens."""
 
 from typing import Any, cast
 
@@ -26,7 +26,7 @@ from annotator_site.accounts.tokens import create_token
 
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """Everything of one's account on one page."""
+    """The whole account on one page."""
     user = _person(request)
     factors = {each.type: each for each in Authenticator.objects.filter(user=user)}
     codes = factors.get(Authenticator.Type.RECOVERY_CODES)
@@ -47,12 +47,12 @@ def account(request: HttpRequest) -> HttpResponse:
 
 
 class PasswordChange(PasswordChangeView):  # type: ignore[misc]
-    """Ends all other sessions, since they were begun under the former password."""
+    """Changes the password; all other sessions end, as they began under the former one."""
 
     template_name = "accounts/password.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Who never had a password is given the first one by whoever runs the site."""
+        """Refuse users without a password: staff set their first one."""
         if request.user.is_authenticated and not request.user.has_usable_password():
             raise PermissionDenied
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
@@ -60,17 +60,17 @@ class PasswordChange(PasswordChangeView):  # type: ignore[misc]
 
 
 class SecondFactorOn(ActivateTOTPView):  # type: ignore[misc]
-    """Shows the app on the phone what its codes are made of, and asks for the first of them."""
+    """Shows the TOTP secret to the app on the phone, and asks for its first code."""
 
     template_name = "accounts/second_factor_on.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Beside allauth's, whether it is asked for."""
+        """Add `asked_for`: whether the site requires a second factor of this user."""
         asked_for = lacks_second_factor(self.request.user)
         return {**super().get_context_data(**kwargs), "asked_for": asked_for}
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """The code is right: whoever is logged in elsewhere needs one as well."""
+        """The code is right: end other sessions, so that they need a code as well."""
         response: HttpResponse = super().form_valid(form)
         end_others(self.request)
         return response
@@ -79,7 +79,7 @@ class SecondFactorOn(ActivateTOTPView):  # type: ignore[misc]
 @require_POST
 @login_required
 def end_sessions(request: HttpRequest) -> HttpResponse:
-    """End all other sessions, or the one of that number."""
+    """End all other sessions, or the one whose pk is given."""
     number = request.POST.get("session", "")
     if number.isascii() and number.isdigit() and len(number) < 19:
         end_one(request, int(number))
@@ -92,7 +92,7 @@ def end_sessions(request: HttpRequest) -> HttpResponse:
 
 @reauthentication_required  # type: ignore[untyped-decorator]
 def new_token(request: HttpRequest) -> HttpResponse:
-    """Make a token for a program of one's own, and show it this once."""
+    """Create a token for a program of the user's, and show it once."""
     user = _person(request)
     if _live_tokens(user).count() >= MAX_TOKENS:
         messages.error(request, gettext("You have too many tokens: end some first."))
@@ -108,7 +108,7 @@ def new_token(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def end_token(request: HttpRequest, pk: int) -> HttpResponse:
-    """End one of one's own tokens."""
+    """Revoke one of the user's own tokens."""
     Token.objects.filter(user=_person(request), pk=pk).delete()
     messages.success(request, gettext("That token is ended."))
     return redirect("account")
@@ -123,7 +123,7 @@ def _live_tokens(user: User) -> Any:
 
 
 def _scopes_within(user: User) -> list[Scope]:
-    """What a token of this person can be for."""
+    """The scopes that a token of this user can have."""
     sees = any(user.has_perm(f"pools.{verb}_campaign") for verb in ("view", "change"))
     watches = user.is_staff and sees and not lacks_second_factor(user)
     return [Scope.LABEL, Scope.WATCH] if watches else [Scope.LABEL]

@@ -1,5 +1,5 @@
-"""How pictures go out to browsers: signed addresses, and what serves them past Django.
+"""Serves images to browsers: signed addresses, and a route that bypasses Django's middleware.
 
-May import al_engine.pools. Read next: addresses.py (what is signed), route.py (what is served),
-object_addresses.py (the same of a bucket).
+May import al_engine.pools. Read next: addresses.py (signing), route.py (serving),
+object_addresses.py (signing for a bucket).
 """

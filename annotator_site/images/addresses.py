@@ -1,12 +1,12 @@
 """Addresses of images: content-addressed, signed, good for one to two weeks.
 
-Whoever was given an address may fetch the image without a session or a query, and caches may
-keep it for ever: the bytes under an address never change. An address is the same all week,
-so that a browser that has the image does not fetch it again. Where images are in object storage,
-its own signed addresses take the place of ours.
+An address is enough to fetch its image, without a session or a database query, and caches may keep
+it forever: the bytes under an address never change. An address stays the same all week, so that a
+browser does not fetch an image again. For images in object storage, the storage's own signed
+addresses are used instead.
 
-An address also says with which key it was signed: one of another host, whose SECRET_KEY differs,
-is told from a forged one.
+An address also names the key that signed it, so that an address of another host with another
+SECRET_KEY is told from a forged one.
 """
 
 import base64
@@ -27,7 +27,7 @@ _KEY_NAME_LENGTH: Final = 6
 
 
 def image_url(key: str) -> str:
-    """The address of the image that the storage has under `key` (`images/…`)."""
+    """The address of the image stored under `key` (`images/…`)."""
     if signed_by_storage := _storage_signs():
         return signed_by_storage(key)
     week = _this_week()
@@ -36,9 +36,9 @@ def image_url(key: str) -> str:
 
 
 def load() -> None:
-    """Load what the first address needs before anybody waits for it; nothing for local files.
+    """Load what the first address needs before anybody waits for it; does nothing for local files.
 
-    Raises ImproperlyConfigured where addresses cannot be signed.
+    Raises ImproperlyConfigured if addresses cannot be signed.
     """
     if signed_by_storage := _storage_signs():
         try:
@@ -52,9 +52,9 @@ class SignedElsewhere(ValueError):
 
 
 def key_of(path: str, week: str, key_name: str, signature: str) -> str | None:
-    """The storage key that a signed address names, or None where it is forged or too old.
+    """The storage key that a signed address names, or None if it is forged or too old.
 
-    Raises SignedElsewhere where it may be good elsewhere.
+    Raises SignedElsewhere if it names another signing key.
     """
     if len(key_name) == _KEY_NAME_LENGTH and key_name != _key_name():
         raise SignedElsewhere
@@ -85,7 +85,7 @@ def _signing_key() -> bytes:
 
 @cache
 def _key_name() -> str:
-    """Says which key it is, and nothing else about it."""
+    """Identifies the signing key without revealing it."""
     digest = hashlib.sha256(b"name of a key:" + _signing_key()).digest()
     return base64.urlsafe_b64encode(digest).decode()[:_KEY_NAME_LENGTH]
 

@@ -1,8 +1,8 @@
 """Signed addresses of objects in a private S3 bucket (AWS Signature Version 4, in the query).
 
-Pure, and made by hand: the usual library takes the time of the call into the signature, so that
-no two addresses of an image were alike and no browser could keep it, and it takes a hundred times
-as long, on the labeling path.
+Pure, and not made by the usual library: it signs the time of the call, so that no two addresses of
+an image would be equal and no browser could cache it, and it takes a hundred times as long, on the
+labeling path.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 EXPIRES_SECONDS: Final = 7 * 24 * 3600
-"""As long as S3 allows. Counted from the beginning of the day, so it is six days at least."""
+"""The most that S3 allows. Counted from midnight UTC, so addresses last at least six days."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Whose signature it is; with a token where they are lent for some hours only."""
+    """Credentials that sign; with a token if they are temporary."""
 
     access_key: str
     secret_key: str
@@ -28,7 +28,7 @@ class Keys:
 
 
 def endpoint_of(*, bucket: str, region: str, endpoint: str | None) -> str:
-    """The address below which a bucket's objects are, without a slash at its end."""
+    """The base address of a bucket's objects, without a slash at its end."""
     if endpoint:
         return f"{endpoint.rstrip('/')}/{bucket}"
     if "." in bucket:  # its name would not fit the certificate
@@ -37,7 +37,7 @@ def endpoint_of(*, bucket: str, region: str, endpoint: str | None) -> str:
 
 
 def origins(storage: Mapping[str, Any]) -> list[str]:
-    """Where browsers fetch images from beside the site itself, by the setting of the storage."""
+    """Origins besides the site's own from which browsers fetch images, by the storage's setting."""
     options = storage["OPTIONS"]
     if "bucket_name" not in options:
         return []
@@ -63,7 +63,7 @@ def signed_address(base: str, key: str, *, region: str, keys: Keys, now: datetim
         "X-Amz-Credential": f"{keys.access_key}/{scope}",
         "X-Amz-Date": began,
         "X-Amz-Expires": str(EXPIRES_SECONDS),
-        # Sorted by name, as the signature wants it.
+        # Sorted by name, as the signature requires.
         **({"X-Amz-Security-Token": keys.token} if keys.token else {}),
         "X-Amz-SignedHeaders": "host",
     }
@@ -76,7 +76,7 @@ def signed_address(base: str, key: str, *, region: str, keys: Keys, now: datetim
 
 
 def _host(base: str) -> str:
-    """As browsers send it: without the port where that is the usual one."""
+    """The Host header as browsers send it: without a default port."""
     parts = urlsplit(base)
     usual = {"http": 80, "https": 443}[parts.scheme]
     host = parts.hostname or ""

@@ -1,7 +1,7 @@
 """Serves images by signed address: no session, no query, no Django middleware in the way.
 
-404 is said of a file that is truly not there, and of nothing else: an address that is not good is
-403, and every failure of the machine is 503, upon which whoever asked waits and tries again.
+Answers 404 only for a file that is proven to be gone, 403 for an invalid address, and 503 for every
+other failure, after which clients wait and try again.
 """
 
 import errno
@@ -29,25 +29,25 @@ Headers = list[tuple[bytes, bytes]]
 _TYPES: Final = {"png": b"image/png", "jpg": b"image/jpeg", "webp": b"image/webp"}
 _HEADERS: Final = [
     (b"cache-control", b"private, max-age=1209600, immutable"),
-    # An image is shown as an image or not at all, whatever somebody put into it.
+    # Browsers show the file as an image or not at all, whatever it contains.
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; sandbox"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 PIECE_BYTES: Final = 256 * 1024
-"""Larger files go out in pieces of this size, each read when the one before has gone."""
+"""Larger files are sent in pieces of this size, each read once the previous one is sent."""
 RETRY_AFTER_SECONDS: Final = 2
 _TELL_SECONDS: Final = 60.0
-"""Between two lines of the log about the same kind of failure."""
+"""Between two log lines about the same failure."""
 _CAMPAIGN: Final = re.compile(r"images/(\d{1,18})/")
 
 
 class _Disk:
-    """Reads that take no time are done at once, the others in a thread.
+    """Reads cached files on the event loop, and all others in a thread.
 
-    The way to a thread and back is half the cost of a small image. Linux can read what it has in
-    memory, and say that it has not, without waiting; on a file system that cannot (a shared one,
-    whose server may be gone) everything is done in a thread, and so it is until that is known.
+    The way to a thread and back is half the cost of a small image. With RWF_NOWAIT, Linux reads
+    what is in its page cache and never waits. On a file system without it (a network mount, whose
+    server may be gone), and until support is known, everything is read in a thread.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class _Disk:
         return os.open(path, os.O_RDONLY)
 
     async def read(self, file: int, size: int, offset: int) -> bytes:
-        """So many bytes, fewer at the end of the file only. Raises OSError."""
+        """Read `size` bytes, fewer at the end of the file only. Raises OSError."""
         if self.at_once is not None:
             piece = bytearray(size)
             try:
@@ -108,7 +108,7 @@ async def serve_image(
 
 
 class _NotServed(Exception):
-    """Nothing has gone out yet, and why nothing can."""
+    """An image cannot be served because of `error`; nothing has been sent yet."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(str(error))
@@ -116,7 +116,7 @@ class _NotServed(Exception):
 
 
 async def _status_of(error: OSError, key: str, campaign_id: int | None) -> int:
-    """404 where the file is proven to be gone; else 503."""
+    """404 if the file is proven to be gone, else 503."""
     try:
         failure = await with_files(
             partial(storage.failure_of, error, key=key, campaign_id=campaign_id)
@@ -134,7 +134,7 @@ async def _serve(key: str, headers: Headers, send: ASGISendCallable, *, wanted: 
     try:
         path = default_storage.path(key)
     except NotImplementedError:
-        # Object storage, by an address from before; new ones lead there themselves.
+        # Object storage, asked for by an old address; new addresses point to the storage.
         await _serve_object(key, headers, send, wanted=wanted)
     else:
         await _serve_file(path, headers, send, wanted=wanted)
@@ -148,14 +148,14 @@ async def _serve_file(path: str, headers: Headers, send: ASGISendCallable, *, wa
     try:
         try:
             size = os.fstat(file).st_size
-            # Before the first byte goes out, so that a file that cannot be read is answered so.
+            # Read before the headers are sent, so that a failure to read still has its status.
             piece = await _disk.read(file, min(size, PIECE_BYTES), 0) if wanted else b""
         except OSError as error:
             raise _NotServed(error) from error
         await _start(send, 200, [*headers, (b"content-length", str(size).encode())])
         for offset in range(PIECE_BYTES, size if wanted else 0, PIECE_BYTES):
             await _send(send, piece, more=True)
-            # What fails from here on cuts the answer off, which is a failure to whoever asked.
+            # A failure from here on cuts the response short, which clients see as an error.
             piece = await _disk.read(file, min(size - offset, PIECE_BYTES), offset)
         await _send(send, piece)
     finally:
@@ -201,7 +201,7 @@ _told: dict[str, float] = {}
 
 
 def _tell(words: str) -> None:
-    """One line in the log for a burst: everybody's page asks again and again."""
+    """Log once in _TELL_SECONDS: everybody's page asks again and again."""
     now = time.monotonic()
     if now - _told.get(words, -_TELL_SECONDS) >= _TELL_SECONDS:
         if len(_told) > 100:

@@ -19,10 +19,10 @@ from annotator_site.labeling.receipts import verdict
 log = logging.getLogger(__name__)
 
 Attempt = Callable[[Batch], Awaitable[Exception | None]]
-"""Does a batch; returns why that failed, if it did."""
+"""Does a batch; returns the error if it failed."""
 
 _FAILURES_IN_A_ROW: Final = 8
-"""After so many the fault is not one person's, or too many people's to search for now."""
+"""After this many, the search for single faulty messages stops: too much fails."""
 
 
 class Aside:
@@ -34,7 +34,7 @@ class Aside:
         attempt: Attempt,
         is_at_fault: Callable[[Submission], Awaitable[bool]],
     ) -> None:
-        """`is_at_fault` tells whether a message's own values are what the database refuses."""
+        """`is_at_fault` tells whether the database refuses a message because of its own values."""
         self._pending = pending
         self._attempt = attempt
         self._is_at_fault = is_at_fault
@@ -42,15 +42,15 @@ class Aside:
         self._trouble = Trouble("Saving single people’s answers fails")
 
     def take(self, subs: list[Submission]) -> None:
-        """Look at these people's messages from now on."""
+        """Set these messages aside, with all others of their people."""
         self._pending.set_aside(subs)
         self._wake.set()
 
     async def divide(self, subs: list[Submission]) -> list[Submission]:
-        """Messages that failed together: find those that fail alone, and do the others.
+        """Bisect messages that failed together: set aside those that fail alone, do the others.
 
-        Half of the people at a time, so that one culprit among a thousand costs some twenty
-        transactions. Returns what is still to be done, where nothing works at all.
+        Halves the people each time, so that one culprit among a thousand costs some twenty
+        transactions. Returns the messages still to be done, if nothing works at all.
         """
         pieces, in_a_row = halves(subs), 1
         if len(pieces) == 1:
@@ -70,7 +70,7 @@ class Aside:
         return [sub for piece in pieces for sub in piece]
 
     async def run(self) -> None:
-        """Serve for ever."""
+        """Serve forever."""
         while True:
             while people := list(self._pending.aside):
                 failures = [error for person in people if (error := await self._try(person))]
@@ -81,12 +81,12 @@ class Aside:
             self._wake.clear()
 
     async def _try(self, person: int) -> Exception | None:
-        """Do this person's messages in order, up to one that fails; returns why that one failed."""
+        """Do this person's messages in order, until one fails; returns its error."""
         while subs := self._pending.aside.get(person):
             sub = subs[0]
             error = await self._attempt(Batch([sub]))
             if error is not None and await self._is_proven_at_fault(sub, error):
-                # Once more: what kept it may have ended before that was looked for.
+                # Once more: the cause may have ended before the proof was made.
                 error = await self._attempt(Batch([sub]))
                 if error is not None and may_be_of_values(error):
                     log.warning("A label was refused: %s", in_one_line(error))
@@ -94,13 +94,13 @@ class Aside:
                     error = None
             if error is not None:
                 return error
-            # Others may have come before it meanwhile: what a crash took, and is done again.
+            # By its identity: messages that a crash lost may stand before it by now.
             self._pending.done_aside(sub)
         self._pending.aside.pop(person, None)
         return None
 
     async def _is_proven_at_fault(self, sub: Submission, error: Exception) -> bool:
-        """Whether it is a message's own values that the database refused with `error`, alone."""
+        """Whether the database refused this message, tried alone, because of its own values."""
         if not may_be_of_values(error):
             return False
         try:

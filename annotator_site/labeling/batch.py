@@ -1,4 +1,4 @@
-"""What one transaction of the labeling path does, and what came of it, as values."""
+"""The input and the outcome of one transaction of the labeling path, as values."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -24,19 +24,19 @@ class Submission:
 
     session: Session
     message: Act
-    # The image that the person surely saw; 0 where nothing proves it.
+    # The image that the person is proven to have been shown; 0 without proof.
     image_id: int = 0
-    # Its place among all that came to the desk.
+    # Its place among all messages of the desk.
     place: int = 0
-    # This process did it before, or may have: where it is found done, it was done here.
+    # This process did it before, or may have: `repeated` then means that it was done here.
     took_effect: bool = False
-    # Its ack or nack went out.
+    # Its ack or nack was sent.
     answered: bool = False
 
 
 @dataclass(slots=True)
 class Resume:
-    """A connection that takes up the leases of an earlier one, or of its own."""
+    """A connection that takes over the leases of an earlier one, or gets its own again."""
 
     session: Session
     former: UUID
@@ -50,15 +50,15 @@ class Batch:
     resumes: list[Resume] = field(default_factory=list)
     # (annotator, session) of connections that dropped: their leases are kept for a while.
     left: list[tuple[int, UUID]] = field(default_factory=list)
-    # The same of those that said good-bye: their leases end now.
+    # The same of connections that said good-bye: their leases end now.
     gone: list[tuple[int, UUID]] = field(default_factory=list)
     demands: list[Demand] = field(default_factory=list)
-    # Turns whose answers are on their way beside it: a resume does not hand them out again.
+    # Turns whose answers were set aside (aside.py): a resume does not hand them out again.
     answered: set[int] = field(default_factory=set)
     # When its transaction began, by time.monotonic().
     began: float = 0.0
     committed: bool = False
-    # What it claimed went out.
+    # The turns that it claimed were handed out.
     handed_out: bool = False
 
     def __bool__(self) -> bool:
@@ -66,13 +66,13 @@ class Batch:
 
     @property
     def is_usual(self) -> bool:
-        """Whether there are labels and claims in it and nothing else."""
+        """Whether it holds nothing but labels and claims."""
         if self.resumes or self.left or self.gone:
             return False
         return all(isinstance(sub.message, LabelMessage) for sub in self.submissions)
 
     def without_messages(self) -> "Batch":
-        """All that is not something that a person said."""
+        """The same batch without people's messages."""
         return Batch([], self.resumes, self.left, self.gone, self.demands, self.answered)
 
 
@@ -87,7 +87,7 @@ class Outcome:
     # Labels that this transaction retracted.
     undone: set[UUID]
     progress: Progress
-    # Answers that stand of those people of whom that had to be asked, by annotator.
+    # The number of standing answers by annotator, where it had to be counted again.
     mine: dict[int, int] = field(default_factory=dict)
 
     def did(self, sub: Submission) -> bool:
@@ -98,7 +98,7 @@ class Outcome:
         return isinstance(message, UndoMessage) and message.label in self.undone
 
     def add(self, later: "Outcome") -> None:
-        """Take in what a second try did for the same messages; what the first one did stays."""
+        """Merge the outcome of a second try; what the first one stored stays `stored`."""
         done = {said: receipt for said, receipt in self.answers.items() if receipt == "stored"}
         self.answers |= later.answers | done
         self.known |= later.known
@@ -110,8 +110,8 @@ class Outcome:
 def take(pending: deque[Submission]) -> list[Submission]:
     """Remove from `pending` what may go into one transaction, keeping each person's order.
 
-    A transaction does labels, then skips, then undos. A message of somebody whose earlier
-    message comes later in that order, or is the same message, waits for the next one.
+    A transaction does labels, then skips, then undos. A message waits for the next transaction if
+    an earlier message of the same person waits, comes later in that order or has the same id.
     """
     taken: list[Submission] = []
     waiting: list[Submission] = []
@@ -134,7 +134,7 @@ def take(pending: deque[Submission]) -> list[Submission]:
 
 
 def halves(submissions: Sequence[Submission]) -> list[list[Submission]]:
-    """The messages of one half of the people and of the other; of one person alone, one list."""
+    """The messages of each half of the people; a single list if there is one person only."""
     people = list(dict.fromkeys(sub.session.annotator_id for sub in submissions))
     if len(people) < 2:
         return [list(submissions)]

@@ -38,14 +38,14 @@ class CampaignView:
 
 
 def instructions_html(markdown: str) -> str:
-    """Markdown as HTML that cannot run anything, whoever wrote it."""
+    """Markdown rendered as sanitized HTML."""
     return nh3.clean(MarkdownIt("js-default").render(markdown))
 
 
 def view_of(campaign: Campaign) -> CampaignView:
     """The view of a campaign row and its classes."""
     # The classes are read after their version: a change in between makes the list newer than its
-    # number, whose answers are asked again, and never older.
+    # number, so that answers are asked again; the list is never older than its number.
     choices = tuple(
         {"choice": row.pk, "name": row.name, "hotkey": row.hotkey, "color": row.color}
         for row in campaign.choices.all()

@@ -1,4 +1,4 @@
-"""What a desk needs done once in a while: leases that run out or go on, samples, and news."""
+"""Recurring work of a desk: expires and renews leases, writes samples, sends notifications."""
 
 import asyncio
 import logging
@@ -28,14 +28,14 @@ TICK_SECONDS: Final = 1.0
 SAMPLE_SECONDS: Final = 5.0
 NEWS_SECONDS: Final = 0.05
 DELAYED_SECONDS: Final = 1.0
-"""After so long without a receipt the person is told."""
+"""After this long without a receipt, the person is notified."""
 TOLD_AGAIN_SECONDS: Final = 5.0
 _ASKED_AGAIN_SECONDS: Final = 0.5
 SOURCE: Final = f"{socket.gethostname()}:{os.getpid()}"
 
 
 async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
-    """Tick for ever; a database that is away is tried again at the next tick."""
+    """Tick forever; if the database is away, try again at the next tick."""
     trouble = Trouble("Housekeeping fails")
     renewed = sampled = time.monotonic()
     while True:
@@ -43,7 +43,7 @@ async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
         now = time.monotonic()
         try:
             async with desk.pool.connection() as conn:
-                # First: while the database was away nobody could renew what people are at.
+                # Renew before expiring: while the database was away, no lease could be renewed.
                 if now - renewed >= desk.campaign.lease_seconds / 4:
                     await _renew(desk, conn, now)
                     renewed = now
@@ -51,7 +51,7 @@ async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
                     await query.expire(conn, campaign_id=desk.campaign.id, sessions=sessions)
                 )
             if desk.campaign.state != "running":
-                # What a claim handed out that was under way when the campaign stopped.
+                # A claim that was under way when the campaign stopped may have handed out turns.
                 await give_back_all(desk)
             if now - sampled >= SAMPLE_SECONDS:
                 sampled = now
@@ -66,10 +66,10 @@ async def look_after(desk: Desk, sessions: tuple[UUID, UUID]) -> None:
 
 
 async def tell_delays(desk: Desk) -> None:
-    """Tell people, for ever, whose answers have waited DELAYED_SECONDS for a receipt.
+    """Notify people, forever, whose answers have waited DELAYED_SECONDS for a receipt.
 
-    The cause may be the database, its disk or a lock on an image. It is repeated, so that a client
-    knows that the connection lives.
+    The cause may be the database, its disk or a lock on an image. The notice is repeated every
+    TOLD_AGAIN_SECONDS, so that a client knows that the connection lives.
     """
     while True:
         await asyncio.sleep(DELAYED_SECONDS / 4)
@@ -86,10 +86,10 @@ def _tell_delay(session: Session, now: float) -> None:
 
 
 async def tell_engine(desk: Desk, kind: Kind, news: asyncio.Event) -> None:
-    """Wake the engine whenever there is `news`, for ever, at most once in NEWS_SECONDS.
+    """Wake the engine whenever there is `news`, forever, at most once in NEWS_SECONDS.
 
-    Servers for new labels; workers, who refill at once when people wait. Not in the desk's own
-    round: commits that notify wait for one another, and for the disk of the slowest of them.
+    New labels wake servers; people who wait wake workers, which refill S at once. Not in the desk's
+    own transactions: commits that notify wait for one another, and for the slowest one's disk.
     """
     trouble = Trouble(f"Telling the engine of {kind} fails")
     while True:
@@ -106,10 +106,10 @@ async def tell_engine(desk: Desk, kind: Kind, news: asyncio.Event) -> None:
 
 
 async def ask_again(desk: Desk) -> None:
-    """Lease queries again, for ever, whose answers a change of the classes made out of date.
+    """Lease queries again, forever, whose answers a change of the classes made obsolete.
 
-    Whoever cannot have one any more is told so. Beside the desk's transactions, since it happens
-    once in the life of a campaign.
+    A query that cannot be leased again is revoked. This runs beside the desk's transactions, since
+    it happens about once in the life of a campaign.
     """
     while True:
         await desk.committed.unasked.wait()
@@ -145,21 +145,21 @@ async def _hand_out_again(desk: Desk) -> None:
 
 
 async def give_back_all(desk: Desk) -> None:
-    """Take every lease of this desk back at once: the campaign does not run any more."""
+    """Take back every lease of this desk at once, since the campaign does not run any more."""
     holders = [(each.annotator_id, each.id) for each in desk.people.sessions.values() if each.held]
     if not holders:
         return
     ids = [session_id for _, session_id in holders]
     async with desk.pool.connection() as conn, conn.transaction():
-        # Ended a moment ago, they are swept like any lease that ran out.
+        # End the leases a second ago, so that `expire` takes them back like any other.
         await query.renew(conn, campaign_id=desk.campaign.id, holders=holders, seconds=-1)
         gone = await query.expire(conn, campaign_id=desk.campaign.id, sessions=(min(ids), max(ids)))
-    # Told once it is committed: a transaction that failed has taken nothing back.
+    # Revoke after the commit: a transaction that failed has taken nothing back.
     desk.revoke(gone)
 
 
 async def _renew(desk: Desk, conn: query.Connection, now: float) -> None:
-    """Extend the leases of everybody who answered lately."""
+    """Extend the leases of all connections that were active lately."""
     holders = [
         (session.annotator_id, session.id)
         for session in desk.people.sessions.values()

@@ -1,4 +1,4 @@
-"""Batches that are committed but not yet known to be on disk, and the receipts that wait for it."""
+"""Batches that are committed but not known to be on disk, and the receipts that wait for that."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from annotator_site.labeling.receipts import receipt_of, reply
 from annotator_site.labeling.session import Session
 
 _REMEMBERED_ANSWERS: Final = 10_000
-"""Answers; far more than are sent again after a connection was lost."""
+"""Far more answers than are sent again after a connection was lost."""
 
 log = logging.getLogger(__name__)
 
@@ -28,20 +28,20 @@ class Committed:
     def __init__(
         self, disk: Disk, people: People, *, again: Callable[[list[Submission]], None]
     ) -> None:
-        """`again` takes what must be done again; done already, it has no second effect."""
+        """`again` takes messages to be done again; those done already have no second effect."""
         self._disk = disk
         self._people = people
         self._again = again
         self._unsure: dict[Batch, Outcome] = {}
         self._sure = asyncio.Event()
-        # The newest answers that were counted: (annotator, message).
+        # The newest counted answers: (annotator, message id).
         self._counted: dict[tuple[int, int], None] = {}
-        # Set when servers have something to learn.
+        # Set when there are new labels for servers.
         self.news = asyncio.Event()
-        # Set when somebody's browser could not show a picture.
+        # Set when a browser reports an image that it could not show.
         self.reported = asyncio.Event()
-        # Turns whose answers a change of the classes overtook, and who gave these; set when there
-        # are some.
+        # Turns to ask again, since the classes changed before their answers came, and the sessions
+        # of these answers; `unasked` is set when there are some.
         self.to_ask: list[tuple[int, Session]] = []
         self.unasked = asyncio.Event()
 
@@ -49,23 +49,23 @@ class Committed:
         return len(self._unsure)
 
     def enter(self, batch: Batch, outcome: Outcome, *, told: Callable[[], None]) -> None:
-        """A batch is committed. `told` is called after its receipts, or once it is done again."""
+        """Take a committed batch; `told` is called after its receipts, or once it is requeued."""
         if batch.submissions:
             self._unsure[batch] = outcome
         self._disk.tell(partial(self._tell, batch, outcome, told), since=batch.began)
 
     def may_be_lost(self, *, before: float) -> bool:
-        """Whether a server to which a connection was opened then may not know all of it.
+        """Whether a connection opened at `before` may lead to a server that lost some batches.
 
-        A connection that is younger than a transaction may be one to a server that lost it in a
-        crash. What comes later must not be done before that is done again.
+        A connection that is younger than a transaction may lead to a server that lost it in a
+        crash. Later messages must not be done before the lost ones are done again.
         """
         return any(batch.began < before for batch in self._unsure)
 
     async def settle(self) -> None:
-        """Wait until nothing is unsure.
+        """Wait until no batch is unsure.
 
-        Raises InDoubt when something was lost, which by then waits to be done again.
+        Raises InDoubt if one was lost; by then its messages are queued to be done again.
         """
         unsure = dict(self._unsure)
         if unsure:
@@ -77,7 +77,7 @@ class Committed:
     def _tell(
         self, batch: Batch, outcome: Outcome, told: Callable[[], None], durable: bool
     ) -> None:
-        # What is not there any more was done again with what was committed before it.
+        # A batch that is not there any more was queued again with an earlier one.
         if self._unsure.pop(batch, None) is not None:
             if durable:
                 self._acknowledge(batch, outcome)
@@ -98,7 +98,7 @@ class Committed:
                 asyncio.get_running_loop().call_later(LONGEST_PAUSE_SECONDS, self._again, [sub])
 
     def _do_again(self, lost: dict[Batch, Outcome]) -> None:
-        """All that a crash may have taken, and what was done after it and perhaps without it."""
+        """Queue again what a crash may have lost, and what was done later, perhaps without it."""
         self._unsure.clear()
         for batch, outcome in lost.items():
             for sub in batch.submissions:
@@ -106,7 +106,7 @@ class Committed:
         self._again([sub for batch in lost for sub in batch.submissions])
 
     def _count(self, annotator_id: int, message: int) -> None:
-        """Count an answer to the rate, once, also where its message came over two connections."""
+        """Count an answer for the rate, once, even if its message came over two connections."""
         if (annotator_id, message) in self._counted:
             return
         self._people.window.answers += 1
@@ -137,7 +137,7 @@ class Committed:
 
 
 def close(sub: Submission, receipt: str, now: float) -> None:
-    """Send a message's ack or nack; `now` by time.monotonic()."""
+    """Send `receipt`, a message's ack or nack; `now` by time.monotonic()."""
     session = sub.session
     sub.answered = True
     session.unanswered -= 1

@@ -1,4 +1,4 @@
-"""One person's connection: log-in, limits, frames in, frames out. Everything else is the desk's.
+"""One person's connection: log-in, limits, frames in, frames out. The desk does everything else.
 
 A plain ASGI callable: Channels' consumers close old database connections in a thread before
 every message, which costs a third of an echo's time.
@@ -84,11 +84,11 @@ def _welcome(desk: Desk, session: Session, name: str, progress: Progress) -> str
 
 
 async def _listen(desk: Desk, session: Session, receive: Any) -> bool:
-    """Act on frames until the connection ends; whether its client does not mean to come back."""
+    """Act on frames until the connection ends; returns whether its client will not come back."""
     while (event := await receive())["type"] == "websocket.receive":
         text = event.get("text")
         handle(desk, session, event.get("bytes") or b"" if text is None else text)
-    # A page that is closed or loaded again says 1001, a network that dies says nothing.
+    # A page that is closed or loaded again sends 1001; a network that dies sends nothing.
     return bool(event.get("code") == _GOOD_BYE)
 
 
@@ -105,7 +105,7 @@ def handle(desk: Desk, session: Session, frame: str | bytes) -> None:
             session.strikes += 9
         return
     if isinstance(message, protocol.Ready) and not session.buffer:
-        # Outside the rate limit: every connection has to send a first one.
+        # Outside the rate limit: every connection has to send a first `ready`.
         desk.ready(session, message)
         return
     if not session.bucket.take(time.monotonic()):
@@ -129,7 +129,7 @@ def _strike(session: Session, nack: str) -> None:
 
 
 def _send_away(desk: Desk, session: Session, code: int) -> None:
-    """Its log-in or right has ended: what it sent is still stored, and nothing more goes out."""
+    """Close a connection whose log-in or right has ended; what it sent before is still stored."""
     desk.people.leave(session)
     session.close(code)
 

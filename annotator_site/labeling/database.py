@@ -15,16 +15,16 @@ from al_engine.pools.query import Connection
 from annotator_site.labeling.faults import spoils_connection
 
 _CONNECTIONS: Final = 4
-"""Batches make few transactions enough."""
+"""Enough, since batches need few transactions."""
 
 OPTIONS: Final = (
-    # Who waits for the disk waits in disk.py.
+    # Commits do not wait for the disk; acknowledgements do, in disk.py.
     "-c synchronous_commit=off -c statement_timeout=15s -c lock_timeout=5s"
     " -c idle_in_transaction_session_timeout=10s"
-    # The statements of the labeling path touch a few rows by index, each joined by a loop. But
-    # a plan is made once for all sizes, the tables of a young campaign have no statistics, and
-    # the planner, not knowing how few rows a claim takes, would hash the whole table for it, or
-    # read the whole index into memory and go through that once a row.
+    # The statements of the labeling path touch a few rows by index, in nested loops. But a plan
+    # is made once for all sizes, the tables of a young campaign have no statistics, and the
+    # planner does not know how few rows a claim takes: it would hash the whole table, or
+    # materialize the whole index and scan that once per row.
     " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
     " -c enable_material=off -c enable_bitmapscan=off -c jit=off"
     " -c plan_cache_mode=force_generic_plan"
@@ -32,15 +32,15 @@ OPTIONS: Final = (
 
 
 class Pool(AsyncConnectionPool[Connection]):
-    """A few connections that are always there; open it before use.
+    """A fixed number of connections; call `open` before use.
 
-    All at once: a connection that is younger than a transaction may be one to a server that lost
-    that transaction in a crash (`Desk`), and in quiet times there are none.
+    All are opened at once, so that none is young in quiet times: a connection that is younger than
+    a transaction may lead to a server that lost that transaction in a crash (`Committed`).
     """
 
     def __init__(self) -> None:
-        # The pool would wait twice as long after each failure, without a bound: people would wait
-        # for a database long after it is back.
+        # By default the pool doubles its pause after each failure, without a bound: people would
+        # wait long after the database is back.
         AttemptWithBackoff.INITIAL_DELAY, AttemptWithBackoff.DELAY_BACKOFF = 0.25, 1.0
         self._opened_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         super().__init__(
@@ -50,13 +50,13 @@ class Pool(AsyncConnectionPool[Connection]):
             max_size=_CONNECTIONS,
             open=False,
             timeout=10,
-            # A database that is away for long is waited for all the same.
+            # Keep trying while the database is away for long.
             reconnect_timeout=24 * 3600,
             configure=self._note,
         )
 
     def opened_at(self, conn: Connection) -> float:
-        """When it was opened, at the latest, by time.monotonic()."""
+        """When `conn` was opened, at the latest, by time.monotonic()."""
         return self._opened_at[conn]
 
     @asynccontextmanager
@@ -64,13 +64,13 @@ class Pool(AsyncConnectionPool[Connection]):
         self,
         timeout: float | None = None,  # noqa: ASYNC109 - as the pool has it
     ) -> AsyncIterator[Connection]:
-        """A connection, given back in the end, or closed after what spoils it."""
+        """A connection, given back at the end, or closed after an error that spoils it."""
         async with super().connection(timeout) as conn:
             try:
                 yield conn
             except psycopg.Error as error:
-                # What was wrong with this one is so with all of its time: their server is gone, or
-                # let them only read and may let new ones write.
+                # The other connections of its age have the same fault: their server is gone, or
+                # was read-only and may let new connections write.
                 stale = conn.closed or isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
                 if spoils_connection(error):
                     await conn.close()

@@ -2,8 +2,9 @@
 
 Each transaction takes everything that arrived during the one before. There is no timer: an idle
 desk takes a single label at once. Only acknowledgements wait for the disk (`committed.py`). No
-other process needs what is kept here or in `people.py`: the truth is in PostgreSQL, and the clients
-of a killed process reconnect. What fails is kept and tried again (`faults.py`, `aside.py`).
+other process needs the state kept here or in `people.py`: the truth is in PostgreSQL, and clients
+of a killed process reconnect. Messages that fail are kept and tried again (`faults.py`,
+`aside.py`).
 """
 
 import asyncio
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 _PATIENCE_SECONDS: Final = 0.005
 """Longer than most disks take, and shorter than a frame of the screen."""
 _EXACT_CLAIMS: Final = 16
-"""People served one by one in a round, after the common claim left them short."""
+"""Connections served one by one after a common claim that left them short."""
 
 
 class Desk:
@@ -55,22 +56,22 @@ class Desk:
         self.committed = Committed(disk, self.people, again=self._do_again)
         self.aside = Aside(self._pending, self._attempt, self._is_at_fault)
         self._to_hand_out: list[Callable[[], None]] = []
-        # What is under way, for a loop that begins anew in the middle of it.
+        # The batch under way, for a loop that is restarted in the middle of it.
         self._current = Batch()
         self._saving = Trouble("Saving answers fails")
         self._claiming = Trouble("Handing out queries fails")
         self._no_claims_until = 0.0
-        # Set when somebody waits for a query.
+        # Set when somebody waits for a query that S does not have.
         self.hungry = asyncio.Event()
-        # Set when S may have what a newer model chose.
+        # Set when S may have queries that a newer model chose.
         self.fresher = asyncio.Event()
         self.progress = Progress(labeled=0, total=0, answers=0)
-        # No picture can be shown now: nothing more is handed out.
+        # No image can be shown now: nothing more is handed out.
         self.storage_away = False
-        # Why S had nothing for somebody, when that was last so.
+        # Why S last had too little for somebody.
         self._shortage: Shortage | None = None
 
-    # What connections say. None of these waits.
+    # Called by connections; none of these methods waits.
 
     def bucket(self, annotator_id: int, now: float) -> Bucket:
         """The rate limit that one annotator's connections share."""
@@ -83,7 +84,7 @@ class Desk:
         session.active_at = time.monotonic()
         if message.resume is not None and message.resume != session.id:
             self.people.takes_over(session, message.resume)
-            # What it held is counted before more is claimed for it.
+            # Its former leases are counted before more is claimed for it.
             self._resumes.append(Resume(session, message.resume))
         else:
             self.people.waiting.add(session)
@@ -96,7 +97,7 @@ class Desk:
             return
         now = time.monotonic()
         if isinstance(message, SkipMessage) and message.sender == "machine":
-            # Of nobody's doing: a page that is left alone does not walk through all of S.
+            # Not an action of the person: a page that is left alone must not use up S.
             session.away |= now - session.active_at >= self.campaign.lease_seconds
         else:
             session.active_at = now
@@ -109,23 +110,23 @@ class Desk:
         self._wake.set()
 
     def poke(self) -> None:
-        """S may have something again: serve those who wanted it."""
+        """S may have queries again: serve the connections that found none."""
         if self.people.waiting.wake():
             self._wake.set()
 
     def revoke(self, turns: list[tuple[UUID, int]], *, fresher: bool = False) -> None:
-        """Tell people which queries are no longer theirs; `fresher`: since a newer model chose."""
+        """Tell people which queries are no longer theirs; `fresher`: a newer model chose others."""
         self.people.revoke(turns, away_after=self.campaign.lease_seconds, fresher=fresher)
 
     # The loop.
 
     async def run(self) -> None:
-        """Serve for ever: each transaction takes all that is there when it starts.
+        """Serve forever: each transaction takes all that is there when it starts.
 
-        One at a time: two beside each other share the same people and the same cores, and half as
-        many labels in each cost more than they gain (docs/benchmarks/labeling.md).
+        One at a time: two in parallel share the same people and the same cores, and batches of half
+        the size cost more than the parallelism gains (docs/benchmarks/labeling.md).
         """
-        # The batch in which a former run ended; what of it is done already has no second effect.
+        # The batch in which a former run ended; messages done already have no second effect.
         if self._current:
             self._pending.put_back(self._current.submissions)
             self.people.ask_anew()
@@ -148,7 +149,7 @@ class Desk:
         if running:
             batch.resumes = resumes
         else:
-            # The leases of lost connections run out.
+            # No resumes: the leases of lost connections run out.
             wanting += [each.session for each in resumes if each.session.id in self.people.sessions]
         if running and not self.storage_away:
             batch.answered = self._pending.answered_aside(resumes)
@@ -162,7 +163,7 @@ class Desk:
         return batch
 
     async def _serve(self, batch: Batch) -> None:
-        """Do a batch; what cannot be done now is done later, and holds up nothing else."""
+        """Do a batch; what fails is tried again later, and holds up nothing else."""
         error = await self._attempt(batch)
         if error is None:
             return
@@ -180,7 +181,7 @@ class Desk:
             await asyncio.sleep(self._saving.failed(error))
 
     async def _attempt(self, batch: Batch) -> Exception | None:
-        """Do a batch and hand out what comes of it; or why that failed."""
+        """Do a batch and hand out its outcome; returns the error if it failed."""
         try:
             outcome = await self._commit(batch)
         except Exception as error:
@@ -191,7 +192,7 @@ class Desk:
         try:
             await self._deliver(batch, outcome)
         except Exception:
-            # People wait for no bug: it is done, and their receipts follow all the same.
+            # The batch is committed: its receipts are sent despite this bug.
             log.exception("What a batch did could not be handed out.")
         if batch.submissions:
             self._saving.over()
@@ -229,7 +230,7 @@ class Desk:
 
         Queries wait for a slow disk no longer than _PATIENCE_SECONDS.
         """
-        # What was leased before comes first: some of it may be answered here.
+        # Hand out earlier leases first: this batch may answer some of them.
         for hand_out in self._to_hand_out:
             hand_out()
         self._to_hand_out.clear()
@@ -252,7 +253,7 @@ class Desk:
             await self._serve_short(short)
 
     def _hand_out_soon(self, batch: Batch, outcome: Outcome) -> None:
-        """Hand out once it is on disk, or after _PATIENCE_SECONDS, whichever is first."""
+        """Hand out once the batch is on disk, or after _PATIENCE_SECONDS if that is sooner."""
         hand_out = partial(self._hand_out, batch, outcome.turns)
         if not (batch.submissions or outcome.turns):
             hand_out()
@@ -268,7 +269,7 @@ class Desk:
             self.people.hand_out(turns)
 
     async def _serve_short(self, sessions: list[Session]) -> None:
-        """Claim one by one for those left short: S is dry, or it dealt them known images."""
+        """Claim one by one for those left short: S is dry, or dealt them images they know."""
         sessions.sort(key=lambda session: len(session.held))
         claim = Batch(demands=demands(sessions[:_EXACT_CLAIMS]), began=time.monotonic())
         wanted = sum(session.want for session in sessions)
@@ -296,10 +297,10 @@ class Desk:
                 self.people.waiting.starve(session, *self._why_idle())
 
     def _claim_later(self, rest: Batch, error: BaseException, *, maybe_claimed: bool) -> None:
-        """Try again after a pause what a batch should do beside storing answers.
+        """Try again, after a pause, all of a batch except its messages.
 
-        Nobody is told that there is nothing. `maybe_claimed`: turns may have been leased without
-        being handed out; whoever may hold some asks again for all that is theirs.
+        Nobody is sent `idle`. `maybe_claimed`: turns may have been leased without being handed out,
+        so the connections that claimed ask for their own leases again.
         """
         self._hand_out(rest, [])
         self.people.departures.put_back(rest.left, rest.gone)

@@ -39,7 +39,7 @@ class Desks:
     """The desks of one event loop, with the connections and the signals that they share."""
 
     def __init__(self) -> None:
-        # Ids of this process' connections share their first half: it can tell its own leases.
+        # Ids of this process's connections share their first half, which identifies its leases.
         prefix = secrets.randbits(64) << 64
         self.sessions: tuple[UUID, UUID] = (UUID(int=prefix), UUID(int=prefix | (2**64 - 1)))
         self._desks: dict[int, Desk] = {}
@@ -67,16 +67,16 @@ class Desks:
         return self._pool
 
     async def desk(self, slug: str) -> Desk | None:
-        """The desk of a campaign, opened now if nobody was there; None: no such campaign."""
+        """The desk of a campaign, opened now if it was not open; None: no such campaign."""
         for desk in self._desks.values():
-            # Its view is kept up to date by signals: nobody's arrival reads it again.
+            # Signals keep its view up to date, so arrivals do not read it again.
             if desk.campaign.slug == slug:
                 return desk
         campaign = await read_campaign(slug=slug)
         if campaign is None:
             return None
         pool = await self.pool()
-        if campaign.id not in self._desks:  # two may have come at once
+        if campaign.id not in self._desks:  # two people may arrive at once
             desk = self._desks[campaign.id] = Desk(campaign, pool, self._disk)
             self._tasks[campaign.id] = self._start(desk)
         return self._desks[campaign.id]
@@ -107,7 +107,7 @@ class Desks:
                     **signals.connection_info(), autocommit=True
                 ) as conn:
                     await conn.execute(f"LISTEN {signals.CHANNEL}")
-                    # What was said while nobody listened is lost: read all states.
+                    # Signals that were sent before are lost: read all campaigns.
                     for desk in list(self._desks.values()):
                         await self._reload(desk)
                     trouble.over()
@@ -117,7 +117,7 @@ class Desks:
                 await asyncio.sleep(trouble.failed(error))
 
     async def _poll(self) -> None:
-        """Read all campaigns now and then: a signal may be lost."""
+        """Read all campaigns every _POLL_SECONDS: a signal may be lost."""
         trouble = Trouble("Reading the campaigns fails")
         while True:
             await asyncio.sleep(_POLL_SECONDS)
@@ -142,7 +142,7 @@ class Desks:
             await self._reload(desk)
 
     async def _reload(self, desk: Desk) -> None:
-        """Read the campaign again: it may be paused, its classes or words may have changed."""
+        """Read the campaign again: its state, classes or words may have changed."""
         campaign = await read_campaign(id=desk.campaign.id)
         if campaign is None:
             for session in list(desk.people.sessions.values()):
@@ -165,7 +165,7 @@ class Desks:
 
 
 def _news(former: CampaignView, campaign: CampaignView) -> list[str]:
-    """What open pages have to learn of a campaign that changed."""
+    """The messages that tell open pages how a campaign changed."""
     news = []
     if (former.choices_version, former.choices) != (campaign.choices_version, campaign.choices):
         news.append(protocol.choices(campaign.choices_version, campaign.choices))

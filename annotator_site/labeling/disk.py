@@ -1,7 +1,7 @@
 """Waits for the disk on behalf of all desks, and tells them what is on it.
 
 The desks' transactions commit without waiting for the disk, so that the next image reaches a person
-while it still writes. Acknowledgements wait here: one flush is enough for everything that was
+while the disk still writes. Acknowledgements wait here: one flush is enough for everything that was
 committed before it began.
 """
 
@@ -21,39 +21,39 @@ from annotator_site.labeling.faults import Trouble
 log = logging.getLogger(__name__)
 
 FLUSH: Final = "SELECT pg_logical_emit_message(true, 'nowait', '')"
-"""The smallest transaction that writes something. Its commit waits for the disk, and the log of
-changes is written in order: all that was committed before is on disk with it."""
+"""The smallest transaction that writes something. Its commit waits for the disk, and the WAL is
+written in order: everything committed before is on disk with it."""
 
 OPTIONS: Final = "-c synchronous_commit=on"
 PATIENCE_SECONDS: Final = 20.0
-"""After so long without an answer the connection counts as lost."""
+"""After this long without an answer, the connection counts as lost."""
 
 Told = Callable[[bool], None]
-"""Called once; with False where it may not have reached the disk."""
+"""Called once; with False if the commit may not have reached the disk."""
 
 
 class Disk:
-    """The disk as all desks of one event loop wait for it, together."""
+    """The disk, for which all desks of one event loop wait together."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[Told, float]] = []
         self._wake = asyncio.Event()
         self._conn: Connection | None = None
-        # When the connection was there, at the latest.
+        # When the connection was opened, at the latest.
         self._opened = 0.0
         self._trouble = Trouble("Waiting for the disk fails")
 
     def tell(self, told: Told, *, since: float) -> None:
-        """Call `told` once all that is committed now is on disk; in the order of the calls.
+        """Call `told` once everything committed so far is on disk; in the order of the calls.
 
-        `since`: before it was committed, by time.monotonic(). A connection that was opened after
-        that proves nothing: it may be one to a server that lost it in a crash in between.
+        `since`: a time before the caller's commit, by time.monotonic(). A connection opened after
+        it proves nothing: it may lead to a server that lost the commit in a crash.
         """
         self._waiting.append((told, since))
         self._wake.set()
 
     async def run(self) -> None:
-        """Serve for ever."""
+        """Serve forever."""
         try:
             # Opened early for the first labels; a failure is tried again below.
             with suppress(psycopg.Error, OSError):
@@ -72,9 +72,9 @@ class Disk:
             await self._close()
 
     async def _flush_and_tell(self) -> Exception | None:
-        """Flush, and tell all that waited when that began; why it failed, if it did.
+        """Flush, and tell all that waited when the flush began; returns the error if it failed.
 
-        After a failure they are told at once: what is lost is done again before anything else.
+        After a failure they are told at once: lost batches are done again before anything else.
         """
         waiting, self._waiting = self._waiting, []
         flushed = False
@@ -84,7 +84,7 @@ class Disk:
         except Exception as error:
             return error
         finally:
-            # Also when this task is canceled, so that nobody waits for ever.
+            # Also when this task is canceled, so that nothing waits forever.
             for told, since in waiting:
                 self._tell(told, flushed and self._opened <= since)
         return None
@@ -93,7 +93,7 @@ class Disk:
         try:
             told(durable)
         except Exception:
-            # Nobody waits for ever because of one bug.
+            # A bug in one must not keep the others waiting forever.
             log.exception("Somebody could not be told what is on disk.")
 
     async def _flush(self) -> None:

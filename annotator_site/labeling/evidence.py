@@ -1,8 +1,8 @@
 """Signatures that prove that a person was shown an image as a turn of theirs.
 
-A query is sent before it is known to be on disk, so a crash of the database may lose its lease. The
-proof travels with the query and comes back with the answer, which is then stored all the same, even
-if no web process survived.
+A query is sent before its lease is known to be on disk, so a crash of the database may lose the
+lease. The proof travels with the query and comes back with the answer, so that the answer can be
+stored even then, also if no web process survived.
 """
 
 import base64
@@ -18,12 +18,12 @@ _MAX_DIGITS: Final = 19
 
 
 def proof_of(annotator_id: int, turn_id: int, image_id: int) -> str:
-    """The word of this site that this person was shown this image as this turn."""
+    """The proof that this person was shown this image as this turn: `IMAGE_ID.SIGNATURE`."""
     return f"{image_id}.{_signature(annotator_id, turn_id, image_id)}"
 
 
 def image_of(proof: str, annotator_id: int, turn_id: int) -> int:
-    """The image that `proof` says this person was shown as this turn; 0 where it proves nothing."""
+    """The image that `proof` says this person was shown as this turn; 0 if it proves nothing."""
     written, _, signature = proof.partition(".")
     if not (written.isascii() and written.isdecimal() and len(written) <= _MAX_DIGITS):
         return 0
@@ -35,7 +35,7 @@ def image_of(proof: str, annotator_id: int, turn_id: int) -> int:
 
 def _signature(annotator_id: int, turn_id: int, image_id: int) -> str:
     said = f"{annotator_id}:{turn_id}:{image_id}".encode()
-    # Keyed, BLAKE2 is a signature by itself: half of the time that HMAC takes.
+    # Keyed BLAKE2 needs no HMAC, and takes half the time.
     digest = hashlib.blake2b(said, key=_key(), digest_size=_SIGNATURE_BYTES).digest()
     return base64.urlsafe_b64encode(digest).decode()
 

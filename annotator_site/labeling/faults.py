@@ -1,7 +1,7 @@
-"""What an error of the labeling path proves, and how its repetition is paced and told.
+"""Classifies errors of the labeling path, and paces and logs repeated failures.
 
 A message is refused for good only when its own values are proven to be at fault
-(`transaction.values_are_at_fault`). Whatever else goes wrong, it is kept and tried again.
+(`transaction.values_are_at_fault`). After any other error it is kept and tried again.
 """
 
 import logging
@@ -19,7 +19,7 @@ LONGEST_PAUSE_SECONDS: Final = 1.0
 """People wait for a database that is back no longer than this."""
 _SAID_AGAIN_SECONDS: Final = 30.0
 _CALM_SECONDS: Final = 5.0
-"""What fails again sooner is the same trouble, which comes and goes."""
+"""A failure sooner than this after a success belongs to the same trouble."""
 _DIVIDED_EVERY: Final = 8
 
 # Classes of SQLSTATE (docs: “PostgreSQL Error Codes”), and one code.
@@ -30,11 +30,11 @@ _CANCELED: Final = "57014"  # of one statement, by its own timeout
 
 
 class InDoubt(Exception):
-    """What was committed before may be lost with its server, and is done again first."""
+    """Earlier commits may be lost with their server, and are done again first."""
 
 
 def is_everybodys(error: BaseException) -> bool:
-    """Whether it surely is about no message: no connection, a server that refuses to write."""
+    """Whether the error is surely no message's fault: no connection, a server that cannot write."""
     if isinstance(error, psycopg.Error):
         state = error.sqlstate
         return state is None or (state[:2] in _EVERYBODYS and state != _CANCELED)
@@ -42,10 +42,10 @@ def is_everybodys(error: BaseException) -> bool:
 
 
 def may_be_of_values(error: BaseException) -> bool:
-    """Whether a message's values can be what the database refuses.
+    """Whether the database may have refused a message's values.
 
-    Not two of the same that meet: a message that comes twice is none of those, and what two
-    processes do at once passes the next time.
+    Not a unique violation: a message that comes twice causes none, and a race of two processes
+    passes the next time.
     """
     if not isinstance(error, psycopg.Error) or isinstance(error, psycopg.errors.UniqueViolation):
         return False
@@ -55,22 +55,22 @@ def may_be_of_values(error: BaseException) -> bool:
 def spoils_connection(error: psycopg.Error) -> bool:
     """Whether the next transaction is better done over another connection.
 
-    What a session learned when it began may be wrong by now: that it may only read, how a table
-    looked before a migration.
+    What a database session learned when it began may be outdated: that it is read-only, or what a
+    table looked like before a migration.
     """
     state = error.sqlstate or ""
     return not state.startswith(_HARMLESS) and state != _CANCELED
 
 
 def is_unsure(error: BaseException) -> bool:
-    """Whether the transaction may be committed all the same: the connection broke in it."""
+    """Whether the transaction may be committed despite the error: the connection broke in it."""
     if isinstance(error, PoolTimeout | PoolClosed | InDoubt):
         return False  # it never began
     return not isinstance(error, psycopg.Error) or error.sqlstate is None
 
 
 def in_one_line(error: BaseException) -> str:
-    """The error for a log, with the database's code where it has one."""
+    """The error for a log, with its SQLSTATE if it has one."""
     if isinstance(error, psycopg.Error) and error.sqlstate:
         # Without the lines of context that PostgreSQL adds.
         words = error.diag.message_primary or str(error)
@@ -79,18 +79,18 @@ def in_one_line(error: BaseException) -> str:
 
 
 class Trouble:
-    """Something that goes on failing: paced, and told when it begins, now and then, and its end."""
+    """Repeated failures: paces them, and logs their beginning, their end, and some in between."""
 
     def __init__(self, what: str) -> None:
         self.what = what
         self.failures = 0
         self._began = 0.0
         self._ended = -_CALM_SECONDS
-        # When each kind of error was told last.
+        # When each kind of error was logged last.
         self._told: dict[str, float] = {}
 
     def failed(self, error: BaseException) -> float:
-        """It failed, once more; for how many seconds to wait before it is tried again."""
+        """Record a failure; returns the seconds to wait before the next try."""
         now = time.monotonic()
         if not self.failures:
             self._began = now
@@ -108,27 +108,27 @@ class Trouble:
                 *(self.what, self.failures, now - self._began, in_one_line(error)),
                 exc_info=None if expected else error,
             )
-        # At most 20 times doubled: floats end somewhere.
+        # At most 20 doublings, so that the power does not overflow.
         doubled = _FIRST_PAUSE_SECONDS * 2.0 ** min(self.failures - 1, 20)
         pause = min(doubled, LONGEST_PAUSE_SECONDS)
-        # Not a secret: desks that failed together do not come back together.
+        # Jitter, so that desks that failed together do not come back together; not a secret.
         return pause * random.uniform(0.5, 1.0)  # noqa: S311
 
     @property
     def is_to_be_divided(self) -> bool:
         """Whether to look for a culprit although the error seems to be everybody's.
 
-        Seldom, but for ever: something that one message does to the server must not keep
-        everybody else's messages.
+        True once in _DIVIDED_EVERY failures: one message that makes the server fail must not hold
+        up everybody else's messages.
         """
         return self.failures % _DIVIDED_EVERY == _DIVIDED_EVERY - 1
 
     def over(self) -> None:
-        """It worked."""
+        """Record a success."""
         if not self.failures:
             return
         self._ended = time.monotonic()
-        # Said once for each time that it was said to begin.
+        # Log the end only if the beginning was logged.
         if any(told >= self._began for told in self._told.values()):
             log.warning(
                 "%s no more, after %d failures in %.1f s.",

@@ -1,4 +1,4 @@
-"""What people sent and no transaction has done, each person's messages in the order of sending."""
+"""Messages that no transaction has done yet, each person's in the order of sending."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -13,16 +13,16 @@ MAX_WAITING_MESSAGES: Final = 50_000
 
 
 class Pending:
-    """The queue of messages, and beside it those of people who were set aside (`aside.py`).
+    """The queue of messages, and separately those of people who were set aside (`aside.py`).
 
-    Whatever comes back into the line, because a transaction failed or may be lost, takes the place
-    that it had: an undo never passes the label that it is about.
+    A message that is put back, because its transaction failed or may be lost, returns to its former
+    place: an undo never passes the label that it retracts.
     """
 
     def __init__(self) -> None:
         self._line: deque[Submission] = deque()
         self._places = count()
-        # By annotator: what they sent goes past the common transactions (aside.py).
+        # By annotator: messages that are kept out of the common transactions (aside.py).
         self.aside: dict[int, list[Submission]] = {}
 
     def __len__(self) -> int:
@@ -30,11 +30,11 @@ class Pending:
 
     @property
     def is_full(self) -> bool:
-        """Whether no more can be kept here."""
+        """Whether no more messages can be kept here."""
         return len(self._line) >= MAX_WAITING_MESSAGES
 
     def add(self, sub: Submission) -> None:
-        """Another message, the last of all."""
+        """Append a message."""
         sub.place = next(self._places)
         if self.aside and (theirs := self.aside.get(sub.session.annotator_id)) is not None:
             theirs.append(sub)
@@ -42,7 +42,7 @@ class Pending:
             self._line.append(sub)
 
     def take(self) -> list[Submission]:
-        """Remove from the queue what may go into one transaction now."""
+        """Remove from the queue the messages that may go into one transaction now."""
         return take(self._line)
 
     def put_back(self, subs: Iterable[Submission]) -> None:
@@ -56,7 +56,7 @@ class Pending:
             self.aside[person] = _in_order(theirs)
 
     def set_aside(self, subs: Sequence[Submission]) -> None:
-        """These cannot be done now; all else that their people send waits for them."""
+        """Set these messages aside; all others of their people wait behind them."""
         people = {sub.session.annotator_id for sub in subs}
         theirs = [sub for sub in self._line if sub.session.annotator_id in people]
         self._line = deque(sub for sub in self._line if sub.session.annotator_id not in people)
@@ -65,7 +65,7 @@ class Pending:
         self.put_back([*subs, *theirs])
 
     def answered_aside(self, resumes: Iterable[Resume]) -> set[int]:
-        """Turns that were answered by people set aside whose connections are resumed."""
+        """Turns with answers among the messages set aside, of people whose connections resume."""
         people = {each.session.annotator_id for each in resumes} & self.aside.keys()
         return {
             message.turn_id
@@ -75,7 +75,7 @@ class Pending:
         }
 
     def done_aside(self, sub: Submission) -> None:
-        """This one, set aside, is done."""
+        """Remove a message that was set aside and is done."""
         if sub in (theirs := self.aside.get(sub.session.annotator_id, [])):
             theirs.remove(sub)
 

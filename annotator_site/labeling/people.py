@@ -1,6 +1,6 @@
-"""Who labels one campaign through this web process: what they hold, what they want, what they left.
+"""People who label one campaign through this web process: the turns they hold, want and leave.
 
-Nothing here waits for anything.
+No function here waits.
 """
 
 import time
@@ -22,86 +22,86 @@ from annotator_site.labeling.session import Session
 from annotator_site.network.close_codes import CloseCode
 
 Holders = list[tuple[int, UUID]]
-"""(annotator, session) of each."""
+"""(annotator, session) of connections that hold leases."""
 
 
 class Waiting:
     """The connections of a desk whose buffers are not full.
 
-    Nobody walks over all connections: only over those that something happened to.
+    Only connections to which something happened are visited, never all of them.
     """
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self._wanting: dict[UUID, Session] = {}
-        # They wanted queries when there were none: asked again once there may be some.
+        # Connections for which there were no queries; served again once there may be some.
         self._starved: dict[UUID, Session] = {}
 
     def __bool__(self) -> bool:
         return bool(self._wanting)
 
     def add(self, session: Session) -> None:
-        """This one may want queries now."""
+        """This connection may want queries now."""
         self._starved.pop(session.id, None)
         self._wanting[session.id] = session
 
     def forget(self, session: Session) -> None:
-        """This one left."""
+        """This connection left."""
         self._wanting.pop(session.id, None)
         self._starved.pop(session.id, None)
 
     def starve(self, session: Session, reason: IdleReason, detail: Shortage | None) -> None:
-        """There is nothing for this one; tell it so, once, if its buffer is empty."""
+        """There is nothing for this connection; tell it so, once, if its buffer is empty."""
         self._starved[session.id] = session
         if not session.held and session.idle != (reason, detail):
             session.idle = reason, detail
-            # After the receipts of what was committed before: whoever reads that all is finished
-            # need not wait for them.
+            # Sent after the receipts of earlier commits: a client that reads `finished` need not
+            # wait for any.
             self._disk.tell(partial(self._say, session, reason, detail), since=time.monotonic())
 
     def rest(self, session: Session) -> None:
-        """Whether there is something for this one is not known now; it is told nothing."""
+        """Whether there is something for this connection is unknown now; tell it nothing."""
         self._wanting.pop(session.id, None)
         self._starved[session.id] = session
 
     def wake(self) -> bool:
-        """There may be something again; tell whether anybody waited for it."""
+        """There may be queries again; returns whether any connection waited for some."""
         woken = bool(self._starved)
         self._wanting.update(self._starved)
         self._starved.clear()
         return woken
 
     def take(self) -> list[Session]:
-        """All that want something now; whoever is left short is added or starved again."""
+        """All connections that want queries now; those left short are added or starved again."""
         wanting, self._wanting = self._wanting, {}
         return [session for session in wanting.values() if session.want]
 
     def _say(
         self, session: Session, reason: IdleReason, detail: Shortage | None, durable: bool
     ) -> None:
-        """Unless there is something by now."""
+        """Send `idle`, unless the connection has something by now."""
         if session.idle != (reason, detail):
             return
         if durable:
             session.deliver(protocol.idle(reason, detail))
         else:
-            # That all is labeled may be lost with the last labels: it is found out anew.
+            # The labels that finished the campaign may be lost: find out the reason anew.
             session.idle = None
 
 
 class Departures:
-    """Whose leases end with their connection: at once for a good-bye, else after a while."""
+    """Connections whose leases are to end: at once after a good-bye, else after a while."""
 
     def __init__(self) -> None:
         self._left: Holders = []
         self._gone: Holders = []
 
     def add(self, session: Session, *, for_good: bool) -> None:
-        """This one ended. A claim for it that is under way is committed before this is taken."""
+        """Add a connection that ended. A claim for it under way commits before the next `take`."""
         (self._gone if for_good else self._left).append((session.annotator_id, session.id))
 
     def put_back(self, left: Holders, gone: Holders) -> None:
-        """These were taken, and their leases did not end."""
+        """Put back connections that were taken, since their leases did not end."""
         self._left += left
         self._gone += gone
 
@@ -113,7 +113,7 @@ class Departures:
 
 
 class Window:
-    """What the desk saw since its last sample: answers and waits."""
+    """What the desk counted since its last sample: answers and waits."""
 
     __slots__ = ("answers", "began", "dry", "waits")
 
@@ -125,7 +125,7 @@ class Window:
         self.waits = [0] * waits.BUCKETS
 
     def waited(self, wait_ms: float) -> None:
-        """A person had their next query after `wait_ms`; 0: it was there before."""
+        """Count a wait of `wait_ms` for the next query; 0: it was there already."""
         self.waits[waits.bucket_of(wait_ms)] += 1
 
 
@@ -142,7 +142,7 @@ class People:
         self._changed = changed
 
     def enter(self, session: Session) -> None:
-        """A person is here."""
+        """A connection was opened."""
         self.sessions[session.id] = session
         self.connections[session.annotator_id] += 1
 
@@ -156,17 +156,17 @@ class People:
         self._changed()
 
     def takes_over(self, session: Session, former_id: UUID) -> None:
-        """End the former connection of somebody who is back over a new one."""
+        """End the former connection of a person who resumes over a new one."""
         former = self.sessions.get(former_id)
         if former is not None and former.annotator_id == session.annotator_id:
-            # Its network died without a word: it must not count as a second connection.
+            # Its network died silently: it must not count as a second connection.
             self.leave(former)
             former.close(CloseCode.RESUMED_ELSEWHERE)
 
     def answers(self, session: Session, message: LabelMessage | SkipMessage) -> int:
-        """Somebody answered or skipped a turn, and comes to what they hold next, if anything.
+        """A person answered or skipped a turn; counts their wait for the next one.
 
-        Returns the image that they surely were shown; 0 where nothing proves it.
+        Returns the image that the person is proven to have been shown; 0 without proof.
         """
         held = session.held.pop(message.turn_id, None)
         self.waiting.add(session)
@@ -180,9 +180,9 @@ class People:
         return held[1]
 
     def let_go(self, session: Session, turn_id: int) -> None:
-        """A resume may have handed back what was answered while the answer was on its way.
+        """Drop a turn that a resume handed out again while its answer was on its way.
 
-        Not when the answer is on disk: an undo may have handed it back by then.
+        Not to be called once the answer is on disk: by then an undo may have handed it out again.
         """
         if turn_id in session.held:
             del session.held[turn_id]
@@ -192,9 +192,9 @@ class People:
     def revoke(
         self, turns: Iterable[tuple[UUID, int]], *, away_after: float, fresher: bool = False
     ) -> None:
-        """Tell people which queries are no longer theirs; `fresher`: since a newer model chose.
+        """Tell people which queries are no longer theirs; `fresher`: a newer model chose others.
 
-        Whoever did nothing for `away_after` seconds is away: no churn of leases for nobody.
+        Connections idle for `away_after` seconds are away: they are leased nothing new.
         """
         now = time.monotonic()
         for session_id, turn_id in turns:
@@ -209,15 +209,15 @@ class People:
         self._changed()
 
     def expect(self, asked: Sequence[Demand], sign: int) -> None:
-        """Count what is being claimed for connections, or that it is so no more."""
+        """Count the turns being claimed for connections; `sign` -1: they no longer are."""
         for demand in asked:
             if session := self.sessions.get(demand.session):
                 session.coming = max(session.coming + sign * demand.want, 0)
 
     def expect_leased(self, asked: list[Demand], turns: Iterable[LeasedTurn]) -> list[Session]:
-        """These turns were leased, and are all that is still expected; `asked` is changed to them.
+        """Expect the turns that were leased instead of those that were asked for.
 
-        Returns who got fewer than they wanted.
+        Changes `asked` in place to match. Returns the connections that got fewer than they wanted.
         """
         leased = Counter(turn.session for turn in turns)
         short = []
@@ -230,7 +230,7 @@ class People:
                 session.coming += more
                 if more < 0:
                     short.append(session)
-        # Resumed, or brought back by an undo.
+        # Turns that were resumed, or brought back by an undo.
         for session_id, count in leased.items():
             if session := self.sessions.get(session_id):
                 asked.append(Demand(session.annotator_id, session_id, count))
@@ -238,20 +238,20 @@ class People:
         return short
 
     def ask_anew(self) -> None:
-        """Forget what is being claimed for whom, and claim for everybody anew."""
+        """Forget what is being claimed, and claim for all connections anew."""
         for session in self.sessions.values():
             session.coming = 0
             self.waiting.add(session)
 
     def hand_out(self, turns: Iterable[LeasedTurn]) -> None:
-        """Give people what was claimed for them."""
+        """Send people the turns that were claimed for them."""
         for turn in turns:
             session = self.sessions.get(turn.session)
             if session is None:
                 continue
             session.idle = None
             if turn.turn_id in session.held:
-                # It is there: after trouble, leases are asked for again.
+                # Held already: after a failure, connections ask for their leases again.
                 self.waiting.add(session)
                 self._changed()
                 continue
@@ -265,16 +265,16 @@ class People:
 
 
 def demands(sessions: Iterable[Session]) -> list[Demand]:
-    """The queries that would fill the buffers of these."""
+    """The queries that would fill the buffers of these connections."""
     return [Demand(each.annotator_id, each.id, each.want) for each in sessions if each.want]
 
 
 def why_idle(
     campaign: CampaignView, progress: Progress, shortage: Shortage | None, *, storage_away: bool
 ) -> tuple[IdleReason, Shortage | None]:
-    """Why there is nothing to label; `shortage` is the detail of an empty pool.
+    """Why there is nothing to label; `shortage` is the detail of an empty S.
 
-    While the storage is away nothing is handed out, whatever is in the pool.
+    While the storage is away nothing is handed out, whatever S holds.
     """
     if campaign.state == "paused":
         return "paused", None

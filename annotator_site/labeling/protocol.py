@@ -1,7 +1,7 @@
 """The labeling protocol `nowait.v1` as values: parsing what comes in, writing what goes out.
 
-Pure: no network, no database. The protocol itself is described in docs/protocol.md. What is a
-`query` to clients is a person's turn at one: its number is `turn_id` from here on.
+Pure: no network, no database. The protocol itself is described in docs/protocol.md. The field
+`query` on the wire carries the id of a person's turn, which is `turn_id` from here on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ class BadMessage(ValueError):
 
 
 class ClientId(UUID):
-    """A message's id: the same as any UUID of its value, sent back as the client wrote it."""
+    """A message's id: equal to any UUID of its value, but sent back as the client wrote it."""
 
     _written: str
 
@@ -80,7 +80,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class LabelMessage:
-    """An answer, and the version of the list of classes that was on the screen (None: not said)."""
+    """An answer, and the version of the list of classes that was on the screen (None: unknown)."""
 
     id: UUID
     turn_id: int
@@ -92,7 +92,7 @@ class LabelMessage:
 
 @dataclass(frozen=True, slots=True)
 class SkipMessage:
-    """A query that the person does not want to answer, or whose picture did not show."""
+    """A query that the person does not want to answer, or whose image did not show."""
 
     id: UUID
     turn_id: int
@@ -104,7 +104,7 @@ class SkipMessage:
 
 @dataclass(frozen=True, slots=True)
 class UndoMessage:
-    """An answer of one's own to take back."""
+    """Retracts a label of the person's own."""
 
     id: UUID
     label: UUID
@@ -114,10 +114,10 @@ Message = Ready | LabelMessage | SkipMessage | UndoMessage
 
 
 def parse(frame: str | bytes) -> Message:
-    """The message in a frame. Raises BadMessage, with the frame's `id` where it has one."""
+    """The message in a frame. Raises BadMessage, with the frame's `id` if it has one."""
     if isinstance(frame, bytes):
         raise BadMessage("A frame must be text: JSON, and nothing binary.")
-    # Half a surrogate pair is no UTF-8, which is for the parser to say.
+    # Half a surrogate pair is no UTF-8; the parser refuses it.
     encoded = frame.encode(errors="surrogatepass")
     if len(encoded) > MAX_FRAME_BYTES:
         raise BadMessage(f"A frame may have {MAX_FRAME_BYTES} bytes; this one has {len(encoded)}.")
@@ -158,7 +158,7 @@ def _message(data: dict[str, Any]) -> Message:
                 proof=_proof(data),
             )
         case "report":
-            # The turn leaves its person as by a skip, and nothing is said of the image.
+            # The turn ends as by a skip, and nothing is said of the image.
             return SkipMessage(
                 _uuid(data, "id"),
                 _integer(data, "query", 0, _MAX_ID),
@@ -175,7 +175,7 @@ def _message(data: dict[str, Any]) -> Message:
         case str(other):
             raise BadMessage(f"There is no message of type {other[:40]!r}.")
         case _:
-            # Not repeated: writing down what is nested deeply fails.
+            # The value is not repeated: formatting a deeply nested one fails.
             raise BadMessage('A message needs a “type”, like "label".')
 
 
@@ -190,7 +190,7 @@ def welcome(
     progress: Progress,
     mine: int,
 ) -> str:
-    """The first message: who is here, what is labeled, and with which classes."""
+    """The first message: the person, the campaign, its classes and its progress."""
     return _frame(
         {
             "type": "welcome",
@@ -248,7 +248,7 @@ def nack(message_id: UUID | str | None, code: NackCode, message: str) -> str:
 def revoke(turn_id: int, *, fresher: bool = False) -> str:
     """A query is no longer this annotator's.
 
-    With `fresher` something better comes in its place, and whoever looks at it may still answer it.
+    With `fresher` a better query replaces it, and a person who looks at it may still answer it.
     """
     return _frame({"type": "revoke", "query": turn_id, "fresher": fresher})
 
@@ -264,7 +264,7 @@ def idle(reason: IdleReason, detail: Shortage | None) -> str:
 
 
 def notice(code: NoticeCode) -> str:
-    """Words for the person, in English; `code` is for clients that have words of their own."""
+    """A text for the person, in English; `code` is for clients that have their own texts."""
     level, message = _NOTICES[code]
     return _frame({"type": "notice", "level": level, "code": code, "message": message})
 
@@ -310,7 +310,7 @@ def _detail(data: dict[str, Any]) -> str:
 
 
 def _proof(data: dict[str, Any]) -> str:
-    """What the client sends back with its answer; nothing where that cannot be a proof."""
+    """The proof that came back with an answer; "" for a value that cannot be one."""
     value = data.get("proof")
     return value if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH else ""
 

@@ -1,4 +1,4 @@
-"""Acks and nacks: messages refused at once, and what became of the others."""
+"""Acks and nacks: of messages refused at once, and of those that the database has seen."""
 
 from typing import Final
 
@@ -40,14 +40,14 @@ def refusal(campaign: CampaignView, session: Session, message: Act, *, full: boo
 
 
 def receipt_of(sub: Submission, outcome: Outcome) -> Receipt:
-    """What became of a message."""
+    """The receipt of a message."""
     person, message = sub.session.annotator_id, sub.message
     match message:
         case LabelMessage():
             return outcome.answers[person, message.id]
         case SkipMessage():
             receipt = outcome.skips[person, message.turn_id]
-            # A turn that a crash took from them needs no skip, like one whose lease expired.
+            # A turn whose lease a crash lost needs no skip, like one whose lease expired.
             return "stored" if receipt in NEVER_HELD and sub.image_id else receipt
         case UndoMessage():
             return "stored" if (person, message.label) in outcome.known else "unknown_query"

@@ -1,4 +1,4 @@
-"""Who newcomers are in a campaign, and how far it is: read together for all who come at a time."""
+"""Reads the standing of people who arrive and the campaign's progress, together for all of them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from annotator_site.together import Together
 
 
 class Reception:
-    """Receives the people of one campaign."""
+    """Looks up the annotators of one campaign."""
 
     def __init__(self, pool: AsyncConnectionPool[Connection], campaign_id: int) -> None:
         self._pool = pool
@@ -20,7 +20,7 @@ class Reception:
         self._together: Together[int, tuple[Standing, Progress]] = Together(self._read)
 
     async def receive(self, user_id: int) -> tuple[Standing, Progress] | None:
-        """Who this user is here, and how far the campaign is; None where they may not label.
+        """The user's standing here and the campaign's progress; None if they may not label.
 
         Raises psycopg.Error and PoolTimeout while the database is away.
         """

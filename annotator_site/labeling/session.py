@@ -1,4 +1,4 @@
-"""One connection as the desk sees it: what it holds, what it wants, what goes out to it."""
+"""One connection as the desk sees it: the turns it holds and wants, and its outgoing frames."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ _TASKS: set[asyncio.Task[None]] = set()
 class Bucket:
     """A token bucket: `rate` messages a second, twice that in a burst; 0: no limit.
 
-    One annotator's connections share one.
+    All connections of an annotator share a bucket.
     """
 
     __slots__ = ("__weakref__", "at", "rate", "tokens")
@@ -46,13 +46,13 @@ class Bucket:
 
 
 class Buckets:
-    """The buckets of annotators, for as long as one of their connections has theirs."""
+    """The buckets of annotators, each kept while a connection refers to it."""
 
     def __init__(self) -> None:
         self._by_annotator: WeakValueDictionary[int, Bucket] = WeakValueDictionary()
 
     def of(self, annotator_id: int, *, rate: int, now: float) -> Bucket:
-        """An annotator's; a new one where there is none of this rate."""
+        """An annotator's bucket; a new one if there is none with this rate."""
         bucket = self._by_annotator.get(annotator_id)
         if bucket is None or bucket.rate != rate:
             bucket = self._by_annotator[annotator_id] = Bucket(rate, now)
@@ -100,15 +100,15 @@ class Session:
         self.bucket = bucket
         self.send = send
         self.buffer = 0
-        # Turns in the order in which they were handed out, which is that in which people come to
-        # them: when that was, and the image.
+        # Turns in the order in which they were handed out and will be shown: the time (by
+        # time.monotonic()) and the image.
         self.held: dict[int, tuple[float, int]] = {}
-        # Turns that are being claimed for it now.
+        # How many turns are being claimed for it now.
         self.coming = 0
         self.unanswered = 0
-        # Since when they have waited for a receipt; says nothing while all are answered.
+        # Since when these messages have waited for a receipt; meaningless while there are none.
         self.unanswered_since = now
-        # When the person was told last that saving is delayed; None while it is not.
+        # When the person was last told that saving is delayed; None while it is not.
         self.delayed_since: float | None = None
         self.strikes = 0
         self.active_at = now
@@ -143,7 +143,7 @@ class Session:
         self._flush_soon()
 
     def close(self, code: int) -> None:
-        """Close the connection, saying why; what still waits to go out is dropped."""
+        """Close the connection with a close code; frames that wait to be sent are dropped."""
         self.outgoing.clear()
         self.closing = code
         self._flush_soon()

@@ -1,8 +1,9 @@
-"""What people hold and have not come to is exchanged for what a newer model chose.
+"""Exchanges turns that people hold, but have not reached, for queries that a newer model chose.
 
-So that nobody waits, each keeps the image in view and as many ready ones as their pace and network
-need, whoever chose them: one of these goes for each that has come to the browser. And S keeps half
-of what it has for those who answer. Whoever came to an image meanwhile keeps it.
+So that nobody waits, each person keeps the image in view and as many ready turns as their pace and
+network need, whichever model chose these; more are recalled as replacements reach the browser. At
+most half of what S offers is used for an exchange. A turn that its person has reached meanwhile
+stays with them.
 """
 
 import asyncio
@@ -19,16 +20,16 @@ from annotator_site.labeling.session import Session
 
 FRESHER_SECONDS: Final = 0.2
 READY_SECONDS: Final = 0.5
-"""Until what was handed out is in the browser."""
+"""Time from handing out a turn until its image is in the browser."""
 SETTLED_SECONDS: Final = 5.0
-"""How long after the last exchange what came for it may still make room for the next one."""
+"""How long after a step its replacements may still make room for another step."""
 MARGIN_QUERIES: Final = 2
-"""Of a buffer that is as deep as a pace and a network need: the one in view, and one to spare."""
+"""Turns of a full buffer beyond what pace and network need: the one in view, and a spare."""
 RESTING_SECONDS: Final = 15.0
 
 
 async def exchange_spares(desk: Desk) -> None:
-    """Let people have what a newer model chose for what they have not come to, for ever."""
+    """Exchange unreached turns for a newer model's queries, forever."""
     trouble = Trouble("Exchanging spare queries fails")
     exchange = _Exchange(desk)
     while True:
@@ -44,21 +45,21 @@ async def exchange_spares(desk: Desk) -> None:
 
 
 class _Exchange:
-    """An exchange for what the newest model chose: some steps, until everybody has what comes."""
+    """An exchange for the newest model's queries: some steps, until everybody has theirs."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        # The version that it is for.
+        # The model version that it is for.
         self._version: int | None = None
         self._until = 0.0
 
     @property
     def goes_on(self) -> bool:
-        """Whether what came may still make room for more of the same version."""
+        """Whether replacements may still make room for more of the same version."""
         return time.monotonic() < self._until
 
     async def take_step(self) -> None:
-        """Recall what can go now, if S has something newer. Raises psycopg.Error and OSError."""
+        """Recall what can go now, if S has newer queries. Raises psycopg.Error and OSError."""
         desk = self._desk
         async with desk.pool.connection() as conn:
             newest, offered = await supply.filled_by(conn, campaign_id=desk.campaign.id)
@@ -78,9 +79,9 @@ class _Exchange:
 
 
 def _spares(desk: Desk) -> list[Spare]:
-    """What people hold beside the image in view; of who holds the oldest first.
+    """The turns that people hold beyond the image in view, by the age of each person's first.
 
-    Who rests keeps all: no network is kept busy for nobody.
+    People who rest keep all of theirs: replacements would be fetched for nobody.
     """
     now = time.monotonic()
     held = [
@@ -111,7 +112,7 @@ def _active(desk: Desk) -> list[Session]:
 
 
 async def _recall(desk: Desk, newest: int, spares: list[Spare], *, most: int) -> int:
-    """Take back what `newest` would not have people answer, up to `most`; tells how many."""
+    """Take back up to `most` turns that a model older than `newest` chose; returns how many."""
     if not spares:
         return 0
     async with desk.pool.connection() as conn:

@@ -1,7 +1,7 @@
 """Watches the files of a desk's images: whether the storage is there, and which files are faulty.
 
-While no file can be read, nobody is handed new queries, and what people hold stays theirs. Files
-are read in threads: a mount whose server is gone may not answer for minutes.
+While no file can be read, no new queries are handed out, and people keep the turns that they hold.
+Files are read in threads: a mount whose server is gone may not answer for minutes.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 1.0
 REST_SECONDS: Final = 30.0
-"""How often images that are set aside are looked at again, some at a time."""
+"""How often images that are set aside are checked again, some at a time."""
 
 
 async def watch_storage(desk: Desk) -> None:
-    """Hold new queries back while the files of the campaign are away, for ever."""
+    """Hold new queries back while the files of the campaign are away, forever."""
     while True:
         if desk.people.sessions:
             try:
-                # In a thread that nothing but looking holds, and that not for long.
+                # The default thread pool runs these short checks alone.
                 presence = await asyncio.to_thread(_look, desk.campaign.id)
                 _judge(desk, presence.problem)
             except DatabaseError as error:
@@ -40,7 +40,7 @@ async def watch_storage(desk: Desk) -> None:
 
 
 async def watch_files(desk: Desk) -> None:
-    """Set images aside whose files are proven to be faulty, and put back whole ones, for ever."""
+    """Set images aside whose files are proven to be faulty, and put back whole ones, forever."""
     known: dict[int, int] = {}
     after = 0
     rested_since = 0.0
@@ -72,13 +72,13 @@ def _judge(desk: Desk, problem: str) -> None:
         log.warning("The files of %s are there again.", desk.campaign.slug)
     desk.storage_away = bool(problem)
     if problem:
-        # Nobody can answer: who waits here is not away, and keeps what they hold.
+        # Nobody can answer: people who wait are not away, and keep the turns that they hold.
         now = time.monotonic()
         for session in desk.people.sessions.values():
             if not session.away:
                 session.active_at = now
     if changed:
-        desk.poke()  # who waits is told why, or served
+        desk.poke()  # people who wait are told why, or served
 
 
 def _look(campaign_id: int) -> Presence:

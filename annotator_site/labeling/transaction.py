@@ -1,4 +1,4 @@
-"""One transaction of the labeling path: everything of a moment goes in, receipts come out."""
+"""One transaction of the labeling path: a batch goes in, receipts and turns come out."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from annotator_site.labeling.protocol import LabelMessage, SkipMessage, UndoMess
 
 _TRIES: Final = 3
 NEVER_HELD: Final[tuple[Receipt, ...]] = ("not_yours", "unknown_query")
-"""What the database says of a turn of which it does not know that the person ever had it."""
+"""Receipts for a turn that the person, as far as the database knows, never had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ async def run(
 ) -> Outcome:
     """Do a batch in one transaction; returns once it is committed, on disk or not yet.
 
-    A second one follows where people answered what a crash of the database took from them.
+    A second transaction follows if people answered turns whose leases a crash lost.
     """
     terms = _Terms(campaign_id, lease_seconds, resume_seconds)
     outcome = await _run_once(conn, batch, terms)
@@ -47,7 +47,7 @@ async def run(
 
 
 async def _complete(conn: Connection, batch: Batch, outcome: Outcome, terms: _Terms) -> None:
-    """Find out what became of messages that were not labels, or were not stored now."""
+    """Complete the outcome for messages that are not labels, or were not stored now."""
     await _ask_receipts(conn, batch, outcome, terms)
     await _answer_lost(conn, batch, outcome, terms)
     if people := _to_be_counted(batch, outcome):
@@ -55,7 +55,7 @@ async def _complete(conn: Connection, batch: Batch, outcome: Outcome, terms: _Te
 
 
 async def _ask_receipts(conn: Connection, batch: Batch, outcome: Outcome, terms: _Terms) -> None:
-    """Nearly always all labels were stored; about the others the database is asked again."""
+    """Read the receipts of labels that were not stored; nearly always there are none."""
     rest = [
         said
         for said in _answers(batch)
@@ -68,7 +68,7 @@ async def _ask_receipts(conn: Connection, batch: Batch, outcome: Outcome, terms:
 
 
 async def _run_once(conn: Connection, batch: Batch, terms: _Terms) -> Outcome:
-    """The transaction; of labels that it did not store the outcome says nothing yet."""
+    """Run the transaction; its outcome has no receipts yet for labels that it did not store."""
     tries = 0
     while True:
         try:
@@ -76,15 +76,15 @@ async def _run_once(conn: Connection, batch: Batch, terms: _Terms) -> Outcome:
                 return await _exchange(conn, batch, terms)
             return await _all_of_it(conn, batch, terms)
         except psycopg.errors.UniqueViolation:
-            # Two processes dealt one image to one person, who is at both. Who commits second
-            # does it anew and sees what the first one did.
+            # Two processes dealt one image to one person, who is connected to both. The second
+            # to commit tries again and sees what the first one did.
             tries += 1
             if tries == _TRIES:
                 raise
 
 
 async def _all_of_it(conn: Connection, batch: Batch, terms: _Terms) -> Outcome:
-    """All statements in one round trip (a pipeline), but for undos, which are rare."""
+    """All statements in one round trip (a pipeline), except for undos, which are rare."""
     campaign_id, lease_seconds = terms.campaign_id, terms.lease_seconds
     labels, skips, undos = _answers(batch), _skips(batch), _undos(batch)
     outcome = Outcome({}, {}, set(), [], set(), labeled.Progress(labeled=0, total=0, answers=0))
@@ -92,7 +92,7 @@ async def _all_of_it(conn: Connection, batch: Batch, terms: _Terms) -> Outcome:
     answered = skipped = None
     async with conn.pipeline(), conn.transaction():
         if labels or skips or undos:
-            # Before anything is written: what waits for a lock then makes nobody wait.
+            # Lock before writing: a transaction that waits for a lock then blocks no other.
             turn_ids = [said.turn_id for said in labels] + [said.turn_id for said in skips]
             await labeled.lock(conn, turn_ids=turn_ids, undos=undos)
         if labels:
@@ -141,7 +141,7 @@ async def _exchange(conn: Connection, batch: Batch, terms: _Terms) -> Outcome:
 
 
 async def _answer_lost(conn: Connection, batch: Batch, outcome: Outcome, terms: _Terms) -> None:
-    """Store what people answered to images that they were shown and a crash took from them."""
+    """Store answers to images that people were shown as turns whose leases a crash lost."""
     shown = [
         Shown(person, message.turn_id, sub.image_id)
         for sub in batch.submissions
@@ -153,7 +153,7 @@ async def _answer_lost(conn: Connection, batch: Batch, outcome: Outcome, terms: 
         return
     turns = await labeled.vouch(conn, campaign_id=terms.campaign_id, shown=shown)
     people = {person for person, _ in turns}
-    # All that they said, in their order: it may be about these answers.
+    # All messages of these people, in order: later ones may be about these answers.
     again = [_at(turns, sub) for sub in batch.submissions if sub.session.annotator_id in people]
     if again:
         later = await _run_once(conn, Batch(again), terms)
@@ -162,7 +162,7 @@ async def _answer_lost(conn: Connection, batch: Batch, outcome: Outcome, terms: 
 
 
 def _at(turns: dict[tuple[int, int], int], sub: Submission) -> Submission:
-    """The same message about the turn at which it can be stored."""
+    """The same message, for the turn at which it can be stored."""
     message, person = sub.message, sub.session.annotator_id
     if isinstance(message, LabelMessage) and (person, message.turn_id) in turns:
         message = replace(message, turn_id=turns[person, message.turn_id])
@@ -170,9 +170,9 @@ def _at(turns: dict[tuple[int, int], int], sub: Submission) -> Submission:
 
 
 def _to_be_counted(batch: Batch, outcome: Outcome) -> set[int]:
-    """People of whom a message had its effect before, through whichever process and connection.
+    """People with a message that had its effect before, through any process and connection.
 
-    The number of their answers that they were told last may have it in it or not.
+    The number of answers that they were last told may or may not include it.
     """
     people = {person for (person, _), receipt in outcome.answers.items() if receipt == "repeated"}
     people |= {person for person, label in outcome.known if label not in outcome.undone}
@@ -182,11 +182,11 @@ def _to_be_counted(batch: Batch, outcome: Outcome) -> set[int]:
 async def values_are_at_fault(
     conn: Connection, sub: Submission, *, campaign_id: int, choices: Collection[int]
 ) -> bool:
-    """Whether it is a label's own values that the database refuses; it was tried alone.
+    """Whether the database refuses a label, which was tried alone, because of its own values.
 
-    The proof is that the same person's label at the same turn passes with other values: what keeps
-    every label from being stored proves nothing against this one. Skips and undos have no values
-    that can be wrong.
+    The proof is that the same person's label at the same turn passes with other values: a fault
+    that keeps every label from being stored proves nothing against this one. Skips and undos have
+    no values that can be wrong.
     """
     message = sub.message
     if not isinstance(message, LabelMessage):
@@ -197,7 +197,7 @@ async def values_are_at_fault(
     try:
         async with conn.transaction(force_rollback=True):
             outcome = await _run_once(conn, batch, _Terms(campaign_id, 0, 0))
-            # Else the end of the transaction, which does not come, would look at the class.
+            # Check the class now: the foreign key is deferred to a commit that never comes.
             await conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
     except psycopg.Error:
         return False
@@ -207,7 +207,7 @@ async def values_are_at_fault(
 async def claim_exactly(
     conn: Connection, demands: Sequence[Demand], *, campaign_id: int, lease_seconds: int
 ) -> list[LeasedTurn]:
-    """Claim for people whom the common claim left short, each by themselves."""
+    """Claim one by one for connections that the common claim left short."""
     turns: list[LeasedTurn] = []
     for demand in demands:
         cursor = await query.claim_for(

@@ -1,1 +1,1 @@
-"""What a connection may cost before anybody knows whose it is: bytes, time, files, turns."""
+"""Limits on connections before their user is known: bytes, time, descriptors, rates."""

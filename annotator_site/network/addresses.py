@@ -1,7 +1,8 @@
-"""Whose request it is: the address that the proxies of this installation vouch for.
+"""The address of a visitor, as the proxies of this installation report it.
 
-Everybody may send X-Forwarded-For, and each proxy adds on the right whom it heard. With N proxies
-in front the N-th value from the right is the last that one of them wrote; the rest is hearsay.
+Anybody can send X-Forwarded-For, and each proxy appends its peer's address on the right. With N
+proxies in front, the outermost one wrote the N-th value from the right; values to the left of it
+are not trusted.
 """
 
 import re
@@ -12,20 +13,19 @@ from django.conf import settings
 from django.http import HttpRequest
 
 UNKNOWN: Final = "unknown"
-"""The network of what is no address: all of these together."""
+"""The network of everything that is no address."""
 _HERE: Final = "127.0.0.1"
 THIS_MACHINE: Final = frozenset({_HERE, "::/64"})
-"""The networks of programs here (`::1` is in the second)."""
+"""The networks of programs on this machine (`::1` is in the second)."""
 
 # An IPv6 address in brackets, or anything with one colon at most: both may have a port.
 _WITH_PORT: Final = re.compile(r"\[([^\[\]]+)\](?::\d{1,5})?|([^:]+)(?::\d{1,5})?", re.ASCII)
 
 
 def client_address(scope: Any) -> str:
-    """The address of who asks, in its usual form, without port and zone; "" where there is none.
+    """The visitor's address in canonical form, without port and zone; "" if there is none.
 
-    What is no address is never taken for one: the word of a proxy that says none is that of the
-    proxy itself, whose own address counts then.
+    If a proxy reports something that is no address, the proxy's own address counts.
     """
     peer = _plain((scope.get("client") or ("",))[0])
     proxies: int = settings.BEHIND_PROXY
@@ -33,28 +33,28 @@ def client_address(scope: Any) -> str:
         return peer
     lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     hops = b",".join(lines).decode("latin-1").rsplit(",", proxies)
-    # Fewer values than proxies: it came past the outer ones, and the first heard the visitor.
+    # Fewer values than proxies: the request bypassed the outer ones, so the first value counts.
     return _plain(hops[-proxies] if len(hops) >= proxies else hops[0]) or peer
 
 
 def request_address(request: HttpRequest) -> str:
-    """The same of a request that Django answers, whose peer is the visitor already (`Proxied`)."""
+    """`client_address` of a Django request, whose peer is the visitor already (`Proxied`)."""
     peer = (request.META.get("REMOTE_ADDR", ""), 0)
     return client_address({"client": peer, "headers": []})
 
 
 def peer_address(host: str | None) -> str:
-    """The address by which a connection is counted before anything was read of it.
+    """The address under which a connection is counted before anything is read from it.
 
-    Behind a proxy all come from there, and over a Unix socket from nowhere: as from this machine.
+    Connections behind a proxy or over a Unix socket count as from this machine.
     """
     return _HERE if host is None or settings.BEHIND_PROXY else host
 
 
 def network_of(address: str) -> str:
-    """What one subscriber has for themselves: an IPv4 address, or the /64 of an IPv6 one.
+    """The network that one subscriber has: an IPv4 address, or the /64 of an IPv6 address.
 
-    `::ffff:192.0.2.1` is IPv4. `UNKNOWN` for what is no address.
+    `::ffff:192.0.2.1` is IPv4. Returns `UNKNOWN` for what is no address.
     """
     try:
         found = ip_address(address)
@@ -66,7 +66,7 @@ def network_of(address: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """An address as everybody writes it; "" for what is none."""
+    """An address in canonical form; "" for what is no address."""
     text = text.strip()
     with_port = _WITH_PORT.fullmatch(text)
     bare = (with_port[1] or with_port[2]) if with_port else text
@@ -78,5 +78,5 @@ def _plain(text: str) -> str:
 
 
 def _usual(address: IPv4Address | IPv6Address) -> str:
-    # What a socket for both kinds says of an IPv4 visitor.
+    # Dual-stack sockets report IPv4 peers as ::ffff:a.b.c.d.
     return str(getattr(address, "ipv4_mapped", None) or address)

@@ -1,7 +1,7 @@
-"""Request bodies are counted as they come, and refused before anything else is done with them.
+"""Counts request bodies as they arrive, and refuses those beyond the limits.
 
-Under uvicorn this is the limit. daphne asks the application only once it has the whole body, so
-`with_daphne.py` has the same limits where the bytes come in.
+This is the limit under uvicorn. daphne calls the application only once it has the whole body, so
+`with_daphne.py` applies the same limits where the bytes arrive.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from annotator_site.network.limits import body_seconds, too_large, too_slow
 
 
 class _RefusedError(Exception):
-    """The body is not taken; has the status and the words."""
+    """The body is refused; carries the status and text of the response."""
 
     def __init__(self, status: int, words: bytes) -> None:
         super().__init__(status)
@@ -21,13 +21,13 @@ class _RefusedError(Exception):
 
 
 class Bodies:
-    """An ASGI application whose requests have a body within limits: 413 or 408 for all others."""
+    """An ASGI application that refuses bodies that are too large (413) or too slow (408)."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Hand the request on, its body counted."""
+        """Pass the request on, counting its body."""
         length, chunked = _announced(scope["headers"])
         if not length and not chunked:
             await self.inner(scope, receive, send)
@@ -54,7 +54,7 @@ class Bodies:
 
 
 class _Counted:
-    """A body on its way in."""
+    """Receives a body within its limits."""
 
     def __init__(self, receive: Any, path: str, limit: int) -> None:
         self._receive = receive
@@ -82,7 +82,7 @@ class _Counted:
 
 
 def _announced(headers: list[tuple[bytes, bytes]]) -> tuple[int | None, bool]:
-    """The length that a request says its body has (None: no number), and whether it is chunked."""
+    """The Content-Length of a request (0: none; None: no number), and whether it is chunked."""
     length: int | None = 0
     chunked = False
     for name, value in headers:

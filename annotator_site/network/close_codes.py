@@ -1,12 +1,12 @@
-"""Why the server ends a WebSocket of somebody who labels or watches."""
+"""Codes with which the server closes WebSockets of labeling and live pages."""
 
 from enum import IntEnum
 
 
 class CloseCode(IntEnum):
-    """4000 and the HTTP status that means the same in a handshake.
+    """4000 plus the HTTP status with the same meaning in a handshake.
 
-    daphne refuses the registered codes but 1000.
+    daphne rejects all registered codes except 1000.
     """
 
     NOT_LOGGED_IN = 4401

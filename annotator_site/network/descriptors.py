@@ -1,4 +1,4 @@
-"""How many files and connections a process may have open at once."""
+"""The limit on open files and connections of a process."""
 
 import logging
 import resource
@@ -8,9 +8,9 @@ log = logging.getLogger(__name__)
 
 
 def raise_limit() -> int:
-    """Raise the limit of this process as far as it may be raised, say so, and return it."""
+    """Raise the soft limit of this process to the hard one, log it, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS names a limit that it does not grant; the soft one is kept then.
+    # macOS reports a hard limit that it does not grant; the soft one is kept then.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     now = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

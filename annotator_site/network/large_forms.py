@@ -1,8 +1,8 @@
-"""Who may send the large forms of the administration: its people, known by a signed cookie.
+"""Who may send the large forms of the admin: staff, recognized by a signed cookie.
 
-A body comes in whole before any session is looked up. So each page of the administration gives its
-reader a ticket, which tells at the headers, without the database, that somebody who was logged in
-there opened it in the same session. It lets nobody in: it is worth larger bodies, and no more.
+A body is received whole before any session is looked up. So each admin page sets a ticket, which
+proves from the headers alone, without the database, that logged-in staff opened a page in the same
+session. A ticket permits larger bodies and authenticates nobody.
 """
 
 from collections.abc import Callable
@@ -20,24 +20,24 @@ _signer: Final = TimestampSigner(salt="large forms")
 
 
 def limit_at(path: str, cookies: bytes) -> int:
-    """The most bytes of a body that are taken at this path with these cookies (the header)."""
+    """The body limit in bytes at this path with this Cookie header."""
     limit = body_limit(path)
     return limit if limit <= FORM_BYTES or _has_ticket(cookies) else FORM_BYTES
 
 
 def ticket(session_key: str) -> str:
-    """The cookie's value for a session, without its key."""
+    """The cookie's value for a session: time and signature, without the session's key."""
     return _signer.sign(session_key).removeprefix(f"{session_key}{_signer.sep}")
 
 
 class LargeFormsMiddleware:
-    """Gives people of the administration their ticket, anew with each of its pages."""
+    """Sets a new ticket for staff with each page of the admin."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """The answer, with a ticket where it is the administration's to one of its people."""
+        """The response, with a ticket if it is an admin page for staff."""
         response = self.get_response(request)
         if (
             request.path_info.startswith(ADMINISTRATION)

@@ -1,7 +1,7 @@
-"""Requests that came through a proxy: what it says of them is taken, what it leaves out is told.
+"""Applies the headers of the proxy in front, and reports what it leaves out.
 
-A proxy that is set up wrongly makes pages that half work: redirects without an end, forms that are
-"too old", links to somebody else's pages. Whoever sets it up reads why in the browser instead.
+Behind a misconfigured proxy pages half work: redirects without an end, forms that are "too old",
+links to another site's pages. Instead, the browser shows its operator what is wrong.
 """
 
 import logging
@@ -39,10 +39,10 @@ Headers = Mapping[bytes, bytes]
 
 
 class Proxied:
-    """An ASGI application that knows who asks: `scope["client"]` is the visitor, not the proxy.
+    """An ASGI application that sets `scope["client"]` to the visitor instead of the proxy.
 
-    What begins like one of `spared` is served however the proxy is set up: probes, which come past
-    it, and images, which a cache may ask for.
+    Paths that begin with one of `spared` are served however the proxy is configured: probes, which
+    bypass it, and images, which a cache may request.
     """
 
     def __init__(self, inner: Any, spared: tuple[str, ...]) -> None:
@@ -51,7 +51,7 @@ class Proxied:
         self._warned = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Hand the request on, or say what is wrong with the proxy."""
+        """Pass the request on, or answer 400 with what is wrong with the proxy."""
         if scope["type"] not in ("http", "websocket"):
             await self.inner(scope, receive, send)
             return
@@ -74,14 +74,14 @@ class Proxied:
 
 
 def fault(scope: Any) -> str:
-    """What the proxy in front does wrong, in words for who set it up; "" for nothing."""
+    """What is wrong with the proxy in front, in words for its operator; "" for nothing."""
     headers = dict(scope["headers"])
     if scope.get("root_path") or any(headers.get(name, b"").strip(b" /") for name in _PREFIXES):
         return SUB_PATH
     if not settings.BEHIND_PROXY:
         return ""
     host = headers.get(b"host", b"").decode("latin-1").lower()
-    # Programs of this machine open WebSockets past the proxy, with tokens.
+    # Not for WebSockets, which programs on this machine open past the proxy, with tokens.
     if scope["type"] == "http":
         if settings.HTTPS and _scheme(headers) not in _USUAL_PORTS:
             return NO_SCHEME
@@ -93,7 +93,7 @@ def fault(scope: Any) -> str:
 
 
 def _scheme(headers: Headers) -> bytes:
-    # Of several the first, as Django reads it: the proxy at which the visitor is.
+    # The first of several, as Django reads it: the value of the outermost proxy.
     return headers.get(b"x-forwarded-proto", b"").partition(b",")[0].strip()
 
 
@@ -106,9 +106,9 @@ def _port_is_left_out(host: str, headers: Headers) -> bool:
 
 
 def _as_seen(scope: Any) -> Any:
-    """The scope with the visitor's address, and a Host as browsers write it.
+    """The scope with the visitor's address, and a Host without the default port.
 
-    They leave out the port that goes without saying, also in Origin; some proxies add it.
+    Browsers leave the default port out of Host and Origin; some proxies add it to Host.
     """
     address = client_address(scope)
     seen = {**scope, "client": [address, 0] if address else None}

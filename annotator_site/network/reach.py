@@ -1,6 +1,6 @@
-"""How an installation says that it is reached: by which names, and behind how many proxies.
+"""Settings for how the site is reached: its host names, and the number of proxies in front.
 
-Like `environment.py`: every refusal is one line with a remedy.
+As in `environment.py`, every error is one line with a remedy.
 """
 
 import re
@@ -16,19 +16,19 @@ NO_SUB_PATH: Final = (
     "Nowait needs a name or a port of its own, like https://labels.example.org/, and does not work "
     "below a path"
 )
-# As browsers send it. `*` is every name, a dot in front every name of that domain.
+# A Host as browsers send it. `*` is any name; a leading dot means any name of that domain.
 _NAME: Final = re.compile(
     r"\*|\.?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f]*:[0-9a-f.:]+\]", re.ASCII | re.IGNORECASE
 )
 _PORT: Final = re.compile(r":\d*$")
-# By which servers and frameworks are told of a path.
+# Variables that tell servers and frameworks of a sub-path.
 _SUB_PATHS: Final = ("SCRIPT_NAME", "FORCE_SCRIPT_NAME", "ROOT_PATH", "UVICORN_ROOT_PATH")
 
 
 def host_names(env: Mapping[str, str], variable: str) -> list[str]:
     """The names of the site; [] when unset.
 
-    Raises ImproperlyConfigured for what no request could ever match: an address, a port, a path.
+    Raises ImproperlyConfigured for what no Host header can match: a URL, a port, a path.
     """
     found = names(env, variable)
     for name in found:
@@ -55,7 +55,10 @@ def _remedy(name: str) -> str:
 
 
 def proxies(env: Mapping[str, str], variable: str) -> int:
-    """How many proxies are in front, one behind the other; 0 when unset or off, 1 when on."""
+    """The number of chained proxies in front; 0 when unset or off, 1 when on.
+
+    Raises ImproperlyConfigured for any other value that is not 2 to 9.
+    """
     value = env.get(variable, "").strip()
     if re.fullmatch("[2-9]", value):
         return int(value)
@@ -69,7 +72,7 @@ def proxies(env: Mapping[str, str], variable: str) -> int:
 
 
 def refuse_sub_path(env: Mapping[str, str], argv: Sequence[str]) -> None:
-    """Raises ImproperlyConfigured where the site is to be below a path."""
+    """Raise ImproperlyConfigured if the site is configured to be below a path."""
     told = {name: env.get(name, "") for name in _SUB_PATHS}
     for word, value in pairwise([*argv, ""]):
         option, equals, rest = word.partition("=")

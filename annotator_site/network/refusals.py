@@ -1,7 +1,7 @@
-"""Why somebody may not open a WebSocket, said by HTTP before anything is accepted.
+"""Refusals of WebSockets, answered over HTTP before the handshake is accepted.
 
-A browser keeps the answer to a handshake from its page. So the same address, asked as a page, says
-the same again.
+Browsers hide the answer to a handshake from the page. So a plain request to the same address gets
+the same answer.
 """
 
 import json
@@ -14,16 +14,16 @@ from typing import Any, Final
 log = logging.getLogger(__name__)
 
 CLOSE_CODES: Final = 4000
-"""A WebSocket's close code is this and the status that means the same."""
+"""A WebSocket's close code is this plus the HTTP status with the same meaning."""
 
 _TOLD_EVERY_S: Final = 1.0
 
 
 class RefusedError(Exception):
-    """A WebSocket is not opened: `status` and `words` say why, to `name`, who is logged in.
+    """A WebSocket is not opened: `status` and `words` say why; `name`: the user, if logged in.
 
-    `close_code`: of what another web process, which the page may ask then, does not know; a browser
-    is told it on a connection that is accepted for it.
+    `close_code`: for a refusal that another web process, which may answer the page's plain request,
+    would not repeat; for a browser the connection is accepted and closed with this code.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class RefusedError(Exception):
         self.close_code = close_code
 
     def body(self) -> bytes:
-        """What is said, as JSON: `status`, `message` and `name`."""
+        """The response's body, as JSON: `status`, `message` and `name`."""
         said = {"status": self.status.value, "message": self.words, "name": self.name}
         return json.dumps(said).encode()
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """Those of the answer."""
+        """The response's headers."""
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(self.body())).encode()),
@@ -65,7 +65,7 @@ class RefusedError(Exception):
 
 
 async def refuse(scope: Any, send: Any, refused: RefusedError) -> None:
-    """Answer a handshake, or a page that asks in its place, and end it."""
+    """Answer a handshake, or the plain request of a page, with the refusal."""
     _tell(scope, refused)
     if scope["type"] == "websocket":
         is_browser = not any(name == b"authorization" for name, _ in scope["headers"])
@@ -81,7 +81,7 @@ async def refuse(scope: Any, send: Any, refused: RefusedError) -> None:
 
 
 async def _close_at_once(scope: Any, send: Any, code: int) -> None:
-    # A browser ends a connection of which no subprotocol that it offered is accepted.
+    # A browser drops a connection that accepts none of the subprotocols it offered.
     offered = next(iter(scope.get("subprotocols", [])), None)
     await send({"type": "websocket.accept", "subprotocol": offered})
     await send({"type": "websocket.close", "code": int(code)})
@@ -92,7 +92,7 @@ _untold: Counter[int] = Counter()
 
 
 def _tell(scope: Any, refused: RefusedError) -> None:
-    """Log it, a line a second at most: there may be hundreds."""
+    """Log the refusal, at most one line a second: there may be hundreds."""
     global _told_at
     if scope["type"] != "websocket":
         return

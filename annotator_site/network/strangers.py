@@ -1,11 +1,11 @@
-"""Connections that were granted nothing yet: a few at a time, and of each network only so many.
+"""Rate limits for connections that were granted nothing yet, overall and per network.
 
-However many come at once, they are read one in a turn of the event loop, or one for each three
-milliseconds of it: between them whoever labels is served, and they take a fifth of the process.
+However many arrive at once, the event loop begins to read one per turn, or one per 3 ms of a long
+turn: labeling is served in between, and new connections take a fifth of the process.
 
-Many honest people share an office's address, or that of a mobile carrier. So nobody is counted for
-what is granted to them: an opened WebSocket, an answer that is no refusal. What is refused, or asks
-nothing, is paid for by its network, and the next ones from there wait in line.
+Many honest people share the address of an office or a mobile carrier. So a connection costs its
+network nothing once it is granted something: an opened WebSocket, a response that is no refusal.
+Refused and silent connections use up the tokens of their network, and later ones wait in line.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from annotator_site.network.limits import ONE_EACH_S, UNGRANTED, UNGRANTED_PER_S
 from annotator_site.network.refusals import RefusedError, refuse
 
 _MANY: Final = 1_000
-"""Networks that are remembered before those that owe nothing are forgotten."""
+"""Networks to remember before those with all their tokens are forgotten."""
 
 
 class Stranger:
-    """A connection that has asked, or will."""
+    """A connection that was granted nothing yet."""
 
     __slots__ = ("_network",)
 
@@ -33,16 +33,16 @@ class Stranger:
         self._network = network
 
     def granted(self) -> None:
-        """It was given what it asked for: it is no stranger any more."""
+        """The connection got what it asked for: give its token back to its network."""
         network, self._network = self._network, None
         if network is not None:
             network.give_back()
 
 
 class Strangers:
-    """All networks; what this machine itself sends is let be.
+    """All networks; connections from this machine are not limited.
 
-    Who can start programs here needs no flood to stop others, and load generators run here.
+    A program on this machine needs no flood to stop others, and load generators run here.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Strangers:
         self._turn_at = 0.0
 
     def come(self, address: str, go_on: Callable[[], None]) -> Stranger | None:
-        """A newcomer, which is read when `go_on` is called. None: send it away."""
+        """Admit a new connection, which is read once `go_on` is called. None: abort it."""
         name = network_of(address)
         if name in THIS_MACHINE:
             self._admit(go_on)
@@ -92,7 +92,7 @@ class Strangers:
 
 
 class _Network:
-    """A bucket of tokens, and who waits for one."""
+    """A token bucket, and the connections that wait for a token."""
 
     def __init__(
         self, most: int, per_s: float, waiting: int, admit: Callable[[Callable[[], None]], None]
@@ -152,16 +152,16 @@ strangers: Final = Strangers()
 
 
 class Handshakes:
-    """An ASGI application whose WebSockets come in by the network of who is behind a proxy.
+    """An ASGI application that, behind a proxy, admits WebSockets by the network of the visitor.
 
-    Without one their connections were counted as they came.
+    Without a proxy their connections are counted when they are opened.
     """
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Hand the handshake on at its turn, or answer 429."""
+        """Pass the handshake on at its turn, or answer 429."""
         if not settings.BEHIND_PROXY:
             await self.inner(scope, receive, send)
             return

@@ -1,8 +1,8 @@
-"""A WebSocket's bytes come to their parser a little at a time, and within a budget.
+"""Feeds a WebSocket's bytes to their parser in small pieces, and within a budget.
 
-One read brings up to a quarter of a megabyte: ten thousand frames of six bytes, which hold up
-everybody else for as long as it takes to parse them all. So they are parsed in pieces, between
-which others have their turn, and who sends more than anybody can mean is read more slowly.
+One read brings up to 256 KiB: over forty thousand frames of six bytes, which would block all other
+connections while they are parsed. So they are parsed in pieces, with other work in between, and a
+client that sends more than its budget is read more slowly.
 """
 
 from collections.abc import Callable
@@ -12,29 +12,29 @@ from typing import Any, Final
 from annotator_site.network.limits import LINGER_BYTES
 
 PIECE_FRAMES: Final = 160
-"""About so many of them at a time, going by the piece before: ten milliseconds at most. Enough that
-who sends a hundred too many has them refused in a row, and is sent away."""
+"""Frames in a piece, estimated from the piece before: ten milliseconds at most. Enough that a
+client that sends a hundred too many has them refused in a row, and is disconnected."""
 IDLE_FRAMES: Final = 10
-"""What says nothing (pings, pongs, fragments, binary and empty frames) counts as so many: it is not
-refused, and clients send none but answers to our pings."""
+"""What a frame without a message counts as (pings, pongs, fragments, binary and empty frames): none
+is refused, and honest clients send only pongs."""
 FIRST_BYTES: Final = 1024
-"""Of the first piece: a hundred and seventy of the smallest frames."""
+"""Size of the first piece: a hundred and seventy of the smallest frames."""
 SMALLEST_BYTES, LARGEST_BYTES = 96, 32 * 1024
-"""Of the others."""
+"""Sizes of the other pieces."""
 FRAMES_PER_S: Final = 1_000
 BYTES_PER_S: Final = 512 * 1024
-"""Far more than a campaign lets one person send; twice as much in a burst."""
+"""The budget: far more than a campaign lets one person send; twice as much in a burst."""
 HELD_BYTES: Final = 64 * 1024
 SHORTEST_WAIT_S: Final = 0.001
 _TEXT: Final = 1
 
 
 class Trickle:
-    """Between a transport and a parser.
+    """Feeds a parser with the bytes of a transport.
 
     `feed` takes bytes; `pause` and `resume` stop and start the transport's reading, `abort` ends
-    it; `later` calls after so many seconds and returns something with `cancel()`. Whoever parses
-    tells by `count` of each frame.
+    it; `later` calls a function after some seconds and returns an object with `cancel()`. The
+    parser's protocol calls `count` for each frame.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Trickle:
         self._held = False
         self._paused = False
         self._timer: Any = None
-        # Bytes that are still taken unread of a connection that was told good-bye.
+        # Bytes that may still be discarded after the good-bye; None before it.
         self._lingering: int | None = None
         self._piece = FIRST_BYTES
         self._frames_left = 2.0 * FRAMES_PER_S
@@ -64,7 +64,7 @@ class Trickle:
         self._at = monotonic()
 
     def put(self, data: bytes) -> None:
-        """Bytes of the network."""
+        """Take bytes from the network."""
         if self._lingering is not None:
             self._lingering -= len(data)
             if self._lingering < 0:
@@ -82,24 +82,24 @@ class Trickle:
             self._go_on()
 
     def count(self, *, opcode: int, size: int, is_whole: bool) -> None:
-        """A frame was parsed, or its head, with so many bytes to come."""
+        """Count a frame that was parsed, or its header, which announces `size` bytes."""
         says_something = opcode == _TEXT and size and is_whole
         self._frames += 1 if says_something else IDLE_FRAMES
 
     def hold(self, *, reading: bool) -> None:
-        """Feed nothing until `release`; `reading`: take in a little, to learn that a peer left."""
+        """Feed nothing until `release`; `reading`: still read a little, to notice a disconnect."""
         self._held = True
         if not reading:
             self._stop_reading()
 
     def release(self) -> None:
-        """Feed on."""
+        """Continue feeding."""
         self._held = False
         if self._timer is None and self._lingering is None:
             self._go_on()
 
     def say_good_bye(self) -> None:
-        """Parse nothing more, whatever comes; soon the connection is ended."""
+        """Discard what comes from now on; the connection is ended soon."""
         self._lingering = LINGER_BYTES
         self.close()
         self._read_on()
@@ -134,7 +134,7 @@ class Trickle:
             self._read_on()
 
     def _charge(self, size: int) -> float:
-        """Pay for what was fed; returns the seconds until the budget is there again."""
+        """Charge the budget for what was fed; returns seconds until it is no longer overdrawn."""
         now = monotonic()
         passed, self._at = now - self._at, now
         frames = min(self._frames_left + passed * FRAMES_PER_S, 2.0 * FRAMES_PER_S) - self._frames

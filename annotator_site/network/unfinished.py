@@ -1,4 +1,4 @@
-"""Connections that have not asked anything whole yet: there are only so many of them."""
+"""Limits the number of connections that have not sent a complete request yet."""
 
 from collections.abc import Callable, Mapping
 from time import monotonic
@@ -8,14 +8,14 @@ from annotator_site.network.addresses import THIS_MACHINE, network_of
 from annotator_site.network.limits import UNFINISHED, UNFINISHED_OF_NETWORK
 
 YOUNG_S: Final = 2.0
-"""Who came less long ago is let be: a crowd that comes at once is not read at once."""
+"""Younger connections are spared: when many arrive at once, they are not read at once."""
 
 
 class Unfinished:
-    """Makes room for newcomers by ending the connections that have asked nothing for longest.
+    """Makes room for new connections by aborting those that have owed a request for longest.
 
-    So half-sent requests can take neither all descriptors nor any newcomer's place; those of one
-    network make room for one another first.
+    So half-sent requests can exhaust neither the descriptors nor the room for new connections. A
+    network at its own limit makes room among its own connections.
     """
 
     def __init__(
@@ -27,9 +27,9 @@ class Unfinished:
         self._most = most
         self._of_network = of_network
         self._young_s = young_s
-        # In the order of their coming: since when, of which network, and what ends them.
+        # In order of arrival: since when, network, and the function that aborts it.
         self._waiting: dict[object, tuple[float, str, Callable[[], None]]] = {}
-        # Those of each network, in the same order.
+        # The connections of each network, in the same order.
         self._networks: dict[str, dict[object, None]] = {}
 
     def __len__(self) -> int:
@@ -48,7 +48,7 @@ class Unfinished:
         self._networks.setdefault(network, {})[connection] = None
 
     def done(self, connection: object) -> None:
-        """It has asked, or is gone."""
+        """The connection has sent its request, or is gone."""
         if connection not in self._waiting:
             return
         _, network, _ = self._waiting.pop(connection)

@@ -1,7 +1,7 @@
-"""The limits where daphne takes bytes in: it keeps a body whole before it asks the application.
+"""The limits where daphne receives bytes: it reads a body whole before it calls the application.
 
-`install` makes daphne build these classes instead of its own, so that a web process has the limits
-however it is started.
+`install` makes daphne build these classes instead of its own, so that the limits apply however a
+web process is started.
 """
 
 from http import HTTPStatus
@@ -30,13 +30,13 @@ from annotator_site.network.trickle import Trickle
 from annotator_site.network.unfinished import unfinished
 
 IN_MEMORY_BYTES: Final = 64 * 1024
-"""What a body takes of the memory; the rest of one that may be longer is on the disk."""
+"""A longer body is spooled to disk."""
 _reactor: Any = reactor
-_Untyped: Any = HTTPChannel  # its annotations are of a few methods only
+_Untyped: Any = HTTPChannel  # annotates a few of its methods only
 
 
 def install() -> None:
-    """Have daphne use these from now on."""
+    """Make daphne use these classes from now on."""
     daphne.server.HTTPFactory = Factory
     daphne.server.WebSocketFactory = SocketFactory
     daphne.server.Server.create_application = _create_application
@@ -46,17 +46,17 @@ _create = daphne.server.Server.create_application
 
 
 def _create_application(server: Any, protocol: Any, scope: Any) -> Any:
-    """Tell the application that it may answer a handshake by HTTP: `Socket` does it."""
+    """Announce that the application may answer a handshake over HTTP, which `Socket` implements."""
     if scope["type"] == "websocket":
         scope["extensions"] = {"websocket.http.response": {}}
     return _create(server, protocol, scope)
 
 
 class Request(WebRequest):  # type: ignore[misc]
-    """A request whose body is counted by its channel, and in memory while it is short."""
+    """A request whose body is counted by its channel, and spooled to disk when long."""
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802 - the base class's name
-        """The headers are there."""
+        """The headers are complete: prepare for a body."""
         self.content = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115 - by Twisted
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - the base class's name
@@ -65,7 +65,7 @@ class Request(WebRequest):  # type: ignore[misc]
             super().handleContentChunk(data)
 
     def process(self) -> Any:
-        """It is whole; it may make a WebSocket of its connection."""
+        """The request is complete; it may turn its connection into a WebSocket."""
         channel, transport = self.channel, self.transport
         processing = super().process()
         if isinstance(transport.protocol, Socket):
@@ -74,7 +74,7 @@ class Request(WebRequest):  # type: ignore[misc]
 
 
 class Channel(_Untyped):  # type: ignore[misc]
-    """A connection over which requests come: each has its time, and its body a limit."""
+    """A connection that carries requests, each with deadlines and a limit on its body."""
 
     stranger: Stranger
     _address: str
@@ -86,11 +86,11 @@ class Channel(_Untyped):  # type: ignore[misc]
         self._limit = FORM_BYTES
         self._received = 0
         self._in_body = False
-        # Bytes that are still taken unread of a connection that was refused.
+        # Bytes that may still be discarded after a refusal; None before it.
         self._lingering: int | None = None
 
     def connectionMade(self) -> None:  # noqa: N802 - the base class's name
-        """Somebody connected."""
+        """Register the connection; it is read once it is admitted."""
         super().connectionMade()
         self._address = peer_address(getattr(self.transport.getPeer(), "host", None))
         stranger = strangers.come(self._address, self.transport.resumeProducing)
@@ -103,7 +103,7 @@ class Channel(_Untyped):  # type: ignore[misc]
         self._expect(HEADERS_S)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - the base class's name
-        """Bytes of the network."""
+        """Bytes from the network."""
         if self._lingering is not None:
             self._lingering -= len(data)
             if self._lingering < 0:
@@ -113,12 +113,12 @@ class Channel(_Untyped):  # type: ignore[misc]
         self._await_request(begun=True)
 
     def rawDataReceived(self, data: bytes) -> None:  # noqa: N802 - the base class's name
-        """A body, or what comes after a request that is being answered."""
+        """Bytes of a body, or after a request that is being answered."""
         if self._lingering is None:
             super().rawDataReceived(data)
 
     def allHeadersReceived(self) -> None:  # noqa: N802 - the base class's name
-        """Refuse a body that says that it is too long before it is asked for."""
+        """Refuse a body with too large a declared length before asking the client for it."""
         headers = self.requests[-1].requestHeaders
         self._address = self._path.partition(b"?")[0].decode("latin-1")
         self._limit = limit_at(self._address, b"; ".join(headers.getRawHeaders(b"Cookie", [])))
@@ -134,14 +134,14 @@ class Channel(_Untyped):  # type: ignore[misc]
             self._expect(body_seconds(self._limit))
 
     def count(self, size: int) -> bool:
-        """Whether so many bytes more of the body are within its limit."""
+        """Count `size` more bytes of the body; False if it is refused."""
         self._received += size
         if self._received > self._limit and self._lingering is None:
             self._refuse(413, too_large(self._address, self._limit))
         return self._lingering is None
 
     def allContentReceived(self) -> None:  # noqa: N802 - the base class's name
-        """The request is whole."""
+        """The request is complete."""
         if self._lingering is not None:
             return
         self._in_body = False
@@ -150,7 +150,7 @@ class Channel(_Untyped):  # type: ignore[misc]
         super().allContentReceived()
 
     def requestDone(self, request: Any) -> None:  # noqa: N802 - the base class's name
-        """It is answered; a part of the next may have come already."""
+        """The request is answered; a part of the next one may have arrived already."""
         super().requestDone(request)
         if request.code < HTTPStatus.BAD_REQUEST:
             self.stranger.granted()
@@ -159,7 +159,7 @@ class Channel(_Untyped):  # type: ignore[misc]
             self._await_request(begun=bool(self._buffer))
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802 - the base class's name
-        """It is gone."""
+        """The connection is gone."""
         self._expect(None)
         unfinished.done(self)
         super().connectionLost(reason)
@@ -184,7 +184,7 @@ class Channel(_Untyped):  # type: ignore[misc]
             self._refuse(408, too_slow(seconds))
 
     def _refuse(self, status: int, words: bytes) -> None:
-        """Answer without the application, read no more, and end the connection."""
+        """Answer without the application, parse nothing more, and end the connection."""
         self._lingering = LINGER_BYTES
         self._expect(LINGER_S)
         head = (
@@ -206,30 +206,30 @@ class Factory(HTTPFactory):  # type: ignore[misc]
     """Builds channels with limits."""
 
     def __init__(self, server: Any) -> None:
-        # `--proxy-headers`, where somebody gives it: daphne takes the visitor's own word for their
-        # address, and ends with 500 what it cannot decode. `proxies.py` reads these headers.
+        # Undo `--proxy-headers`, with which daphne trusts the address that a visitor claims, and
+        # answers 500 to what it cannot decode. `proxies.py` reads these headers instead.
         server.proxy_forwarded_address_header = None
         super().__init__(server)
 
     def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 - the base class's name
-        """A new connection's."""
+        """Build the protocol of a new connection."""
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = Request
         return protocol
 
     @staticmethod
     def protocol() -> Any:
-        """What the base class calls for a protocol."""
+        """The base class calls this to make a protocol."""
         return _GenericHTTPChannelProtocol(Channel())
 
 
 class Socket(WebSocketProtocol):  # type: ignore[misc]
-    """A WebSocket that is read within a budget, and not at all once it was sent away."""
+    """A WebSocket that is read within a budget, and not parsed any more once it is closed."""
 
     trickle: Trickle
     stranger: Stranger
     _greeted = False
-    # The status line and the headers of the answer to a handshake that is refused.
+    # The status line and the headers of the response that refuses a handshake.
     _head = b""
 
     def connectionMade(self) -> None:  # noqa: N802 - the base class's name
@@ -244,7 +244,7 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]
         )
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - the base class's name
-        """Bytes of the network; the first are the handshake, after which it is held."""
+        """Bytes from the network: first the handshake, after which further bytes are held."""
         if self._greeted:
             self.trickle.put(data)
             return
@@ -253,19 +253,19 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]
         super().dataReceived(data)
 
     def onOpen(self) -> None:  # noqa: N802 - the base class's name
-        """The handshake is over."""
+        """The handshake is complete."""
         super().onOpen()
         self.stranger.granted()
         self.trickle.release()
 
     def onFrameBegin(self) -> None:  # noqa: N802 - the base class's name
-        """A frame of any kind."""
+        """Count a frame of any kind."""
         frame = self.current_frame
         self.trickle.count(opcode=frame.opcode, size=frame.length, is_whole=frame.fin)
         super().onFrameBegin()
 
     def handle_reply(self, message: Any) -> None:
-        """What the application says; before it accepts, that may be an answer by HTTP."""
+        """An event of the application; before the acceptance it may be a response over HTTP."""
         if message["type"] == "websocket.http.response.start":
             status = HTTPStatus(message["status"])
             lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode())]
@@ -277,21 +277,21 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]
             super().handle_reply(message)
 
     def _refuse(self, answer: bytes) -> None:
-        """Answer as `serverReject` does, in words of our own, and end the connection."""
+        """Answer as `serverReject` does, but with our own text, and end the connection."""
         del self.handshake_deferred
         self.server.protocol_disconnected(self)
         self.transport.write(answer)
         self.dropConnection(abort=False)
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802 - the base class's name
-        """Say why, and no more: the library ends what the peer does not end within a second."""
+        """Send the code, then discard input; the library drops a peer that stays after a second."""
         super().serverClose(code)
         if self.state != self.STATE_CLOSED:
             self.trickle.say_good_bye()
             self.transport.loseWriteConnection()
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802 - the base class's name
-        """It is gone."""
+        """The connection is gone."""
         self.trickle.close()
         super().connectionLost(reason)
 

@@ -1,4 +1,4 @@
-"""The limits where uvicorn takes bytes in; it hands bodies on as they come, to `Bodies`."""
+"""The limits where uvicorn receives bytes; `Bodies` limits bodies, which uvicorn passes on."""
 
 import asyncio
 from http import HTTPStatus
@@ -23,13 +23,13 @@ _TOO_SLOW = (
 
 
 class Http(H11Protocol):
-    """A connection over which requests come: the headers of each have their time."""
+    """A connection that carries requests, with a deadline for the headers of each."""
 
     _deadline: asyncio.TimerHandle | None = None
     _stranger: Stranger | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Somebody connected."""
+        """Register the connection; it is read once it is admitted."""
         super().connection_made(transport)
         self._inner = self.app
         self._address = peer_address(self.client[0] if self.client else None)
@@ -42,12 +42,12 @@ class Http(H11Protocol):
         self._watch(begun=True)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the network."""
+        """Bytes from the network."""
         super().data_received(data)
         self._watch(begun=True)
 
     def on_response_complete(self) -> None:
-        """A request is answered; a part of the next may have come already."""
+        """The request is answered; a part of the next one may have arrived already."""
         super().on_response_complete()
         self._watch(begun=bool(self.conn.trailing_data[0]))
 
@@ -56,7 +56,7 @@ class Http(H11Protocol):
             self.transport.resume_reading()
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
-        """As the application; what grants something is noticed."""
+        """Call the application; a response that is no refusal grants the connection."""
 
         async def notice(event: Any) -> None:
             if event["type"] == "http.response.start" and event["status"] < HTTPStatus.BAD_REQUEST:
@@ -71,7 +71,7 @@ class Http(H11Protocol):
         self.app = self._inner  # once is enough
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """It becomes a WebSocket."""
+        """The connection becomes a WebSocket."""
         self._forget()
         self.app = self._inner
         super().handle_websocket_upgrade(event)
@@ -80,13 +80,13 @@ class Http(H11Protocol):
             socket.stranger = self._stranger
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
+        """The connection is gone."""
         self._forget()
         self.app = self._inner
         super().connection_lost(exc)
 
     def _watch(self, *, begun: bool) -> None:
-        """Give a request that has begun its time, until its headers are there."""
+        """Set the deadline of a request that has begun; clear it once its headers are complete."""
         if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
             self._forget()
         elif self.transport.get_protocol() is self:
@@ -107,7 +107,7 @@ class Http(H11Protocol):
 
 
 class Socket(WebSocketsSansIOProtocol):
-    """A WebSocket that is read within a budget, and not at all once it was sent away."""
+    """A WebSocket that is read within a budget, and not parsed any more once it is closed."""
 
     stranger: Stranger | None = None
     _greeted = False
@@ -135,7 +135,7 @@ class Socket(WebSocketsSansIOProtocol):
         self.conn.events_received = counted  # type: ignore[method-assign]
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the network; the first are the handshake, after which it is held."""
+        """Bytes from the network: first the handshake, after which further bytes are held."""
         if self._greeted:
             self.trickle.put(data)
             return
@@ -145,20 +145,20 @@ class Socket(WebSocketsSansIOProtocol):
 
     def _parse(self, data: bytes) -> None:
         super().data_received(data)
-        # A handshake that the library does not take (a line of 8 KiB, 128 headers): it has its
-        # answer ready, which uvicorn neither sends nor follows by an end of the connection.
+        # The library refused the handshake (a line of 8 KiB, 128 headers) and has its answer ready;
+        # uvicorn neither sends that nor ends the connection.
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
 
     def send_receive_event_to_app(self) -> None:
-        """A message: nothing more is parsed until the application has taken it."""
+        """Pass a message on; nothing more is parsed until the application has taken it."""
         super().send_receive_event_to_app()
         if self.read_paused:
             self.trickle.hold(reading=False)
 
     async def receive(self) -> Any:
-        """The next event, as the base class says it, but for who reads on: the trickle."""
+        """The next event, as in the base class, except that the trickle resumes reading."""
         message = await self.queue.get()
         if self.read_paused and self.queue.empty():
             self.read_paused = False
@@ -166,7 +166,7 @@ class Socket(WebSocketsSansIOProtocol):
         return message
 
     async def send(self, message: Any) -> None:
-        """What the application says; after a close, nothing more is heard."""
+        """Send an event of the application; after a close, discard input."""
         closing = message["type"] == "websocket.close" and self.handshake_complete
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
@@ -181,6 +181,6 @@ class Socket(WebSocketsSansIOProtocol):
             self.loop.call_later(LINGER_S, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
+        """The connection is gone."""
         self.trickle.close()
         super().connection_lost(exc)

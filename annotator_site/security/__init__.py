@@ -1,6 +1,6 @@
-"""The security log: who logged in, was refused or changed rights, from where, and what it was.
+"""The security log: log-ins, refusals and changes of rights, with user and address.
 
-`log.py` writes events, a JSON object a line; `floods.py` counts what comes too often; `files.py`
-keeps the files small. `refusals.py` says what was refused, and `accounts/security_events.py` what
-happened to people and rights. May import network alone.
+`log.py` writes events, one JSON object a line; `floods.py` counts events that are too frequent;
+`files.py` rotates the files. `refusals.py` logs refusals, and `accounts/security_events.py` changes
+to users and rights. May import network alone.
 """

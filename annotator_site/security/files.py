@@ -11,14 +11,14 @@ from typing import Final
 MODE: Final = 0o600
 MAX_FILE_BYTES: Final = 5_000_000
 KEPT_FILES: Final = 5
-"""Files of MAX_FILE_BYTES beside the one that is written, `.1` the newest."""
+"""Rotated files, besides the one that is written; `.1` is the newest."""
 
 
 class SharedFileHandler(WatchedFileHandler):
-    """Appends lines to a file that other processes append to, and moves it away when it is full.
+    """Appends lines to a file that other processes append to, and rotates it when it is full.
 
-    Each line is one write at the end of the file, so that none is torn. Whoever finds it full moves
-    it under a lock; the others notice by its inode before their next line.
+    Each line is one write at the end of the file, so that none is torn. The process that finds the
+    file full rotates it under a lock; others notice the new inode before their next line.
     """
 
     def __init__(self, path: str, most_bytes: int = MAX_FILE_BYTES, kept: int = KEPT_FILES) -> None:
@@ -27,7 +27,7 @@ class SharedFileHandler(WatchedFileHandler):
         super().__init__(path, encoding="ascii", delay=True)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line; what goes wrong is told on stderr and harms nobody's request."""
+        """Write a line; errors are reported on stderr and fail no request."""
         try:
             super().emit(record)
             if self.stream is not None and os.fstat(self.stream.fileno()).st_size > self.most_bytes:
@@ -39,11 +39,11 @@ class SharedFileHandler(WatchedFileHandler):
         return open(self.baseFilename, "a", encoding="ascii", opener=_private)
 
     def _move(self) -> None:
-        """Move the file away, and those before it one further."""
+        """Rename the file to `.1`, and each rotated file to the next number."""
         path = Path(self.baseFilename)
         with open(f"{path}.lock", "w", opener=_private) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            # Somebody else may just have moved it.
+            # Another process may just have rotated it.
             if not path.exists() or path.stat().st_size <= self.most_bytes:
                 return
             for number in range(self.kept, 0, -1):

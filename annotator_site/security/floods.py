@@ -1,6 +1,6 @@
-"""What comes too often is counted: the first few of a minute are told, then their number.
+"""Thins out frequent events: logs the first few of a minute, and counts the others.
 
-Pure: whoever calls says what time it is.
+Pure: callers pass the time.
 """
 
 from collections import Counter
@@ -9,17 +9,17 @@ from typing import Final
 
 MINUTE_S: Final = 60.0
 TOLD_OF_ORIGIN: Final = 10
-"""So many of one kind and origin are told in a minute."""
+"""Events of one kind and origin that are logged in a minute."""
 TOLD_OF_KIND: Final = 100
-"""So many of one kind, whatever their origins."""
+"""Events of one kind that are logged in a minute, over all origins."""
 COUNTED_ORIGINS: Final = 500
-"""So many origins of one kind are counted apart; the others together."""
+"""Origins of one kind that are counted separately; further ones are counted as ELSEWHERE."""
 ELSEWHERE: Final = "elsewhere"
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How many events of a kind and origin were not told in the minute that has ended."""
+    """The number of events of a kind and origin that were not logged in the past minute."""
 
     kind: str
     origin: str
@@ -27,7 +27,7 @@ class Counted:
 
 
 class Tally:
-    """The events of a minute, which begins with the first one."""
+    """The events of a minute, which begins with its first event."""
 
     def __init__(self) -> None:
         self._began = 0.0
@@ -37,7 +37,7 @@ class Tally:
         self._counted: Counter[tuple[str, str]] = Counter()
 
     def take(self, kind: str, origin: str, now: float) -> bool:
-        """Whether this event is told; else it is counted. Close a minute that has ended before."""
+        """Whether to log this event; else it is counted. First `close` a minute that has ended."""
         if not self._seen:
             self._began = now
         key = kind, origin
@@ -57,7 +57,7 @@ class Tally:
         return self._began + MINUTE_S - now
 
     def close(self) -> list[Counted]:
-        """What was counted, and begin anew."""
+        """Return what was counted, and begin a new minute."""
         counted = [Counted(*key, count) for key, count in self._counted.most_common()]
         for each in (self._seen, self._origins, self._told, self._counted):
             each.clear()

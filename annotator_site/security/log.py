@@ -1,7 +1,8 @@
-"""Writes the security log: one JSON object a line, ASCII alone, so that no input forges a line.
+"""Writes the security log: one JSON object a line, ASCII only, so that no input forges a line.
 
-What people with a log-in do goes to `security.log`; what strangers cause goes to `strangers.log`,
-counted where it is too much. So no flood moves a log-in or a change of rights out of its file.
+Actions of logged-in users go to `security.log`; what strangers cause goes to `strangers.log`, and
+is only counted when too frequent. So no flood rotates a log-in or a change of rights out of its
+file.
 """
 
 import json
@@ -18,12 +19,12 @@ from annotator_site.security.floods import Tally
 PEOPLE: Final = logging.getLogger("nowait.security")
 STRANGERS: Final = logging.getLogger("nowait.security.strangers")
 LONGEST: Final = 300
-"""Characters of a text that are kept; a request's address may have thousands."""
+"""Characters of a text that are kept; a request's path may have thousands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something, by their user name (None: nobody knows), and from which address."""
+    """Who acts, by user name (None: unknown), and from which address."""
 
     who: str | None
     address: str
@@ -33,18 +34,18 @@ NOBODY: Final = Actor(None, "")
 
 
 def note(event: str, actor: Actor, **details: object) -> None:
-    """Write down what somebody did who is known here."""
+    """Log an action of a user."""
     PEOPLE.info("%s", _line(event, actor, details))
 
 
 def note_if_rare(event: str, actor: Actor, **details: object) -> None:
-    """The same, for what a person can do as often as they like: counted if it is too often."""
+    """Log an action that a user can repeat at will; it is only counted when too frequent."""
     if _floods.take(PEOPLE, event, actor.who or ""):
         note(event, actor, **details)
 
 
 def note_stranger(event: str, actor: Actor, **details: object) -> None:
-    """Write down what anybody can cause; of one origin ten a minute, and then their number."""
+    """Log what anybody can cause: ten events a minute per origin; the others are counted."""
     if _floods.take(STRANGERS, event, network_of(actor.address)):
         STRANGERS.info("%s", _line(event, actor, details))
 
@@ -65,7 +66,7 @@ def _short(value: object) -> object:
 
 
 class _Floods:
-    """Counts for both files, and tells the numbers when a minute has ended."""
+    """Counts for both files, and logs the counts when a minute has ended."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -87,7 +88,7 @@ class _Floods:
             return told
 
     def close(self, logger: logging.Logger) -> None:
-        """End a minute."""
+        """End the minute of one file."""
         with self._lock:
             self._tell(logger)
 
@@ -116,5 +117,5 @@ _floods: Final = _Floods()
 
 
 def tell_counts() -> None:
-    """Write down what was counted until now: before a process ends."""
+    """Log the pending counts, before a process ends."""
     _floods.close_all()

@@ -1,4 +1,4 @@
-"""Refused requests and connections, and who acts while a page is made."""
+"""Logs refused requests and connections, and keeps the current request for other entries."""
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -15,27 +15,27 @@ REFUSED: Final = frozenset({401, 403, 429})
 Send = Callable[[Any], Awaitable[None]]
 
 asking: ContextVar[HttpRequest | None] = ContextVar("asking", default=None)
-"""The request that is answered here; none in a command."""
+"""The request that is being answered; None in a command."""
 
 
 def actor_of(request: HttpRequest | None) -> Actor:
-    """Who asks, as far as that is known already, and from where."""
+    """The user of a request, as far as known already, and its address."""
     if request is None:
         return NOBODY
-    # Not `request.user`, which would look for a session once more where there is none.
+    # Not `request.user`, which would look up the session again if there is none.
     user = getattr(request, "_cached_user", None)
     who = user.get_username() if user is not None and user.is_authenticated else None
     return Actor(who, str(request.META.get("REMOTE_ADDR") or ""))
 
 
 class SecurityMiddleware:
-    """Notes refused pages, and keeps at hand who asks for what is done meanwhile."""
+    """Logs refused pages, and keeps the request in `asking` while it is answered."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """The answer, and a line where it refuses."""
+        """The response, logged if it is a refusal."""
         before = asking.set(request)
         try:
             response = self.get_response(request)
@@ -48,9 +48,9 @@ class SecurityMiddleware:
 
 
 class NotedRefusals:
-    """An ASGI application whose refusals are noted: pictures and WebSockets, beside Django's pages.
+    """An ASGI application whose refusals are logged: images and WebSockets, which bypass Django.
 
-    `scope["known"]` is filled in by whoever finds out who it is.
+    Authentication adds the user to `scope["known"]`.
     """
 
     def __init__(self, inner: Any, kind: str) -> None:
@@ -61,7 +61,7 @@ class NotedRefusals:
         known: dict[str, Any] = {}
         accepted = False
 
-        # Not a coroutine of its own, which every frame to those who label would pay for.
+        # Not a coroutine, whose cost every frame of the labeling path would pay.
         def noting(event: Any) -> Awaitable[None]:
             nonlocal accepted
             if event["type"] != "websocket.send":
@@ -82,11 +82,11 @@ def _note(kind: str, scope: Any, known: dict[str, Any], event: Any, *, accepted:
 
 
 def _status(event: Any, *, accepted: bool) -> int | None:
-    """What an event refuses with, as a status of HTTP; None: it is no refusal."""
+    """The HTTP status that an event stands for; None if it has none."""
     match event["type"]:
         case "http.response.start" | "websocket.http.response.start":
             return int(event["status"])
         case "websocket.close":
-            # Servers make a 403 of one that was not accepted.
+            # Servers answer 403 if the connection was not accepted.
             return int(event.get("code") or 0) - CLOSE_CODES if accepted else 403
     return None

@@ -1,14 +1,14 @@
-// A log-out takes along what this tab keeps of a person: the last answers and the pace. Answers that
-// were not sent yet are elsewhere (labeling/shelf.js) and stay for whoever gave them.
+// A log-out clears what this tab stores of a person: the last answers and the pace. Unsent answers
+// are elsewhere (labeling/shelf.js) and are kept for the person who gave them.
 
 addEventListener("submit", ({ target }) => {
   if (target.id !== "log-out") return;
-  // Listened for only now, so that it comes after those who keep something for a reload.
+  // Added only now, so that it runs after the listeners that store something for a reload.
   addEventListener("pagehide", () => {
     try {
       sessionStorage.clear();
     } catch {
-      // Storage is switched off: nothing was kept.
+      // Storage is switched off: nothing was stored.
     }
   });
 });

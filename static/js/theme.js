@@ -1,5 +1,5 @@
-// Light, dark or the system's choice. A classic script in the head, so that the first paint is
-// already in the right colors; the switch itself appears when the page has been read.
+// Light, dark or the system's choice. A classic script in the head, so that the first paint already
+// has the right colors; the switch appears once the page is parsed.
 (() => {
   const KEY = "nowait.theme";
   const root = document.documentElement;
@@ -24,7 +24,7 @@
     try {
       localStorage.setItem(KEY, theme);
     } catch {
-      // This page alone changes, then.
+      // Storage is off: this page alone changes.
     }
     apply(theme);
   }

@@ -1,19 +1,19 @@
-// How many queries to hold ahead: few, so that they are fresh, and never too few, so that nobody
-// waits. The simulated annotators keep the same rule (annotator_site/simulation/ahead.py).
+// How many queries to hold ahead: few, so that they are fresh, but enough that nobody waits. The
+// simulated annotators follow the same rule (annotator_site/simulation/ahead.py).
 
 const FIRST = 5; // until enough is measured
 const LEAST = 2;
 const MOST = 20;
-const MEASURED = 5; // of each, before they say anything
-const KEPT = 20; // the newest of each that count
-const MARGIN = 2; // the one in view, and one to spare
-const SLACK = 2; // so much smaller a size, or smaller yet, is worth saying
+const MEASURED = 5; // of each, before the size changes
+const KEPT = 20; // the newest of each
+const MARGIN = 2; // the one in view, and a spare
+const SLACK = 2; // a size shrinks by this much or not at all
 
 // delays: seconds from an answer until its successor could be shown; gaps: seconds between answers;
-// the newest of each. Returns the size, which is `current` where nothing speaks for another one.
+// the newest of each. Returns the new size, or `current` if there is no reason to change.
 export function ahead(current, delays, gaps) {
   if (Math.min(delays.length, gaps.length) < MEASURED) return current;
-  // The second: a single hiccup or slip says nothing.
+  // The second of each: a single outlier must not count.
   const slow = delays.toSorted((one, other) => other - one)[1];
   const fast = gaps.toSorted((one, other) => one - other)[1];
   const meanwhile = fast > 0 ? Math.ceil(slow / fast) : MOST;
@@ -21,7 +21,7 @@ export function ahead(current, delays, gaps) {
   return need > current || need <= current - SLACK ? need : current;
 }
 
-// The size for one person, from what is measured of them.
+// The size for one person, from their measurements.
 export class Ahead {
   size = FIRST;
   #delays = [];
@@ -34,7 +34,7 @@ export class Ahead {
     this.#answeredAt = now;
   }
 
-  // The successor of an answer took so long, in seconds. Returns whether the size is another now.
+  // The successor of an answer took `delay` seconds. Returns whether the size changed.
   delayed(delay) {
     this.#delays = [...this.#delays, delay].slice(-KEPT);
     const former = this.size;

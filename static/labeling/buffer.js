@@ -1,33 +1,33 @@
-// The queries held ahead. Each has its image element, fetched at once and decoded before it may be
-// shown, so that the key press waits for neither the network nor the decoder.
+// The turns held ahead. Each has its image element, fetched at once and decoded before it may be
+// shown, so that a key press waits for neither the network nor the decoder.
 //
-// Decoding costs frames of its own. So it is done for the next few alone, right after an answer,
-// when the next key press is furthest away.
+// Decoding costs frames. So only the next few images are decoded, right after an answer, when the
+// next key press is furthest away.
 
 import { Knocking, browserName, whyNot } from "./pictures.js";
 
-const CONFIRM_MS = 2000; // after a reconnection the server sends again what is still ours
+const CONFIRM_MS = 2000; // after a reconnection the server resends turns still ours
 const AT_HAND = 2; // images decoded and painted ahead
-// A picture that fails so often and for so long, while others come, is passed over.
+// An image that fails this often and long, while others load, is passed over.
 const TRIES = 6;
 const GIVE_UP_MS = 60000;
-const ODD = 3; // times that it is whole and yet cannot be shown
+const ODD = 3; // times that it is whole but cannot be shown
 
 export class Buffer {
   #turns = []; // as newTurn makes them: oldest first
   #on;
   #timer = 0;
   #knocking = new Knocking();
-  #cameAt = 0; // when a picture was fetched last
-  fetching = 0; // seconds that the last image took from its query to the browser
+  #cameAt = 0; // when an image was last fetched
+  fetching = 0; // seconds from the last image's query until it was fetched
 
-  // on: {ready(turn), unshown(turn, problem, detail), waits(), gone(turn)}; waits() is called when a
-  // picture cannot be fetched for now.
+  // on: {ready(turn), unshown(turn, problem, detail), waits(), gone(turn)}; waits() is called when
+  // an image cannot be fetched for now.
   constructor(on) {
     this.#on = on;
   }
 
-  // Whether pictures cannot be loaded now, and that for long enough to say so.
+  // Whether images have failed to load for long enough to say so.
   get failing() {
     return this.#knocking.lasting;
   }
@@ -47,21 +47,21 @@ export class Buffer {
     this.#bring(turn);
   }
 
-  // The server sent it again, perhaps at another address: the former one may be too old.
+  // The server resent a turn, perhaps with a newer address: the former may have expired.
   renew(turn, image) {
     if (turn.image.url === image.url) return;
     turn.image = image;
     if (!turn.loaded) turn.again?.();
   }
 
-  // A turn of the stage whose picture cannot be shown there.
+  // Takes a turn from the stage whose image cannot be shown there.
   bringAgain(turn) {
     this.#turns.unshift(turn);
     this.#again(turn);
   }
 
-  // Has the next few images decoded; each is `ready` then. What was begun comes first, should the
-  // image of an older query arrive later: it would be one more to decode.
+  // Has the next few images decoded; each is `ready` then. Images already begun come first, or one
+  // of an older query that arrives later would be one more to decode.
   ripen() {
     const here = this.#turns.filter(({ loaded }) => loaded);
     for (const turn of here.toSorted((one, other) => other.ripe - one.ripe).slice(0, AT_HAND)) {
@@ -71,13 +71,13 @@ export class Buffer {
     }
   }
 
-  // The next that can be shown at once, or undefined.
+  // The next turn that can be shown at once, or undefined.
   take() {
     const at = this.#turns.findIndex((turn) => turn.ready);
     return at < 0 ? undefined : this.#turns.splice(at, 1)[0];
   }
 
-  // The turn that was on the stage, when another takes its place there.
+  // Takes back the turn on the stage when another replaces it there.
   putFirst(turn) {
     turn.ready = turn.loaded = turn.ripe = true;
     this.#turns.unshift(turn);
@@ -100,19 +100,19 @@ export class Buffer {
     this.#turns = [];
   }
 
-  // After a welcome: what the server does not send again soon has gone to others. `shown` is the
+  // After a welcome: turns that the server does not resend soon have gone to others. `shown`: the
   // turn on the stage, which is not in here.
   expectAgain(shown) {
     const held = shown ? [shown, ...this.#turns] : [...this.#turns];
     for (const turn of held) turn.confirmed = false;
-    this.#knocking.all(); // there is a network again
+    this.#knocking.all(); // the network is back
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       for (const turn of held) if (!turn.confirmed) this.#on.gone(turn);
     }, CONFIRM_MS);
   }
 
-  // The link is lost again: nothing can be said until the next welcome.
+  // The link is lost again: nothing is known until the next welcome.
   expectNothing() {
     clearTimeout(this.#timer);
   }
@@ -138,7 +138,7 @@ export class Buffer {
     if (this.#turns.includes(turn)) this.#on.ready(turn);
   }
 
-  // Asks why. Nothing is said about a picture but what is certain.
+  // Asks why. Only what is certain about an image is reported.
   async #failed(turn) {
     const why = await whyNot(turn.image.url);
     if (!this.#turns.includes(turn)) return;
@@ -159,7 +159,7 @@ export class Buffer {
   #givenUp(turn) {
     if (turn.odd >= ODD) return "not_decodable";
     const long = performance.now() - turn.failedAt > GIVE_UP_MS;
-    // While no other comes, it is not this one's fault, however long it takes.
+    // If no other image came meanwhile, this one may not be at fault.
     const alone = this.#cameAt > turn.failedAt;
     return long && alone && turn.failures >= TRIES ? "not_loaded" : "";
   }
@@ -173,10 +173,10 @@ export class Buffer {
   }
 }
 
-// loaded: its bytes are here; ripe: it is its turn to be decoded; ready: it is decoded; painted: it
-// lies on the stage; confirmed: the server says that it is ours; again: tries once more to fetch it,
-// where that failed; failures, failedAt and odd: how often, since when, and how often it was whole.
-// proof: that it was sent to this person, for the server that may have lost that.
+// loaded: its bytes are here; ripe: it may be decoded; ready: it is decoded; painted: it lies on
+// the stage; confirmed: the server says that it is ours; again: fetches it once more after a
+// failure; failures, failedAt, odd: how often, since when, and how often the image was whole.
+// proof: that it was sent to this person, in case the server lost the lease.
 export function newTurn({ query, image, proof }) {
   return {
     id: String(query),

@@ -1,4 +1,4 @@
-// The field that finds a class by its name, where there are many: fetched when there are.
+// The field that finds a class by name; fetched if there are many classes.
 
 import { word } from "./words.js";
 
@@ -9,7 +9,7 @@ export class ClassSearch {
   #entries = []; // {choice, button, name}: in the campaign's order
   #marked = null;
 
-  // words: the element that says how many are found. picked(choice, stay) is called for Enter.
+  // words: the element that shows how many are found. picked(choice, stay) is called for Enter.
   constructor({ field, words, picked }) {
     this.#field = field;
     this.#words = words;
@@ -18,7 +18,7 @@ export class ClassSearch {
     field.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  // The classes that there are now.
+  // Sets the classes.
   fill(entries) {
     this.#entries = entries.map((entry) => ({ ...entry, name: plain(entry.choice.name) }));
     this.filter();
@@ -76,7 +76,7 @@ function plain(text) {
   return text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 }
 
-// 0: the name begins so, 1: a word of it does, 2: it is in there, 3: it is not.
+// 0: the name begins with it, 1: a word does, 2: it is inside, 3: it is not.
 function rankOf(name, wanted) {
   const at = name.indexOf(wanted);
   if (at <= 0) return at === 0 ? 0 : 3;

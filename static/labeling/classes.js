@@ -1,23 +1,23 @@
-// The list of classes that is on the screen, and the keys for it.
+// The list of classes on the screen, and its keys.
 
 import { keymap } from "./keys.js";
 
 export class Classes {
-  version = 0; // of the list; an answer carries it, since a class may have another name in the next
+  version = 0; // of the list; answers carry it, since a class may have another name in the next
   keys = keymap([], null);
-  changed = false; // and the person has not looked at the new list yet
+  changed = false; // the person has not seen the new list yet
   #rail;
   #on;
 
-  // on: {own(choices) → with the person's own keys, shown() when the list or the keys are others,
-  //      news(reads) when the server told another list: whether it reads otherwise}
+  // on: {own(choices) → with the person's own keys, shown() when the list or the keys changed,
+  //      news(reads) when the server sent a new list; reads: whether it looks different}
   constructor(rail, on) {
     this.#rail = rail;
     this.#on = on;
   }
 
-  // As the server tells them, with the version of the list; without one, the person has chosen other
-  // keys. A list that reads otherwise is looked at before it is answered to: fingers know the old one.
+  // Takes the classes of the server, with the list's version; without one, the person chose other
+  // keys. A list that looks different must be seen before the next answer: keys may have moved.
   learn(choices, version = this.version) {
     const isNews = this.version > 0 && version !== this.version;
     const former = readingOf(this.#rail.choices);
@@ -32,7 +32,7 @@ export class Classes {
   }
 }
 
-// What a list reads like: names, keys and order, whatever the colors.
+// What a list looks like: names, keys and order, but not colors.
 function readingOf(choices) {
   return JSON.stringify(choices.map(({ choice, name, hotkey }) => [choice, name, hotkey]));
 }

@@ -1,19 +1,19 @@
-// The WebSocket: opens it, opens it again when it is lost, and finds out when it is half dead or
-// somebody else's. It knows nothing of images or answers.
+// The WebSocket: opens it, reopens it when it is lost, and notices when it is half dead or another
+// person's. It knows nothing of images or answers.
 
 import { whyRefused } from "../js/handshake.js";
 
 const PROTOCOL = "nowait.v1";
 const REFUSALS = new Set([4401, 4403, 4404, 4409, 4429]);
-// Who is logged in, and what they may, can change in another tab at any time.
+// The log-in and its rights can change in another tab at any time.
 const STRANGER = "stranger";
 const PERSONAL = new Set([4401, 4403, STRANGER]);
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5000;
-const STEADY_MS = 1000; // a link that lived so long starts the back-off afresh
+const STEADY_MS = 1000; // a link that lived this long resets the back-off
 const PATIENCE_MS = 10000; // for the handshake and the welcome together
-const SOON_MS = 5000; // who has to wait longer for no is not refused: there is no place
-const DONE = 1000; // the close code of who goes on purpose
+const SOON_MS = 5000; // a failure later than this is no refusal: no place was free
+const DONE = 1000; // the close code for leaving on purpose
 
 export class Connection {
   #url;
@@ -25,9 +25,9 @@ export class Connection {
   #annotator;
   #refusal = null; // the last code
 
-  // annotator: whose page this is, by number; on: {hello() → the first message of each connection,
-  // message(object), status(word), refused(code, name of who is logged in)}, where the code is
-  // "stranger" for a connection that is somebody else's.
+  // annotator: the id of the page's person; on: {hello() → the first message of each connection,
+  // message(object), status(word), refused(code, name of who is logged in)}; the code is "stranger"
+  // if another person is logged in.
   constructor(path, annotator, on) {
     this.#annotator = annotator;
     const url = new URL(path, location.href);
@@ -35,9 +35,9 @@ export class Connection {
     this.#url = url;
     this.#on = on;
     addEventListener("online", () => this.#status === "reconnecting" && this.restart());
-    // The browser says so before TCP notices. Trying goes on: a server on this machine is there.
+    // The browser knows before TCP does. Keep trying: the server may be on this machine.
     addEventListener("offline", () => this.live && this.#lost(0));
-    // Back from another tab, in which somebody may have logged in.
+    // Somebody may have logged in in another tab.
     addEventListener("focus", () => {
       if (this.#status === "refused" && PERSONAL.has(this.#refusal)) this.restart();
     });
@@ -51,21 +51,21 @@ export class Connection {
     return this.#status;
   }
 
-  // Opens a connection now, in place of one that there may be.
+  // Opens a connection now, in place of any former one.
   restart() {
     this.#drop();
     if (this.live) this.#setStatus("reconnecting");
     this.#open();
   }
 
-  // After a refusal, when the person asks for it.
+  // After a refusal or a rest, when the person asks.
   retry() {
     this.#attempt = 0;
     this.#setStatus("connecting");
     this.restart();
   }
 
-  // Closes it for good, which hands everything back that is held here, until `retry`.
+  // Closes the connection until `retry`, which hands back all turns held here.
   rest() {
     this.#drop(DONE);
     this.#setStatus("resting");
@@ -81,7 +81,7 @@ export class Connection {
     let opened = false;
     this.#socket = socket;
     this.#timer = setTimeout(() => this.#lost(0), PATIENCE_MS);
-    // After a refusal nothing is asked for before it is known for whom.
+    // After a refusal, ask for nothing until the welcome says who is logged in.
     socket.onopen = () => {
       opened = true;
       if (this.#status !== "refused") this.send(this.#on.hello());
@@ -94,10 +94,10 @@ export class Connection {
     socket.onmessage = (event) => this.#receive(event.data);
   }
 
-  // It did not open: the server may have said why.
+  // It did not open: the server may say why.
   async #ask(socket) {
     const { code, name } = await whyRefused(this.#url);
-    if (this.#socket === socket) this.#lost(code, name); // else another one was opened meanwhile
+    if (this.#socket === socket) this.#lost(code, name); // else another was opened meanwhile
   }
 
   #receive(text) {
@@ -105,7 +105,7 @@ export class Connection {
     if (message.type === "welcome") {
       const { id, name } = message.annotator;
       if (id !== this.#annotator) {
-        this.#drop(DONE); // which hands back what was claimed for them
+        this.#drop(DONE); // hands back what was claimed for them
         this.#refuse(STRANGER, name);
         return;
       }
@@ -117,11 +117,11 @@ export class Connection {
     this.#on.message(message);
   }
 
-  // name: who is logged in, where the server refused them.
+  // name: who is logged in, if the server refused them.
   #lost(code, name = null) {
     this.#drop();
     if (this.live && PERSONAL.has(code)) {
-      // Asked anew: they may have logged in again, or another one has.
+      // Ask again: a new log-in may have replaced the old one.
       this.#setStatus("reconnecting");
       this.#open();
       return;

@@ -1,4 +1,4 @@
-// Keys and clicks, turned into what they mean.
+// Turns keys and clicks into actions.
 
 import { isOurs } from "./keys.js";
 
@@ -35,8 +35,8 @@ export function listen({ rail, help, meaning, isAway, goOn, answer, undo, act })
   addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (button?.dataset.action) act(button.dataset.action);
-    // A button that a pointer pressed keeps no focus, or the next space bar would press it again; but
-    // for that of a sheet, which gives the focus back when it closes.
+    // A button pressed by pointer loses focus, or the next space bar would press it again; except
+    // one that opens a sheet, which returns the focus when it closes.
     const sheets = button?.hasAttribute("aria-haspopup");
     if (event.detail && !sheets && button?.closest(".rail, .strip, .tools")) button.blur();
   });

@@ -1,22 +1,22 @@
-// Whether saving takes long although the link is live, by the server's word or by this page's clock,
-// and the words for it. The person goes on: what they answered is kept.
+// Tells the person that saving takes long although the link is live, by the server's notice or by
+// this page's clock. The person can go on: answers are kept.
 
 import { word } from "./words.js";
 
-const DELAYED_MS = 4000; // without a receipt for so long, it is worth saying that nothing is lost
+const DELAYED_MS = 4000; // without a receipt for this long, say that nothing is lost
 
 export class Delay {
   now = false;
   #outbox;
   #notice;
 
-  // notice(text, level) shows words for a while.
+  // notice(text, level) shows a toast.
   constructor(outbox, notice) {
     this.#outbox = outbox;
     this.#notice = notice;
   }
 
-  // The server has what was sent, and cannot save it yet.
+  // The server has the messages, but cannot save them yet.
   told() {
     this.#outbox.reassure();
     this.#begin();
@@ -27,7 +27,7 @@ export class Delay {
     this.now = false;
   }
 
-  // The link is lost, which has words of its own.
+  // The link is lost, which has its own words.
   forget() {
     this.now = false;
   }

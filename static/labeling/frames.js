@@ -1,5 +1,5 @@
-// Calls `then` in a task of its own, right after the next frame was drawn; not while the tab is
-// hidden, when no frames are drawn.
+// Calls `then` in its own task, right after the next frame is drawn; not while the tab is hidden,
+// as it draws no frames then.
 export function afterFrame(then) {
   requestAnimationFrame(() => {
     const { port1, port2 } = new MessageChannel();

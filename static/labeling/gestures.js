@@ -1,5 +1,4 @@
-// Wheel, pinch, drag and swipe on the image, and what looks closer, which is fetched when it is
-// first asked for.
+// Wheel, pinch, drag and swipe on the image. The viewer that zooms it is fetched at first use.
 
 import { once } from "./once.js";
 
@@ -11,11 +10,11 @@ const within = (value, least, most) => Math.min(Math.max(value, least), most);
 export class Gestures {
   #frame;
   #swiped;
-  #viewer = null; // once it was asked for
+  #viewer = null; // until first use
   #pointers = new Map(); // id → the last event
-  #begun = null; // the event that a swipe began with
+  #begun = null; // the event that began a swipe
 
-  // words: the element that says what is changed. swiped(right) is called for a swipe of one finger.
+  // words: the element that shows the view's changes. swiped(right): after a one-finger swipe.
   constructor({ stage, frame, words, swiped }) {
     this.#frame = frame;
     this.#swiped = swiped;
@@ -35,7 +34,7 @@ export class Gestures {
     this.#look((viewer) => viewer.act(action));
   }
 
-  // In the order of the calls, also of those that came before it was there.
+  // In the order of the calls, also of those before it was loaded.
   #look(then) {
     this.load().then((viewer) => viewer && then(viewer));
   }

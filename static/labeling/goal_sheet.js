@@ -9,7 +9,7 @@ export class GoalSheet {
   #pace;
   #covered;
 
-  // pace: whose goal it is (pace.js). covered(boolean) is called when it opens and has closed.
+  // pace: has the goal (pace.js). covered(boolean) is called when the sheet opens and closes.
   constructor(pace, covered) {
     this.#pace = pace;
     this.#covered = covered;
@@ -33,7 +33,7 @@ export class GoalSheet {
     this.#pace.aim(Number.isInteger(wanted) && wanted > 0 ? Math.min(wanted, MOST) : 0);
   }
 
-  // Marks what is chosen, after a reload.
+  // Marks the chosen goal, after a reload.
   #offer() {
     const { goal } = part("goal").elements;
     goal.value = String(this.#pace.goal);

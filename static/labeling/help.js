@@ -1,4 +1,4 @@
-// The instructions: a sheet that slides in, with examples of each class. While it is open no key
+// The instructions: a sheet that slides in, with examples of each class. While it is open, no key
 // answers.
 
 import { choiceButton } from "./rail.js";
@@ -11,10 +11,10 @@ export class Help {
   #sheet = part("help");
   #address;
   #rail;
-  #examples = null; // the promise of them, once they were asked for: {choice → [image]}
+  #examples = null; // their promise, once requested: {choice → [image]}
 
   // covered(boolean) is called when the sheet opens and when it has closed. address: of the
-  // examples, empty where there are none. rail: has the classes.
+  // examples, or empty. rail: has the classes.
   constructor({ covered, address, rail }) {
     const sheet = this.#sheet;
     this.#address = address;
@@ -44,7 +44,7 @@ export class Help {
     this.#illustrate();
   }
 
-  // The first time: done when the person has closed it.
+  // Shows it the first time; resolves when the person has closed it.
   introduce() {
     const label = part("help-close").firstElementChild;
     const usual = label.textContent;
@@ -59,7 +59,7 @@ export class Help {
     });
   }
 
-  // The classes are known or have changed, and so may have their examples.
+  // The classes are known or changed; their examples may have changed too.
   fill() {
     const { choices, search } = this.#rail;
     part("help-choices").replaceChildren(...choices.map((choice) => choiceButton(choice, "li")));
@@ -97,7 +97,7 @@ async function fetchExamples(address) {
       examples.set(image.choice, [...(examples.get(image.choice) ?? []), image]);
     }
   } catch {
-    // Without a network the words alone must do.
+    // Offline: without examples.
   }
   return examples;
 }

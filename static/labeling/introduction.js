@@ -1,7 +1,7 @@
-// What comes before the first image, once per person and campaign: the instructions, then a
-// practice where the campaign wants one. The server remembers what is done, for all devices.
+// Before the first image, once per person and campaign: the instructions, then a practice if the
+// campaign wants one. The server records finished steps, for all devices.
 
-// begin: what the page says of it, the addresses included.
+// begin: the page's data attributes for it, with the addresses.
 export async function introduce(begin, { labeler, help, practice }) {
   if (begin.introduce) {
     await learnClasses(begin.classes, labeler);
@@ -12,13 +12,13 @@ export async function introduce(begin, { labeler, help, practice }) {
   if (await practice.run({ required: true })) remember(begin.passed, "practiced");
 }
 
-// The sheet shows the classes, and there is no welcome yet that names them.
+// The sheet shows the classes, which no welcome has named yet.
 async function learnClasses(address, labeler) {
   try {
     const answer = await (await fetch(address)).json();
     labeler.classes.learn(answer.choices, answer.choices_version);
   } catch {
-    // Without a network the instructions alone must do.
+    // Offline: the instructions alone.
   }
 }
 
@@ -27,6 +27,6 @@ async function remember(address, step) {
   try {
     await fetch(address, { method: "POST", headers, body: new URLSearchParams({ step }) });
   } catch {
-    // Then it is shown again the next time.
+    // It is shown again next time.
   }
 }

@@ -4,7 +4,7 @@ import { answering, findsOne } from "./keys.js";
 import { choiceButton } from "./rail.js";
 import { word } from "./words.js";
 
-const USABLE = /^[^\s/?]$/u; // these are the page's own; keys of the view give way
+const USABLE = /^[^\s/?]$/u; // the others are the page's own; keys of the view give way
 
 const part = (id) => document.getElementById(id);
 
@@ -14,7 +14,7 @@ export class KeySheet {
   #covered;
   #chosen = null; // the class that waits for its key
 
-  // keys: the person's (own_keys.js). covered(boolean) is called when it opens and has closed.
+  // keys: the person's (own_keys.js). covered(boolean): when the sheet opens and closes.
   constructor(keys, covered) {
     this.#keys = keys;
     this.#covered = covered;

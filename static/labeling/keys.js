@@ -1,8 +1,8 @@
-// Which key means what. A campaign's own hotkeys come first; an action whose letter is taken moves
-// to Shift and its key cap says so. Where there are many classes a name is typed to find one: no key
-// that begins a name answers, and an action whose letter begins one is on Alt.
+// What each key means. A campaign's hotkeys come first; an action whose letter is taken moves to
+// Shift, and its key cap shows that. With many classes, a name is typed to find one: no key that
+// begins a name answers, and an action whose letter begins one is on Alt.
 
-export const MANY = 40; // classes; above it they are found by name
+export const MANY = 40; // classes; above that they are found by name
 
 const ACTIONS = [
   { name: "unsure", letter: "u" },
@@ -13,7 +13,7 @@ const ACTIONS = [
   { name: "help", letter: "h", cap: "?" },
   { name: "rotate", letter: "r" },
 ];
-// A class may take a sign of these; what the sign did is then on the key behind it still.
+// A class may take one of these signs; its action stays on the other key (SIGNS).
 const VIEW = {
   "+": "zoom_in",
   "=": "zoom_in",
@@ -39,7 +39,7 @@ const SIGNS = [
   { name: "less_contrast", signs: ",", otherwise: "⇧PgDn" },
 ];
 
-// The classes with the keys that answer: of many classes none whose key may begin a name.
+// The classes with the keys that answer: with many, no key that may begin a name.
 export function answering(choices) {
   if (choices.length <= MANY) return choices;
   const begins = beginsOf(choices);
@@ -49,13 +49,13 @@ export function answering(choices) {
   });
 }
 
-// Whether a key (in lower case) would be typed to find one of so many classes.
+// Whether a key (in lower case) would be typed to find one of many classes.
 export function findsOne(key, choices) {
   return choices.length > MANY && isTyped(key, beginsOf(choices));
 }
 
-// choices: as in the welcome, with the keys that answer. search: the field that finds a class by its
-// name, or null; while there is one, a letter that nothing else claims begins a search.
+// choices: as in the welcome, with the keys that answer. search: the field that finds a class by
+// name, or null; if there is one, a letter that nothing else claims begins a search.
 export function keymap(choices, search) {
   const hotkeys = new Map();
   for (const choice of choices) if (choice.hotkey) hotkeys.set(choice.hotkey.toLowerCase(), choice);
@@ -84,16 +84,16 @@ export function keymap(choices, search) {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const [, row, place] = /^(Digit|Key)(.)$/.exec(event.code)?.map(lower) ?? [];
     if (event.altKey) {
-      // Some systems type signs with Alt: then the place tells the letter.
+      // Some systems type signs with Alt: the key's place then gives the letter.
       const held = actions.get(`alt ${/^[a-z]$/.test(key) ? key : place}`);
       return held ? { action: held } : null;
     }
     const shifted = event.shiftKey && actions.get(`shift ${key}`);
     if (shifted) return { action: shifted };
     if (hotkeys.has(key)) return { choice: hotkeys.get(key) };
-    // By the key's place, where the layout types neither a Latin letter nor a digit there: French and
-    // Czech digits, Cyrillic or Greek letters. A Latin letter always means itself. Among the digits
-    // this comes before what a sign does to the view.
+    // By the key's place, if the layout types neither a Latin letter nor a digit there: French and
+    // Czech digits, Cyrillic or Greek letters. A Latin letter always means itself. On the digit row
+    // this precedes what a sign does to the view.
     const elsewhere = !event.shiftKey && !/^[a-z0-9]$/.test(key);
     const placed = elsewhere && hotkeys.get(place);
     if (placed && (row === "digit" ? !begins.has(key) : !search)) return { choice: placed };
@@ -110,8 +110,8 @@ export function keymap(choices, search) {
 
 const lower = (text) => text.toLowerCase();
 
-// What the names begin with, as it is typed with accents and without. Of a name that is its class's
-// key the two are the same.
+// The first letters of the names, as typed with accents and without. A name that equals its class's
+// key is left out.
 function beginsOf(choices) {
   const begins = new Set();
   for (const { name, hotkey } of choices) {
@@ -126,8 +126,8 @@ function isTyped(key, begins) {
   return /^\p{L}$/u.test(key) || begins.has(key);
 }
 
-// Whether a key press may be for this page, and not for the browser or a field. With Alt it is for
-// this page only where it means something.
+// Whether a key press may be for this page, not for the browser or a field. With Alt, the caller
+// must check that it means something.
 export function isOurs(event) {
   if (event.repeat || event.isComposing || event.defaultPrevented) return false;
   if (event.ctrlKey || event.metaKey) return false;

@@ -1,5 +1,5 @@
-// One person's labeling: what is held, shown and answered. The path of an answer is `answer`: into
-// the outbox, the next image onto the stage, onto the wire, all in the task of the key press.
+// One person's labeling: turns held, shown and answered. `answer` puts an answer into the outbox,
+// the next image onto the stage and the answer onto the wire, all in the task of the key press.
 
 import { Ahead } from "./ahead.js";
 import { Buffer } from "./buffer.js";
@@ -18,33 +18,33 @@ import { View } from "./view.js";
 import { word } from "./words.js";
 
 const REVOKED_MS = 100;
-const BLIND = 3; // pictures in a row that this browser cannot decode: it is the browser
+const BLIND = 3; // undecodable images in a row: the browser is at fault
 
 const part = (id) => document.getElementById(id);
 
 export class Labeler {
-  refusal = null; // the close code, once the server has refused; or that somebody else is logged in
-  idle = null; // the reason the server gave for having nothing
-  why = null; // the same as exactly as the server knows: the key of the words for it
+  refusal = null; // the close code of a refusal, or "stranger": somebody else is logged in
+  idle = null; // the server's reason for having nothing
+  why = null; // the same in more detail: the key of its words
   away = false; // all turns were revoked while nobody answered
-  resting = false; // nothing is held here: the person pauses; the key of the words for it
+  resting = false; // on a pause nothing is held here; the key of its words
   welcomed = false;
-  answered = new Set(); // turns that are answered, so that no resent query shows them again
-  undone = new Map(); // id of an undo → the item of the strip that it took back
-  overtaken = new Set(); // ids of answers that were taken back and never stored
+  answered = new Set(); // answered turns, so that no resent query shows them again
+  undone = new Map(); // id of an undo → the item of the strip that it retracts
+  overtaken = new Set(); // ids of answers that were retracted and never stored
   later = new Later(() => this.#catchUp());
   #number = 0; // of images shown
   #revokedTimer = 0;
   #undecodable = 0; // in a row
-  #other = null; // the name of who else is logged in
+  #other = null; // the name of the person logged in instead
   #ahead = new Ahead();
   #learned;
   #drawn;
 
-  // who: whose page this is, {id, name}; place: where this browser keeps what is theirs. own(choices)
-  // puts the person's own keys to the classes; learned() is called when these are known or have
-  // changed, counted(change) when an answer was saved or taken back, drawn() when what need not be
-  // seen at once is drawn.
+  // who: the page's person, {id, name}; place: their key in this browser's storage. own(choices)
+  // gives the classes the person's own keys; learned() is called when the classes are known or have
+  // changed, counted(change) when an answer was saved or retracted, drawn() after the deferred
+  // drawing.
   constructor({ who, place, socket, loginUrl, own, learned, counted, drawn }) {
     this.who = who;
     this.link = new Link(this);
@@ -97,7 +97,7 @@ export class Labeler {
     });
   }
 
-  // Takes up what an earlier page left in this browser, then connects.
+  // Takes over messages that earlier pages left here, then connects.
   async begin() {
     await this.outbox.load();
     const { messages } = this.outbox;
@@ -117,7 +117,7 @@ export class Labeler {
   // Exactly one of choice and reason. Returns false when there is nothing to answer.
   answer({ choice, reason }) {
     const { stage } = this;
-    if (this.classes.changed) this.goOn(); // a click then says only that the new list was seen
+    if (this.classes.changed) this.goOn(); // a click then only confirms the new list
     else if (stage.armed) return this.#say(choice, reason);
     return false;
   }
@@ -138,11 +138,11 @@ export class Labeler {
     this.#ahead.answered(performance.now() / 1000);
     this.settle();
     this.flush();
-    this.later.afterImage(); // also when nothing is left to show
+    this.later.afterImage(); // even if nothing is left to show
     return true;
   }
 
-  // Gives the image that an undo brought back its former answer, unless that is called otherwise now.
+  // Gives an image that an undo brought back its former answer, unless its class was renamed.
   redo() {
     const former = this.stage.turn?.former;
     const choice = this.rail.find(former?.choice);
@@ -166,7 +166,7 @@ export class Labeler {
     this.later.afterImage();
   }
 
-  // A pause, of the person's own or since nothing can be shown here: others get the images.
+  // A pause, by choice or because no image can be shown here: others get the images.
   rest(words = "break") {
     if (this.refusal || this.resting) return;
     this.resting = words;
@@ -178,7 +178,7 @@ export class Labeler {
     this.settle();
   }
 
-  // The button of the panel, or any key when the person was away or paused.
+  // The panel's button, or any key when the person was away or paused.
   goOn() {
     if (this.resting) {
       this.resting = false;
@@ -199,7 +199,7 @@ export class Labeler {
 
   // --- what follows -------------------------------------------------------------------------------
 
-  // Brings the page in line: an image onto an empty stage, or the words for why there is none.
+  // Updates the page: an image on an empty stage, or the words for why there is none.
   settle() {
     const { stage, view, rail, refusal } = this;
     if (!stage.turn && !this.#stopped) {
@@ -230,12 +230,12 @@ export class Labeler {
     else view.state("connecting", without);
   }
 
-  // Takes a turn away, wherever it is; returns it, or undefined when it is not held.
+  // Takes a turn away, wherever it is; returns it, or undefined if it is not held.
   take(id) {
     return this.stage.turn?.id === id ? this.stage.clear() : this.buffer.remove(id);
   }
 
-  // Once for a burst, and not at all when the burst took everything: the page then says more.
+  // Once per burst, and not if the burst took everything: the panel then says so.
   tellRevoked() {
     clearTimeout(this.#revokedTimer);
     const tell = () => this.stage.turn && this.view.notice(word("revoked"));
@@ -249,7 +249,7 @@ export class Labeler {
     this.#learned();
   }
 
-  // The person looks at a list that reads otherwise, and then goes on.
+  // Has the person look at a list that looks different.
   #lookAt(reads) {
     if (!reads) this.view.notice(word("recolored"));
     const turn = reads && this.stage.clear();
@@ -261,19 +261,19 @@ export class Labeler {
     if (this.connection.live) this.outbox.pump();
   }
 
-  // Looks at the clock; called again and again.
+  // Called once a second.
   tick() {
     if (this.connection.live && this.outbox.overdue) this.connection.restart();
     else if (this.connection.live) this.delay.look();
     this.link.show();
   }
 
-  // Nothing is shown and nothing taken back.
+  // Nothing can be shown or undone.
   get #stopped() {
     return this.refusal !== null || this.resting || this.classes.changed;
   }
 
-  // A receipt came: what follows for it is to be fetched yet. Says so when that asks for another size.
+  // A receipt came; its successor is still to be fetched. Announces a change of the buffer's size.
   measure(id) {
     const delay = this.outbox.onTheWay(id);
     const changed = delay > 0 && this.#ahead.delayed(delay + this.buffer.fetching);
@@ -292,7 +292,7 @@ export class Labeler {
     return { type: "ready", buffer: this.#ahead.size, resume };
   }
 
-  // A picture that does not show here: reported by this page, and no verdict of the person.
+  // An image that does not show here: this page reports it; the person gives no verdict.
   #report(turn, problem, detail) {
     this.take(turn.id);
     const { query, proof } = turn;
@@ -305,7 +305,7 @@ export class Labeler {
     this.flush();
   }
 
-  // An image that came back to the stage and cannot be shown there: asked for like any other.
+  // An image back on the stage that cannot be shown there: fetch it like any other.
   #bringAgain(turn) {
     if (this.stage.turn !== turn) return;
     this.stage.clear();
@@ -313,12 +313,12 @@ export class Labeler {
     this.settle();
   }
 
-  // While the person pauses, what they answered is saved before the link is closed.
+  // In a pause, answers are saved before the link is closed.
   #handBack() {
     if (this.resting && (!this.outbox.size || !this.connection.live)) this.connection.rest();
   }
 
-  // The server did not send it again after a reconnection.
+  // The server did not resend this turn after a reconnection.
   #gone(turn) {
     const shown = this.stage.turn === turn;
     if (!this.take(turn.id)) return;
@@ -326,7 +326,7 @@ export class Labeler {
     if (shown) this.tellRevoked();
   }
 
-  // Who is logged in now may not even be in this campaign.
+  // The person logged in now may not even be in this campaign.
   #refused(code, name) {
     this.refusal = code === 4403 && name && name !== this.who.name ? "stranger" : code;
     this.#other = name;

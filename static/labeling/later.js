@@ -1,13 +1,13 @@
-// What need not be seen at once is drawn after the next image, or a moment later when nobody
-// answers: a frame of its own, at any moment, would make a key press wait for the one after it.
+// Defers drawing that is not urgent until after the next image, or a moment later if nobody
+// answers: an extra frame at any other moment would make a key press wait for the next one.
 
-const SEEN_MS = 40; // by then the next image has come through to the screen
-const CALM_MS = 400; // without an answer for so long, it is drawn without waiting for one
+const SEEN_MS = 40; // by then the next image is on the screen
+const CALM_MS = 400; // draw without waiting for an answer any longer
 
 export class Later {
   #draw;
   #timer = 0;
-  #at = 0; // when it is drawn next; 0: nothing is to be drawn
+  #at = 0; // when to draw next; 0: nothing to draw
 
   constructor(draw) {
     this.#draw = draw;

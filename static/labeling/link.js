@@ -1,8 +1,8 @@
-// What the page says of its connection, and of what waits in this browser.
+// Shows the state of the connection, and the answers that wait in this browser.
 
-const SLOW_MS = 2000; // an answer on its way for so long is worth a word
+const SLOW_MS = 2000; // say so if an answer is under way this long
 const UNREACHABLE_MS = 4000;
-const KEPT = { 4401: "kept_out", stranger: "kept_owner" }; // words for what waits, by the refusal
+const KEPT = { 4401: "kept_out", stranger: "kept_owner" }; // words, by the refusal
 
 export class Link {
   unreachable = false;
@@ -22,7 +22,7 @@ export class Link {
     view.link({ status, pending: outbox.size, slow, delayed, kept, name: who.name });
   }
 
-  // The connection has another status.
+  // The connection's status changed.
   changed() {
     const { connection, buffer, delay } = this.#labeler;
     clearTimeout(this.#timer);

@@ -1,5 +1,5 @@
-// The labeling page: puts its parts together. labeler.js holds what they do together, messages.js
-// what the server's messages mean.
+// The labeling page: assembles its parts. labeler.js has their interplay, messages.js the meaning
+// of the server's messages.
 
 import { listen } from "./controls.js";
 import { Gestures } from "./gestures.js";
@@ -9,7 +9,7 @@ import { OwnKeys } from "./own_keys.js";
 import { Pace } from "./pace.js";
 
 const TICK_MS = 1000;
-const CALM_MS = 3000; // then the rest is fetched, so that it is there without a network, too
+const CALM_MS = 3000; // then fetch the rest, so that it is there offline, too
 const SKIPS = new Set(["unsure", "bad_image", "other"]);
 
 const begin = document.getElementById("labeler").dataset;
@@ -26,7 +26,7 @@ const labeler = new Labeler({
   drawn: () => pace.draw(),
 });
 const covered = (whether) => (labeler.stage.covered = whether);
-let sheet = null; // of the help, once it was asked for
+let sheet = null; // of the help, once it is loaded
 const loadHelp = once(async () => {
   const { Help } = await import("./help.js");
   return (sheet = new Help({ covered, address: begin.examples, rail: labeler.rail }));
@@ -75,8 +75,8 @@ function act(action) {
   else gestures.act(action);
 }
 
-// Of two classes the first lies at the start of the line and is swiped towards it; with more, a
-// swipe towards the end brings the last image back, as it does in a browser.
+// With two classes, a swipe towards the start of the line means the first; with more, a swipe
+// towards the end brings the last image back, as in a browser.
 function swipe(right) {
   const { choices } = labeler.rail;
   const onward = right === (getComputedStyle(document.body).direction !== "rtl");
@@ -84,7 +84,7 @@ function swipe(right) {
   else if (onward) labeler.undo();
 }
 
-// The key and the button of the pause also end it.
+// The pause key and button also end the pause.
 function pause() {
   if (labeler.resting) {
     labeler.goOn();
@@ -114,7 +114,7 @@ listen({
   act,
 });
 
-// Where the server refuses, leaving is the way on, and what this browser keeps stays.
+// After a refusal, leaving is right, and kept answers stay in this browser.
 addEventListener("beforeunload", (event) => {
   const { outbox, refusal } = labeler;
   if (outbox.size && !(refusal && outbox.kept)) event.preventDefault();

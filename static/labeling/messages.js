@@ -24,7 +24,7 @@ const meanings = {
   query(labeler, message) {
     const { stage, buffer } = labeler;
     const id = String(message.query);
-    if (labeler.resting || labeler.answered.has(id)) return; // resent before it saw our answer
+    if (labeler.resting || labeler.answered.has(id)) return; // resent before our answer came
     labeler.idle = null;
     labeler.away = false;
     const held = stage.turn?.id === id ? stage.turn : buffer.find(id);
@@ -38,7 +38,7 @@ const meanings = {
   ack(labeler, message) {
     labeler.measure(message.id);
     const saved = labeler.outbox.settle(message.id);
-    // What was refused, or is on its way yet, is no part of anybody's goal.
+    // Refused answers, and those still under way, do not count for the goal.
     if (saved?.type === "label") labeler.counted(1);
     else if (saved?.type === "undo") labeler.counted(-1);
     labeler.undone.delete(message.id);
@@ -58,7 +58,7 @@ const meanings = {
     const sent = outbox.settle(id);
     if (sent?.type === "undo" && labeler.overtaken.delete(sent.label)) {
       undone.delete(id);
-      return; // there was nothing to take back
+      return; // there was nothing to retract
     }
     labeler.view.notice(refusalWords(code, message), "warning");
     const item = undone.get(id);
@@ -80,7 +80,7 @@ const meanings = {
     const { stage, buffer } = labeler;
     const id = String(query);
     const shown = stage.turn?.id === id;
-    if (shown && fresher) return; // nothing goes from under somebody's eyes
+    if (shown && fresher) return; // the image in view stays
     labeler.outbox.forget(query);
     if (!labeler.take(id)) return;
     labeler.away = !stage.turn && !buffer.size && !labeler.idle;
@@ -111,8 +111,8 @@ const meanings = {
   },
 };
 
-// An answer to an older list of classes was not taken: its image comes again, from the strip where
-// it is there still, else from the server. Returns false where it was no answer of this page.
+// An answer to an older list of classes was refused: its image comes again, from the strip if it is
+// still there, else from the server. Returns false if it was no answer of this page.
 function askAgain(labeler, id) {
   const { outbox, strip, buffer } = labeler;
   const takenBack = outbox.messages.some(({ label }) => label === id);

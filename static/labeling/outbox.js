@@ -1,23 +1,23 @@
-// What the person did and the server has not confirmed: each message under an id of its own, kept
-// in this browser until it is answered, and sent again under the same id after a lost connection. An
-// answer that the server asks again is kept, too, until the person has answered anew.
+// Messages that the server has not confirmed: each has its own id, is kept in this browser until it
+// is answered, and is resent with the same id after a lost connection. An answer that the server
+// asks for again is also kept, until the person has answered anew.
 
 import { Shelf } from "./shelf.js";
 
-const WINDOW = 10; // messages on their way at most: the server bounds what it takes in
-const PATIENCE_MS = 10000; // without an answer for so long, the link counts as dead
-const PAUSE_MS = 1000; // after the server said `rate_limited`
+const WINDOW = 10; // most messages under way: the server limits them
+const PATIENCE_MS = 10000; // without an answer for this long, the link counts as dead
+const PAUSE_MS = 1000; // after `rate_limited`
 
 export class Outbox {
   #shelf;
   #send;
   #entries = new Map(); // id → {message, at, sent, overtaken}, oldest first
   #last = 0;
-  #reassured = 0; // when the server said last that it has what we sent
+  #reassured = 0; // when the server last said that it has our messages
   #pausedUntil = 0;
 
   // send(message) is called for each message when its turn comes, changed() after each change,
-  // unkept() when this browser keeps nothing: the page's memory then holds it all the same, and
+  // unkept() when this browser stores nothing: messages are then in the page's memory only, and
   // leaving warns.
   constructor({ place, send, changed, unkept }) {
     this.#shelf = new Shelf(place, unkept);
@@ -25,17 +25,17 @@ export class Outbox {
     this.changed = changed;
   }
 
-  // Takes up what earlier pages left. Call it before the first `put`.
+  // Loads what earlier pages left. Call it before the first `put`.
   async load() {
     for (const { message, at } of await this.#shelf.open()) {
-      // An older page did not say which classes it showed: no list has this version.
+      // An older page did not send a version: no list has this one.
       if (message.type === "label") message.choices_version ??= 0;
       this.#entries.set(message.id, { message, at, sent: 0 });
       this.#last = at;
     }
   }
 
-  // Messages that are to be confirmed yet.
+  // Messages still to be confirmed.
   get size() {
     return this.#open.length;
   }
@@ -44,7 +44,7 @@ export class Outbox {
     return this.#open.map((entry) => entry.message);
   }
 
-  // Whether this browser keeps them, beyond the life of the page.
+  // Whether this browser keeps them beyond the life of the page.
   get kept() {
     return this.#shelf.works;
   }
@@ -65,7 +65,7 @@ export class Outbox {
     return id;
   }
 
-  // The server answered: returns the message, or undefined when it was not (or no longer) ours.
+  // The server answered: returns the message, or undefined if it is not (or no longer) ours.
   settle(id) {
     const entry = this.#entries.get(id);
     if (!entry) return undefined;
@@ -75,7 +75,7 @@ export class Outbox {
     return entry.message;
   }
 
-  // The classes changed before this answer came: it is asked again. Returns the message as above.
+  // The classes changed before this answer came: ask again. Returns the message as above.
   overtake(id) {
     const entry = this.#entries.get(id);
     if (!entry) return undefined;
@@ -84,20 +84,20 @@ export class Outbox {
     return entry.message;
   }
 
-  // This query is answered anew, or is with somebody else.
+  // This query is answered anew, or somebody else's.
   forget(query) {
     for (const { message, overtaken } of [...this.#entries.values()]) {
       if (overtaken && String(message.query) === String(query)) this.settle(message.id);
     }
   }
 
-  // Seconds since a message was sent; 0 when it is not ours or was not sent on this connection.
+  // Seconds since a message was sent; 0 if it is not ours or not sent on this connection.
   onTheWay(id) {
     const sent = this.#entries.get(id)?.sent;
     return sent ? (performance.now() - sent) / 1000 : 0;
   }
 
-  // Sends, oldest first, what is not on its way yet.
+  // Sends messages not under way yet, oldest first.
   pump() {
     const now = performance.now();
     if (now < this.#pausedUntil) return;
@@ -112,27 +112,27 @@ export class Outbox {
     }
   }
 
-  // A new connection: nothing is on its way any more.
+  // A new connection: nothing is under way any more.
   resend() {
     for (const entry of this.#entries.values()) entry.sent = 0;
     this.#pausedUntil = 0;
     this.pump();
   }
 
-  // Too fast: everything again, in order, in a moment.
+  // Too fast: resend everything, in order, in a moment.
   pause() {
     if (performance.now() < this.#pausedUntil) return;
     this.#pausedUntil = performance.now() + PAUSE_MS;
     setTimeout(() => this.resend(), PAUSE_MS);
   }
 
-  // For how long, in milliseconds, the oldest message has been on its way; 0: none is.
+  // Milliseconds that the oldest message has been under way; 0: none is.
   get waiting() {
     const [oldest] = this.#open;
     return oldest?.sent ? performance.now() - oldest.sent : 0;
   }
 
-  // The server has what we sent, and cannot save it yet: the link is alive.
+  // The server has our messages but cannot save them yet: the link is alive.
   reassure() {
     this.#reassured = performance.now();
   }

@@ -1,17 +1,17 @@
-// Keys of the person's own for the classes, kept in this browser for this campaign. The sheet on
-// which they are chosen is loaded when it is opened first.
+// The person's own keys for the classes, kept in this browser per campaign. The sheet on which they
+// are chosen is loaded at first use.
 
 import { once } from "./once.js";
 
 export class OwnKeys {
   #place;
   #changed;
-  #sheet = null; // once it was asked for
+  #sheet = null; // until first use
   #own; // {class → key}
   campaigns = []; // the classes as the campaign has them
 
   // covered(boolean) is called when the sheet opens and when it has closed, changed(choices) when
-  // keys are others.
+  // keys changed.
   constructor({ place, covered, changed }) {
     this.#place = `nowait.keys/${place}`;
     this.#changed = changed;
@@ -36,13 +36,13 @@ export class OwnKeys {
     });
   }
 
-  // keys: {class → key} of the classes that change; none: back to the campaign's.
+  // keys: {class → key} of the classes that change; null: back to the campaign's.
   change(keys) {
     this.#own = keys ? { ...this.#own, ...keys } : {};
     try {
       localStorage.setItem(this.#place, JSON.stringify(this.#own));
     } catch {
-      // Storage is switched off: the keys hold until the page is left.
+      // Storage is off: the keys last until the page is left.
     }
     this.#changed(this.campaigns);
   }

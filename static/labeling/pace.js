@@ -1,12 +1,12 @@
-// This session's answers: how many, how fast, and how far it is to the goal that the person set.
-// A session is the life of a tab; a reload goes on with it.
+// This session's answers: how many, how fast, and how far to the goal that the person set. A
+// session is the life of a tab; a reload continues it.
 
 import { once } from "./once.js";
 import { word } from "./words.js";
 
-const WINDOW_MS = 5 * 60 * 1000; // the pace is that of the last minutes
-const LEAST = 5; // answers before there is a pace to speak of
-const CALM_MS = 10 * 1000; // between two looks at it
+const WINDOW_MS = 5 * 60 * 1000; // the time that the pace is measured over
+const LEAST = 5; // answers before the pace is shown
+const CALM_MS = 10 * 1000; // between two updates of it
 
 const part = (id) => document.getElementById(id);
 
@@ -16,9 +16,9 @@ export class Pace {
   #times = []; // of the answers within the window, by performance.now()
   #done = 0;
   goal = 0; // 0: none
-  #from = 0; // what was done when the goal was set
+  #from = 0; // answers when the goal was set
   #told = false;
-  #changed = false; // what is to be seen is old
+  #changed = false; // the display is out of date
 
   // covered(boolean) is called when the sheet opens and when it has closed; reached(words) when the
   // goal is.
@@ -36,7 +36,7 @@ export class Pace {
     this.#show();
   }
 
-  // An answer more was saved (1), or one was taken back (-1).
+  // An answer was saved (1) or retracted (-1).
   count(change) {
     this.#done = Math.max(this.#done + change, 0);
     if (change > 0) this.#times.push(performance.now());
@@ -44,7 +44,7 @@ export class Pace {
     this.#changed = true;
   }
 
-  // Brings what is to be seen in line.
+  // Updates the display.
   draw() {
     if (!this.#changed) return;
     this.#changed = false;
@@ -54,7 +54,7 @@ export class Pace {
     this.#reached(word("goal_reached", { n: this.goal }));
   }
 
-  // A pause of the person's own is no slowness.
+  // A pause must not lower the pace.
   rest() {
     this.#times = [];
     this.#showPace();
@@ -97,7 +97,7 @@ export class Pace {
     try {
       sessionStorage.setItem(this.#key, JSON.stringify(kept));
     } catch {
-      // Storage is switched off: a reload then begins a new session.
+      // Storage is off: a reload begins a new session.
     }
   }
 

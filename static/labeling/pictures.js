@@ -1,13 +1,13 @@
-// Why a picture does not show, and when it is worth another try.
+// Why an image does not show, and when to try again.
 //
-// What fails is nearly always a machine: a network, a disk, a server that is started again. That is
-// waited for, and says nothing about the picture. Only what is certain is reported, and even that
-// is no verdict: the picture is not there, or it arrived and this browser cannot decode it.
+// The cause is nearly always a machine: a network, a disk, a server that restarts. The page waits
+// for it to recover; it proves nothing about the image. Only certain facts are reported, and even
+// they are no verdict: the image does not exist, or it arrived and this browser cannot decode it.
 
 const PATIENCE_MS = 10000; // for an answer
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5000;
-const SAID_AFTER = 2; // pauses: a hiccup needs no words
+const SAID_AFTER = 2; // pauses: say nothing of a hiccup
 
 const BROWSERS = [
   ["Edge", /Edg\/(\d+)/],
@@ -16,18 +16,18 @@ const BROWSERS = [
   ["Safari", /Version\/(\d+).* Safari\//],
 ];
 
-// {problem, detail, whole}: the problem is "not_found", "not_decodable", or empty where nothing is
-// known about the picture; the detail is for whoever runs the campaign; whole: it came and can be
+// {problem, detail, whole}: the problem is "not_found", "not_decodable", or empty if nothing is
+// known about the image; the detail is for the campaign's owners; whole: it came and can be
 // decoded.
 export async function whyNot(url) {
   try {
     const signal = AbortSignal.timeout(PATIENCE_MS);
-    // Past the browser's cache and into it: a file that was damaged may have been mended.
+    // Refresh the browser's cache: a damaged file may have been repaired.
     const answer = await fetch(url, { cache: "reload", signal });
     const { ok, status } = answer;
     if (status === 404 || status === 410) return certain("not_found", `HTTP ${status}`);
     const type = answer.headers.get("content-type") ?? "";
-    // Anything else that somebody answers, as a network with a log-in does, is no picture of ours.
+    // Any other answer, such as a network's log-in page, is not our image.
     if (!ok || !type.startsWith("image/")) return { problem: "", whole: false };
     const data = await answer.blob();
     if (await isPicture(data)) return { problem: "", whole: true };
@@ -37,7 +37,7 @@ export async function whyNot(url) {
   }
 }
 
-// The name and version of the browser, and no more of it.
+// The browser's name and version only.
 export function browserName(agent = navigator.userAgent) {
   for (const [name, pattern] of BROWSERS) {
     const found = pattern.exec(agent);
@@ -60,21 +60,21 @@ function isPicture(data) {
   );
 }
 
-// Turns whose picture could not be fetched for now. One is tried after a pause, then the next after
-// a longer one: however many wait on however many pages, a server that comes back is not run down.
-// When one picture has come, all others are tried at once.
+// Turns whose image could not be fetched for now. One is tried after a pause, then the next after a
+// longer one, so that many waiting pages do not overrun a server that comes back. Once one image
+// has come, all others are tried at once.
 export class Knocking {
   #turns = []; // the longest waiting first
-  #failing = new Set(); // these, and what is tried right now
+  #failing = new Set(); // #turns and those being tried now
   #pauses = 0;
   #timer = 0;
 
-  // Whether it goes on for so long that it is worth a word.
+  // Whether it lasts long enough to tell the person.
   get lasting() {
     return this.#failing.size > 0 && this.#pauses > SAID_AFTER;
   }
 
-  // turn.again() tries once more.
+  // turn.again() tries again.
   add(turn) {
     this.forget(turn);
     this.#turns.push(turn);
@@ -87,14 +87,14 @@ export class Knocking {
     this.#turns = this.#turns.filter((other) => other !== turn);
   }
 
-  // A picture has come.
+  // An image came.
   came(turn) {
     this.forget(turn);
     this.#pauses = 0;
     this.all();
   }
 
-  // There is a reason to hope for all.
+  // Tries all now.
   all() {
     clearTimeout(this.#timer);
     this.#timer = 0;
@@ -105,7 +105,7 @@ export class Knocking {
     if (this.#timer || !this.#turns.length) return;
     const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#pauses);
     this.#pauses += 1;
-    // With jitter, so that a thousand pages do not ask in the same instant.
+    // Jitter, so that a thousand pages do not ask at once.
     this.#timer = setTimeout(() => this.#knock(), longest * (0.5 + Math.random() / 2));
   }
 

@@ -1,5 +1,5 @@
-// A practice on images whose class is known. Each answer is told at once whether it was right; none
-// of them is a label, and nothing of them leaves this page.
+// A practice on images whose class is known. The page says at once whether an answer was right;
+// answers are no labels and do not leave this page.
 
 import { newTurn } from "./buffer.js";
 import { isOurs, keymap } from "./keys.js";
@@ -8,7 +8,7 @@ import { Rail } from "./rail.js";
 import { Stage } from "./stage.js";
 import { STATES, word } from "./words.js";
 
-const AGAIN_MS = 1000; // until a picture that could not be fetched is tried again
+const AGAIN_MS = 1000; // until a failed image is fetched again
 
 const part = (id) => document.getElementById(id);
 
@@ -19,14 +19,14 @@ export class Practice {
   #stage;
   #rail;
   #keys = null;
-  #turns = []; // those still to come; their images are fetched from the beginning
+  #turns = []; // still to come; their images are fetched from the beginning
   #count = 0;
   #right = 0;
   #passed = false;
   #required = false;
   #done = null; // resolves the promise of run()
 
-  // own(choices) puts the person's own keys to the classes.
+  // own(choices) gives the classes the person's own keys.
   constructor(address, own) {
     this.#address = address;
     this.#own = own;
@@ -47,15 +47,15 @@ export class Practice {
     part("practice-close").addEventListener("click", () => this.#dialog.close());
     this.#dialog.addEventListener("cancel", (event) => this.#required && event.preventDefault());
     this.#dialog.addEventListener("close", () => {
-      // A browser lets nobody be held by a dialog: a second Escape closes it all the same.
+      // Browsers let a second Escape close any dialog.
       if (this.#required && !this.#passed) this.#dialog.showModal();
       else this.#done?.(this.#passed);
     });
     addEventListener("keydown", (event) => this.#key(event));
   }
 
-  // Opens the practice; one that is required stays open to its end. The promise tells, when it is
-  // closed, whether it was done.
+  // Opens the practice; a required one stays open to its end. Once it is closed, the promise
+  // resolves to whether it was done.
   run({ required }) {
     this.#passed = false;
     this.#required = required;
@@ -99,8 +99,7 @@ export class Practice {
     this.#stage.show(turn);
   }
 
-  // A picture that is certain not to show cannot be asked, so it does not count. Any other is
-  // waited for.
+  // An image that certainly cannot be shown does not count. Any other is fetched again.
   async #broken(turn) {
     const { problem } = await whyNot(turn.image.url);
     const goOn = () => {
@@ -150,7 +149,7 @@ export class Practice {
     part("practice-done").focus();
   }
 
-  // The words at the end, or why there is no beginning; null: an image is to come.
+  // The words at the end or after a failure; null: an image is to come.
   #panel(text) {
     this.#dialog.dataset.state = text === null ? "asking" : "done";
     part("practice-panel").hidden = text === null;

@@ -1,11 +1,11 @@
-// The classes: a button each, and above forty a field that finds them by name.
+// The classes: a button each, and above forty also a field that finds them.
 
 import { MANY, answering } from "./keys.js";
 import { word } from "./words.js";
 
-const LIST = 10; // up to here one column where there is room, above it a grid
+const LIST = 10; // up to this many one column if it fits, else a grid
 const FLASH_MS = 100;
-// Okabe and Ito's colors, for a choice that brings none that the browser can read.
+// Okabe and Ito's colors, for a class without a color that the browser can read.
 const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#8A8A8A"];
 
 export class Rail {
@@ -14,7 +14,7 @@ export class Rail {
   #words;
   #pick;
   #buttons = []; // {choice, button}: in the campaign's order
-  #search = null; // the promise of what finds them by name, once there were many
+  #search = null; // the promise of the ClassSearch, once there were many
   #known = "";
 
   // pick(choice) is called for a click, a tap or Enter in the field.
@@ -34,7 +34,7 @@ export class Rail {
     return this.#buttons.length > MANY ? this.#field : null;
   }
 
-  // Returns whether the choices are others than before.
+  // Returns whether the choices changed.
   build(all) {
     const choices = answering(all);
     const known = JSON.stringify(choices);
@@ -47,7 +47,7 @@ export class Rail {
     this.#box.replaceChildren(...this.#buttons.map(({ button }) => button));
     const { length } = choices;
     const longest = Math.max(0, ...choices.map(({ name }) => name.length));
-    const page = this.#box.closest(".labeler").dataset; // the style sheet decides by these
+    const page = this.#box.closest(".labeler").dataset; // read by the style sheet
     page.shape = length > MANY ? "many" : length > LIST ? "grid" : "list";
     page.names = longest > 20 ? "long" : longest > 7 ? "usual" : longest > 2 ? "short" : "tiny";
     this.#box.closest(".labeler").toggleAttribute("data-swipe", length === 2);
@@ -65,7 +65,7 @@ export class Rail {
     return this.#buttons.find(({ choice }) => choice.choice === id)?.choice;
   }
 
-  // Shows for a moment which class a key meant.
+  // Briefly shows which class a key meant.
   flash(choice) {
     const { button } = this.#buttons.find((entry) => entry.choice.choice === choice.choice);
     button.dataset.pressed = "true";
@@ -108,7 +108,7 @@ export function choiceButton(choice, tag = "button") {
   if (choice.hotkey) {
     const cap = document.createElement("kbd");
     if (tag === "button") {
-      cap.setAttribute("aria-hidden", "true"); // said by the attribute, not as a part of the name
+      cap.setAttribute("aria-hidden", "true"); // aria-keyshortcuts says it
       button.setAttribute("aria-keyshortcuts", choice.hotkey === " " ? "Space" : choice.hotkey);
     }
     cap.textContent = choice.hotkey === " " ? word("space") : choice.hotkey.toUpperCase();

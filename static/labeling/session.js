@@ -1,5 +1,5 @@
-// The session to resume after a reload. It is written when the page goes and taken out when it
-// comes back: a duplicated tab copies the storage of a living one and must not find it there.
+// The session to resume after a reload. It is stored when the page goes and removed when it comes
+// back: a duplicated tab copies the storage of a live tab and must not find it there.
 
 export class Session {
   #key;
@@ -17,7 +17,7 @@ export class Session {
       this.id ??= sessionStorage.getItem(this.#key);
       sessionStorage.removeItem(this.#key);
     } catch {
-      // Storage is switched off: a reload then starts a new session.
+      // Storage is off: a reload starts a new session.
     }
   }
 

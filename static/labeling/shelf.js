@@ -1,10 +1,10 @@
-// What this browser keeps of a person's work until the server has it: a row a message in
-// IndexedDB, written without holding up the key press. Two tabs never overwrite one another, and a
-// tab that adopts what another left behind does no harm, since an id has its effect once.
+// Keeps a person's messages in this browser until the server has them: one row each in IndexedDB,
+// written without holding up the key press. Two tabs never overwrite one another, and a tab may
+// adopt messages that another left, since an id has its effect once.
 
 const NAME = "nowait";
 const STORE = "outbox";
-const PATIENCE_MS = 2000; // a database that does not open by then is of no use
+const PATIENCE_MS = 2000; // for the database to open
 
 export class Shelf {
   #place;
@@ -17,7 +17,7 @@ export class Shelf {
     this.#failed = failed;
   }
 
-  // Opens it. Returns what earlier pages left, oldest first: {message, at}.
+  // Opens it. Returns the rows of earlier pages, oldest first: {message, at}.
   async open() {
     try {
       this.#database = await opened();
@@ -51,7 +51,7 @@ export class Shelf {
       const transaction = this.#database.transaction(STORE, "readwrite");
       transaction.onabort = () => this.#fail();
       act(transaction.objectStore(STORE));
-      transaction.commit(); // now, so that it outlives a page that goes right after
+      transaction.commit(); // at once, so that it outlives a page that closes
     } catch {
       this.#fail();
     }

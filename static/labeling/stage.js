@@ -1,12 +1,12 @@
 // The image on the stage, whether it may be answered yet, and for how long it has been in view.
 //
-// The next images lie there, too, painted and all but invisible: to show one is a matter of its
-// opacity, and the frame after a key press has nothing to decode and nothing to draw anew.
+// The next images lie there, too, painted and nearly invisible: showing one only changes its
+// opacity, so the frame after a key press has nothing to decode and nothing to redraw.
 
 import { afterFrame } from "./frames.js";
 import { word } from "./words.js";
 
-export const SMALL = 100; // pixels: below it an image is drawn as sharp squares, above it smooth
+export const SMALL = 100; // pixels: up to this an image is drawn as sharp squares, above smooth
 const MAGNIFY = 64; // an 8-pixel image across a whole screen is harder to read, not easier
 
 export class Stage {
@@ -14,13 +14,13 @@ export class Stage {
   #frame;
   #broken;
   #armed = false;
-  #frames = 0; // counts what was shown, so that a late paint of an earlier one arms nothing
+  #frames = 0; // counts images shown, so that a late paint of an earlier one arms nothing
   #since = null; // when the image came into view, by performance.now(); null: not in view
   #seen = 0; // milliseconds in view before that
   #covered = false;
   turn = null;
 
-  // broken(turn) is called when an image that comes back by undo cannot be shown any more.
+  // broken(turn) is called when an image cannot be shown (any more).
   constructor({ stage, frame, broken }) {
     this.#stage = stage;
     this.#frame = frame;
@@ -28,7 +28,7 @@ export class Stage {
     document.addEventListener("visibilitychange", () => this.#tick());
   }
 
-  // True once the image is painted: only then does an answer mean it.
+  // True once the image is painted: only then can it be answered.
   get armed() {
     return this.#armed && !this.#covered;
   }
@@ -37,13 +37,13 @@ export class Stage {
     return Math.round(this.#seen + (this.#since === null ? 0 : performance.now() - this.#since));
   }
 
-  // While something lies over the image, its time stands still and it cannot be answered.
+  // While something covers the image, its time stops and it cannot be answered.
   set covered(covered) {
     this.#covered = covered;
     this.#tell();
   }
 
-  // Has a decoded image painted ahead of its turn.
+  // Paints a decoded image ahead.
   prepare(turn) {
     const { element } = turn;
     if (element.parentNode === this.#frame) return;
@@ -61,7 +61,7 @@ export class Stage {
     const number = this.#frames;
     const still = (act) => () => number === this.#frames && act();
     const arm = still(() => this.#arm());
-    // What is not painted yet is drawn by the next frame, which may come late; not the one after.
+    // An unpainted image is drawn by the next frame, which may be late; the one after is not.
     const paint = () => afterFrame(turn.painted ? arm : still(() => afterFrame(arm)));
     if (turn.ready) paint();
     else element.decode().then(still(paint), still(() => this.#broken(turn)));
@@ -78,7 +78,7 @@ export class Stage {
     return turn;
   }
 
-  // Takes what is gone out of the document, which the frame after a key press need not do.
+  // Removes gone images from the document, which need not delay the frame after a key press.
   sweep() {
     for (const element of this.#frame.querySelectorAll(".gone")) element.remove();
   }
@@ -108,7 +108,7 @@ export class Stage {
     this.#tell();
   }
 
-  // Whether it may be answered is in the document, too.
+  // Shows in the document whether it may be answered.
   #tell() {
     this.#stage.toggleAttribute("data-armed", this.armed);
     this.#tick();

@@ -1,12 +1,12 @@
-// The film strip: the last answers, newest first, each a way back to its image. It is drawn after
-// the next image, which it must not hold up.
+// The film strip: the last answers, newest first, each with a way back to its image. It is drawn
+// after the next image, so as not to delay it.
 
 import { newTurn } from "./buffer.js";
 import { SMALL } from "./stage.js";
 import { word } from "./words.js";
 
 const LONGEST = 20;
-const THUMB = 128; // pixels: a copy of a large image that is quickly drawn again and again
+const THUMB = 128; // pixels: a small copy of a large image is redrawn quickly
 
 export class Strip {
   #list;
@@ -42,7 +42,7 @@ export class Strip {
     this.#changed = true;
   }
 
-  // Brings what is to be seen in line.
+  // Updates the display.
   draw() {
     if (!this.#changed) return;
     this.#changed = false;
@@ -79,7 +79,7 @@ export class Strip {
     return entry;
   }
 
-  // The classes have other names or colors: find(id) tells what a class is now.
+  // The classes changed names or colors: find(id) returns a class as it is now.
   rename(find) {
     for (const item of this.#items) {
       if (item.choice) item.choice = find(item.choice.choice) ?? item.choice;
@@ -104,7 +104,7 @@ export class Strip {
     return item;
   }
 
-  // A reload must not take the ways back away.
+  // Keeps the ways back for a reload.
   #keep() {
     const kept = this.#items
       .filter((item) => item.label)
@@ -112,11 +112,11 @@ export class Strip {
     try {
       sessionStorage.setItem(this.#key, JSON.stringify(kept));
     } catch {
-      // Storage is switched off: the strip then starts empty.
+      // Storage is off: the strip starts empty.
     }
   }
 
-  // isSaved(label) tells what the server has confirmed.
+  // isSaved(label): whether the server confirmed it.
   restore(isSaved) {
     let kept = [];
     try {
@@ -131,7 +131,7 @@ export class Strip {
   }
 }
 
-// Drawn once the image is there; an image that is gone stays blank.
+// Drawn once the image is loaded; a missing image stays blank.
 function thumb(element) {
   const canvas = document.createElement("canvas");
   const draw = () => {

@@ -1,10 +1,10 @@
-// The page around the stage: the panel of each state, progress, the link's dot, notices and what
-// is spoken to screen readers. It shows what it is told and decides nothing.
+// The page around the stage: the panel of each state, progress, the link's dot, notices and text
+// for screen readers. It decides nothing.
 
 import { STATES, filled, linkWords, number, word } from "./words.js";
 
 const NOTICE_MS = 6000;
-const SPOKEN_MS = 400; // who goes faster than this needs no words for each image
+const SPOKEN_MS = 400; // faster people need no words for each image
 const NOTICES = 2;
 
 const part = (id) => document.getElementById(id);
@@ -20,9 +20,8 @@ export class View {
     part("panel-button").addEventListener("click", goOn);
   }
 
-  // state: labeling, connecting, idle, away, changed, resting or closed; scene: what it looks like; words: the
-  // key of its words, where one scene has several (of labeling none are shown); values: what is
-  // filled in.
+  // state: labeling, connecting, idle, away, changed, resting or closed; scene: its look; words:
+  // the key of its words, if a scene has several (labeling shows none); values: to be filled in.
   state(state, scene, words = scene, values = {}) {
     const panel = part("panel");
     const same = panel.dataset.words === words;
@@ -46,7 +45,7 @@ export class View {
     if (state !== "connecting" || words === "storage_away") this.speak(`${title}. ${text}`);
   }
 
-  // Called for every answer and every receipt: what is the same already is not touched.
+  // Called for every answer and receipt: touches only what differs.
   link({ status, pending, slow, delayed, kept: how, name }) {
     document.body.dataset.pending = String(pending);
     const words = linkWords({ status, online: navigator.onLine, pending, slow, delayed });
@@ -65,7 +64,7 @@ export class View {
     this.#progress = progress;
   }
 
-  // Brings the counts in line.
+  // Updates the counts.
   draw() {
     if (!this.#progress) return;
     const { labeled, total, mine } = this.#progress;
@@ -82,7 +81,7 @@ export class View {
     part("counts").hidden = false;
   }
 
-  // The campaign's words, which may be others than those that came with the page.
+  // The campaign's words, which may differ from those in the page.
   describe({ title, instructions_html }) {
     const heading = part("title");
     if (heading.textContent !== title) {

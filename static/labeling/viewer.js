@@ -1,11 +1,11 @@
-// Looking closer: zoom, position and turn of the image in view, which the next image begins afresh;
-// brightness and contrast, which stay until they are reset.
+// Zoom, position and rotation of the image in view, which the next image resets; brightness and
+// contrast, which stay until they are reset.
 
 import { number, word } from "./words.js";
 
 const STEP = 1.25;
 const MOST = 16;
-const PAN = 0.15; // of the stage, for a key press
+const PAN = 0.15; // of the stage, per key press
 const TONE = 0.1;
 const DARKEST = 0.2;
 const BRIGHTEST = 3;
@@ -19,7 +19,7 @@ export class Viewer {
   #place = { zoom: 1, x: 0, y: 0, turn: 0 };
   #tone = { light: 1, contrast: 1 };
 
-  // words: the element that says what is changed.
+  // words: the element that shows the changes.
   constructor(stage, frame, words) {
     this.#frame = frame;
     this.#words = words;
@@ -62,7 +62,7 @@ export class Viewer {
     this.#shade({ light: 1, contrast: 1 });
   }
 
-  // Larger by a factor; what lies at this point, in pixels from the middle, stays there.
+  // Larger by a factor; the point `at`, in pixels from the middle, stays in place.
   zoom(factor, at = { x: 0, y: 0 }) {
     const { x, y } = this.#place;
     const zoom = within(this.#place.zoom * factor, 1, MOST);

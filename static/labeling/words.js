@@ -1,18 +1,18 @@
-// What the page says. The words come with the page, in the person's language, as a block of JSON
-// (annotator_site/labeling/page/words.py); numbers are written as that language writes them.
+// The page's texts. They come with the page, in the person's language, as a block of JSON
+// (annotator_site/labeling/page/words.py); numbers are formatted for that language.
 
 const said = JSON.parse(document.getElementById("words").textContent);
 const { lang } = document.documentElement;
 const numbers = new Intl.NumberFormat(lang);
 const kinds = new Intl.PluralRules(lang);
 
-export const STATES = said.states; // {title, text, button, link} by the name of the state
+export const STATES = said.states; // {title, text, button, link} by the state's name
 
 export function number(value) {
   return numbers.format(value);
 }
 
-// The word of this name with its {places} filled in; `n` decides between singular and plural.
+// The text of this name with its {places} filled in; `n` selects singular or plural.
 export function word(name, values = {}) {
   const found = said[name];
   return filled(typeof found === "string" ? found : found[kinds.select(values.n)], values);
@@ -25,13 +25,13 @@ export function filled(text, values) {
   });
 }
 
-// The key of the words that say why there is nothing: the detail, where the server gives one that
-// this page knows, else the reason.
+// The key of the words for why there is nothing: the detail, if the server gives one that this page
+// knows, else the reason.
 export function wordsOf(reason, detail) {
   return Object.hasOwn(STATES, detail ?? "") ? detail : reason;
 }
 
-// Why the server refused a message; its own words where this page has none for the code.
+// Why the server refused a message; the server's words if this page has none for the code.
 export function refusalWords(code, message) {
   return said.refusals[code] ?? message;
 }

@@ -1,4 +1,4 @@
-// Select2 leaves the search boxes of the administration without a name: each takes that of its field.
+// Select2's search boxes in the admin have no accessible name: give each the label of its field.
 new MutationObserver(() => {
   for (const box of document.querySelectorAll(".select2-search__field:not([aria-label])")) {
     const field = box.closest(".select2-container")?.previousElementSibling;

@@ -146,7 +146,7 @@ function optionsOf({ x, y, zero, second, bands, points }, size, place) {
   };
 }
 
-// Times of day, and the date where a day begins.
+// Labels of a time axis: times of day, and the date at midnight.
 function clock(_, splits) {
   const two = (number) => String(number).padStart(2, "0");
   return splits.map((seconds) => {
@@ -158,7 +158,7 @@ function clock(_, splits) {
   });
 }
 
-// A canvas needs the color that a token has now, in light or dark.
+// The current color of a design token, which a canvas needs resolved.
 function tokenColor(place, name) {
   const probe = html("span");
   probe.style.color = `var(${name})`;

@@ -1,8 +1,8 @@
-// The WebSocket of the live page: opens it, answers each state, opens it again when it is lost.
+// The WebSocket of the live page: opens it, acknowledges each state, reopens it when it is lost.
 
 import { whyRefused } from "../js/handshake.js";
 
-// What a person may can change at any time: an open connection that is refused is asked about anew.
+// Rights can change at any time: after an open connection is refused, it is tried once more.
 const REFUSALS = {
   4401: "You are logged out. Reload the page to log in.",
   4403: "Your account may not watch this campaign any more.",
@@ -11,7 +11,7 @@ const REFUSALS = {
 };
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15000;
-const PATIENCE_MS = 10000; // states come once a second, whatever happens to the database
+const PATIENCE_MS = 10000; // states come once a second, even while the database is away
 
 export class Connection {
   #url;
@@ -45,7 +45,7 @@ export class Connection {
   // It did not open: the server may have said why.
   async #ask(socket) {
     const { code } = await whyRefused(this.#url);
-    if (this.#socket === socket) this.#lost(code); // else it was given up meanwhile
+    if (this.#socket === socket) this.#lost(code); // else this socket was given up meanwhile
   }
 
   #receive(message) {
@@ -76,7 +76,7 @@ export class Connection {
     }
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#attempt);
     this.#attempt += 1;
-    // Jitter: a restarted server is not met by everybody at once.
+    // Jitter, so that not all pages reconnect to a restarted server at once.
     const delay = longest * (0.5 + Math.random() / 2);
     this.#timer = setTimeout(() => this.open(), delay);
     this.#on.lost(delay);

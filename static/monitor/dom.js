@@ -1,4 +1,4 @@
-// The few ways in which this page changes its document. Text is always set as text.
+// Helpers that change the document. Text is always set as text, never as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -10,7 +10,7 @@ export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
-// Sets the text only where it differs, so that nothing is announced or selected away in vain.
+// Sets the text only if it differs, so that it is not announced again and no selection is lost.
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -20,7 +20,7 @@ export function set(element, name, value) {
   else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
 }
 
-// Keeps one element a key in `parent`, in the order of `items`; what stays is not touched.
+// Keeps one element per key in `parent`, in the order of `items`; elements in place are not moved.
 export function keep(parent, items, key, make, update = () => {}) {
   const known = new Map([...parent.children].map((element) => [element.dataset.key, element]));
   items.forEach((item, place) => {

@@ -1,4 +1,4 @@
-// Numbers, spans of time and shares as people read them, each with its unit.
+// Formats numbers, durations and shares, each with its unit.
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const clock = new Intl.DateTimeFormat("en", { timeStyle: "medium", hourCycle: "h23" });

@@ -67,14 +67,14 @@ export function drawStrategies(list, strategies) {
 
 export function drawGallery(list, asking) {
   if (!asking.length) return nothing(list, "Nobody has an image in front of them now.");
-  // A lease that is renewed does not move its image: the order is that of the turns.
+  // In the order of the turns, so that a renewed lease does not move its image.
   const rows = [...asking].sort((a, b) => b.turn - a.turn);
   keep(list, rows, (row) => `${row.turn} ${row.url !== null}`, (row) => {
     const why = row.purpose === "active"
       ? row.strategy + (row.score === null ? "" : ` ${row.score.toFixed(2)}`) : row.purpose;
     const words = [html("span", { class: "soft", title: why }, why),
       html("span", { class: "soft mono", title: `with ${row.person}` }, row.person)];
-    // Whoever may not see images is sent no address of one.
+    // People who may not see images are sent no addresses.
     if (row.url === null) {
       return html("li", { class: "veiled" }, html("p", { class: "soft" }, "not shown"), ...words);
     }

@@ -1,4 +1,4 @@
-// The live page of a campaign: what the server pushes, drawn. It reads nothing by itself.
+// The live page of a campaign: draws what the server pushes, and requests nothing.
 
 import { Charts } from "./charts.js";
 import { Connection } from "./connection.js";
@@ -20,7 +20,7 @@ const charts = new Charts();
 const button = byId("state-form") ? new StateButton(byId("state-form"), byId("state-button")) : null;
 
 let state = null;
-let readAt = null; // what the database's clock said when `state` was read …
+let readAt = null; // the database's time when `state` was read …
 let readHere = 0; // … and this page's, in ms
 let unreachableSince = null;
 let link = { kind: "connecting", until: 0, words: "" };
@@ -59,7 +59,7 @@ function receive(message) {
   draw();
 }
 
-// How old what the page shows is, in seconds; and how long before now a time of the database was.
+// The age of the numbers shown, and the age of a time of the database, both in seconds.
 const age = () => (performance.now() - readHere) / 1000;
 const since = (time) => (time === undefined ? 0 : Math.max(readAt - time, 0) + age());
 
@@ -78,7 +78,7 @@ function draw() {
   drawPeople(byId("people"), state.people, age());
 }
 
-// Images that left D for S, less those that came back; labels until there is enough to tell.
+// Images that left D for S, less those that came back; labels until there is enough data.
 function drawnPerMinute() {
   const [first, last] = [seen[0], seen.at(-1)];
   if (last[0] - first[0] < 10) return state.labels_last_minute;

@@ -1,5 +1,5 @@
-// The loop of the paper as a picture: pools as vessels at their levels, arrows as thick as their
-// rates, and a part that stalls drawn so that it is seen at a glance. Nothing in it moves by itself.
+// The loop of the paper as a picture: pools are vessels with levels, arrows are as thick as their
+// rates, and a part that stalls stands out. Nothing is animated.
 
 import { say, set, svg } from "./dom.js";
 import { ago, count, decimal, percent, plural } from "./format.js";
@@ -16,7 +16,7 @@ const NAMES = {
   model: "Model · g*",
 };
 const RANK = { info: 0, warn: 1, bad: 2 };
-const CHARACTER_PX = 6.9; // of the words' type size; a line that is longer is cut
+const CHARACTER_PX = 6.9; // width of a character of the words; longer lines are cut
 
 export class Loop {
   #place;
@@ -72,7 +72,7 @@ function part(id, [x, y, width, height]) {
     group.append(
       svg("clipPath", { id: clip }, svg("rect", rectangle)),
       svg("rect", { class: "loop-level", x, width, "clip-path": `url(#${clip})` }),
-      // At the two walls only: a line across would strike out the words.
+      // At the two walls only: a line across would strike through the words.
       svg("path", { class: "loop-target" }),
       svg("rect", { class: "loop-outline", ...rectangle }));
   }
@@ -111,7 +111,7 @@ function update(picture, layout, state, age, drawnPerMinute) {
   set(picture, "aria-label", describe(state));
 }
 
-// Of each part: [number, words, level of the vessel 0–1, target 0–1 or null].
+// For each part: [number, words, level of the vessel 0–1, target 0–1 or null].
 function partsOf(state, age) {
   const { pools, model } = state;
   const total = pools.unlabeled + pools.queried + pools.labeled;
@@ -173,7 +173,7 @@ function fill(group, [x, y, width, height], level, target) {
   set(line, "d", at === null ? null : `M${x} ${at}h18M${x + width} ${at}h-18`);
 }
 
-// Two lines at most; what does not fit is said in the table below.
+// Two lines at most; the table below has the full text.
 function wrap(words, width) {
   const most = Math.floor((width - 12) / CHARACTER_PX);
   const lines = [""];

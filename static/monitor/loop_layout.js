@@ -1,4 +1,4 @@
-// Where the parts of the loop stand: a wide, a middle and a narrow arrangement, in pixels.
+// Positions of the parts of the loop, in pixels: a wide, a middle and a narrow layout.
 // The ring is the same in all: workers → S → annotators → L → servers → g* → workers.
 
 const ARROWS = {

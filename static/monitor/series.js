@@ -1,7 +1,7 @@
-// What the charts and sparklines draw: the history, kept up with states and versions.
+// The data of charts and sparklines: the history, continued by states and versions.
 
 const HOUR_S = 3600;
-const GAP_S = 90; // no samples for so long: nobody measured, so no line is drawn
+const GAP_S = 90; // no line is drawn over a longer time without samples
 const STALENESS_EVERY_S = 15;
 
 export class Series {
@@ -23,7 +23,7 @@ export class Series {
     }
   }
 
-  // A state's point replaces the last one until its bucket is over.
+  // A state's point replaces the previous one of the same bucket.
   addPoint(point) {
     const bucketOf = (t) => Math.floor(t / this.#bucket);
     const last = this.points.at(-1);
@@ -36,7 +36,7 @@ export class Series {
     }
   }
 
-  // Columns for a chart over time: [t, ...values], with a gap where nothing was measured.
+  // Columns for a chart over time: [t, ...values], with a null where nothing was measured.
   over(values) {
     const columns = [[], ...values.map(() => [])];
     let before = null;

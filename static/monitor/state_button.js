@@ -1,4 +1,4 @@
-// Pause and run. The page shows the new state when the database has it, not before.
+// Pause and run. The page shows the new state only once the database has it.
 
 import { say } from "./dom.js";
 

@@ -1,4 +1,4 @@
-// The four numbers on top, each with its unit, what it is of, and how it went.
+// The four numbers on top, each with its unit, its meaning and its recent course.
 
 import { say, set, svg } from "./dom.js";
 import { ago, count, decimal, percent, plural, wait } from "./format.js";

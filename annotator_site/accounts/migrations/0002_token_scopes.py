@@ -7,7 +7,7 @@ SCOPES = [("label", "Label images"), ("watch", "Watch the live page of campaigns
 
 
 class Migration(migrations.Migration):
-    """Tokens of before go on as they were: for everything, and for ever."""
+    """Existing tokens keep every scope and never expire."""
 
     dependencies = [
         ("accounts", "0001_initial"),
@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 size=None,
             ),
         ),
-        # Without the default, which would end those that are there.
+        # First without the default, which would let existing tokens expire.
         migrations.AddField(
             model_name="token",
             name="expires_at",

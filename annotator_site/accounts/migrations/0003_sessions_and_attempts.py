@@ -3,12 +3,12 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import migrations
 from django.utils import timezone
 
-# Of those who logged in before it was noted.
+# The address of sessions that began before addresses were recorded.
 NOWHERE = "0.0.0.0"  # noqa: S104 - no address is bound
 
 
 def list_sessions(apps, schema_editor):
-    """People find and end the sessions that they have, too, not only those that they begin."""
+    """List existing sessions too, so that people can see and end them."""
     session = apps.get_model("sessions", "Session")
     listed = apps.get_model("usersessions", "UserSession")
     people = set(apps.get_model("accounts", "User").objects.values_list("pk", flat=True))
@@ -32,8 +32,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        # Django's cache in the database: all web processes count the wrong codes of a person
-        # together, and take a right one once.
+        # Table of Django's database cache: web processes share the count of a user's wrong codes,
+        # and accept a right code once.
         migrations.RunSQL(
             "CREATE TABLE IF NOT EXISTS accounts_attempt (cache_key varchar(255) PRIMARY KEY, "
             "value text NOT NULL, expires timestamptz NOT NULL);"

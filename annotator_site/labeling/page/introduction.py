@@ -1,6 +1,6 @@
 """What a person sees before the first image that counts: examples, and a short practice.
 
-Nothing here is a label: what is said in a practice stays in the browser.
+Answers in a practice are no labels and stay in the browser.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ _STEPS = {"introduced": campaigns.mark_introduced, "practiced": campaigns.mark_p
 
 
 def annotator_of(request: HttpRequest, slug: str) -> Annotator | None:
-    """The part that the person who is logged in has in a campaign, if they may label it."""
+    """The logged-in user's annotator in a campaign; None if they may not label it."""
     assert isinstance(request.user, User)  # noqa: S101 - behind login_required
     annotators = Annotator.objects.filter(campaign__slug=slug, user=request.user, active=True)
     return annotators.select_related("campaign").first()
@@ -65,7 +65,7 @@ def practice(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_POST
 def passed(request: HttpRequest, slug: str) -> HttpResponse:
-    """Remember for all devices of a person that they are past a step of the introduction."""
+    """Record, for all of a person's devices, that they are past a step of the introduction."""
     mark = _STEPS.get(request.POST.get("step", ""))
     if mark is None:
         return HttpResponseBadRequest(f"“step” must be one of {', '.join(_STEPS)}.")

@@ -1,8 +1,8 @@
 """What the labeling page says, in the language of the request.
 
-The page carries all of it as JSON, and `static/labeling/words.js` takes it from there: so the
-words of templates, of Python and of the page's modules are in one catalog (`locale/`), and a
-language is added without touching a line of code. `{name}` in a word is filled in by the page.
+The page embeds all of it as JSON, which `static/labeling/words.js` reads. So one catalog
+(`locale/`) has the texts of templates, of Python and of the page's modules, and a new language
+needs no code. The page fills in `{name}`.
 """
 
 from functools import cache
@@ -11,15 +11,15 @@ from typing import Any, Final
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
-# A number of each kind that languages tell apart (CLDR's cardinal categories): Polish and Arabic
-# need more of them than English and German do.
+# One number of each of CLDR's cardinal categories: Polish and Arabic have more of these than
+# English and German.
 _SAMPLES: Final = {"zero": 0, "one": 1, "two": 2, "few": 3, "many": 11, "other": 100}
 
 
 def words() -> dict[str, Any]:
-    """Every word of the page's modules by its name; the states' apart, under `states`.
+    """All texts of the page's modules by name; those of states under `states`.
 
-    The same mapping each time that a language is asked for.
+    Cached: the same mapping for each request in a language.
     """
     return _words_in(get_language())
 
@@ -30,17 +30,17 @@ def _words_in(_language: str) -> dict[str, Any]:
 
 
 def _counted(one: str, many: str) -> dict[str, str]:
-    """A word for each kind of number; both arguments are marked where this is called."""
+    """A text for each cardinal category; callers mark both arguments for translation."""
     return {kind: ngettext(one, many, number) for kind, number in _SAMPLES.items()}
 
 
 def _states() -> dict[str, Any]:
-    """Title, text and ways on of each state in which there is no image to label."""
+    """Title, text and actions of each state in which there is no image to label."""
     return {**_on_the_way(), **_nothing_to_label(), **_stopped_here(), **_closed()}
 
 
 def _on_the_way() -> dict[str, Any]:
-    """Images are to come over the network."""
+    """States in which images are expected over the network."""
     return {
         "connecting": _state(_("Connecting"), _("Your first images are on their way.")),
         "waiting": _state(_("Fetching the next image"), _("It is on its way.")),
@@ -52,7 +52,7 @@ def _on_the_way() -> dict[str, Any]:
 
 
 def _nothing_to_label() -> dict[str, Any]:
-    """The campaign has nothing for this person now."""
+    """States in which the campaign has nothing for this person now."""
     home = {"text": _("All campaigns"), "href": "/"}
     return {
         "pool_empty": _state(
@@ -101,7 +101,7 @@ def _nothing_to_label() -> dict[str, Any]:
 
 
 def _stopped_here() -> dict[str, Any]:
-    """The person or this browser has stopped, and can go on."""
+    """States in which the person or this browser has stopped, and can go on."""
     return {
         "away": _state(
             _("You were away"),
@@ -141,7 +141,7 @@ def _stopped_here() -> dict[str, Any]:
 
 
 def _closed() -> dict[str, Any]:
-    """The server has closed the connection, by its close code."""
+    """States after the server closed the connection, by its close code."""
     home = {"text": _("All campaigns"), "href": "/"}
     log_in = {"text": _("Log in"), "href": "login"}
     return {
@@ -183,7 +183,7 @@ def _state(
 
 
 def _link() -> dict[str, Any]:
-    """The connection, and what waits in this browser."""
+    """The connection, and the answers that wait in this browser."""
     return {
         "live": pgettext("connection", "Live"),
         "saving": _counted("Saving {n} answer", "Saving {n} answers"),
@@ -228,7 +228,7 @@ def _link() -> dict[str, Any]:
 
 
 def _image() -> dict[str, Any]:
-    """The image on the stage, and what became of others."""
+    """The image on the stage, and news about other images."""
     return {
         "image": _("The image to label"),
         "new_image": _counted(
@@ -283,7 +283,7 @@ def _classes() -> dict[str, Any]:
 
 
 def _session() -> dict[str, Any]:
-    """One's own pace and goal."""
+    """The person's own pace and goal."""
     return {
         "pace": _counted("{n} answer a minute", "{n} answers a minute"),
         "no_pace": _("The pace shows after a few answers."),

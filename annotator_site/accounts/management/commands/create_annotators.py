@@ -1,4 +1,4 @@
-"""Makes annotators by the number."""
+"""Creates annotators in bulk."""
 
 import json
 import re
@@ -49,7 +49,7 @@ class Command(CampaignCommand):
             )
         days = _days(options["expires"])
         try:
-            # A token that nobody could read is lost, and its annotator of no use.
+            # Roll back if a token cannot be printed: its annotator would be useless.
             with transaction.atomic():
                 made = create_annotators(
                     campaign_id=campaign.pk, count=count, prefix=prefix, days=days

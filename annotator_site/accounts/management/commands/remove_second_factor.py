@@ -1,4 +1,4 @@
-"""Takes a person's second factor away."""
+"""Removes a user's second factor."""
 
 from argparse import ArgumentParser
 from typing import Any
