@@ -83,6 +83,8 @@ class Channel(_Untyped):  # type: ignore[misc]
         super().__init__()
         self._deadline: Any = None
         self._address = ""
+        # The path of the request that is being received.
+        self._asked = ""
         self._limit = FORM_BYTES
         self._received = 0
         self._in_body = False
@@ -120,13 +122,13 @@ class Channel(_Untyped):  # type: ignore[misc]
     def allHeadersReceived(self) -> None:  # noqa: N802 - the base class's name
         """Refuse a body with too large a declared length before asking the client for it."""
         headers = self.requests[-1].requestHeaders
-        self._address = self._path.partition(b"?")[0].decode("latin-1")
-        self._limit = limit_at(self._address, b"; ".join(headers.getRawHeaders(b"Cookie", [])))
+        self._asked = self._path.partition(b"?")[0].decode("latin-1")
+        self._limit = limit_at(self._asked, b"; ".join(headers.getRawHeaders(b"Cookie", [])))
         self._received = 0
         if headers.hasHeader(b"Upgrade"):
             self._limit = 0
         if self.length is not None and self.length > self._limit:
-            self._refuse(413, too_large(self._address, self._limit))
+            self._refuse(413, too_large(self._asked, self._limit))
             return
         super().allHeadersReceived()
         if self.length != 0:
@@ -137,7 +139,7 @@ class Channel(_Untyped):  # type: ignore[misc]
         """Count `size` more bytes of the body; False if it is refused."""
         self._received += size
         if self._received > self._limit and self._lingering is None:
-            self._refuse(413, too_large(self._address, self._limit))
+            self._refuse(413, too_large(self._asked, self._limit))
         return self._lingering is None
 
     def allContentReceived(self) -> None:  # noqa: N802 - the base class's name
