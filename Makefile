@@ -14,8 +14,8 @@ ARGS ?=
 # `cuda` is the build of PyPI, which is for CUDA on Linux only; `cpu` is PyTorch's own for the CPU,
 # for a pip that is set up to find it. Empty: that one where pip finds it.
 TORCH ?=
-# A lock names all that is needed: pip looks for nothing beside it.
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+# A lock names all that is needed: pip looks for nothing beside it. Python compiles what it imports.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile
 # State goes to a folder of its own, so that a check never touches an installation's var/.
 APART := set -e; NOWAIT_VAR=$$(mktemp -d); export NOWAIT_VAR; trap 'rm -rf "$$NOWAIT_VAR"' EXIT; set -x;
 
@@ -87,7 +87,8 @@ django: setup-dev
 # Two processes, each with a database of its own: most tests wait for something now and then. In
 # the order of tests/conftest.py, which begins with the files that take longest. A thread of torch's
 # for each: threads of two processes on the same cores wait for one another.
-test: lint browser proxies
+test: setup-dev browser proxies
+	@$(MAKE) --no-print-directory -j 3 lint  # side by side: mypy takes one core a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Neither a database nor a browser, and none of what takes seconds by itself.

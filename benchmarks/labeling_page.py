@@ -49,9 +49,9 @@ def write_pictures(folder: Path, count: int, *, large: bool) -> None:
         if large and number >= DIFFERENT:
             data = drawn[number % DIFFERENT] + number.to_bytes(4)
         else:
-            colours = dice.integers(0, 256, (64, 64, 3) if large else (8, 8, 3), dtype=np.uint8)
+            colors = dice.integers(0, 256, (64, 64, 3) if large else (8, 8, 3), dtype=np.uint8)
             size = (1024, 1024) if large else (32, 32)
-            picture = Image.fromarray(colours).resize(size, Image.Resampling.BICUBIC)
+            picture = Image.fromarray(colors).resize(size, Image.Resampling.BICUBIC)
             if large:
                 noise = dice.integers(-12, 13, (1024, 1024, 3))
                 pixels = np.clip(np.asarray(picture, dtype=np.int16) + noise, 0, 255)

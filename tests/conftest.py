@@ -11,8 +11,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from hashlib import pbkdf2_hmac
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,6 +23,9 @@ from django.db import connections
 from django.utils import translation
 from playwright.sync_api import Browser, sync_playwright
 
+from annotator_site.accounts.hashing import Hasher
+
+Derive = Callable[[Hasher, str, str, int], bytes]
 ROOT = Path(__file__).resolve().parent.parent
 WEB_START_TIMEOUT_S = 60.0
 # Tests that take minutes: they start, and kill, whole sites or runs of experiments.
@@ -42,6 +46,20 @@ def language() -> Iterator[None]:
     """English in every test: a German page through the test client leaves German active."""
     with translation.override("en"):
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def derive() -> Iterator[Derive]:
+    """Password hashes take no time and no process in tests; the product's own way to derive one."""
+
+    def at_once(self: Hasher, password: str, salt: str, iterations: int) -> bytes:
+        return pbkdf2_hmac("sha256", password.encode(), salt.encode(), iterations)
+
+    with pytest.MonkeyPatch.context() as patch:
+        derive: Derive = Hasher._derive
+        patch.setattr(Hasher, "_derive", at_once)
+        patch.setattr(Hasher, "iterations", 1)
+        yield derive
 
 
 @pytest.fixture(scope="session")

@@ -189,7 +189,8 @@ def read_held(*, campaign_id: int, limit: int) -> list[Held]:
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT a.id, image.id, image.name, coalesce(image.display_key, image.key),
-                      image.width, image.height,
+                      coalesce(image.display_width, image.width),
+                      coalesce(image.display_height, image.height),
                       query.strategy, query.score, query.purpose, person.pseudonym
                FROM (SELECT id, image_id, query_id, annotator_id, lease_expires
                      FROM pools_turn

@@ -8,7 +8,7 @@ checked. A child that dies or takes too long is replaced, and its file is refuse
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from threading import Lock
 from typing import Final
@@ -27,6 +27,7 @@ MAX_CHILDREN: Final = max(2, min(4, os.cpu_count() or 2))
 """Children side by side: each takes one processor and up to half a gigabyte."""
 FILES_A_CHILD: Final = 8
 """Starting another child takes longer than decoding fewer files than this."""
+_CLOSED: Final = "no picture is decoded any more"
 PARCEL_BYTES: Final = 128 * 1024
 PARCEL_FILES: Final = 32
 """Small files go to a child together: handing one over takes longer than decoding it."""
@@ -79,8 +80,14 @@ class Decoders(AbstractContextManager["Decoders"]):
 
     def inspect_all(self, files: Sequence[bytes]) -> Iterator[Verdict]:
         """The verdicts on many files, in their order, as they come. Raises DecoderNotStarted."""
-        for verdicts in self._threads.map(self._inspect_parcel, list(_parcels(files))):
-            yield from verdicts
+        try:
+            for verdicts in self._threads.map(self._inspect_parcel, list(_parcels(files))):
+                yield from verdicts
+        except (CancelledError, RuntimeError) as error:
+            # Queued when the context was left, or asked for after it.
+            if self._closed:
+                raise DecoderNotStarted(_CLOSED) from error
+            raise
 
     def _inspect_parcel(self, files: Sequence[bytes]) -> list[Verdict]:
         if len(files) > 1:
@@ -125,7 +132,7 @@ class Decoders(AbstractContextManager["Decoders"]):
     def _take(self) -> Decoder:
         with self._lock:
             if self._closed:
-                raise DecoderNotStarted("no picture is decoded any more")
+                raise DecoderNotStarted(_CLOSED)
             child = self._idle.pop() if self._idle else None
         child = child or Decoder(self._limits, self._large)
         with self._lock:

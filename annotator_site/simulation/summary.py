@@ -116,7 +116,7 @@ class Summary:
         return "\n".join(lines)
 
 
-def summarise(tally: Tally, *, accuracy: Accuracy) -> Summary:
+def summarize(tally: Tally, *, accuracy: Accuracy) -> Summary:
     """The summary of a finished run."""
     seconds = max(tally.last_ack - tally.started, 0.0) if tally.started is not None else 0.0
     return Summary(

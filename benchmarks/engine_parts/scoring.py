@@ -38,8 +38,8 @@ def run(device: torch.device, small: bool) -> str:
     narrow = " and computes in bfloat16" if computes_in_bfloat16(device) else ""
     said = (
         f"Images a second at {SIDE} px of a whole pass of `predict_with_features` from the "
-        "memory-mapped image cache (reading, normalising, probabilities and embeddings back in "
-        "memory), beside the bare forward pass of the same network over normalised images that "
+        "memory-mapped image cache (reading, normalizing, probabilities and embeddings back in "
+        "memory), beside the bare forward pass of the same network over normalized images that "
         "lie on the device in batches of the same size. The pass folds batch norms into "
         f"convolutions{narrow}; the bare pass is measured in the same precision and in float32. "
         f"{rounds} rounds in turns: the median and the whole range. The aim is at least "

@@ -43,10 +43,10 @@ def run(device: torch.device, small: bool) -> str:
     narrow = "bfloat16" if computes_in_bfloat16(device) else "float32"
     said = (
         f"Images a second at {SIDE} px of `train` on {labels:,} labels, with its set-up, "
-        "augmentation by shifts and schedule, beside loops of forward, backward and optimiser step "
-        "alone over normalised batches of the same size that lie on the device, and beside the "
+        "augmentation by shifts and schedule, beside loops of forward, backward and optimizer step "
+        "alone over normalized batches of the same size that lie on the device, and beside the "
         f"same loop fed by a DataLoader of {workers()} processes with torchvision's transforms "
-        "(random crop, to tensor, normalise) on PIL images. All but the float32 loop compute "
+        "(random crop, to tensor, normalize) on PIL images. All but the float32 loop compute "
         f"convolutions in {narrow}. {rounds} rounds in turns: the median and the whole range. The "
         f"aim is at least {AIM:.2f} of the bare loop."
     )
@@ -62,8 +62,8 @@ def head_alone(device: torch.device) -> str:
     """The time that training a probe's head takes, as a sentence."""
     generator = torch.Generator().manual_seed(0)
     targets = torch.randint(0, 10, (HEAD_LABELS,), generator=generator)
-    centres = torch.randn(10, HEAD_WIDTH, generator=generator) / 10
-    features = centres[targets] + torch.randn(HEAD_LABELS, HEAD_WIDTH, generator=generator)
+    centers = torch.randn(10, HEAD_WIDTH, generator=generator) / 10
+    features = centers[targets] + torch.randn(HEAD_LABELS, HEAD_WIDTH, generator=generator)
 
     def fit() -> int:
         train_head(features.relu_(), targets, classes=10, device=device)
@@ -126,7 +126,7 @@ def loop(
 ) -> int:
     """Forward, backward and optimizer step only; returns the number of images."""
     model = to_device(build(recipe.architecture, classes=10, image_size=SIDE), device).train()
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, fused=device.type in {"cpu", "cuda"}
     )
     done = 0
@@ -136,9 +136,9 @@ def loop(
         with autocast(device) if narrow else torch.autocast(device.type, enabled=False):
             logits = model(batch)
         loss = functional.cross_entropy(logits.float(), targets.to(device, non_blocking=True))
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        optimiser.step()
+        optimizer.step()
         done += images.shape[0]
     return done
 

@@ -49,8 +49,8 @@ def load(folder: Path) -> tuple[Split, Split]:
 
 
 def _split(images: npt.NDArray[np.uint8], truth: npt.NDArray[np.int64]) -> Split:
-    grey = torch.from_numpy(images).reshape(-1, 1, _PUBLISHED_SIDE, _PUBLISHED_SIDE)
-    halved = functional.avg_pool2d(grey.float(), 2).round().to(torch.uint8)  # (n, 1, 14, 14)
+    gray = torch.from_numpy(images).reshape(-1, 1, _PUBLISHED_SIDE, _PUBLISHED_SIDE)
+    halved = functional.avg_pool2d(gray.float(), 2).round().to(torch.uint8)  # (n, 1, 14, 14)
     # Networks here take three channels; expand makes a view without a copy.
     return Split(halved.expand(-1, 3, -1, -1), torch.from_numpy(truth))
 

@@ -113,7 +113,7 @@ def report(measured: Measured, command: str) -> str:
         f"Studio's Docker image, without the nginx before it. PostgreSQL {MAJOR_VERSION} as "
         "Nowait bundles and sets it, `synchronous_commit = on`, over its Unix socket; it has no "
         "`pg_trgm` and no `btree_gin`, so that the two indexes which Label Studio would keep "
-        f"with them are missing, in its favour.{fetched}\n\n"
+        f"with them are missing, in its favor.{fetched}\n\n"
         f"One project with ten classes and {measured.tasks:,} tasks, its settings as they come "
         "(sequential sampling, one annotation a task). Each person is a user of the same "
         "organisation with a token of their own and labels without a pause: "

@@ -84,7 +84,7 @@ export function drawGallery(list, asking) {
 
 function pictureOf(row) {
   const image = html("img", { src: row.url, alt: row.name, width: row.width, height: row.height });
-  if (Math.max(row.width, row.height) < 100) image.className = "small";
+  if (Math.max(row.width, row.height) <= 100) image.className = "small";
   return image;
 }
 

@@ -26,7 +26,7 @@ LOOKS: Final[list[dict[str, Any]]] = [
     params=LOOKS, ids=lambda look: f"{look['viewport']['width']}-{look['color_scheme']}"
 )
 def look(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """A size of the window and colours."""
+    """A size of the window and colors."""
     given: dict[str, Any] = request.param
     return given
 

@@ -1,4 +1,4 @@
-"""Logging in and the other pages, in both colours, without a complaint in the console."""
+"""Logging in and the other pages, in both colors, without a complaint in the console."""
 
 import pytest
 from django.contrib.auth.hashers import make_password
@@ -79,7 +79,7 @@ def test_no_page_complains_in_light_or_dark(
         ann.await_pending(0)
 
 
-def test_the_colours_are_chosen_for_all_pages_and_kept(person: Person, open_page: OpenPage) -> None:
+def test_the_colors_are_chosen_for_all_pages_and_kept(person: Person, open_page: OpenPage) -> None:
     page = open_page(person, color_scheme="light")
     page.goto("/")
     paper = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")

@@ -15,7 +15,7 @@ from .conftest import OpenPage, Start
 from .labeler import Labeler
 
 SIDE = 1024
-COLOURS = (
+COLORS = (
     (200, 30, 30),
     (30, 160, 40),
     (40, 60, 200),
@@ -26,18 +26,18 @@ COLOURS = (
 
 
 @pytest.fixture
-def colours(transactional_db: None, tmp_path: Path) -> Campaign:
-    """A campaign of megapixel images, each of one colour."""
+def colors(transactional_db: None, tmp_path: Path) -> Campaign:
+    """A campaign of megapixel images, each of one color."""
     campaign = make_campaign()
-    for number, colour in enumerate(COLOURS):
-        Picture.new("RGB", (SIDE, SIDE), colour).save(tmp_path / f"{number}.png")
-    assert import_images(campaign=campaign, source=tmp_path, known="none").added == len(COLOURS)
-    ask(campaign, len(COLOURS))
+    for number, color in enumerate(COLORS):
+        Picture.new("RGB", (SIDE, SIDE), color).save(tmp_path / f"{number}.png")
+    assert import_images(campaign=campaign, source=tmp_path, known="none").added == len(COLORS)
+    ask(campaign, len(COLORS))
     return campaign
 
 
-def colour_on_screen(page: Page) -> tuple[int, ...]:
-    """The colour in the middle of the stage."""
+def color_on_screen(page: Page) -> tuple[int, ...]:
+    """The color in the middle of the stage."""
     box = page.locator("#frame").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -48,27 +48,27 @@ def colour_on_screen(page: Page) -> tuple[int, ...]:
 
 
 def test_an_image_may_be_answered_once_its_pixels_are_on_the_screen(
-    open_page: OpenPage, colours: Campaign
+    open_page: OpenPage, colors: Campaign
 ) -> None:
-    page = open_page(person := make_annotator(colours))
-    ann = Labeler(page, colours, person.annotator_id).open()
+    page = open_page(person := make_annotator(colors))
+    ann = Labeler(page, colors, person.annotator_id).open()
     seen = []
-    for number in range(len(COLOURS)):
+    for number in range(len(COLORS)):
         query = ann.shown()
-        seen.append(colour_on_screen(page))
+        seen.append(color_on_screen(page))
         ann.press("1")
-        if number + 1 < len(COLOURS):
+        if number + 1 < len(COLORS):
             page.wait_for_selector(f'#stage[data-armed]:not([data-query="{query}"])')
-    assert sorted(seen) == sorted(COLOURS)
+    assert sorted(seen) == sorted(COLORS)
 
 
 def test_the_next_images_are_painted_ahead_and_nobody_sees_them(
-    open_page: OpenPage, colours: Campaign
+    open_page: OpenPage, colors: Campaign
 ) -> None:
-    page = open_page(person := make_annotator(colours))
-    ann = Labeler(page, colours, person.annotator_id).open()
+    page = open_page(person := make_annotator(colors))
+    ann = Labeler(page, colors, person.annotator_id).open()
     expect(page.locator("#frame .waiting")).to_have_count(2)
-    assert colour_on_screen(page) in COLOURS  # unmixed
+    assert color_on_screen(page) in COLORS  # unmixed
     # What is there for the eye alone is not read out.
     assert page.locator("#frame img[alt='']").count() == 2
     query = ann.press("2")

@@ -146,7 +146,7 @@ def test_an_earlier_campaign_with_such_a_name_can_still_be_set_up(owner: Client)
     assert Campaign.objects.get().title == "New"
 
 
-def test_a_new_campaign_has_cells_keys_and_colours(owner: Client) -> None:
+def test_a_new_campaign_has_cells_keys_and_colors(owner: Client) -> None:
     answer = owner.post(
         reverse("admin:pools_campaign_add"),
         form(
@@ -159,9 +159,9 @@ def test_a_new_campaign_has_cells_keys_and_colours(owner: Client) -> None:
     assert campaign.strategies == ["entropy", "margin"]
     assert Cell.objects.filter(campaign=campaign).count() == CELLS
     assert classes_of(campaign) == [("cat", "1"), ("dog", "d"), ("fox", "2")]
-    colours = list(campaign.choices.values_list("color", flat=True))
-    assert colours[2] == "#112233"
-    assert len(set(colours)) == 3
+    colors = list(campaign.choices.values_list("color", flat=True))
+    assert colors[2] == "#112233"
+    assert len(set(colors)) == 3
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_new_campaign_has_cells_keys_and_colours(owner: Client) -> None:
             {},
             "Two classes share the key “c”",
         ),
-        ([{"name": "cat"}, {"name": "dog", "color": "red"}], {}, "A colour is written #RRGGBB."),
+        ([{"name": "cat"}, {"name": "dog", "color": "red"}], {}, "A color is written #RRGGBB."),
         ([{"name": "cat"}, {"name": "dog"}], {"strategies": "entrpy"}, "no strategy “entrpy”"),
         (
             [{"name": "cat"}, {"name": "dog"}],

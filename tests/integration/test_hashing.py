@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Derive
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from pytest_django import DjangoDbBlocker
 from stock import committing
@@ -93,8 +93,9 @@ def test_who_waits_for_a_turn_holds_no_connection_and_turns_are_few(
 
 @pytest.mark.parametrize("password", ["correct horse", "pä,ss wörd\n🦉", ""])
 def test_the_hash_is_djangos_own_whether_or_not_a_process_can_be_started(
-    password: str, monkeypatch: pytest.MonkeyPatch
+    password: str, derive: Derive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(hashing.Hasher, "_derive", derive)
     theirs = PBKDF2PasswordHasher().encode(password, "salt", 1000)
     assert hashing.Hasher().encode(password, "salt", 1000) == theirs
     monkeypatch.setattr(sys, "executable", "/nowhere/python")

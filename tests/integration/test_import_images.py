@@ -85,7 +85,7 @@ def test_broken_files_are_named_and_the_rest_comes_in(campaign: Campaign, tmp_pa
         {
             "good.png": picture(),
             "same.png": picture(),
-            "grey.png": picture(mode="I;16"),
+            "gray.png": picture(mode="I;16"),
             "print.jpg": picture("JPEG", mode="CMYK"),
             "text.png": b"some text",
             "old.gif": picture("GIF"),
@@ -104,7 +104,7 @@ def test_broken_files_are_named_and_the_rest_comes_in(campaign: Campaign, tmp_pa
     assert reasons["huge.png"] == "more than 25 megapixels"
     assert set(Image.objects.values_list("name", flat=True)) == {
         "good.png",
-        "grey.png",
+        "gray.png",
         "print.jpg",
     }
 

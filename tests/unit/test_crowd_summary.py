@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from annotator_site.simulation.crew import Permits
-from annotator_site.simulation.summary import Accuracy, Tally, percentile, summarise
+from annotator_site.simulation.summary import Accuracy, Tally, percentile, summarize
 
 NO_MODEL = Accuracy(first=None, last=None, versions=0)
 
@@ -24,26 +24,26 @@ def a_run() -> Tally:
 
 
 def test_rates_and_times_are_those_of_the_run() -> None:
-    summary = summarise(a_run(), accuracy=NO_MODEL)
+    summary = summarize(a_run(), accuracy=NO_MODEL)
     assert (summary.labels, summary.seconds, summary.labels_per_second) == (4, 2.0, 2.0)
     assert summary.ack_ms == {"p50": 2.0, "p99": 100.0}
     assert summary.wait_ms == {"p50": 0.0, "p99": 50.0, "max": 50.0}
 
 
 def test_an_empty_buffer_counts_apart_after_the_first_second() -> None:
-    summary = summarise(a_run(), accuracy=NO_MODEL)
+    summary = summarize(a_run(), accuracy=NO_MODEL)
     assert (summary.dry, summary.dry_after_first_second) == (2, 1)
 
 
 def test_skips_are_acknowledged_but_are_no_labels() -> None:
     tally = a_run()
     tally.acknowledge(sent=102.0, now=102.1, is_label=False)
-    summary = summarise(tally, accuracy=NO_MODEL)
+    summary = summarize(tally, accuracy=NO_MODEL)
     assert (summary.labels, summary.skips) == (4, 1)
 
 
 def test_a_run_without_a_connection_has_no_figures_and_no_errors() -> None:
-    summary = summarise(Tally(), accuracy=NO_MODEL)
+    summary = summarize(Tally(), accuracy=NO_MODEL)
     assert (summary.labels, summary.seconds, summary.labels_per_second) == (0, 0.0, 0.0)
     assert summary.wait_ms == {"p50": None, "p99": None, "max": None}
     assert "unknown" in summary.as_text()
@@ -63,7 +63,7 @@ def test_the_json_has_the_keys_that_programs_read() -> None:
     tally.nacks["too_late"] += 2
     tally.reconnects = 3
     accuracy = Accuracy(first=0.5, last=0.75, versions=4)
-    told = orjson.loads(orjson.dumps(summarise(tally, accuracy=accuracy).as_json()))
+    told = orjson.loads(orjson.dumps(summarize(tally, accuracy=accuracy).as_json()))
     assert told["nacks"] == {"too_late": 2}
     assert told["accuracy"] == {"first": 0.5, "last": 0.75, "versions": 4}
     assert set(told) >= {
@@ -75,7 +75,7 @@ def test_the_json_has_the_keys_that_programs_read() -> None:
 def test_people_read_the_same_figures() -> None:
     tally = a_run()
     tally.nacks["too_late"] += 2
-    text = summarise(tally, accuracy=Accuracy(first=0.5, last=0.75, versions=4)).as_text()
+    text = summarize(tally, accuracy=Accuracy(first=0.5, last=0.75, versions=4)).as_text()
     for words in ("4 in 2.0 s", "p99 50.0 ms", "50.0% at first, 75.0% at last", "too_late 2"):
         assert words in text, text
 

@@ -155,6 +155,20 @@ def test_the_end_waits_for_nobody_and_leaves_nobody() -> None:
     assert [state_of(pid) for pid in pids] == [""]
 
 
+def test_who_is_in_line_at_the_end_or_comes_after_it_is_told_the_same() -> None:
+    with ThreadPoolExecutor(2) as threads, Decoders(files=1) as decoders:
+        decoders.inspect(picture())
+        (pid,) = decoders.pids()
+        os.kill(pid, signal.SIGSTOP)
+        asked = [threads.submit(decoders.inspect, picture()) for _ in range(2)]
+        until(lambda: decoders._threads._work_queue.qsize() == 1)
+    for each in asked:
+        with pytest.raises(DecoderNotStarted):
+            each.result()
+    with pytest.raises(DecoderNotStarted):
+        decoders.inspect(picture())
+
+
 PROGRAM = """
 import os, sys, time
 sys.path.insert(0, "tests")

@@ -21,7 +21,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "thousands of scans": (lambda: scanned((3000, 3000), 5000), SCANS),
     "thousands of scans of little": (lambda: scanned((16, 16), 5000), SCANS),
     "one scan too many": (lambda: scanned((16, 16), MAX_SCANS), SCANS),
-    "scans of grey": (lambda: scanned((4000, 4000), 3000, mode="L"), SCANS),
+    "scans of gray": (lambda: scanned((4000, 4000), 3000, mode="L"), SCANS),
     "scans of CMYK": (lambda: scanned((2000, 2000), 3000, mode="CMYK"), SCANS),
     "few scans of many pixels": (lambda: scanned((5000, 5000), 60), SCANS),
     "scans behind garbage": (lambda: scanned((3000, 3000), 500, between=bytes(9)), SCANS),

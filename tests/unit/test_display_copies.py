@@ -25,7 +25,7 @@ def photograph(width: int, height: int, *, mode: str = "RGB") -> Image.Image:
 
 
 def drawing(width: int, height: int) -> Image.Image:
-    """Sharp edges in two colours."""
+    """Sharp edges in two colors."""
     image = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(image)
     for n in range(0, width, 7):
@@ -193,13 +193,13 @@ def test_a_picture_of_any_kind_has_a_copy(mode: str) -> None:
     assert (copy.extension, copy.width, copy.height) == ("webp", *shown_size(*size))
 
 
-def test_sixteen_bits_of_grey_are_not_cut_off() -> None:
-    grey = Image.new("I;16", (2000, 900), 0x8000)
-    copy = opened(copy_of(file_of(grey, "PNG")).data)
+def test_sixteen_bits_of_gray_are_not_cut_off() -> None:
+    gray = Image.new("I;16", (2000, 900), 0x8000)
+    copy = opened(copy_of(file_of(gray, "PNG")).data)
     assert abs(copy.convert("L").getpixel((5, 5)) - 0x80) <= 1  # type: ignore[operator]  # one band
 
 
-def test_the_colours_of_a_profile_become_those_of_screens() -> None:
+def test_the_colors_of_a_profile_become_those_of_screens() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = photograph(1700, 900)
     plain = opened(copy_of(file_of(image, "JPEG")).data)

@@ -45,12 +45,12 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return file.getvalue()
 
 
-def colour(position: int) -> tuple[int, int, int]:
+def color(position: int) -> tuple[int, int, int]:
     return position % 256, position // 256, 7
 
 
 def picture(position: int) -> bytes:
-    return encoded(Image.new("RGB", (SIDE, SIDE), colour(position)))
+    return encoded(Image.new("RGB", (SIDE, SIDE), color(position)))
 
 
 def start_filler(tmp_path: Path, *, count: int, hold: int) -> subprocess.Popen[str]:
@@ -74,7 +74,7 @@ def start_filler(tmp_path: Path, *, count: int, hold: int) -> subprocess.Popen[s
 
 def assert_holds(cache: ImageCache, count: int) -> None:
     rows = cache.rows(np.arange(count))
-    assert rows[:, :, 3, 3].tolist() == [list(colour(position)) for position in range(count)]
+    assert rows[:, :, 3, 3].tolist() == [list(color(position)) for position in range(count)]
 
 
 def test_rows_come_back_as_they_were_decoded(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_cache_grows_under_those_who_map_it(tmp_path: Path) -> None:
     second.fill([5000], picture)
     first.grow(10)  # never smaller
     assert first.is_filled([0, 5000]).tolist() == [True, True]
-    assert first.rows([5000])[0, :, 0, 0].tolist() == list(colour(5000))
+    assert first.rows([5000])[0, :, 0, 0].tolist() == list(color(5000))
     assert (tmp_path / "filled.u8").stat().st_size == 5001
 
 
@@ -234,9 +234,9 @@ def test_every_kind_of_picture_becomes_rgb(kind: str, mode: str) -> None:
     assert pixels.min() >= 250
 
 
-def test_sixteen_bits_of_grey_keep_their_range() -> None:
-    grey = Image.fromarray(np.full((8, 8), 128 << 8, np.uint16))
-    assert (decode(encoded(grey), image_size=8) == 128).all()
+def test_sixteen_bits_of_gray_keep_their_range() -> None:
+    gray = Image.fromarray(np.full((8, 8), 128 << 8, np.uint16))
+    assert (decode(encoded(gray), image_size=8) == 128).all()
 
 
 def test_the_whole_of_a_long_picture_is_kept_on_black() -> None:

@@ -69,7 +69,7 @@ def test_a_phone_picture_with_a_preview_behind_it_is_a_jpeg() -> None:
 @pytest.mark.parametrize("format_", ["PNG", "WEBP"])
 def test_an_animation_is_refused(format_: str) -> None:
     out = io.BytesIO()
-    frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (8, 6), color) for color in ("red", "blue")]
     frames[0].save(out, format=format_, save_all=True, append_images=frames[1:])
 
     with pytest.raises(BrokenImageError, match="an animation"):

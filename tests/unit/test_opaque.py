@@ -26,7 +26,7 @@ def saved(image: Image.Image, format_: str = "PNG", **options: Any) -> bytes:
 
 
 def png(kind: int, bits: int, rows: list[bytes], *chunks: tuple[bytes, bytes]) -> bytes:
-    """A PNG of a colour type and depth that Pillow itself does not write."""
+    """A PNG of a color type and depth that Pillow itself does not write."""
     header = struct.pack(">IIBBBBB", SIDE, SIDE, bits, kind, 0, 0, 0)
     pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
     parts = [(b"IHDR", header), *chunks, (b"IDAT", pixels), (b"IEND", b"")]
@@ -44,7 +44,7 @@ def packed(samples: npt.NDArray[np.int64], bits: int) -> list[bytes]:
     return [np.packbits((row[:, None] >> places & 1).astype(np.uint8)).tobytes() for row in samples]
 
 
-def clear_grey(stroke: int, ground: int, bits: int) -> bytes:
+def clear_gray(stroke: int, ground: int, bits: int) -> bytes:
     """Grey of which one value is clear."""
     rows = packed(np.where(STROKE, stroke, ground), bits)
     return png(GREY, bits, rows, (b"tRNS", struct.pack(">H", ground)))
@@ -94,14 +94,14 @@ CLEAR: dict[str, tuple[bytes, int, int]] = {
     "P white": (saved(in_palette(WHITE), transparency=0), 255, 0),
     "L with tRNS": (saved(rgba((7, 7, 7, 255)).convert("L"), transparency=0), 7, 255),
     "RGB with tRNS": (saved(rgba((*RED, 255)).convert("RGB"), transparency=BLACK), 81, 255),
-    "1 bit black": (clear_grey(0, 1, 1), 0, 255),
-    "1 bit white": (clear_grey(1, 0, 1), 255, 0),
-    "2 bits": (clear_grey(0, 3, 2), 0, 255),
-    "2 bits white": (clear_grey(3, 2, 2), 255, 0),
-    "4 bits": (clear_grey(1, 15, 4), 17, 255),
-    "8 bits": (clear_grey(1, 200, 8), 1, 255),
-    "16 bits": (clear_grey(0x2000, 0xFFFF, 16), 0x80, 255),
-    "16 bits white": (clear_grey(0xFFFF, 0x0100, 16), 255, 0),
+    "1 bit black": (clear_gray(0, 1, 1), 0, 255),
+    "1 bit white": (clear_gray(1, 0, 1), 255, 0),
+    "2 bits": (clear_gray(0, 3, 2), 0, 255),
+    "2 bits white": (clear_gray(3, 2, 2), 255, 0),
+    "4 bits": (clear_gray(1, 15, 4), 17, 255),
+    "8 bits": (clear_gray(1, 200, 8), 1, 255),
+    "16 bits": (clear_gray(0x2000, 0xFFFF, 16), 0x80, 255),
+    "16 bits white": (clear_gray(0xFFFF, 0x0100, 16), 255, 0),
     "16 bits RGB": (clear_rgb16(0x5000, 0xFFFF), 0x50, 255),
     "16 bits LA": (alpha16(0x6000, GREY_ALPHA), 0x60, 255),
     "16 bits LA white": (alpha16(0xFFFF, GREY_ALPHA), 255, 0),
@@ -178,7 +178,7 @@ def test_fewer_bits_that_are_stored_in_sixteen_are_stretched(largest: int, depth
 
 @pytest.mark.parametrize("kind", [RGB, RGB_ALPHA, GREY_ALPHA])
 @pytest.mark.parametrize(("largest", "told"), [(4095, True), (16_383, True), (65_535, False)])
-def test_colours_of_fewer_bits_than_sixteen_are_refused_with_a_way_out(
+def test_colors_of_fewer_bits_than_sixteen_are_refused_with_a_way_out(
     kind: int, largest: int, told: bool
 ) -> None:
     if kind == RGB:

@@ -40,8 +40,8 @@ QUICK = Recipe(
 def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Real digits, 8 px: two thirds to learn from, a third to test on."""
     found = load_digits()
-    grey = np.round(found.images * 255 / 16).astype(np.uint8)
-    images = torch.from_numpy(grey)[:, None].expand(-1, 3, -1, -1).contiguous()
+    gray = np.round(found.images * 255 / 16).astype(np.uint8)
+    images = torch.from_numpy(gray)[:, None].expand(-1, 3, -1, -1).contiguous()
     targets = torch.from_numpy(found.target.astype(np.int64))
     order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(0))
     pool, holdout = order[: len(order) * 2 // 3], order[len(order) * 2 // 3 :]

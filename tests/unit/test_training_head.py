@@ -18,12 +18,12 @@ CPU = torch.device("cpu")
 
 
 def clouds(count: int, *, width: int = 20, classes: int = 4) -> tuple[Tensor, Tensor]:
-    """Points around one centre a class, in features that are far from independent."""
+    """Points around one center a class, in features that are far from independent."""
     generator = torch.Generator().manual_seed(1)
     mixed = torch.randn(width, width, generator=generator)
     targets = torch.randint(0, classes, (count,), generator=generator)
-    centres = 1.5 * torch.randn(classes, width, generator=generator)
-    points = centres[targets] + 2 * torch.randn(count, width, generator=generator)
+    centers = 1.5 * torch.randn(classes, width, generator=generator)
+    points = centers[targets] + 2 * torch.randn(count, width, generator=generator)
     return points @ mixed + 5, targets
 
 

@@ -483,7 +483,7 @@ class Migration(migrations.Migration):
                         max_length=7,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^#[0-9A-Fa-f]{6}$", "A colour is written #RRGGBB."
+                                "^#[0-9A-Fa-f]{6}$", "A color is written #RRGGBB."
                             )
                         ],
                     ),

@@ -191,7 +191,7 @@ class Choice(models.Model):
     color = models.CharField(
         max_length=7,
         default="#0072B2",
-        validators=[RegexValidator(r"^#[0-9A-Fa-f]{6}$", "A colour is written #RRGGBB.")],
+        validators=[RegexValidator(r"^#[0-9A-Fa-f]{6}$", "A color is written #RRGGBB.")],
     )
 
     class Meta:

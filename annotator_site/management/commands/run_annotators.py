@@ -16,7 +16,7 @@ from annotator_site.labeling.protocol import MAX_BUFFER
 from annotator_site.simulation import people
 from annotator_site.simulation.crew import Identity, Manner
 from annotator_site.simulation.crowd import Outcome, run_crowd
-from annotator_site.simulation.summary import summarise
+from annotator_site.simulation.summary import summarize
 
 # Factor by which bots stay below a campaign's message rate, because clocks may differ.
 PACE_MARGIN = 1.1
@@ -142,7 +142,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"The journal cannot be written: {error}") from error
-        summary = summarise(
+        summary = summarize(
             outcome.tally, accuracy=people.read_accuracy(campaign=campaign, after=before)
         )
         self.stderr.write(summary.as_text(), ending="\n\n")
