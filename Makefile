@@ -14,8 +14,8 @@ ARGS ?=
 # `cuda` is the build of PyPI, which is for CUDA on Linux only; `cpu` is PyTorch's own for the CPU,
 # for a pip that is set up to find it. Empty: that one where pip finds it.
 TORCH ?=
-# A lock names all that is needed: pip looks for nothing beside it. Python compiles what it imports.
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile
+# A lock names all that is needed: pip looks for nothing beside it.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 # State goes to a folder of its own, so that a check never touches an installation's var/.
 APART := set -e; NOWAIT_VAR=$$(mktemp -d); export NOWAIT_VAR; trap 'rm -rf "$$NOWAIT_VAR"' EXIT; set -x;
 
