@@ -99,7 +99,7 @@ class NewestAnswer:
 class Held:
     """An image in an annotator's buffer.
 
-    `key` is of the file that is shown; `width` and `height` are of the imported file, in pixels.
+    `key`, `width` and `height` (pixels) are of the file that is shown.
     """
 
     turn_id: int

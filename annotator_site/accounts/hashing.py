@@ -46,7 +46,7 @@ class Hasher(PBKDF2PasswordHasher):
         with _turns:
             try:
                 hashed = self._derive(password, salt, iterations)
-            except OSError:  # no process can be started now
+            except (OSError, subprocess.SubprocessError):  # none can be started, or it was killed
                 return super().encode(password, salt, iterations)
         return f"{self.algorithm}${iterations}${salt}${b64encode(hashed).decode('ascii')}"
 
