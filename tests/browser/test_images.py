@@ -215,7 +215,7 @@ def test_only_what_is_certain_is_said_of_a_picture(
 ) -> None:
     console.allow("Failed to load resource", "net::ERR")
     page = start(images=1).page
-    with default_storage.open(Image.objects.filter(split="pool")[0].key, "rb") as file:
+    with default_storage.open(Image.objects.filter(campaign=campaign, split="pool")[0].key, "rb") as file:
         whole = file.read()
     answers: dict[str, dict[str, Any]] = {
         **{
@@ -322,7 +322,8 @@ def test_one_picture_that_fails_for_a_minute_while_others_come_is_passed_over(
     ann.open()
     for key in "12345":
         ann.press(key)
-    failing = Image.objects.get(sha256=next(each for each in asked if each != asked[0]))
+    sha256 = next(each for each in asked if each != asked[0])
+    failing = Image.objects.get(campaign=campaign, sha256=sha256)
     assert skipped(campaign) == {}
     for _ in range(20):
         ann.page.clock.fast_forward(6_000)
