@@ -215,7 +215,7 @@ def test_only_what_is_certain_is_said_of_a_picture(
 ) -> None:
     console.allow("Failed to load resource", "net::ERR")
     page = start(images=1).page
-    with default_storage.open(Image.objects.filter(campaign=campaign, split="pool")[0].key, "rb") as file:
+    with default_storage.open(Image.objects.filter(split="pool")[0].key, "rb") as file:
         whole = file.read()
     answers: dict[str, dict[str, Any]] = {
         **{
