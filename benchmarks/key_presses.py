@@ -89,7 +89,8 @@ class Measured:
 def chromium(playwright: Playwright) -> Browser:
     """A headless Chromium that draws in software, as in the tests."""
     return playwright.chromium.launch(
-        executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS
+        executable_path=shutil.which("chromium") or shutil.which("chromium-headless-shell"),
+        args=CHROMIUM_ARGUMENTS,
     )
 
 

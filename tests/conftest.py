@@ -123,9 +123,17 @@ def browser() -> Iterator[Browser]:
         yield chromium
 
 
+def chromium_path() -> str | None:
+    """The system's Chromium, its headless shell if there is one; None if there is neither.
+
+    Playwright then takes the one that it installed.
+    """
+    return shutil.which("chromium-headless-shell") or shutil.which("chromium")
+
+
 @contextmanager
 def a_browser() -> Iterator[Browser]:
-    """A headless Chromium: the system's, else the one that playwright installed.
+    """A headless Chromium.
 
     Not for a whole run: playwright's event loop occupies this thread as long as the browser lives,
     and asynchronous tests need the thread for their own loops.
@@ -134,7 +142,7 @@ def a_browser() -> Iterator[Browser]:
         # Because of playwright's loop, Django would refuse every query as made in async code.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS
+            executable_path=chromium_path(), args=CHROMIUM_ARGUMENTS
         )
         yield chromium
         chromium.close()
