@@ -20,7 +20,7 @@ _WORDS: Final[dict[Receipt, tuple[NackCode, str]]] = {
     "unknown_query": ("unknown_query", "There is no such query in this campaign."),
     "too_late": ("too_late", "You have answered or skipped this image before."),
     "not_yours": ("not_yours", "This query was never in your hands."),
-    "unknown_choice": ("unknown_choice", "This campaign has no such class."),
+    "unknown_choice": ("unknown_choice", NO_SUCH_CLASS),
     "other_choices": ("other_choices", "The classes have changed: answer this query again."),
 }
 

@@ -9,7 +9,8 @@ from django.core.management import CommandError, load_command_class
 from pytest_django import Settings
 
 from al_engine.supervision.supervisor import Supervisor
-from annotator_site.management.commands.up import address, site_options
+from annotator_site.argument_types import address
+from annotator_site.management.commands.up import site_options
 from annotator_site.running import EVERY_NETWORK, RunningSite, _await_web, listen
 
 HERE, EVERYWHERE = "127.0.0.1", EVERY_NETWORK

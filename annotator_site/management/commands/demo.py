@@ -14,8 +14,9 @@ from al_engine.pools.campaigns import BadSetting, parse_setting
 from al_engine.pools.images import AddingElsewhereError
 from al_engine.pools.models import Campaign
 from al_engine.supervision.child import BECOME
+from annotator_site.argument_types import count
 from annotator_site.importing.entries import SourceError
-from annotator_site.management.commands.run_annotators import add_manner_arguments, count
+from annotator_site.management.commands.run_annotators import add_manner_arguments
 from annotator_site.management.commands.up import add_site_arguments, site_options
 from annotator_site.running import RunningSite, prepare_database, run_site
 from annotator_site.simulation import people

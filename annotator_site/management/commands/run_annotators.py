@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from al_engine.pools.models import Campaign
+from annotator_site.argument_types import amount, count, probability
 from annotator_site.labeling.protocol import MAX_BUFFER
 from annotator_site.simulation import people
 from annotator_site.simulation.crew import Identity, Manner
@@ -28,30 +29,6 @@ ENDINGS = {
 }
 # Open files of a process besides its connections.
 OTHER_FILES = 100
-
-
-def amount(text: str) -> float:
-    """A number of at least 0, for argparse."""
-    number = float(text)
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 0")
-    return number
-
-
-def probability(text: str) -> float:
-    """A number from 0 to 1, for argparse."""
-    number = float(text)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return number
-
-
-def count(text: str) -> int:
-    """A whole number of at least 1, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is too few: at least 1")
-    return number
 
 
 def buffer_size(text: str) -> int:

@@ -1,46 +1,11 @@
 """`manage.py up`: everything on one machine."""
 
-import argparse
-from ipaddress import IPv4Address
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from annotator_site.argument_types import address, count, none_or_more, port
 from annotator_site.running import ASGI_SERVERS, SiteOptions, run_site
-
-
-def count(text: str) -> int:
-    """A whole number of at least 1, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is too few: at least 1")
-    return number
-
-
-def none_or_more(text: str) -> int:
-    """A whole number of at least 0, for argparse; 0 starts no process of that role."""
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is too few: at least 0")
-    return number
-
-
-def port(text: str) -> int:
-    """A TCP port, for argparse; 0 means any free port."""
-    number = int(text)
-    if not 0 <= number <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
-    return number
-
-
-def address(text: str) -> str:
-    """An IPv4 address, for argparse."""
-    try:
-        return str(IPv4Address(text))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text} is no IPv4 address: 127.0.0.1 is this machine alone, 0.0.0.0 every network"
-        ) from None
 
 
 def add_site_arguments(parser: CommandParser) -> None:
