@@ -12,6 +12,7 @@ from al_engine.architectures.registry import (
     UnknownArchitecture,
     build,
     check_name,
+    fetch_weights,
     names,
     wants_pretrained,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "backbone_sha256",
     "build",
     "check_name",
+    "fetch_weights",
     "names",
     "wants_pretrained",
 ]

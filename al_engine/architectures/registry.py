@@ -127,6 +127,16 @@ def _probe(network: str, *, classes: int, image_size: int) -> Classifier:
     return model
 
 
+def fetch_weights(name: str) -> None:
+    """Bring the published weights of a `frozen:` network onto this machine, if they are not there.
+
+    Raises UnknownArchitecture, MissingWeights, and UnfitWeights for a damaged file.
+    """
+    check_name(name)
+    network = name.removeprefix(FROZEN)
+    weight_sources.read_timm(network, hub=from_timm.hub_file(network), keys=tuple)
+
+
 def _load(model: Classifier, name: str, path: Path | None, *, described: str) -> None:
     """Load the backbone's weights from a file, or from where they are published."""
     if not name.startswith(FROZEN):

@@ -5,6 +5,7 @@ The test suite compares the built-in names with the engine's own registries.
 
 import difflib
 import re
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Final
 
@@ -26,14 +27,17 @@ ARCHITECTURES: Final = (
 _FROZEN: Final = re.compile(r"frozen:[a-z0-9_]+(\.[a-z0-9_]+)?")
 
 
-def problem_of_architecture(name: str) -> str:
-    """Why this can be no architecture, and what was likely meant; empty if it can."""
-    if name in ARCHITECTURES or _FROZEN.fullmatch(name):
+def problem_of_architecture(name: str, *, known: Sequence[str] = ARCHITECTURES) -> str:
+    """Why this can be no architecture, and what was likely meant; empty if it can.
+
+    `known`: those to choose from, beside all of timm's.
+    """
+    if name in known or _FROZEN.fullmatch(name):
         return ""
-    close = difflib.get_close_matches(name, ARCHITECTURES, n=2)
+    close = difflib.get_close_matches(name, known, n=2)
     meant = f"Did you mean {' or '.join(close)}? " if close else ""
     return (
-        f"There is no architecture “{name}”. {meant}Write one of: {', '.join(ARCHITECTURES)}; or "
+        f"There is no architecture “{name}”. {meant}Write one of: {', '.join(known)}; or "
         "frozen: and the name of any model of timm."
     )
 
