@@ -19,6 +19,7 @@ import math
 import time
 from typing import Final
 
+from al_engine import strategies
 from al_engine.decisions import rules
 from al_engine.decisions.refill import POLL_SECONDS, REACTION_SECONDS, aim
 from al_engine.pools import processes, query, rankings, supply
@@ -187,6 +188,8 @@ class WorkerLoop:
 def work(crew: Crew, device_name: str, ending: Ending) -> None:
     """Run the loop until the process is told to end."""
     device = devices.resolve(device_name)
+    for part in crew.parts:
+        strategies.get(part.strategy)  # an unknown one ends this process before it waits
 
     def say(what: str) -> None:
         for part in crew.parts:

@@ -18,11 +18,13 @@ from al_engine.pools.images import NewImage
 from al_engine.pools.models import Campaign, EngineProcess
 from al_engine.roles.choosing import settle, wait_for_choice
 from al_engine.roles.life import Ending
+from al_engine.roles.worker import work
+from al_engine.strategies import UnknownStrategy
 from annotator_site.monitor.selectors import read_state
 
 from .conftest import MakeCampaign
 from .people import join, label
-from .roles import serving
+from .roles import hosting, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -68,6 +70,14 @@ def test_nothing_is_chosen_before_the_first_image_and_all_take_what_the_first_ch
     assert settle(other, GPU)
     assert other.chosen_because == campaign.chosen_because
     assert (other.architecture, other.model_architecture) == ("auto", PUBLISHED)
+
+
+def test_an_unknown_strategy_is_told_before_the_wait_for_images(
+    make_campaign: MakeCampaign,
+) -> None:
+    campaign = make_campaign(pool=0, image_size=0)
+    with hosting(campaign, "instinct") as crew, pytest.raises(UnknownStrategy, match="instinct"):
+        work(crew, "cpu", Ending())
 
 
 def test_a_gpu_says_why_it_does_without_its_own_network(
