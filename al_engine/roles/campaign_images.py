@@ -44,8 +44,9 @@ class CampaignImages:
 
     def __init__(self, campaign: Campaign) -> None:
         self.campaign_id = campaign.pk
-        folder = Path(settings.VAR) / "cache" / f"{campaign.pk}-{campaign.image_size}"
-        self.cache = ImageCache(folder, image_size=campaign.image_size)
+        side = campaign.model_image_size
+        folder = Path(settings.VAR) / "cache" / f"{campaign.pk}-{side}"
+        self.cache = ImageCache(folder, image_size=side)
         # By position: when an unreadable file may be tried again (time.monotonic, seconds).
         self._later: dict[int, float] = {}
 

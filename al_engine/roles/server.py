@@ -20,7 +20,7 @@ from typing import Final
 
 import torch
 
-from al_engine.architectures import MissingWeights, UnfitWeights
+from al_engine.architectures import MissingWeights, UnfitWeights, UnknownArchitecture
 from al_engine.decisions.rules import enough_for_first_model, is_to_train
 from al_engine.pools import processes, versions
 from al_engine.pools.models import Campaign, Choice, ModelVersion
@@ -30,6 +30,7 @@ from al_engine.pools.sizes import sizes
 from al_engine.pools.storage import StorageAway
 from al_engine.pools.versions import Publication, Score
 from al_engine.roles.campaign_images import CampaignImages
+from al_engine.roles.choosing import WAITING, settle, wait_for_choice
 from al_engine.roles.labeled_set import LabeledSet, TrainingSet, holdout
 from al_engine.roles.life import Ending, Heartbeat
 from al_engine.roles.threads import Threads
@@ -100,6 +101,10 @@ class Server:
         """Train and publish if L has enough news; else wait for news."""
         self.threads.take()
         self.campaign.refresh_from_db()
+        if not settle(self.campaign, self.device):
+            self.say(WAITING)
+            listener.wait("pool", "campaign", seconds=POLL_SECONDS)
+            return
         self.labels.read_changes()
         if self.has_news():
             try:
@@ -163,8 +168,8 @@ class Server:
     def _train(self, gathered: _Gathered) -> Trained | None:
         """A new model from the labels; None if the training failed, which is reported."""
         recipe = default_recipe(
-            self.architecture or self.campaign.architecture,
-            image_size=self.campaign.image_size,
+            self.architecture or self.campaign.model_architecture,
+            image_size=self.campaign.model_image_size,
             labels=len(gathered.examples.positions),
             device=self.device,
             # The campaign's field is a str; the recipe takes a Literal of these two values.
@@ -179,7 +184,7 @@ class Server:
                 say=self.tell,
                 should_stop=self.ending.told,
             )
-        except (TrainingFailed, UnfitWeights, MissingWeights) as error:
+        except (TrainingFailed, UnfitWeights, MissingWeights, UnknownArchitecture) as error:
             log.warning("%s", error)
             processes.report(process_id=self.part.id, state="training failed", error=str(error))
             return None
@@ -195,7 +200,7 @@ class Server:
         self, trained: Trained, gathered: _Gathered, verdict: Verdict, began: float
     ) -> None:
         """Publish a model and its figures; `began` is a time of `time.perf_counter`."""
-        architecture = self.architecture or self.campaign.architecture
+        architecture = self.architecture or self.campaign.model_architecture
         publication = Publication(
             server_id=self.part.id,
             role=self.role,
@@ -211,7 +216,7 @@ class Server:
         data = checkpoint.to_bytes(
             trained.model,
             architecture=architecture,
-            image_size=self.campaign.image_size,
+            image_size=self.campaign.model_image_size,
             classes=gathered.choice_ids,
             temperature=verdict.temperature,
         )
@@ -288,6 +293,14 @@ def serve(
         lambda: processes.register(campaign_id=campaign.pk, role="server", name=name)
     )
     with Heartbeat([part]), listening(campaign.pk) as listener:
+        ending.patiently(
+            lambda: wait_for_choice(
+                campaign,
+                device,
+                ending=ending,
+                say=lambda what: processes.report(process_id=part.id, state=what),
+            )
+        )
         server = ending.patiently(
             lambda: Server(campaign, part, device, architecture, ending, role)
         )
