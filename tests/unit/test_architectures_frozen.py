@@ -34,6 +34,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf"))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(hub, "WAIT_SECONDS", 1.0)
+    # Downloads go on when nobody waits any more: not into another test.
+    monkeypatch.setattr(hub, "_downloads", {})
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     return folder
@@ -236,16 +238,18 @@ def slow_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Hub]]:
 
 
 def test_a_hub_that_lacks_the_file_is_named_with_its_answer(
-    cache: Path, slow_hub: type[_Hub]
+    cache: Path, monkeypatch: pytest.MonkeyPatch, slow_hub: type[_Hub]
 ) -> None:
+    monkeypatch.setattr(hub, "WAIT_SECONDS", 60.0)
     slow_hub.may_answer.set()
     with pytest.raises(architectures.MissingWeights, match=r"did not give model\.safe.*404"):
         architectures.build(f"frozen:{SMALL}", classes=2, image_size=32, pretrained=True)
 
 
 def test_a_slow_download_goes_on_and_is_there_for_a_later_training(
-    cache: Path, tmp_path: Path, slow_hub: type[_Hub]
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow_hub: type[_Hub]
 ) -> None:
+    monkeypatch.setattr(hub, "WAIT_SECONDS", 60.0)
     save_file(weights_of(SMALL), tmp_path / "published.safetensors")
     slow_hub.content = (tmp_path / "published.safetensors").read_bytes()
     repository, file = from_timm.hub_file(SMALL) or ("", "")

@@ -87,6 +87,7 @@ def test_a_gpu_says_why_it_does_without_its_own_network(
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(hub, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(hub, "_downloads", {})
     campaign = make_campaign(pool=0, image_size=0)
     add_photographs(campaign, 2, side=96)
     assert settle(campaign, GPU)
