@@ -7,6 +7,7 @@ pretrained weights.
 """
 
 from al_engine.architectures.classifier import Classifier
+from al_engine.architectures.identity import backbone_sha256
 from al_engine.architectures.registry import (
     UnknownArchitecture,
     build,
@@ -20,6 +21,7 @@ __all__ = [
     "MissingWeights",
     "UnfitWeights",
     "UnknownArchitecture",
+    "backbone_sha256",
     "build",
     "names",
     "wants_pretrained",

@@ -96,6 +96,14 @@ def newest_id(*, campaign_id: int) -> int:
     return rows.values_list("id", flat=True).first() or 0
 
 
+def holdout_positions(*, campaign_id: int) -> list[int]:
+    """Image cache positions of the images that are kept apart to judge models, in order."""
+    rows = Image.objects.filter(
+        campaign_id=campaign_id, split=Image.Split.HOLDOUT, state=Image.State.RESERVED
+    )
+    return list(rows.order_by("position").values_list("position", flat=True))
+
+
 def known_images(*, campaign_id: int, sha256s: Collection[str]) -> dict[str, KnownImage]:
     """Which of these files the campaign has, by SHA-256."""
     rows = Image.objects.filter(campaign_id=campaign_id, sha256__in=sha256s).values_list(

@@ -1,4 +1,4 @@
-"""M servers and K workers of a campaign as child processes: placed on devices and kept alive."""
+"""A campaign's servers, workers and embedders as child processes: placed and kept alive."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from al_engine.decisions.dealing import deal
+from al_engine.decisions.rules import is_frozen
 from al_engine.pools import processes
 from al_engine.pools.models import Campaign
 from al_engine.supervision.child import Child
@@ -51,8 +52,25 @@ def children(campaign: Campaign, options: EngineOptions) -> list[Child]:
         )
     return [
         *_workers(campaign, options, devices),
+        *_embedders(campaign, devices),
         *_servers(campaign, options, devices),
         *_delivery(campaign, options, devices),
+    ]
+
+
+def _embedders(campaign: Campaign, devices: list[str]) -> list[Child]:
+    """One process for each architecture of the campaign whose backbone is frozen."""
+    used = dict.fromkeys([campaign.architecture, campaign.delivery_architecture])
+    return [
+        _child(
+            f"embedder-{campaign.slug}-{index + 1}",
+            [
+                *("run_embedder", campaign.slug, f"--architecture={architecture}"),
+                *("--device", devices[-1 - index % len(devices)]),
+            ],
+            nice=GIVING_WAY_NICE,
+        )
+        for index, architecture in enumerate(filter(is_frozen, used))
     ]
 
 

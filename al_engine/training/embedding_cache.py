@@ -9,10 +9,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from al_engine.architectures import Classifier
+from al_engine.strategies.base import Embeddings
 from al_engine.training.evaluate import predict_with_features
 
 Positions = npt.NDArray[np.int64]
 _IMAGES_A_BLOCK = 4_096
+# Embeddings that are read and converted at a time: as numbers of 32 bits they take 20 MB.
+_ROWS_A_BLOCK = 4_096
 
 
 class EmbeddingCache:
@@ -65,9 +68,13 @@ class EmbeddingCache:
 
 @torch.inference_mode()
 def predict_from_embeddings(
-    model: Classifier, embeddings: Tensor, *, device: torch.device, temperature: float = 1.0
+    model: Classifier, embeddings: Embeddings, *, device: torch.device, temperature: float = 1.0
 ) -> Tensor:
     """Class probabilities, float32 (n, C) on the CPU, from embeddings, float (n, width)."""
-    head = model.head.to(device)
-    logits = head(embeddings.to(device)) / temperature
-    return functional.softmax(logits.float(), dim=1).cpu()
+    head, count = model.head.to(device), embeddings.shape[0]
+    said = torch.empty(count, model.classes)
+    for start in range(0, count, _ROWS_A_BLOCK):
+        part = slice(start, min(start + _ROWS_A_BLOCK, count))
+        logits = head(embeddings[part].to(device).float()) / temperature
+        said[part] = functional.softmax(logits, dim=1)
+    return said

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from al_engine import architectures
 from al_engine.pools import versions
 from al_engine.pools.models import EngineProcess
 from al_engine.training import checkpoint
@@ -19,21 +17,9 @@ from .roles import serving, working
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where torch looks for published weights; empty."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    folder = tmp_path / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    return folder
-
-
 def test_a_probe_keeps_its_backbone_and_learns_with_every_label(
-    make_campaign: MakeCampaign, weights_folder: Path
+    make_campaign: MakeCampaign, published_weights: Path
 ) -> None:
-    torch.manual_seed(1)
-    drawn = architectures.build("resnet18", classes=2, image_size=224).backbone
-    save_file(drawn.state_dict(), weights_folder / "resnet18.safetensors")
     campaign = make_campaign(pool=150, holdout=20, architecture="probe:resnet18")
     person = join(campaign)
     label(person, range(40))
