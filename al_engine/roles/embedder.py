@@ -3,7 +3,7 @@
 Where the backbone is frozen, servers train and workers select on what is embedded. An embedder
 repeats these steps until its process is told to end:
 
-1. Embed images that somebody waits for: labels, the holdout, open queries.
+1. Embed images that somebody waits for: labels, open queries, the holdout.
 2. Else embed the next images of D, in the order of their import.
 3. If nothing is missing, report that and wait for images, 2 s at most.
 
@@ -116,8 +116,8 @@ class Embedder:
         return np.array(
             [
                 *labeled.positions(campaign_id=self.campaign.pk, limit=_NEWEST_LABELED),
-                *images.holdout_positions(campaign_id=self.campaign.pk),
                 *(query.position for query in open_queries),
+                *images.holdout_positions(campaign_id=self.campaign.pk),
             ],
             dtype=np.int64,
         )

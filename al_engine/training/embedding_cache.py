@@ -14,8 +14,10 @@ from al_engine.training.evaluate import predict_with_features
 
 Positions = npt.NDArray[np.int64]
 _IMAGES_A_BLOCK = 4_096
-# Embeddings that are read and converted at a time: as numbers of 32 bits they take 20 MB.
-_ROWS_A_BLOCK = 4_096
+# Embeddings that are converted and multiplied at a time: on a CPU they stay in its cache, which
+# takes a third off the time of 4,096.
+_ROWS_A_BLOCK_CPU = 256
+_ROWS_A_BLOCK_GPU = 16_384
 
 
 class EmbeddingCache:
@@ -73,8 +75,9 @@ def predict_from_embeddings(
     """Class probabilities, float32 (n, C) on the CPU, from embeddings, float (n, width)."""
     head, count = model.head.to(device), embeddings.shape[0]
     said = torch.empty(count, model.classes)
-    for start in range(0, count, _ROWS_A_BLOCK):
-        part = slice(start, min(start + _ROWS_A_BLOCK, count))
+    rows = _ROWS_A_BLOCK_CPU if device.type == "cpu" else _ROWS_A_BLOCK_GPU
+    for start in range(0, count, rows):
+        part = slice(start, min(start + rows, count))
         logits = head(embeddings[part].to(device).float()) / temperature
         said[part] = functional.softmax(logits, dim=1)
     return said
