@@ -5,7 +5,8 @@ Servers do not know each other. Each repeats these steps until its process is to
 1. Read what changed in L since the last round.
 2. Without enough news, report why it waits, and wait for a notification, 2 s at most.
 3. Gather the labels whose images can be read. With a frozen backbone images are embedded: those
-   that the embedder did not come to yet are embedded here.
+   that the embedder did not come to yet are embedded here, for half a second. Labels whose images
+   are still missing remain news.
 4. Train a model on them. A failed training is reported; further news start the next one.
 5. Judge the model on audits, which also calibrate it, and on the holdout.
 6. Publish weights and figures: a visible version is complete. Delete old weights.
@@ -53,11 +54,15 @@ _PAUSE_SECONDS: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class _Gathered:
-    """The input of a training: class ids by output, the size of L, and the examples."""
+    """The input of a training: class ids by output, the size of L, and the examples.
+
+    `coming`: labels whose images are not embedded yet.
+    """
 
     choice_ids: list[int]
     labels_seen: int
     examples: TrainingSet
+    coming: int
 
 
 class Server:
@@ -145,14 +150,15 @@ class Server:
 
         Labels count as seen only at the end: if the database goes away before, they remain news.
         """
-        began = time.perf_counter()
+        began, coming = time.perf_counter(), 0
         if self._open():
             gathered = self._gather()
+            coming = gathered.coming
             trained = self._train(gathered) if len(gathered.examples.positions) else None
             if trained is not None:
                 verdict = self._judge(trained, gathered.choice_ids)
                 self._publish(trained, gathered, verdict, began)
-        self.changes_seen = self.labels.changes
+        self.changes_seen = self.labels.changes - coming
 
     def _open(self) -> bool:
         """Whether images can be read for the architecture; if not, that is reported."""
@@ -172,10 +178,11 @@ class Server:
         choices = Choice.objects.filter(campaign=self.campaign).order_by("position")
         choice_ids = list(choices.values_list("pk", flat=True))
         labels_seen = len(self.labels)
-        examples = self.labels.examples(choice_ids, audit=False)
-        tell = self._telling(len(examples.positions))
-        examples = examples.only(self.trainer.readable(examples.positions, tell))
-        return _Gathered(choice_ids, labels_seen, examples)
+        wanted = self.labels.examples(choice_ids, audit=False)
+        tell = self._telling(len(wanted.positions))
+        examples = wanted.only(self.trainer.readable(wanted.positions, tell))
+        coming = self.trainer.count_coming(wanted.positions)
+        return _Gathered(choice_ids, labels_seen - coming, examples, coming)
 
     def _train(self, gathered: _Gathered) -> Trained | None:
         """A new model from the labels; None if the training failed, which is reported."""

@@ -29,6 +29,8 @@ from al_engine.training.recipe import Recipe
 log = logging.getLogger(__name__)
 
 _TELL_SECONDS = 1.0
+_EMBED_SECONDS = 0.5
+"""For so long a training embeds labels that an embedder on this machine did not come to yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +79,29 @@ class Trainer:
         return self._embedded.backbone.sha256 if self._embedded else None
 
     def readable(self, positions: Positions, tell: Callable[[int], None]) -> Positions:
-        """Those of the labeled images at these positions that can be read; reads all missing ones.
+        """Those of the labeled images at these positions that can be read; reads missing ones.
 
-        Raises StorageAway, but of embeddings only if none are there.
+        Beside an embedder it embeds for half a second only. Otherwise it raises StorageAway, but of
+        embeddings only if none are there.
         """
-        files = self._embedded or self._pixels
+        embedded = self._embedded
+        if embedded is None:
+            return self._pixels.available(positions, tell=tell)
+        if self._is_embedding(embedded):
+            return embedded.available(positions, seconds=_EMBED_SECONDS, tell=tell)
         try:
-            return files.available(positions, tell=tell)
+            return embedded.available(positions, tell=tell)
         except StorageAway as error:
-            there = self._embedded.ready(positions) if self._embedded else positions[:0]
+            there = embedded.ready(positions)
             if not len(there):
                 raise
             log.warning("Training on the images that are embedded: %s", error)
             return there
+
+    def count_coming(self, positions: Positions) -> int:
+        """How many of these images are not embedded yet, but will be soon."""
+        embedded = self._embedded
+        return 0 if embedded is None else len(embedded.due(embedded.file.missing(positions)))
 
     def judgeable(self, positions: Positions, tell: Callable[[int], None]) -> Positions:
         """Those of these images that a model can be judged on now.
@@ -97,11 +109,14 @@ class Trainer:
         Where an embedder is at work, no model waits for it.
         """
         embedded = self._embedded
-        if embedded is not None and processes.is_embedding_here(
-            campaign_id=self.campaign.pk, architecture=embedded.architecture
-        ):
+        if embedded is not None and self._is_embedding(embedded):
             return embedded.ready(positions)
         return self.readable(positions, tell)
+
+    def _is_embedding(self, embedded: CampaignEmbeddings) -> bool:
+        return processes.is_embedding_here(
+            campaign_id=self.campaign.pk, architecture=embedded.architecture
+        )
 
     def train(
         self,
