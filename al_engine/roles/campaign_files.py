@@ -19,7 +19,8 @@ from al_engine.pools import excluded, faults, storage
 from al_engine.pools.excluded import Fault
 from al_engine.pools.models import Image
 from al_engine.pools.storage import FileGone, StorageAway
-from al_engine.training.filled_rows import DiskFull, FillReport
+from al_engine.training.disk import DiskFull
+from al_engine.training.filled_rows import FillReport
 
 log = logging.getLogger(__name__)
 

@@ -1,12 +1,21 @@
-"""What a server publishes: a model as bytes, and what is known of it."""
+"""How a server publishes: a model as bytes, what is known of it, and patience with the storage."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
+from al_engine.pools import versions
+from al_engine.pools.models import ModelVersion
+from al_engine.pools.storage import StorageAway
 from al_engine.pools.versions import Publication, Score
+from al_engine.roles.life import Ending
 from al_engine.roles.trainer import Verdict
 from al_engine.training import checkpoint
 from al_engine.training.evaluate import Evaluation
 from al_engine.training.loop import Trained
+
+_PAUSE_SECONDS: Final = 0.5
+"""Pause between two attempts to publish while the storage is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,28 @@ def publication_of(verdict: Verdict, origin: Origin) -> Publication:
         ece=verdict.calibration.ece if verdict.calibration else None,
         temperature=verdict.temperature,
     )
+
+
+def publish(
+    campaign_id: int,
+    data: bytes,
+    publication: Publication,
+    *,
+    ending: Ending,
+    waits: Callable[[StorageAway], None],
+) -> ModelVersion:
+    """Publish a version; waits while the storage is away, so that no training is lost.
+
+    `waits` is told of each failure. Raises StorageAway only if this process must end.
+    """
+    while True:
+        try:
+            return versions.publish(campaign_id=campaign_id, weights=data, publication=publication)
+        except StorageAway as error:
+            if ending.told():
+                raise
+            waits(error)
+            ending.sleep(_PAUSE_SECONDS)
 
 
 def _score(found: Evaluation | None) -> Score | None:

@@ -18,7 +18,6 @@ step 6.
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -31,11 +30,10 @@ from al_engine.pools.processes import Part
 from al_engine.pools.signals import Listener, listening
 from al_engine.pools.sizes import sizes
 from al_engine.pools.storage import StorageAway
-from al_engine.pools.versions import Publication
 from al_engine.roles.campaign_files import Positions
-from al_engine.roles.labeled_set import LabeledSet, TrainingSet, holdout
+from al_engine.roles.labeled_set import Gathered, LabeledSet, holdout
 from al_engine.roles.life import Ending, Heartbeat
-from al_engine.roles.publishing import Origin, bytes_of, publication_of
+from al_engine.roles.publishing import Origin, bytes_of, publication_of, publish
 from al_engine.roles.threads import Threads
 from al_engine.roles.trainer import Trainer, Verdict
 from al_engine.training import devices
@@ -48,21 +46,6 @@ POLL_SECONDS: Final = 2.0
 _KEEP_VERSIONS: Final = 20
 _SEEDS_PER_SERVER: Final = 1_000_003
 """Distance between the seeds of two servers: more trainings than a server will ever run."""
-_PAUSE_SECONDS: Final = 0.5
-"""Pause between two attempts to publish while the storage is away."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Gathered:
-    """The input of a training: class ids by output, the size of L, and the examples.
-
-    `coming`: labels whose images are not embedded yet.
-    """
-
-    choice_ids: list[int]
-    labels_seen: int
-    examples: TrainingSet
-    coming: int
 
 
 class Server:
@@ -173,7 +156,7 @@ class Server:
         log.warning("%s", error)
         processes.report(process_id=self.part.id, state="training failed", error=str(error))
 
-    def _gather(self) -> _Gathered:
+    def _gather(self) -> Gathered:
         """The classes, and the labels of L whose images can be read, without audits."""
         choices = Choice.objects.filter(campaign=self.campaign).order_by("position")
         choice_ids = list(choices.values_list("pk", flat=True))
@@ -182,9 +165,9 @@ class Server:
         tell = self._telling(len(wanted.positions))
         examples = wanted.only(self.trainer.readable(wanted.positions, tell))
         coming = self.trainer.count_coming(wanted.positions)
-        return _Gathered(choice_ids, labels_seen - coming, examples, coming)
+        return Gathered(choice_ids, labels_seen - coming, examples, coming)
 
-    def _train(self, gathered: _Gathered) -> Trained | None:
+    def _train(self, gathered: Gathered) -> Trained | None:
         """A new model from the labels; None if the training failed, which is reported."""
         recipe = default_recipe(
             self.architecture or self.campaign.architecture,
@@ -222,7 +205,7 @@ class Server:
         return self.trainer.judgeable(positions, self._telling(len(positions)))
 
     def _publish(
-        self, trained: Trained, gathered: _Gathered, verdict: Verdict, began: float
+        self, trained: Trained, gathered: Gathered, verdict: Verdict, began: float
     ) -> None:
         """Publish a model and its figures; `began` is a time of `time.perf_counter`."""
         origin = Origin(
@@ -236,7 +219,13 @@ class Server:
             seconds=time.perf_counter() - began,
             backbone=self.trainer.backbone_sha256,
         )
-        version = self._store(bytes_of(trained, verdict, origin), publication_of(verdict, origin))
+        version = publish(
+            self.campaign.pk,
+            bytes_of(trained, verdict, origin),
+            publication_of(verdict, origin),
+            ending=self.ending,
+            waits=self._waits_for_storage,
+        )
         versions.prune(campaign_id=self.campaign.pk, keep=_KEEP_VERSIONS)
         self.trainings += 1
         # Clear the error of an earlier training.
@@ -248,19 +237,6 @@ class Server:
             origin.seconds,
             f"{version.accuracy:.3f}" if version.accuracy is not None else "none",
         )
-
-    def _store(self, data: bytes, publication: Publication) -> ModelVersion:
-        """Store a version; waits while the storage is away, so that no training is lost."""
-        while True:
-            try:
-                return versions.publish(
-                    campaign_id=self.campaign.pk, weights=data, publication=publication
-                )
-            except StorageAway as error:
-                if self.ending.told():
-                    raise
-                self._waits_for_storage(error)
-                self.ending.sleep(_PAUSE_SECONDS)
 
     def _waits_for_storage(self, error: StorageAway) -> None:
         processes.report(process_id=self.part.id, state="waiting for the storage", error=str(error))

@@ -8,7 +8,6 @@ A row's data are flushed to disk before its state byte is written, so a crash of
 machine leaves no row marked filled without its data. Filling a row twice writes equal data.
 """
 
-import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -17,15 +16,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from al_engine.training.decoding import UndecodableImage
+from al_engine.training.disk import locked, telling_full, write
 
 EMPTY, FILLED, BROKEN = 0, 1, 2
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 Row = npt.NDArray[Any]
 States = npt.NDArray[np.uint8]
@@ -35,10 +34,6 @@ Made = Row | UndecodableImage | FileNotFoundError | MemoryError
 
 class NotFilled(LookupError):
     """The requested rows are not there."""
-
-
-class DiskFull(OSError):
-    """A row cannot be written, because the disk is full; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +76,7 @@ class FilledRows:
             guard_path, made_for = folder / guard[0], guard[1]
             found = guard_path.read_text() if guard_path.exists() else ""
             if not found:
-                with _telling_full(folder):
+                with telling_full(folder):
                     guard_path.write_text(made_for)
             elif found != made_for:
                 raise ValueError(
@@ -107,7 +102,7 @@ class FilledRows:
         Rows never become fewer, so the maps of other processes stay valid. Raises DiskFull.
         """
         if count > self._states_path.stat().st_size:
-            with self._growing(), _telling_full(self.folder):
+            with self._growing(), telling_full(self.folder):
                 if count > self._states_path.stat().st_size:
                     # Data first, because the number of states defines the number of rows.
                     os.truncate(self._data_path, count * self.row_bytes)
@@ -147,7 +142,7 @@ class FilledRows:
             for wait in (False, True):
                 left_to_others = []
                 for chunk in chunks:
-                    with _locked(lock.fileno(), chunk[0] // chunk_rows, wait=wait) as held:
+                    with locked(lock.fileno(), chunk[0] // chunk_rows, wait=wait) as held:
                         if not held:
                             left_to_others.append(chunk)
                             continue
@@ -168,15 +163,15 @@ class FilledRows:
         written: list[int] = []
         # Write with calls rather than through the map: on a full disk a call raises OSError, but
         # writing to a sparse map would kill the process.
-        with _telling_full(self.folder):
+        with telling_full(self.folder):
             with self._data_path.open("r+b", buffering=0) as file:
                 for position, row in rows:
-                    _write(file.fileno(), row.tobytes(), position * self.row_bytes)
+                    write(file.fileno(), row.tobytes(), position * self.row_bytes)
                     written.append(position)
                 os.fsync(file.fileno())
             with self._states_path.open("r+b", buffering=0) as file:
                 for position, state in (marks | dict.fromkeys(written, FILLED)).items():
-                    _write(file.fileno(), bytes([state]), position)
+                    write(file.fileno(), bytes([state]), position)
         return len(written)
 
     def forget(self, positions: npt.ArrayLike) -> None:
@@ -186,7 +181,7 @@ class FilledRows:
         if broken:
             with self._states_path.open("r+b", buffering=0) as file:
                 for position in broken:
-                    _write(file.fileno(), bytes([EMPTY]), position)
+                    write(file.fileno(), bytes([EMPTY]), position)
 
     def take(self, positions: npt.ArrayLike) -> Row:
         """A copy of these rows, (n, *shape); raises NotFilled if any is not filled."""
@@ -277,44 +272,3 @@ class FilledRows:
 def as_positions(positions: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """Positions as an array, int64 (n,)."""
     return np.asarray(positions, dtype=np.int64)
-
-
-@contextmanager
-def _locked(lock: int, chunk: int, *, wait: bool) -> Iterator[bool]:
-    """Lock one chunk against other processes; yields False if another process holds it.
-
-    The lock belongs to the process and is released when the process dies or closes the file
-    anywhere. Two fillers in one process therefore do not exclude each other and may do the same
-    work twice.
-    """
-    try:
-        fcntl.lockf(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, chunk)
-    except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, depending on the system
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        fcntl.lockf(lock, fcntl.LOCK_UN, 1, chunk)
-
-
-@contextmanager
-def _telling_full(folder: Path) -> Iterator[None]:
-    """Turn the errors of a full disk into DiskFull."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise DiskFull(
-            f"{folder} cannot take more: {os.strerror(error.errno)}. Make room on that disk, or "
-            "delete folders beside it that belong to no running campaign. What is there stays "
-            "whole, and the rest follows by itself."
-        ) from error
-
-
-def _write(file: int, data: bytes, at: int) -> None:
-    """Write all of the data; one pwrite may write only a part when the disk fills up."""
-    while data:
-        written = os.pwrite(file, data, at)
-        data, at = data[written:], at + written

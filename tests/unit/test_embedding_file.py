@@ -14,8 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
+from al_engine.training.disk import DiskFull
 from al_engine.training.embedding_file import CHUNK_IMAGES, EmbeddingFile
-from al_engine.training.filled_rows import DiskFull, NotFilled
+from al_engine.training.filled_rows import NotFilled
 
 ROOT = Path(__file__).parents[2]
 WIDTH = 6

@@ -19,8 +19,7 @@ from stock import make_campaign
 from al_engine.pools import excluded, faults, storage, versions
 from al_engine.pools.models import Campaign, EngineProcess, Image, ModelVersion
 from al_engine.pools.storage import StorageAway
-from al_engine.roles import campaign_files
-from al_engine.roles import server as server_role
+from al_engine.roles import campaign_files, publishing
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.training import decoding
 from al_engine.training.decoding import UndecodableImage
@@ -238,7 +237,7 @@ def test_a_server_keeps_its_model_until_the_storage_takes_it(
             return real(key, data, campaign_id=campaign_id)
 
         monkeypatch.setattr(storage, "save", save)
-        monkeypatch.setattr(server_role, "_PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr(publishing, "_PAUSE_SECONDS", 0.01)
         version = server.step()
     assert version is not None
     assert len(tries) == 2
