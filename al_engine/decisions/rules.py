@@ -16,8 +16,6 @@ CELLS: Final = 64
 MAX_COMMITTEE: Final = 4
 """The greatest number of models in a committee."""
 
-_FROZEN: Final = ("probe:", "frozen:")
-
 T = TypeVar("T")
 
 
@@ -52,14 +50,6 @@ def committee(recent: Sequence[T], size: int, *, server_of: Callable[[T], Hashab
     for version in recent:
         newest.setdefault(server_of(version), version)
     return (list(newest.values()) if len(newest) > 1 else list(recent))[:size]
-
-
-def is_frozen(architecture: str) -> bool:
-    """Whether an architecture is a published backbone that never learns, with a head that does.
-
-    Its images are embedded once: see `roles/embedder.py`.
-    """
-    return architecture.startswith(_FROZEN)
 
 
 def asks_model(strategy: str) -> bool:

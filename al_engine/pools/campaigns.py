@@ -10,6 +10,7 @@ from django.db import models, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from al_engine.decisions import architecture
 from al_engine.pools import unlabeled
 from al_engine.pools.class_names import problem_of_names
 from al_engine.pools.classes import save_choices
@@ -144,8 +145,31 @@ def add_campaign(*, campaign: Campaign) -> None:
 
 
 def save_settings(*, campaign: Campaign) -> None:
-    """Store the settings of an existing campaign."""
+    """Store the settings of an existing campaign.
+
+    After a change of architecture or image size the engine chooses anew what they leave open.
+    """
+    kept = Campaign.objects.filter(
+        pk=campaign.pk, architecture=campaign.architecture, image_size=campaign.image_size
+    )
+    if not kept.exists():
+        campaign.chosen_architecture, campaign.chosen_image_size = "", 0
+        campaign.chosen_because = ""
     campaign.save()
+
+
+def keep_choice(*, campaign_id: int, choice: architecture.Choice) -> bool:
+    """Store what the engine chose for a campaign, unless something is; return whether it was."""
+    rows = Campaign.objects.filter(
+        pk=campaign_id, chosen_architecture="", chosen_image_size=0, chosen_because=""
+    )
+    return bool(
+        rows.update(
+            chosen_architecture=choice.architecture,
+            chosen_image_size=choice.image_size,
+            chosen_because=choice.reason,
+        )
+    )
 
 
 def set_state(*, campaign_id: int, state: Campaign.State) -> bool:

@@ -7,11 +7,14 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 from django.db.models import Max
+from django.db.models.functions import Greatest
 
 from al_engine.pools import signals, unlabeled
 from al_engine.pools.excluded import ASIDE
 from al_engine.pools.models import Image
 
+SIDES_READ: Final = 500
+"""Images whose sides say how large a campaign's images are."""
 _LOCK: Final = 0x4E_6F_77_69
 """The upper half of the advisory lock's key; the lower is the campaign's id."""
 
@@ -102,6 +105,13 @@ def holdout_positions(*, campaign_id: int) -> list[int]:
         campaign_id=campaign_id, split=Image.Split.HOLDOUT, state=Image.State.RESERVED
     )
     return list(rows.order_by("position").values_list("position", flat=True))
+
+
+def longer_sides(*, campaign_id: int) -> list[int]:
+    """The longer sides (px) of a campaign's first images, upright, at most `SIDES_READ`."""
+    rows = Image.objects.filter(campaign_id=campaign_id).order_by("position")
+    sides = rows.values_list(Greatest("width", "height"), flat=True)[:SIDES_READ]
+    return list(sides)
 
 
 def known_images(*, campaign_id: int, sha256s: Collection[str]) -> dict[str, KnownImage]:

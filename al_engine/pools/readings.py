@@ -8,13 +8,15 @@ left to the callers.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from statistics import median
 from typing import Final, TypedDict
 
 from django.db import connection
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from al_engine.pools import excluded, processes, sizes, storage, waits
+from al_engine.decisions.architecture import AUTO, misfit
+from al_engine.pools import excluded, images, processes, sizes, storage, waits
 from al_engine.pools.models import Campaign, Cell, EngineProcess, ModelVersion, Sample
 from al_engine.pools.sizes import Sizes
 
@@ -49,6 +51,20 @@ class Staleness(TypedDict):
 
     mean: float | None
     p99: float | None
+
+
+class Network(TypedDict):
+    """What is trained and at which image size (px; 0 and empty until there are images), and why.
+
+    `automatic`: whether either was chosen by the engine. `problem`: what does not fit the images,
+    empty if all does.
+    """
+
+    architecture: str
+    image_size: int
+    automatic: bool
+    because: str
+    problem: str
 
 
 class Storage(TypedDict):
@@ -131,6 +147,21 @@ def read_activity(campaign: Campaign) -> Activity:
         staleness=_staleness(campaign),
         storage=_storage(campaign),
     )
+
+
+def read_network(campaign: Campaign) -> Network:
+    """The network of a campaign, and whether it fits the images."""
+    name, side = campaign.model_architecture, campaign.model_image_size
+    problem = ""
+    if campaign.is_settled and (sides := images.longer_sides(campaign_id=campaign.pk)):
+        problem = misfit(name, side, round(median(sides)))
+    return {
+        "architecture": name,
+        "image_size": side,
+        "automatic": campaign.architecture == AUTO or not campaign.image_size,
+        "because": campaign.chosen_because,
+        "problem": problem,
+    }
 
 
 def read_moment(*, campaign_id: int) -> Moment:

@@ -8,7 +8,7 @@ from typing import Final, TypedDict
 
 from al_engine.pools import readings
 from al_engine.pools.models import Campaign
-from al_engine.pools.readings import Activity, Rates, Staleness, Storage, Waits
+from al_engine.pools.readings import Activity, Network, Rates, Staleness, Storage, Waits
 
 MODELS_LISTED: Final = 200
 
@@ -51,6 +51,7 @@ class Status(TypedDict):
     """The whole status; every value is ready for JSON."""
 
     pools: Pools
+    network: Network
     rates: Rates
     waits_ms: Waits
     staleness: Staleness
@@ -64,6 +65,7 @@ def status(campaign: Campaign) -> Status:
     now = readings.read_activity(campaign)
     return {
         "pools": _pools(now),
+        "network": readings.read_network(campaign),
         "rates": now.rates,
         "waits_ms": now.waits_ms,
         "staleness": now.staleness,
@@ -71,6 +73,15 @@ def status(campaign: Campaign) -> Status:
         "models": _models(campaign),
         "processes": _processes(campaign),
     }
+
+
+def network_words(network: Network) -> str:
+    """A campaign's network in a sentence: which, at which size, and why if the engine chose."""
+    name, side = network["architecture"], network["image_size"]
+    if not (name and side):
+        return "chosen automatically, once there are images"
+    why = f", chosen automatically: {network['because']}" if network["automatic"] else ""
+    return f"{name} at {side} px{why}"
 
 
 def _pools(now: Activity) -> Pools:

@@ -27,10 +27,12 @@ class CampaignEmbeddings(CampaignFiles):
         """Open the campaign's file. Raises what `backbones.published` raises."""
         self.architecture = architecture
         self.backbone = backbones.published(
-            architecture, image_size=campaign.image_size, device=device
+            architecture, image_size=campaign.model_image_size, device=device
         )
         self.file = EmbeddingFile(_folder(campaign, architecture, self.backbone), self.width)
-        super().__init__(campaign.pk, _Embedded(self.file, self.backbone, campaign.image_size))
+        super().__init__(
+            campaign.pk, _Embedded(self.file, self.backbone, campaign.model_image_size)
+        )
 
     @property
     def width(self) -> int:
@@ -76,5 +78,5 @@ class _Embedded:
 def _folder(campaign: Campaign, architecture: str, backbone: Backbone) -> Path:
     # Names of published models have colons and slashes.
     name = re.sub(r"[^\w.-]", "_", architecture)
-    what = f"{campaign.pk}-{name}-{campaign.image_size}-{backbone.sha256[:12]}"
+    what = f"{campaign.pk}-{name}-{campaign.model_image_size}-{backbone.sha256[:12]}"
     return Path(settings.VAR) / "cache" / what

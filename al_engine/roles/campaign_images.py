@@ -15,7 +15,7 @@ class CampaignImages(CampaignFiles):
 
     def __init__(self, campaign: Campaign, *, side: int | None = None) -> None:
         """Without `side`, images have the size that the campaign's models see."""
-        side = side or campaign.image_size
+        side = side or campaign.model_image_size
         folder = Path(settings.VAR) / "cache" / f"{campaign.pk}-{side}"
         self.cache = ImageCache(folder, image_size=side)
         super().__init__(campaign.pk, self.cache)

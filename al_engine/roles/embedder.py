@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from al_engine.architectures import MissingWeights, UnfitWeights
+from al_engine.architectures import MissingWeights, UnfitWeights, UnknownArchitecture
 from al_engine.decisions.rules import CELLS
 from al_engine.pools import images, labeled, processes, supply, unlabeled
 from al_engine.pools.models import Campaign
@@ -176,11 +176,9 @@ def _begin(campaign: Campaign, part: Part, device: torch.device, ending: Ending)
     def begin() -> Embedder | None:
         try:
             return Embedder(campaign, part, device, ending)
-        except (MissingWeights, UnfitWeights) as error:
+        except (MissingWeights, UnfitWeights, UnknownArchitecture) as error:
             log.warning("%s", error)
-            processes.report(
-                process_id=part.id, state="waiting for the backbone's weights", error=str(error)
-            )
+            processes.report(process_id=part.id, state="waiting for the backbone", error=str(error))
             return None
 
     return ending.patiently(begin)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from al_engine.decisions.architecture import AUTO, is_published
 from al_engine.decisions.dealing import deal
-from al_engine.decisions.rules import is_frozen
 from al_engine.pools import processes
 from al_engine.pools.models import Campaign
 from al_engine.supervision.child import Child
@@ -23,6 +23,9 @@ PASSIVE_WAITING = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE
 # Niceness of trainings and passes over D. Processes that serve people, such as the one that fills
 # S, have some seventy times their scheduling weight and get a core at once.
 GIVING_WAY_NICE = 19
+
+NOTHING_TO_EMBED = 3
+"""Exit status of an embedder of a campaign whose backbone turns out to learn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +62,23 @@ def children(campaign: Campaign, options: EngineOptions) -> list[Child]:
 
 
 def _embedders(campaign: Campaign, devices: list[str]) -> list[Child]:
-    """One process for each architecture of the campaign whose backbone is frozen."""
-    used = dict.fromkeys([campaign.architecture, campaign.delivery_architecture])
+    """One process for each frozen backbone of the campaign; one also while none is chosen yet."""
+    wanted = dict.fromkeys(filter(is_published, [campaign.delivery_architecture]))
+    if campaign.architecture == AUTO or is_published(campaign.architecture):
+        # Without a name it takes the campaign's, as soon as that is known.
+        wanted = {"": None} | wanted
+    wanted.pop(campaign.architecture, None)
     return [
         _child(
             f"embedder-{campaign.slug}-{index + 1}",
             [
-                *("run_embedder", campaign.slug, f"--architecture={architecture}"),
+                *("run_embedder", campaign.slug, *([f"--architecture={name}"] if name else [])),
                 *("--device", devices[-1 - index % len(devices)]),
             ],
             nice=GIVING_WAY_NICE,
+            fails_with=NOTHING_TO_EMBED,
         )
-        for index, architecture in enumerate(filter(is_frozen, used))
+        for index, name in enumerate(wanted)
     ]
 
 
@@ -123,7 +131,14 @@ def _delivery(campaign: Campaign, options: EngineOptions, devices: list[str]) ->
     return [_child(f"delivery-{campaign.slug}", arguments, nice=GIVING_WAY_NICE, drains=True)]
 
 
-def _child(name: str, arguments: list[str], *, nice: int, drains: bool = False) -> Child:
+def _child(
+    name: str,
+    arguments: list[str],
+    *,
+    nice: int,
+    drains: bool = False,
+    fails_with: int | None = None,
+) -> Child:
     manage = Path(settings.BASE_DIR) / "manage.py"
     return Child(
         name=name,
@@ -132,6 +147,7 @@ def _child(name: str, arguments: list[str], *, nice: int, drains: bool = False) 
         nice=nice,
         stop_timeout_s=10.0,
         drains=drains,
+        fails_with=fails_with,
     )
 
 

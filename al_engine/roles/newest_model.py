@@ -15,7 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from al_engine.architectures import Classifier, MissingWeights, UnfitWeights, backbone_sha256
+from al_engine.architectures import (
+    Classifier,
+    MissingWeights,
+    UnfitWeights,
+    UnknownArchitecture,
+    backbone_sha256,
+)
 from al_engine.decisions.rules import MAX_COMMITTEE
 from al_engine.pools import labeled, unlabeled, versions
 from al_engine.pools.models import Campaign, ModelVersion
@@ -123,7 +129,7 @@ class NewestModel:
         raw features.
         """
         if self._model is None:
-            self._sight = self._open(self.campaign.architecture)
+            self._sight = self._open(self.campaign.model_architecture)
         if self._sight is None:
             return {}
         image_ids, positions, owners = self._candidates(wanted, self._sight)
@@ -190,7 +196,7 @@ class NewestModel:
             return None
         try:
             return Sight(self.campaign, kind, self.device, self._generator)
-        except (MissingWeights, UnfitWeights) as error:
+        except (MissingWeights, UnfitWeights, UnknownArchitecture) as error:
             log.warning("%s", error)
             self._ask_again_at = time.monotonic() + ASK_AGAIN_SECONDS
             return None

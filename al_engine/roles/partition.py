@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from django.db import connection
 
-from al_engine.decisions.rules import CELLS, is_frozen
+from al_engine.decisions.architecture import is_published
+from al_engine.decisions.rules import CELLS
 from al_engine.pools import unlabeled
 from al_engine.pools.models import Campaign
 from al_engine.pools.storage import StorageAway
@@ -37,7 +38,8 @@ def move_into_clusters(campaign: Campaign) -> int:
     if unlabeled.share_by_hash(campaign_id=campaign.pk) <= _UNMOVED_SHARE:
         return 0
     # Pixels at the size that a frozen backbone sees would take 150 KB an image.
-    images = CampaignImages(campaign, side=_SIDE_PX if is_frozen(campaign.architecture) else None)
+    frozen = is_published(campaign.model_architecture)
+    images = CampaignImages(campaign, side=_SIDE_PX if frozen else None)
     everything = unlabeled.all_positions(campaign_id=campaign.pk)
     kept: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
     points: list[torch.Tensor] = []

@@ -22,7 +22,7 @@ from typing import Final
 
 import torch
 
-from al_engine.architectures import MissingWeights, UnfitWeights
+from al_engine.architectures import MissingWeights, UnfitWeights, UnknownArchitecture
 from al_engine.decisions.rules import enough_for_first_model, is_to_train
 from al_engine.pools import processes, versions
 from al_engine.pools.models import Campaign, Choice, ModelVersion
@@ -31,6 +31,7 @@ from al_engine.pools.signals import Listener, listening
 from al_engine.pools.sizes import sizes
 from al_engine.pools.storage import StorageAway
 from al_engine.roles.campaign_files import Positions
+from al_engine.roles.choosing import WAITING, settle, wait_for_choice
 from al_engine.roles.labeled_set import Gathered, LabeledSet, holdout
 from al_engine.roles.life import Ending, Heartbeat
 from al_engine.roles.publishing import Origin, bytes_of, publication_of, publish
@@ -89,6 +90,10 @@ class Server:
         """Train and publish if L has enough news; else wait for news."""
         self.threads.take()
         self.campaign.refresh_from_db()
+        if not settle(self.campaign, self.device):
+            self.say(WAITING)
+            listener.wait("pool", "campaign", seconds=POLL_SECONDS)
+            return
         self.labels.read_changes()
         if self.has_news():
             try:
@@ -146,8 +151,8 @@ class Server:
     def _open(self) -> bool:
         """Whether images can be read for the architecture; if not, that is reported."""
         try:
-            self.trainer.open(self.architecture or self.campaign.architecture)
-        except (UnfitWeights, MissingWeights) as error:
+            self.trainer.open(self.architecture or self.campaign.model_architecture)
+        except (UnfitWeights, MissingWeights, UnknownArchitecture) as error:
             self._failed(error)
             return False
         return True
@@ -170,8 +175,8 @@ class Server:
     def _train(self, gathered: Gathered) -> Trained | None:
         """A new model from the labels; None if the training failed, which is reported."""
         recipe = default_recipe(
-            self.architecture or self.campaign.architecture,
-            image_size=self.campaign.image_size,
+            self.architecture or self.campaign.model_architecture,
+            image_size=self.campaign.model_image_size,
             labels=len(gathered.examples.positions),
             device=self.device,
             # The campaign's field is a str; the recipe takes a Literal of these two values.
@@ -186,7 +191,7 @@ class Server:
                 say=self.tell,
                 should_stop=self.ending.told,
             )
-        except (TrainingFailed, UnfitWeights, MissingWeights) as error:
+        except (TrainingFailed, UnfitWeights, MissingWeights, UnknownArchitecture) as error:
             self._failed(error)
             return None
 
@@ -211,8 +216,8 @@ class Server:
         origin = Origin(
             server_id=self.part.id,
             role=self.role,
-            architecture=self.architecture or self.campaign.architecture,
-            image_size=self.campaign.image_size,
+            architecture=self.architecture or self.campaign.model_architecture,
+            image_size=self.campaign.model_image_size,
             choice_ids=gathered.choice_ids,
             labels_seen=gathered.labels_seen,
             trained_on=len(gathered.examples.positions),
@@ -281,6 +286,14 @@ def serve(
         lambda: processes.register(campaign_id=campaign.pk, role="server", name=name)
     )
     with Heartbeat([part]), listening(campaign.pk) as listener:
+        ending.patiently(
+            lambda: wait_for_choice(
+                campaign,
+                device,
+                ending=ending,
+                say=lambda what: processes.report(process_id=part.id, state=what),
+            )
+        )
         server = ending.patiently(
             lambda: Server(campaign, part, device, architecture, ending, role)
         )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from al_engine.architectures import Classifier
-from al_engine.decisions.rules import is_frozen
+from al_engine.decisions.architecture import is_published
 from al_engine.pools import processes, versions
 from al_engine.pools.models import Campaign
 from al_engine.pools.storage import StorageAway
@@ -68,7 +68,7 @@ class Trainer:
 
         Raises MissingWeights or UnfitWeights if its backbone is frozen and cannot be had.
         """
-        if not is_frozen(architecture):
+        if not is_published(architecture):
             self._embedded = None
         elif self._embedded is None or self._embedded.architecture != architecture:
             self._embedded = CampaignEmbeddings(self.campaign, architecture, self.device)

@@ -26,6 +26,7 @@ from al_engine.pools.models import Campaign
 from al_engine.pools.rankings import RankingProgress
 from al_engine.pools.signals import Listener, listening
 from al_engine.pools.supply import OpenQuery
+from al_engine.roles.choosing import wait_for_choice
 from al_engine.roles.crew import Crew
 from al_engine.roles.life import Ending
 from al_engine.roles.newest_model import NewestModel, Scored, Wanted
@@ -185,6 +186,13 @@ class WorkerLoop:
 
 def work(crew: Crew, device_name: str, ending: Ending) -> None:
     """Run the loop until the process is told to end."""
+    device = devices.resolve(device_name)
+
+    def say(what: str) -> None:
+        for part in crew.parts:
+            processes.report(process_id=part.id, state=what)
+
+    ending.patiently(lambda: wait_for_choice(crew.campaign, device, ending=ending, say=say))
     loop = ending.patiently(lambda: WorkerLoop(crew, device_name))
     if crew.campaign.partition == Campaign.Partition.CLUSTERS and crew.is_first:
         start_clustering(crew.campaign)

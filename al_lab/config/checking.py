@@ -123,12 +123,10 @@ def check_consistency(setting: Setting, place: str) -> None:
                 f'{place}, arrangement.strategies: there is no strategy "{name}"; '
                 f"{suggest(name, strategies.names())}"
             )
-    name = setting.model.architecture
-    if name not in architectures.names():
-        raise BadConfig(
-            f'{place}, model.architecture: there is no architecture "{name}"; '
-            f"{suggest(name, architectures.names())}"
-        )
+    try:
+        architectures.check_name(setting.model.architecture)
+    except architectures.UnknownArchitecture as error:
+        raise BadConfig(f"{place}, model.architecture: {error}") from error
     agree = {
         "labels.budget: it is above labels.initial": labels.budget > labels.initial,
         "people.seconds_per_label: it is above 0": people.seconds_per_label > 0,

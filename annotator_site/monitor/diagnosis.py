@@ -23,6 +23,7 @@ def diagnose(state: State) -> list[Finding]:
         *(_queries(state) if running else []),
         *_annotators(state),
         *(_processes(state, "server", state.campaign.servers) if running else []),
+        *_misfit(state),
         *(_model(state) if running else []),
     ]
 
@@ -155,6 +156,11 @@ def _annotators(state: State) -> list[Finding]:
     if not state.connected:
         return [Finding("annotators", "info", "Nobody is connected.")]
     return []
+
+
+def _misfit(state: State) -> list[Finding]:
+    words = state.campaign.misfit
+    return [Finding("servers", "warn", words)] if words else []
 
 
 def _model(state: State) -> list[Finding]:

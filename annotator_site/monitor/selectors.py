@@ -13,6 +13,7 @@ from al_engine.pools import readings
 from al_engine.pools.models import Campaign, EngineProcess, ModelVersion
 from al_engine.pools.processes import SILENT_AFTER_SECONDS
 from al_engine.pools.readings import Activity
+from al_engine.pools.status import network_words
 from annotator_site.images.addresses import image_url
 from annotator_site.monitor.diagnosis import diagnose
 from annotator_site.monitor.values import (
@@ -44,6 +45,7 @@ def read_state(campaign_id: int) -> State:
     moment = readings.read_moment(campaign_id=campaign_id)
     people, strategies = _newest_answers(campaign_id, moment.now)
     pools = _pools(known)
+    network = readings.read_network(campaign)
     state = State(
         read_at=moment.now,
         campaign=Settings(
@@ -53,6 +55,8 @@ def read_state(campaign_id: int) -> State:
             servers=campaign.servers,
             workers=campaign.workers,
             budget=campaign.budget,
+            network=network_words(network),
+            misfit=network["problem"],
         ),
         pools=pools,
         rates=known.rates,

@@ -31,6 +31,10 @@ class Settings:
     servers: int
     workers: int
     budget: int
+    network: str = ""
+    """Its network, image size and why these, in words."""
+    misfit: str = ""
+    """Why the image size does not fit the images; empty if it does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ function draw() {
   set(byId("campaign-state"), "data-state", state.campaign.state);
   say(byId("campaign-state"), state.campaign.state);
   button?.show(state.campaign.state);
+  say(byId("network"), `Network: ${state.campaign.network}`);
   drawTiles(state, series, since);
   loop.draw(state, since, drawnPerMinute());
   charts.draw(state, series);

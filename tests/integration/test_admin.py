@@ -13,8 +13,9 @@ from django.urls import reverse
 from stock import make_campaign, make_user, one_file, stock
 
 from al_engine.architectures import registry as architectures
+from al_engine.decisions import architecture
 from al_engine.decisions.rules import CELLS
-from al_engine.pools import signals
+from al_engine.pools import campaigns, signals
 from al_engine.pools.models import Campaign, Cell, Choice, ModelVersion
 from al_engine.strategies import names as strategy_names
 from annotator_site.accounts.models import Token, token_digest
@@ -181,6 +182,17 @@ def test_a_new_campaign_has_cells_keys_and_colors(owner: Client) -> None:
             {"answers_per_image": 3, "max_answers": 2},
             "Each image gets 3 answers in any case",
         ),
+        (
+            [{"name": "cat"}, {"name": "dog"}],
+            {"architecture": "resnet19"},
+            "no architecture “resnet19”. Did you mean resnet18",
+        ),
+        (
+            [{"name": "cat"}, {"name": "dog"}],
+            {"delivery_architecture": "auto"},
+            "no architecture “auto”",
+        ),
+        ([{"name": "cat"}, {"name": "dog"}], {"image_size": 4}, "write 0 to have it chosen"),
     ],
 )
 def test_a_refused_form_says_what_to_do(
@@ -190,6 +202,30 @@ def test_a_refused_form_says_what_to_do(
     assert answer.status_code == 200
     assert words in answer.content.decode()
     assert not Campaign.objects.filter(slug="cats").exists()
+
+
+def test_any_network_of_timm_may_be_written_and_the_page_says_what_is_trained(
+    owner: Client,
+) -> None:
+    classes = [{"name": "cat"}, {"name": "dog"}]
+    name = "frozen:vit_small_patch14_dinov2.lvd142m"
+    answer = owner.post(
+        reverse("admin:pools_campaign_add"), form(classes, architecture=name, image_size=0)
+    )
+    assert answer.status_code == 302, answer.content.decode()
+    campaign = Campaign.objects.get(slug="cats")
+    page = reverse("admin:pools_campaign_change", args=[campaign.pk])
+    shown = owner.get(page).content.decode()
+    assert "chosen automatically, once there are images" in shown
+    assert f'value="{name}"' in shown
+    assert '<option value="auto">' in shown
+    stock(campaign, 1)
+    campaigns.keep_choice(
+        campaign_id=campaign.pk, choice=architecture.Choice(name, 224, "images are large.")
+    )
+    assert f"{name} at 224 px, chosen automatically: images are large." in unescape(
+        owner.get(page).content.decode()
+    )
 
 
 def test_two_classes_can_swap_their_names_and_keys(owner: Client) -> None:

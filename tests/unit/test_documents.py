@@ -128,7 +128,7 @@ def test_the_names_that_a_setting_may_have_are_documented() -> None:
         ("partition", Campaign.Partition),
     ]:
         assert set(choices.values) <= set(names(rows[setting])), setting
-    assert set(architectures.names()) == set(names(rows["architecture"]))
+    assert {"auto", *architectures.names()} == set(names(rows["architecture"]))
     researchers = page("researchers.md")
     assert first(table(researchers, "architecture | for")) == architectures.names()
     assert first(table(researchers, "strategy | chooses | score")) == strategies.names()
@@ -157,7 +157,8 @@ def test_the_columns_and_formats_of_exports_are_documented() -> None:
 
 def test_the_numbers_of_a_campaign_are_documented() -> None:
     rows = table(page("admins.md"), "key | contents")
-    parts = {"pools": status.Pools, "rates": readings.Rates, "waits_ms": readings.Waits}
+    parts = {"pools": status.Pools, "network": readings.Network}
+    parts |= {"rates": readings.Rates, "waits_ms": readings.Waits}
     parts |= {"staleness": readings.Staleness, "storage": readings.Storage}
     parts |= {"models": status.Model, "processes": status.Process}
     assert first(rows) == list(status.Status.__annotations__) == list(parts)

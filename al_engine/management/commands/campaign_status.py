@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from al_engine.pools.lookup import UnknownCampaignError, campaign_of
 from al_engine.pools.processes import SILENT_AFTER_SECONDS
-from al_engine.pools.status import Model, Process, Status, status
+from al_engine.pools.status import Model, Process, Status, network_words, status
 
 MODELS_SHOWN = 3
 
@@ -39,6 +39,7 @@ def _text(now: Status) -> str:
     parts = {
         "pools": f"{pools['unlabeled']:,} unlabeled, {pools['queried']:,} queried, "
         f"{pools['labeled']:,} labeled, {pools['excluded']:,} excluded",
+        "network": network_words(now["network"]),
         "queries": f"{pools['open_queries']:,} open of {pools['target_depth']:,} aimed at",
         "rates": f"{rates['labels_per_minute']:,.1f} labels, "
         f"{rates['versions_per_minute']:,.1f} models a minute",
@@ -46,6 +47,8 @@ def _text(now: Status) -> str:
         f"{waits['dry']:,} without an image ready",
         "staleness": f"mean {_number(staleness['mean'])}, p99 {_number(staleness['p99'])} labels",
     }
+    if now["network"]["problem"]:
+        parts["image size"] = now["network"]["problem"]
     if now["storage"]["problem"]:
         parts["storage"] = f"{now['storage']['problem']} Nobody is asked until it is back."
     if faulty := now["storage"]["set_aside"]:

@@ -122,7 +122,7 @@ def _described(campaign: Campaign, version: ModelVersion, weights: bytes) -> dic
         "version": version.version,
         "role": version.role,
         "architecture": version.architecture,
-        "image_size": campaign.image_size,
+        "image_size": campaign.model_image_size,
         # Output i of the network is class i of this list.
         "classes": list(campaign.choices.order_by("position").values_list("name", flat=True)),
         "temperature": version.temperature,

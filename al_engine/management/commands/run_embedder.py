@@ -5,9 +5,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from al_engine.decisions.rules import is_frozen
+from al_engine.decisions.architecture import is_published
 from al_engine.pools.lookup import UnknownCampaignError, campaign_of
+from al_engine.pools.models import Campaign
+from al_engine.roles.engine import NOTHING_TO_EMBED
 from al_engine.roles.life import Ending
+
+_POLL_SECONDS = 2.0
 
 
 class Command(BaseCommand):
@@ -25,13 +29,15 @@ class Command(BaseCommand):
             campaign = campaign_of(options["slug"])
         except UnknownCampaignError as error:
             raise CommandError(str(error)) from error
-        architecture = options["architecture"] or campaign.architecture
-        if not is_frozen(architecture):
-            raise CommandError(
-                f"The backbone of {architecture} learns, so its embeddings change with every "
-                "training: there is nothing to embed once."
-            )
         with Ending() as ending:
+            _wait_for_choice(campaign, ending)
+            architecture = options["architecture"] or campaign.model_architecture
+            if not is_published(architecture):
+                raise CommandError(
+                    f"The backbone of {architecture} learns, so its embeddings change with every "
+                    "training: there is nothing to embed once.",
+                    returncode=NOTHING_TO_EMBED,
+                )
             # Torch takes seconds to load.
             from al_engine.roles.embedder import embed
 
@@ -45,3 +51,11 @@ class Command(BaseCommand):
                 )
             except ValueError as error:
                 raise CommandError(str(error)) from error
+
+
+def _wait_for_choice(campaign: Campaign, ending: Ending) -> None:
+    """Return once servers or workers have chosen architecture and image size by the images."""
+    while not campaign.is_settled:
+        ending.check()
+        ending.sleep(_POLL_SECONDS)
+        ending.patiently(campaign.refresh_from_db)

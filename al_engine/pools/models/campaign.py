@@ -10,10 +10,18 @@ from django.db import models
 from django.db.models import F, Q, TextChoices
 from django.db.models.functions import Lower, Now
 
+from al_engine.decisions.architecture import AUTO
+
 
 def default_strategies() -> list[str]:
     """The strategy that did well on clean and on copied pools (docs/benchmarks/accuracy.md)."""
     return ["power_margin"]
+
+
+def validate_image_size(side: int) -> None:
+    """Raise ValidationError unless this is a side in pixels, or 0 for an automatic one."""
+    if side and not 8 <= side <= 512:
+        raise ValidationError(f"{side} px: write 0 to have it chosen, or 8 to 512.")
 
 
 def new_pseudonym() -> str:
@@ -89,18 +97,26 @@ class Campaign(models.Model):
         default=default_strategies,
         help_text="Dealt out at random among the workers.",
     )
-    architecture = models.CharField(max_length=60, default="small_cnn")
+    architecture = models.CharField(
+        max_length=100,
+        default=AUTO,
+        help_text="auto: chosen by the images, once there are some.",
+    )
     delivery_architecture = models.CharField(
-        max_length=60,
+        max_length=100,
         blank=True,
         default="",
         help_text="Also trained, for delivery alone; empty: what selects is what is delivered.",
     )
     image_size = models.PositiveSmallIntegerField(
-        default=32,
-        validators=[MinValueValidator(8), MaxValueValidator(512)],
-        help_text="Side of the square that the models see, in pixels.",
+        default=0,
+        validators=[validate_image_size],
+        help_text="Side of the square that the models see, in pixels; 0: chosen automatically.",
     )
+    # What the engine chose where architecture or image size is left open; empty and 0 until then.
+    chosen_architecture = models.CharField(max_length=100, blank=True, default="", editable=False)
+    chosen_image_size = models.PositiveSmallIntegerField(default=0, editable=False)
+    chosen_because = models.TextField(blank=True, default="", editable=False)
     servers = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(64)])
     workers = models.PositiveSmallIntegerField(
         default=10, validators=[MinValueValidator(1), MaxValueValidator(64)]
@@ -167,6 +183,21 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def model_architecture(self) -> str:
+        """The network that is trained; empty until the engine has chosen one."""
+        return self.chosen_architecture if self.architecture == AUTO else self.architecture
+
+    @property
+    def model_image_size(self) -> int:
+        """The side (px) at which models see images; 0 until the engine has chosen it."""
+        return self.image_size or self.chosen_image_size
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether both are known."""
+        return bool(self.model_architecture and self.model_image_size)
 
     def clean(self) -> None:
         """Refuse a new slug that a command would take for an option; existing slugs stay valid."""

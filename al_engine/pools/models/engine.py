@@ -85,7 +85,7 @@ class ModelVersion(models.Model):
         default=Role.SELECTION,
         help_text="Workers choose queries with selection models; delivery models are the result.",
     )
-    architecture = models.CharField(max_length=60)
+    architecture = models.CharField(max_length=100)
     labels_seen = models.PositiveIntegerField(help_text="Size of L when its training began.")
     trained_on = models.PositiveIntegerField(help_text="Of these, without audits.")
     train_seconds = models.FloatField()

@@ -15,7 +15,9 @@ from al_engine.pools import campaigns
 from al_engine.pools.class_names import MAX_CLASSES
 from al_engine.pools.classes import save_choices
 from al_engine.pools.models import Campaign, Choice, Counter
+from al_engine.pools.readings import read_network
 from al_engine.pools.sizes import sizes
+from al_engine.pools.status import network_words
 from annotator_site.accounts.campaign_rights import WithinCampaigns, actor, own_campaigns
 from annotator_site.campaigns.admin.base import (
     PoolAdmin,
@@ -100,6 +102,7 @@ class CampaignAdmin(WithinCampaigns, SiteModelAdmin):
                 "description": "Servers train models on what was labeled and publish them.",
                 "fields": [
                     ("architecture", "image_size", "servers"),
+                    "network_words",
                     "delivery_architecture",
                     ("min_new_labels", "warm_start", "model_choice"),
                 ],
@@ -186,6 +189,13 @@ class CampaignAdmin(WithinCampaigns, SiteModelAdmin):
     def to_look_at(self, campaign: Campaign) -> SafeString | str:
         return "–" if campaign._state.adding else to_look_at(campaign)
 
+    @admin.display(description="network")
+    def network_words(self, campaign: Campaign) -> str:
+        if campaign._state.adding:
+            return "chosen automatically, once there are images, unless you write another"
+        network = read_network(campaign)
+        return f"{network_words(network)} {network['problem']}".strip()
+
     def get_prepopulated_fields(
         self, request: HttpRequest, obj: Model | None = None
     ) -> dict[str, Any]:
@@ -196,7 +206,7 @@ class CampaignAdmin(WithinCampaigns, SiteModelAdmin):
         # to view users get no user names to choose from.
         may_name = request.user.has_perm("accounts.view_user")
         return [
-            *("state_words", "to_look_at"),
+            *("state_words", "to_look_at", "network_words"),
             *(["slug"] if obj else []),
             *([] if may_name else ["owners"]),
         ]

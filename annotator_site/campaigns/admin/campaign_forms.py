@@ -1,16 +1,25 @@
 """The forms of a campaign: help texts with examples, and errors that say what to do."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import ValidationError
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from django.forms.renderers import BaseRenderer
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminTextInputWidget
 
+from al_engine.decisions.architecture import AUTO
 from al_engine.pools.class_names import MAX_CLASSES, problem_of_name, problem_of_names
 from al_engine.pools.models import Campaign, Choice
 from al_engine.pools.models.campaign import default_strategies
-from annotator_site.campaigns.engine_names import ARCHITECTURES, strategy_names
+from annotator_site.campaigns.engine_names import (
+    ARCHITECTURES,
+    problem_of_architecture,
+    strategy_names,
+)
 
 if TYPE_CHECKING:
     CampaignModelForm = forms.ModelForm[Campaign]
@@ -47,12 +56,14 @@ HELP: Final = {
     "in seconds.",
     "messages_per_second": "Limit for each annotator; 20 is more than fingers can do. "
     "0: no limit, for programs.",
-    "architecture": "small_cnn learns on a processor in seconds; the others want a GPU.",
+    "architecture": "auto: chosen by the images, once there are some. small_cnn learns small "
+    "drawings on a processor in seconds. frozen:tf_efficientnet_lite0 knows much of photographs "
+    "already and needs few labels; frozen: takes any model of timm. The others want a GPU.",
     "delivery_architecture": "A larger network that one more server trains beside, so that a "
     "quick one can choose the questions while the better one is what you take home. "
     "Empty: the models that choose are what you take home.",
-    "image_size": "Side of the square that the models see, in pixels: 32 for digits, 64 to 224 "
-    "for photographs. People see it at its own size.",
+    "image_size": "0: chosen by the images and the network. Else the side of the square that the "
+    "models see, in pixels: 8 to 512. People see it at its own size.",
     "servers": "How many models are trained side by side. 1 is right on one machine without "
     "several GPUs.",
     "workers": "How many workers look for the next questions; each deals with its own part of "
@@ -72,6 +83,44 @@ HELP: Final = {
 """Help texts of the form's fields."""
 
 
+class ArchitectureWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc]
+    """A name to write, with the usual ones to choose from: `frozen:` takes hundreds of others."""
+
+    def __init__(self, known: Sequence[str]) -> None:
+        super().__init__()
+        self.known = known
+
+    def render(
+        self,
+        name: str,
+        value: Any,
+        attrs: dict[str, Any] | None = None,
+        renderer: BaseRenderer | None = None,
+    ) -> SafeString:
+        known = format_html_join(
+            "", '<option value="{}"></option>', ((each,) for each in self.known)
+        )
+        written = super().render(
+            name, value, {**(attrs or {}), "list": f"{name}_known", "spellcheck": "false"}, renderer
+        )
+        return format_html('{}<datalist id="{}_known">{}</datalist>', written, name, known)
+
+
+class ArchitectureField(forms.CharField):
+    """The name of an architecture, as far as it can be checked without the engine."""
+
+    def __init__(self, *, known: Sequence[str], **settings: Any) -> None:
+        longest = Campaign._meta.get_field("architecture").max_length
+        super().__init__(max_length=longest, widget=ArchitectureWidget(known), **settings)
+        self.known = known
+
+    def clean(self, value: Any) -> str:
+        name: str = super().clean(value)
+        if name and (problem := problem_of_architecture(name, known=self.known)):
+            raise ValidationError(problem)
+        return name
+
+
 class CampaignForm(CampaignModelForm):
     """A campaign's settings."""
 
@@ -81,16 +130,11 @@ class CampaignForm(CampaignModelForm):
         help_text=HELP["strategies"],
         widget=UnfoldAdminTextInputWidget(),
     )
-    delivery_architecture = forms.ChoiceField(
-        choices=[("", "none"), *((name, name) for name in ARCHITECTURES)],
-        required=False,
-        help_text=HELP["delivery_architecture"],
-        widget=UnfoldAdminSelectWidget(),
+    delivery_architecture = ArchitectureField(
+        known=ARCHITECTURES, required=False, help_text=HELP["delivery_architecture"]
     )
-    architecture = forms.ChoiceField(
-        choices=[(name, name) for name in ARCHITECTURES],
-        help_text=HELP["architecture"],
-        widget=UnfoldAdminSelectWidget(),
+    architecture = ArchitectureField(
+        known=(AUTO, *ARCHITECTURES), initial=AUTO, help_text=HELP["architecture"]
     )
 
     class Meta:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from al_engine import architectures
-from al_engine.decisions.rules import is_frozen
+from al_engine.decisions.architecture import is_published
 from al_engine.pools import processes, unlabeled, versions
 from al_engine.pools.models import Campaign, ModelVersion
 from al_engine.pools.signals import Listener, listening
@@ -56,7 +56,7 @@ def embedding(campaign: Campaign) -> Iterator[Embedder]:
         campaign_id=campaign.pk,
         role="embedder",
         name="embedder-1",
-        strategy=campaign.architecture,
+        strategy=campaign.model_architecture,
     )
     with Heartbeat([part]):
         yield Embedder(campaign, part, CPU, Ending())
@@ -118,7 +118,7 @@ def publish_model(
     torch.manual_seed(seed)
     choices = list(campaign.choices.values_list("id", flat=True))
     digest = None
-    if is_frozen(architecture):
+    if is_published(architecture):
         backbone = backbones.published(architecture, image_size=campaign.image_size, device=CPU)
         model, digest = backbone.with_head(len(choices)), backbone.sha256
         torch.nn.init.normal_(model.head.weight, std=0.1)

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("pools", "0010_turns")]
+    dependencies = [("pools", "0011_choices_of_architecture")]
 
     operations = [
         migrations.AlterField(
