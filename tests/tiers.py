@@ -24,6 +24,7 @@ SLOW: Final[dict[str, tuple[str, ...]]] = {
     "test_architectures_probes.py": (
         "test_a_training_step_leaves_the_embeddings_of_a_probe_as_they_were",
     ),
+    "test_backbones.py": EVERYTHING,
     "test_architectures_frozen.py": EVERYTHING,
     "test_calibration.py": ("test_the_temperature_undoes_what_the_logits_were_multiplied_by",),
     "test_checkpoint.py": ("test_a_restored_model_predicts_the_same_to_the_bit",),
@@ -32,6 +33,7 @@ SLOW: Final[dict[str, tuple[str, ...]]] = {
         "test_what_takes_seconds_to_decode_is_refused_before",
     ),
     "test_display_copies.py": ("test_a_picture_of_any_kind_has_a_copy",),
+    "test_embedding_file.py": ("test_two_embedders_share_the_work_and_a_killed_one_is_carried_on",),
     "test_evaluation_folding.py": ("test_folded_batch_norms_change_nothing_but_the_time",),
     "test_image_cache.py": (
         "test_a_chunk_is_taken_over_from_a_filler_that_dies",

@@ -99,6 +99,14 @@ def newest_id(*, campaign_id: int) -> int:
     return rows.values_list("id", flat=True).first() or 0
 
 
+def holdout_positions(*, campaign_id: int) -> list[int]:
+    """Image cache positions of the images that are kept apart to judge models, in order."""
+    rows = Image.objects.filter(
+        campaign_id=campaign_id, split=Image.Split.HOLDOUT, state=Image.State.RESERVED
+    )
+    return list(rows.order_by("position").values_list("position", flat=True))
+
+
 def longer_sides(*, campaign_id: int) -> list[int]:
     """The longer sides (px) of a campaign's first images, upright, at most `SIDES_READ`."""
     rows = Image.objects.filter(campaign_id=campaign_id).order_by("position")

@@ -1,4 +1,4 @@
-"""Servers and workers as the pools know them: which are alive, what they do, last heartbeats."""
+"""Servers, workers and embedders as the pools know them: who is alive, what they do, heartbeats."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ class Superseded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The server or worker that this operating system process runs as."""
+    """The server, worker or embedder that this operating system process runs as."""
 
     id: int
     role: str
@@ -35,7 +35,7 @@ class Part:
 
 
 def register(*, campaign_id: int, role: str, name: str, strategy: str = "") -> Part:
-    """Register this process as the server or worker `name`, or under the next free name.
+    """Register this process as the server, worker or embedder `name`, or under the next free name.
 
     A name is free when its last process is silent, or ran on this machine and is gone.
     """
@@ -134,6 +134,15 @@ def retire(*, parts: Sequence[Part]) -> None:
 def live_workers(*, campaign_id: int) -> int:
     """How many workers are alive now: the k of the paper."""
     return _live(campaign_id, EngineProcess.Role.WORKER).count()
+
+
+def is_embedding_here(*, campaign_id: int, architecture: str) -> bool:
+    """Whether a live embedder on this machine embeds this campaign's images by an architecture."""
+    return (
+        _live(campaign_id, EngineProcess.Role.EMBEDDER)
+        .filter(host=socket.gethostname(), strategy=architecture)
+        .exists()
+    )
 
 
 def sweep_dead(*, campaign_id: int) -> None:

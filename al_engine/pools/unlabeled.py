@@ -6,10 +6,9 @@ D_j of the paper is the unlabeled images of the cells that worker j holds now.
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from statistics import mean
-from typing import Final
+from typing import Final, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -33,8 +32,7 @@ _EXTRA_TRIES: Final = 50
 """Positions tried beyond those that suffice on average, besides the factor."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An image that a worker may select: its id, its row in the image cache, its cell."""
 
     image_id: int
@@ -176,14 +174,14 @@ def draw_at_random(*, campaign_id: int, cells: list[int], count: int) -> list[Ca
             )
             found = cursor.fetchall()
             if len(found) == count:
-                return [Candidate(*row) for row in found]
+                return list(map(Candidate._make, found))
         cursor.execute(
             """SELECT id, position, cell FROM pools_image
                WHERE campaign_id = %s AND resting = 'unlabeled' AND cell = ANY(%s)
                ORDER BY random() LIMIT %s""",
             [campaign_id, cells, count],
         )
-        return [Candidate(*row) for row in cursor.fetchall()]
+        return list(map(Candidate._make, cursor.fetchall()))
 
 
 def _read_unlabeled(
@@ -196,4 +194,4 @@ def _read_unlabeled(
                 ORDER BY position LIMIT %s""",  # noqa: S608 - `where` is one of two constants
             [campaign_id, cells, after, limit],
         )
-        return [Candidate(*row) for row in cursor.fetchall()]
+        return list(map(Candidate._make, cursor.fetchall()))

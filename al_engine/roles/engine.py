@@ -1,4 +1,4 @@
-"""M servers and K workers of a campaign as child processes: placed on devices and kept alive."""
+"""A campaign's servers, workers and embedders as child processes: placed and kept alive."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from al_engine.decisions.architecture import AUTO, is_published
 from al_engine.decisions.dealing import deal
 from al_engine.pools import processes
 from al_engine.pools.models import Campaign
@@ -22,6 +23,9 @@ PASSIVE_WAITING = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE
 # Niceness of trainings and passes over D. Processes that serve people, such as the one that fills
 # S, have some seventy times their scheduling weight and get a core at once.
 GIVING_WAY_NICE = 19
+
+NOTHING_TO_EMBED = 3
+"""Exit status of an embedder of a campaign whose backbone turns out to learn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,30 @@ def children(campaign: Campaign, options: EngineOptions) -> list[Child]:
         )
     return [
         *_workers(campaign, options, devices),
+        *_embedders(campaign, devices),
         *_servers(campaign, options, devices),
         *_delivery(campaign, options, devices),
+    ]
+
+
+def _embedders(campaign: Campaign, devices: list[str]) -> list[Child]:
+    """One process for each frozen backbone of the campaign; one also while none is chosen yet."""
+    wanted = dict.fromkeys(filter(is_published, [campaign.delivery_architecture]))
+    if campaign.architecture == AUTO or is_published(campaign.architecture):
+        # Without a name it takes the campaign's, as soon as that is known.
+        wanted = {"": None} | wanted
+    wanted.pop(campaign.architecture, None)
+    return [
+        _child(
+            f"embedder-{campaign.slug}-{index + 1}",
+            [
+                *("run_embedder", campaign.slug, *([f"--architecture={name}"] if name else [])),
+                *("--device", devices[-1 - index % len(devices)]),
+            ],
+            nice=GIVING_WAY_NICE,
+            fails_with=NOTHING_TO_EMBED,
+        )
+        for index, name in enumerate(wanted)
     ]
 
 
@@ -105,7 +131,14 @@ def _delivery(campaign: Campaign, options: EngineOptions, devices: list[str]) ->
     return [_child(f"delivery-{campaign.slug}", arguments, nice=GIVING_WAY_NICE, drains=True)]
 
 
-def _child(name: str, arguments: list[str], *, nice: int, drains: bool = False) -> Child:
+def _child(
+    name: str,
+    arguments: list[str],
+    *,
+    nice: int,
+    drains: bool = False,
+    fails_with: int | None = None,
+) -> Child:
     manage = Path(settings.BASE_DIR) / "manage.py"
     return Child(
         name=name,
@@ -114,6 +147,7 @@ def _child(name: str, arguments: list[str], *, nice: int, drains: bool = False) 
         nice=nice,
         stop_timeout_s=10.0,
         drains=drains,
+        fails_with=fails_with,
     )
 
 

@@ -151,6 +151,9 @@ class Filler:
         ]
         for ranking in rankings.read(worker_ids=newer) if newer else ():
             self._shelves[ranking.worker_id].replace(ranking)
+        if any(self._shelves[worker_id].version_id != self._newest for worker_id in newer):
+            # By a model that is newer than the last look around: S follows it at once.
+            self.look_around()
 
     def _refill(self, index: int, part: Part, waiting: int) -> Refill | None:
         """The queries that a worker adds to S, withdraws and confirms now; None for no change."""
@@ -168,24 +171,28 @@ class Filler:
     def _choose(self, index: int, part: Part, waiting: int, need: int, replaced: int) -> list[Pick]:
         """The images that a worker adds: `need`, and one for each of the `replaced` queries.
 
-        Each needed image is an audit with the probability of the campaign's audit rate: drawn
-        uniformly from D_j without a model, and never replaced, so that audit answers are a fair
-        sample of D.
+        Each image that is added for one that was taken is an audit with the probability of the
+        campaign's audit rate: drawn uniformly from D_j without a model, and never replaced, so that
+        audit answers are a fair sample of D.
         """
         shelf, model = self._shelves[part.id], self._newest is not None
-        rate = 0.0 if self._cold else self.crew.campaign.audit_rate
-        audits = sum(random.random() < rate for _ in range(need))  # noqa: S311
-        wanted = need - audits
         if rules.is_at_random(part.strategy, model=model, ahead=len(shelf.ahead)):
-            return self._draw(part, active=wanted + replaced, audits=audits)
+            audits = self._count_audits(need)
+            return self._draw(part, active=need - audits + replaced, audits=audits)
+        ranked = len(shelf.ahead) - replaced if shelf.version_id == self._newest else 0
+        # Not for all that is needed: a place that stays empty would get another chance of an audit
+        # in each round, until most of S were audits.
+        places = min(need, max(ranked, self._count_urgent(index, waiting)))
+        audits = self._count_audits(places)
         picks = self._draw(part, active=0, audits=audits)
         least = replaced + self._count_urgent(index, waiting + len(picks))
-        if shelf.version_id == self._newest:
-            ranked = shelf.take(max(replaced + wanted, least), but=picks)
-        else:
-            ranked = shelf.take(least, but=picks)
-        picks += ranked
-        return picks + self._draw(part, active=least - len(ranked), audits=0, but=picks)
+        taken = shelf.take(max(replaced + places - audits, least), but=picks)
+        picks += taken
+        return picks + self._draw(part, active=least - len(taken), audits=0, but=picks)
+
+    def _count_audits(self, places: int) -> int:
+        rate = 0.0 if self._cold else self.crew.campaign.audit_rate
+        return sum(random.random() < rate for _ in range(places))  # noqa: S311
 
     def _draw(
         self, part: Part, *, active: int, audits: int, but: Sequence[Pick] = ()

@@ -43,6 +43,19 @@ class TrainingSet:
         return type(self)(self.positions[there], self.targets[mask], self.weights[mask])
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The input of a training: class ids by output, the size of L, and the examples.
+
+    `coming`: labels whose images are not embedded yet; they count neither as seen nor in the size.
+    """
+
+    choice_ids: list[int]
+    labels_seen: int
+    examples: TrainingSet
+    coming: int
+
+
 def holdout(campaign_id: int, choice_ids: list[int]) -> TrainingSet:
     """The holdout images, whose class was known beforehand."""
     index_of = {choice_id: index for index, choice_id in enumerate(choice_ids)}

@@ -1,28 +1,40 @@
-"""g* in a worker's memory, and its pass over D."""
+"""g* in a worker's memory, and its pass over D.
+
+Where the backbone is frozen, a pass is one matrix product over the images that are embedded so far,
+and no image is read.
+"""
 
 import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from al_engine.architectures import Classifier
+from al_engine.architectures import (
+    Classifier,
+    MissingWeights,
+    UnfitWeights,
+    UnknownArchitecture,
+    backbone_sha256,
+)
 from al_engine.decisions.rules import MAX_COMMITTEE
 from al_engine.pools import labeled, unlabeled, versions
 from al_engine.pools.models import Campaign, ModelVersion
 from al_engine.pools.storage import StorageAway
 from al_engine.pools.supply import OpenQuery
 from al_engine.pools.versions import WeightsDamaged
-from al_engine.roles.campaign_images import CampaignImages
+from al_engine.roles.campaign_files import ASK_AGAIN_SECONDS, Positions
+from al_engine.roles.sight import EMBEDDED_PASS_IMAGES, Sight, kind_of, rows_of
 from al_engine.strategies import Evidence
+from al_engine.strategies.base import Embeddings
 from al_engine.training import checkpoint, opinions
 from al_engine.training.checkpoint import BadCheckpoint
-from al_engine.training.embedding_cache import Positions
-from al_engine.training.scoring import NEWEST_LABELED, Scorer
+from al_engine.training.scoring import NEWEST_LABELED
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +55,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A published model, and the ids of its classes, output by output."""
+    """A published model, the ids of its classes, output by output, and how it sees images."""
 
     model: Classifier
     classes: list[int]
+    sight: Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +76,6 @@ class NewestModel:
     def __init__(self, campaign: Campaign, device: torch.device) -> None:
         self.campaign = campaign
         self.device = device
-        self.images = CampaignImages(campaign)
         self.version_id: int | None = None
         self.version_number: int | None = None
         self._model: Classifier | None = None
@@ -74,11 +86,11 @@ class NewestModel:
         # Embeddings of L by the loaded version; None until a strategy needs them.
         self._labeled: Tensor | None = None
         self._damaged: set[int] = set()
-        self._scorer = Scorer(
-            self.images.rows,
-            device=device,
-            generator=torch.Generator().manual_seed(campaign.pk),
-        )
+        self._generator = torch.Generator().manual_seed(campaign.pk)
+        # How images are seen: by the loaded model or, before the first, by the next.
+        self._sight: Sight | None = None
+        # When a backbone that could not be had is asked for again (time.monotonic, seconds).
+        self._ask_again_at = 0.0
         # The position after which the next pass begins, if D is too large for one pass.
         self._after = -1
         self._limit = _FIRST_PASS_IMAGES
@@ -104,7 +116,7 @@ class NewestModel:
         if loaded is None:
             # If the storage is away, the next round tries again.
             return newest.pk in self._damaged and self.take_newest(say)
-        self._model, self._classes = loaded.model, loaded.classes
+        self._model, self._classes, self._sight = loaded.model, loaded.classes, loaded.sight
         self._temperature, self._labeled = newest.temperature, None
         self.version_id, self.version_number = newest.pk, newest.version
         return True
@@ -116,56 +128,78 @@ class NewestModel:
         one ended. Before the first model all classes are equally likely, and the embeddings are
         raw features.
         """
+        if self._model is None:
+            self._sight = self._open(self.campaign.model_architecture)
+        if self._sight is None:
+            return {}
+        image_ids, positions, owners = self._candidates(wanted, self._sight)
+        there = np.isin(positions, self._sight.available(positions, seconds=PASS_SECONDS))
+        if not there.any():
+            return {}
+        image_ids, positions, owners = image_ids[there], positions[there], owners[there]
+        scoring = time.monotonic()
+        probabilities, embeddings = self._look(self._sight, positions)
+        found_out = {}
+        for each in wanted:
+            mine = np.flatnonzero(owners == each.worker_id)
+            part = Evidence(probabilities[mine], rows_of(embeddings, mine))
+            if self._model is not None:
+                part = self._sight.complete(
+                    part,
+                    each.strategy,
+                    self._model,
+                    positions[mine],
+                    members=self._members,
+                    labeled=partial(self._embeddings_of_l, self._sight),
+                )
+            found_out[each.worker_id] = Scored(image_ids[mine].tolist(), part)
+        seconds = max(time.monotonic() - scoring, 1e-3)
+        self._limit = max(_FIRST_PASS_IMAGES, int(len(positions) / seconds * PASS_SECONDS))
+        return found_out
+
+    def _candidates(
+        self, wanted: Sequence[Wanted], sight: Sight
+    ) -> tuple[Positions, Positions, Positions]:
+        """Image ids, positions and owners (worker ids) of a pass, each int64 (n,)."""
+        limit = EMBEDDED_PASS_IMAGES if sight.kind and self.loaded else self._limit
         owner = {cell: each.worker_id for each in wanted for cell in each.cells}
         found = unlabeled.candidates(
-            campaign_id=self.campaign.pk,
-            cells=list(owner),
-            limit=self._limit,
-            after=self._after,
+            campaign_id=self.campaign.pk, cells=list(owner), limit=limit, after=self._after
         )
-        self._after = found[-1].position if len(found) == self._limit else -1
-        rows = [(each.position, each.image_id, owner[each.cell]) for each in found]
+        self._after = found[-1].position if len(found) == limit else -1
+        rows = [(image_id, position, owner[cell]) for image_id, position, cell in found]
         rows += [
-            (query.position, query.image_id, each.worker_id)
+            (query.image_id, query.position, each.worker_id)
             for each in wanted
             for query in each.waiting
             if query.purpose == "active"
         ]
-        positions = np.array([position for position, _, _ in rows], dtype=np.int64)
-        there = set(self.images.available(positions, seconds=PASS_SECONDS).tolist())
-        rows = [row for row in rows if row[0] in there]
-        if not rows:
-            return {}
-        scoring = time.monotonic()
-        places = np.array([position for position, _, _ in rows], dtype=np.int64)
-        probabilities, embeddings = self._look(places)
-        found_out = {}
-        for each in wanted:
-            mine = [place for place, row in enumerate(rows) if row[2] == each.worker_id]
-            part = Evidence(probabilities[mine], embeddings[mine])
-            if self._model is not None:
-                part = self._scorer.complete(
-                    part,
-                    each.strategy,
-                    self._model,
-                    places[mine],
-                    members=self._members,
-                    labeled=self._embeddings_of_l,
-                )
-            found_out[each.worker_id] = Scored([rows[place][1] for place in mine], part)
-        seconds = max(time.monotonic() - scoring, 1e-3)
-        self._limit = max(_FIRST_PASS_IMAGES, int(len(rows) / seconds * PASS_SECONDS))
-        return found_out
+        table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+        return table[:, 0], table[:, 1], table[:, 2]
 
-    def _look(self, places: Positions) -> tuple[Tensor, Tensor]:
+    def _look(self, sight: Sight, places: Positions) -> tuple[Tensor, Embeddings]:
         """Class probabilities (n, C) and embeddings (n, d) of these images, in one pass."""
         model = self._model
-        return self._scorer.predict(
+        return sight.predict(
             model,
             places,
             classes=model.classes if model else self.campaign.choices.count(),
             temperature=self._temperature,
         )
+
+    def _open(self, architecture: str) -> Sight | None:
+        """How models of this architecture see images; None if its backbone cannot be had now."""
+        kind = kind_of(architecture)
+        if self._sight is not None and self._sight.kind == kind:
+            return self._sight
+        if kind and time.monotonic() < self._ask_again_at:
+            return None
+        try:
+            return Sight(self.campaign, kind, self.device, self._generator)
+        except (MissingWeights, UnfitWeights, UnknownArchitecture) as error:
+            log.warning("%s", error)
+            self._ask_again_at = time.monotonic() + ASK_AGAIN_SECONDS
+            return None
 
     def _members(self) -> list[Classifier]:
         """The committee: the newest models of the servers, with their outputs aligned to g*.
@@ -174,6 +208,9 @@ class NewestModel:
         not.
         """
         chosen = versions.committee(campaign=self.campaign, size=MAX_COMMITTEE)
+        # Models that see images in different ways cannot be asked about the same ones.
+        kind = self._sight.kind if self._sight is not None else ""
+        chosen = [version for version in chosen if kind_of(version.architecture) == kind]
         self.committee = {
             version.pk: member
             for version in chosen
@@ -185,23 +222,28 @@ class NewestModel:
         )
         return [model for model in alike if model is not None]
 
-    def _embeddings_of_l(self) -> Tensor:
+    def _embeddings_of_l(self, sight: Sight) -> Tensor:
         if self._labeled is None:
             positions = labeled.positions(campaign_id=self.campaign.pk, limit=NEWEST_LABELED)
-            there = self.images.available(np.array(positions, dtype=np.int64), seconds=PASS_SECONDS)
-            self._labeled = self._look(there)[1]
+            there = sight.available(np.array(positions, dtype=np.int64), seconds=PASS_SECONDS)
+            self._labeled = self._look(sight, there)[1][:].float()
         return self._labeled
 
     def _load(self, version: ModelVersion) -> Loaded | None:
-        """The model of a version; None if the storage is away or its weights are damaged.
+        """The model of a version; None if its weights are damaged or cannot be had now.
 
         Damaged versions are remembered and not read again.
         """
         if version.pk in self._damaged:
             return None
+        sight = self._open(version.architecture)
+        if sight is None:
+            return None
         try:
             data = versions.read_weights(version)
             model, metadata = checkpoint.from_bytes(data, device=self.device)
+            if sight.kind and metadata.backbone is None:
+                _require_backbone(model, sight)
         except (WeightsDamaged, BadCheckpoint) as error:
             log.error("%s", error)
             self._damaged.add(version.pk)
@@ -209,8 +251,17 @@ class NewestModel:
         except StorageAway as error:
             log.warning("Version %d is not loaded for now: %s", version.version, error)
             return None
-        return Loaded(model, metadata.classes)
+        return Loaded(model, metadata.classes, sight)
 
     def _newest_whole(self) -> ModelVersion | None:
         stored = versions.selecting(campaign=self.campaign)
         return stored.exclude(pk__in=self._damaged).order_by("-version").first()
+
+
+def _require_backbone(model: Classifier, sight: Sight) -> None:
+    """Raise BadCheckpoint if a model that was stored whole has another backbone than that here."""
+    if backbone_sha256(model) != sight.backbone_sha256:
+        raise BadCheckpoint(
+            f"A version of {sight.kind} has another backbone than this machine has under that "
+            "name. Give all machines the same weights of it; the next version replaces it."
+        )

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from django.db import connection
 
+from al_engine.decisions.architecture import is_published
 from al_engine.decisions.rules import CELLS
 from al_engine.pools import unlabeled
 from al_engine.pools.models import Campaign
@@ -23,6 +24,8 @@ from al_engine.training.raw_features import average_to_grid, group_alike
 log = logging.getLogger(__name__)
 
 _IMAGES_A_BLOCK: Final = 4_096
+_SIDE_PX: Final = 32
+"""Images are compared by 8 × 8 averages, which need no more."""
 _UNMOVED_SHARE: Final = 0.1
 """Clustering runs only if more than this share of images still lie in the cell of their hash."""
 
@@ -34,7 +37,9 @@ def move_into_clusters(campaign: Campaign) -> int:
     """
     if unlabeled.share_by_hash(campaign_id=campaign.pk) <= _UNMOVED_SHARE:
         return 0
-    images = CampaignImages(campaign)
+    # Pixels at the size that a frozen backbone sees would take 150 KB an image.
+    frozen = is_published(campaign.model_architecture)
+    images = CampaignImages(campaign, side=_SIDE_PX if frozen else None)
     everything = unlabeled.all_positions(campaign_id=campaign.pk)
     kept: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
     points: list[torch.Tensor] = []

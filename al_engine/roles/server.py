@@ -4,7 +4,9 @@ Servers do not know each other. Each repeats these steps until its process is to
 
 1. Read what changed in L since the last round.
 2. Without enough news, report why it waits, and wait for a notification, 2 s at most.
-3. Gather the labels whose images can be read.
+3. Gather the labels whose images can be read. With a frozen backbone images are embedded: those
+   that the embedder did not come to yet are embedded here, for half a second. Labels whose images
+   are still missing remain news.
 4. Train a model on them. A failed training is reported; further news start the next one.
 5. Judge the model on audits, which also calibrate it, and on the holdout.
 6. Publish weights and figures: a visible version is complete. Delete old weights.
@@ -15,7 +17,7 @@ step 6.
 
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Final
 
 import torch
@@ -28,15 +30,14 @@ from al_engine.pools.processes import Part
 from al_engine.pools.signals import Listener, listening
 from al_engine.pools.sizes import sizes
 from al_engine.pools.storage import StorageAway
-from al_engine.pools.versions import Publication, Score
-from al_engine.roles.campaign_images import CampaignImages
+from al_engine.roles.campaign_files import Positions
 from al_engine.roles.choosing import WAITING, settle, wait_for_choice
-from al_engine.roles.labeled_set import LabeledSet, TrainingSet, holdout
+from al_engine.roles.labeled_set import Gathered, LabeledSet, holdout
 from al_engine.roles.life import Ending, Heartbeat
+from al_engine.roles.publishing import Origin, bytes_of, publication_of, publish
 from al_engine.roles.threads import Threads
 from al_engine.roles.trainer import Trainer, Verdict
-from al_engine.training import checkpoint, devices
-from al_engine.training.evaluate import Evaluation
+from al_engine.training import devices
 from al_engine.training.loop import Stopped, Trained, TrainingFailed
 from al_engine.training.recipe import default_recipe
 
@@ -46,17 +47,6 @@ POLL_SECONDS: Final = 2.0
 _KEEP_VERSIONS: Final = 20
 _SEEDS_PER_SERVER: Final = 1_000_003
 """Distance between the seeds of two servers: more trainings than a server will ever run."""
-_PAUSE_SECONDS: Final = 0.5
-"""Pause between two attempts to publish while the storage is away."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Gathered:
-    """The input of a training: class ids by output, the size of L, and the examples."""
-
-    choice_ids: list[int]
-    labels_seen: int
-    examples: TrainingSet
 
 
 class Server:
@@ -78,8 +68,7 @@ class Server:
         self.device = device
         self.architecture = architecture
         self.labels = LabeledSet(campaign.pk)
-        self.images = CampaignImages(campaign)
-        self.trainer = Trainer(campaign, self.images, device)
+        self.trainer = Trainer(campaign, device)
         self.threads = Threads()
         self.changes_seen = 0
         self.trainings = 0
@@ -149,23 +138,41 @@ class Server:
 
         Labels count as seen only at the end: if the database goes away before, they remain news.
         """
-        began = time.perf_counter()
-        gathered = self._gather()
-        trained = self._train(gathered) if len(gathered.examples.positions) else None
-        if trained is not None:
-            verdict = self._judge(trained, gathered.choice_ids)
-            self._publish(trained, gathered, verdict, began)
-        self.changes_seen = self.labels.changes
+        began, coming = time.perf_counter(), 0
+        if self._open():
+            gathered = self._gather()
+            coming = gathered.coming
+            trained = self._train(gathered) if len(gathered.examples.positions) else None
+            if trained is not None:
+                verdict = self._judge(trained, gathered.choice_ids)
+                self._publish(trained, gathered, verdict, began)
+        self.changes_seen = self.labels.changes - coming
 
-    def _gather(self) -> _Gathered:
+    def _open(self) -> bool:
+        """Whether images can be read for the architecture; if not, that is reported."""
+        try:
+            self.trainer.open(self.architecture or self.campaign.model_architecture)
+        except (UnfitWeights, MissingWeights, UnknownArchitecture) as error:
+            self._failed(error)
+            return False
+        return True
+
+    def _failed(self, error: Exception) -> None:
+        log.warning("%s", error)
+        processes.report(process_id=self.part.id, state="training failed", error=str(error))
+
+    def _gather(self) -> Gathered:
         """The classes, and the labels of L whose images can be read, without audits."""
         choices = Choice.objects.filter(campaign=self.campaign).order_by("position")
         choice_ids = list(choices.values_list("pk", flat=True))
         labels_seen = len(self.labels)
-        examples = self._with_images(self.labels.examples(choice_ids, audit=False))
-        return _Gathered(choice_ids, labels_seen, examples)
+        wanted = self.labels.examples(choice_ids, audit=False)
+        tell = self._telling(len(wanted.positions))
+        examples = wanted.only(self.trainer.readable(wanted.positions, tell))
+        coming = self.trainer.count_coming(wanted.positions)
+        return Gathered(choice_ids, labels_seen - coming, examples, coming)
 
-    def _train(self, gathered: _Gathered) -> Trained | None:
+    def _train(self, gathered: Gathered) -> Trained | None:
         """A new model from the labels; None if the training failed, which is reported."""
         recipe = default_recipe(
             self.architecture or self.campaign.model_architecture,
@@ -185,42 +192,45 @@ class Server:
                 should_stop=self.ending.told,
             )
         except (TrainingFailed, UnfitWeights, MissingWeights, UnknownArchitecture) as error:
-            log.warning("%s", error)
-            processes.report(process_id=self.part.id, state="training failed", error=str(error))
+            self._failed(error)
             return None
 
     def _judge(self, trained: Trained, choice_ids: list[int]) -> Verdict:
         """How good a model is on audits, which also calibrate it, and on the holdout."""
         self.say(f"evaluating after {trained.seconds:.1f} s of training")
-        audits = self._with_images(self.labels.examples(choice_ids, audit=True))
-        kept_apart = self._with_images(holdout(self.campaign.pk, choice_ids))
-        return self.trainer.judge(trained.model, audits=audits, kept_apart=kept_apart)
+        audits = self.labels.examples(choice_ids, audit=True)
+        kept_apart = holdout(self.campaign.pk, choice_ids)
+        return self.trainer.judge(
+            trained.model,
+            audits=audits.only(self._judgeable(audits.positions)),
+            kept_apart=kept_apart.only(self._judgeable(kept_apart.positions)),
+        )
+
+    def _judgeable(self, positions: Positions) -> Positions:
+        return self.trainer.judgeable(positions, self._telling(len(positions)))
 
     def _publish(
-        self, trained: Trained, gathered: _Gathered, verdict: Verdict, began: float
+        self, trained: Trained, gathered: Gathered, verdict: Verdict, began: float
     ) -> None:
         """Publish a model and its figures; `began` is a time of `time.perf_counter`."""
-        architecture = self.architecture or self.campaign.model_architecture
-        publication = Publication(
+        origin = Origin(
             server_id=self.part.id,
             role=self.role,
-            architecture=architecture,
+            architecture=self.architecture or self.campaign.model_architecture,
+            image_size=self.campaign.model_image_size,
+            choice_ids=gathered.choice_ids,
             labels_seen=gathered.labels_seen,
             trained_on=len(gathered.examples.positions),
-            train_seconds=time.perf_counter() - began,
-            holdout=_score(verdict.holdout),
-            audit=_score(verdict.audit),
-            ece=verdict.calibration.ece if verdict.calibration else None,
-            temperature=verdict.temperature,
+            seconds=time.perf_counter() - began,
+            backbone=self.trainer.backbone_sha256,
         )
-        data = checkpoint.to_bytes(
-            trained.model,
-            architecture=architecture,
-            image_size=self.campaign.model_image_size,
-            classes=gathered.choice_ids,
-            temperature=verdict.temperature,
+        version = publish(
+            self.campaign.pk,
+            bytes_of(trained, verdict, origin),
+            publication_of(verdict, origin),
+            ending=self.ending,
+            waits=self._waits_for_storage,
         )
-        version = self._store(data, publication)
         versions.prune(campaign_id=self.campaign.pk, keep=_KEEP_VERSIONS)
         self.trainings += 1
         # Clear the error of an earlier training.
@@ -229,35 +239,22 @@ class Server:
             "Version %d: %d labels, %.1f s, holdout %s",
             version.version,
             gathered.labels_seen,
-            publication.train_seconds,
+            origin.seconds,
             f"{version.accuracy:.3f}" if version.accuracy is not None else "none",
         )
-
-    def _store(self, data: bytes, publication: Publication) -> ModelVersion:
-        """Store a version; waits while the storage is away, so that no training is lost."""
-        while True:
-            try:
-                return versions.publish(
-                    campaign_id=self.campaign.pk, weights=data, publication=publication
-                )
-            except StorageAway as error:
-                if self.ending.told():
-                    raise
-                self._waits_for_storage(error)
-                self.ending.sleep(_PAUSE_SECONDS)
 
     def _waits_for_storage(self, error: StorageAway) -> None:
         processes.report(process_id=self.part.id, state="waiting for the storage", error=str(error))
 
-    def _with_images(self, examples: TrainingSet) -> TrainingSet:
-        """The examples whose images can be read. Raises Stopped and StorageAway."""
+    def _telling(self, count: int) -> Callable[[int], None]:
+        """Reports how many of `count` images are read; raises Stopped if this process must end."""
 
         def tell(done: int) -> None:
             if self.ending.told():
                 raise Stopped
-            self.say(f"reading images: {done} of {len(examples.positions)}")
+            self.tell(f"reading images: {done} of {count}")
 
-        return examples.only(self.images.available(examples.positions, tell=tell))
+        return tell
 
     def tell(self, what: str) -> None:
         """Report the progress of a training, and leave people the cores that they need."""
@@ -267,10 +264,6 @@ class Server:
     def say(self, what: str) -> None:
         """Report what this server does now."""
         processes.report(process_id=self.part.id, state=what)
-
-
-def _score(found: Evaluation | None) -> Score | None:
-    return Score(found.accuracy, found.low, found.high, found.count) if found else None
 
 
 def serve(

@@ -8,23 +8,29 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from al_engine.architectures import Classifier, wants_pretrained
-from al_engine.pools import versions
+from al_engine.architectures import Classifier
+from al_engine.decisions.architecture import is_published
+from al_engine.pools import processes, versions
 from al_engine.pools.models import Campaign
+from al_engine.pools.storage import StorageAway
 from al_engine.pools.versions import WeightsDamaged
+from al_engine.roles.campaign_embeddings import CampaignEmbeddings
+from al_engine.roles.campaign_files import Positions
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.roles.labeled_set import TrainingSet
 from al_engine.training import checkpoint
 from al_engine.training.calibration import Calibration
 from al_engine.training.checkpoint import BadCheckpoint
-from al_engine.training.embedding_cache import EmbeddingCache, predict_from_embeddings
+from al_engine.training.embedding_cache import predict_from_embeddings
 from al_engine.training.evaluate import Evaluation, evaluate, score
-from al_engine.training.loop import Trained, train
+from al_engine.training.loop import Trained, train, train_on_embeddings
 from al_engine.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
 _TELL_SECONDS = 1.0
+_EMBED_SECONDS = 0.5
+"""For so long a training embeds labels that an embedder on this machine did not come to yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +52,71 @@ class Verdict:
 
 
 class Trainer:
-    """Trains and evaluates on a device, with the images of a campaign."""
+    """Trains and evaluates on a device, with the images of a campaign.
 
-    def __init__(self, campaign: Campaign, images: CampaignImages, device: torch.device) -> None:
+    Of an architecture whose backbone is frozen only the head is trained, on embeddings.
+    """
+
+    def __init__(self, campaign: Campaign, device: torch.device) -> None:
         self.campaign = campaign
-        self.images = images
         self.device = device
-        self._embeddings = EmbeddingCache()
-        # Architecture and model of the last training, if the backbone is frozen.
-        self._probe: tuple[str, Classifier] | None = None
+        self._images: CampaignImages | None = None
+        self._embedded: CampaignEmbeddings | None = None
+
+    def open(self, architecture: str) -> None:
+        """Read images for this architecture from now on.
+
+        Raises MissingWeights or UnfitWeights if its backbone is frozen and cannot be had.
+        """
+        if not is_published(architecture):
+            self._embedded = None
+        elif self._embedded is None or self._embedded.architecture != architecture:
+            self._embedded = CampaignEmbeddings(self.campaign, architecture, self.device)
+
+    @property
+    def backbone_sha256(self) -> str | None:
+        """The digest of the frozen backbone of the opened architecture, if it has one."""
+        return self._embedded.backbone.sha256 if self._embedded else None
+
+    def readable(self, positions: Positions, tell: Callable[[int], None]) -> Positions:
+        """Those of the labeled images at these positions that can be read; reads missing ones.
+
+        Beside an embedder it embeds for half a second only. Otherwise it raises StorageAway, but of
+        embeddings only if none are there.
+        """
+        embedded = self._embedded
+        if embedded is None:
+            return self._pixels.available(positions, tell=tell)
+        if self._is_embedding(embedded):
+            return embedded.available(positions, seconds=_EMBED_SECONDS, tell=tell)
+        try:
+            return embedded.available(positions, tell=tell)
+        except StorageAway as error:
+            there = embedded.ready(positions)
+            if not len(there):
+                raise
+            log.warning("Training on the images that are embedded: %s", error)
+            return there
+
+    def count_coming(self, positions: Positions) -> int:
+        """How many of these images are not embedded yet, but will be soon."""
+        embedded = self._embedded
+        return 0 if embedded is None else len(embedded.due(embedded.file.missing(positions)))
+
+    def judgeable(self, positions: Positions, tell: Callable[[int], None]) -> Positions:
+        """Those of these images that a model can be judged on now.
+
+        Where an embedder is at work, no model waits for it.
+        """
+        embedded = self._embedded
+        if embedded is not None and self._is_embedding(embedded):
+            return embedded.ready(positions)
+        return self.readable(positions, tell)
+
+    def _is_embedding(self, embedded: CampaignEmbeddings) -> bool:
+        return processes.is_embedding_here(
+            campaign_id=self.campaign.pk, architecture=embedded.architecture
+        )
 
     def train(
         self,
@@ -69,6 +131,15 @@ class Trainer:
         """A new model (paper, equation 1). Raises what `training.loop.train` raises."""
         what = f"training {recipe.architecture} on {len(examples.positions)} labels"
         say(what)
+        if self._embedded is not None:
+            return train_on_embeddings(
+                self._embedded.backbone.with_head(classes),
+                self._embedded.rows(examples.positions),
+                examples.targets,
+                weights=examples.weights,
+                recipe=recipe,
+                device=self.device,
+            )
         told = time.monotonic()
 
         def progress(done: float) -> None:
@@ -77,23 +148,18 @@ class Trainer:
                 told = time.monotonic()
                 say(f"{what}: {done:.0%}")
 
-        former, features = self._former(recipe, examples)
-        trained = train(
-            self.images.rows(examples.positions),
+        return train(
+            self._pixels.rows(examples.positions),
             examples.targets,
             weights=examples.weights,
             classes=classes,
             recipe=recipe,
             device=self.device,
             seed=seed,
-            initial=former,
-            features=features,
+            initial=None if recipe.warm_start == "scratch" else self._newest_weights(recipe),
             should_stop=should_stop,
             progress=progress,
         )
-        frozen = trained.model.frozen_backbone
-        self._probe = (recipe.architecture, trained.model) if frozen else None
-        return trained
 
     def judge(self, model: Classifier, *, audits: TrainingSet, kept_apart: TrainingSet) -> Verdict:
         """How good a model is on audits and on the holdout.
@@ -110,31 +176,24 @@ class Trainer:
         """How good a model is on these examples; None if there are none."""
         if not len(examples.positions):
             return None
-        if model.frozen_backbone:
-            said = predict_from_embeddings(model, self._seen(model, examples), device=self.device)
+        if self._embedded is not None:
+            said = predict_from_embeddings(
+                model, self._embedded.rows(examples.positions), device=self.device
+            )
             return score(said, examples.targets, calibrate=calibrate)
         return evaluate(
             model,
-            self.images.rows(examples.positions),
+            self._pixels.rows(examples.positions),
             examples.targets,
             device=self.device,
             calibrate=calibrate,
         )
 
-    def _former(
-        self, recipe: Recipe, examples: TrainingSet
-    ) -> tuple[dict[str, Tensor] | None, Tensor | None]:
-        """The state dict to start from, and the examples' embeddings; each may be None."""
-        if self._probe is not None and self._probe[0] == recipe.architecture:
-            # The backbone is frozen: an image's embedding never changes.
-            model = self._probe[1]
-            return model.state_dict(), self._seen(model, examples)
-        if recipe.warm_start != "scratch" or wants_pretrained(recipe.architecture):
-            return self._newest_weights(recipe), None
-        return None, None
-
-    def _seen(self, model: Classifier, examples: TrainingSet) -> Tensor:
-        return self._embeddings.of(model, examples.positions, self.images.rows, device=self.device)
+    @property
+    def _pixels(self) -> CampaignImages:
+        if self._images is None:
+            self._images = CampaignImages(self.campaign)
+        return self._images
 
     def _newest_weights(self, recipe: Recipe) -> dict[str, Tensor] | None:
         """The newest stored weights, of any server, for a warm start; None if none fit."""

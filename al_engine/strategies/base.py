@@ -1,7 +1,8 @@
 """What a strategy is, and the steps that strategies share: checking, ranking, drawing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import torch
 from torch import Tensor
@@ -22,6 +23,16 @@ class Selection:
 
     indices: Tensor
     scores: Tensor
+
+
+class Embeddings(Protocol):
+    """Float (N, d): a tensor, or rows on disk that are read where they are indexed."""
+
+    @property
+    def shape(self) -> Sequence[int]: ...
+    @property
+    def device(self) -> torch.device: ...
+    def __getitem__(self, rows: Any, /) -> Tensor: ...
 
 
 class Strategy(Protocol):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from al_engine.strategies.base import Selection, checked_budget
+from al_engine.strategies.base import Embeddings, Selection, checked_budget
 
 COPY_COSINE: Final = 0.9999
 """Images whose embeddings have at least this cosine similarity are copies, asked about once."""
@@ -41,7 +41,7 @@ def merge(selections: Sequence[Selection], budget: int) -> list[Chosen]:
     return [Chosen(shard, row, -score) for score, _, shard, row in ranked[: checked_budget(budget)]]
 
 
-def drop_near_duplicates(embeddings: Tensor, order: Tensor, *, threshold: float) -> Tensor:
+def drop_near_duplicates(embeddings: Embeddings, order: Tensor, *, threshold: float) -> Tensor:
     """The rows of `order`, in the same order, without near-duplicates of rows kept before.
 
     `embeddings`: float (N, d). `order`: int64 (K,), row numbers on the same device, the most

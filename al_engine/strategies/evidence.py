@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from al_engine.strategies.base import Selection
+from al_engine.strategies.base import Embeddings, Selection
 from al_engine.strategies.registry import get, needs
 
 
@@ -13,12 +13,12 @@ from al_engine.strategies.registry import get, needs
 class Evidence:
     """What a strategy may look at, for N images.
 
-    `probabilities`: float (N, C). `embeddings`: float (N, d). `members`: float (M, N, C).
-    `labeled`: float (n, d), None if nothing is labeled.
+    `probabilities`: float (N, C). `embeddings`: float (N, d); strategies get them as a tensor.
+    `members`: float (M, N, C). `labeled`: float (n, d), None if nothing is labeled.
     """
 
     probabilities: Tensor
-    embeddings: Tensor | None = None
+    embeddings: Embeddings | None = None
     members: Tensor | None = None
     labeled: Tensor | None = None
 
@@ -31,9 +31,13 @@ def select(name: str, evidence: Evidence, budget: int, *, generator: torch.Gener
     """
     strategy = get(name)
     handed: dict[str, Tensor | None] = {
-        each: getattr(evidence, each) for each in sorted(needs(name))
+        each: _whole(getattr(evidence, each)) for each in sorted(needs(name))
     }
     missing = [each for each, value in handed.items() if value is None and each != "labeled"]
     if missing:
         raise ValueError(f"The strategy {name!r} needs {' and '.join(missing)}: none were given.")
     return strategy(evidence.probabilities, budget, generator=generator, **handed)
+
+
+def _whole(value: Embeddings | None) -> Tensor | None:
+    return value if value is None or isinstance(value, Tensor) else value[:]

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from al_engine.decisions.refill import plan_refresh
+from al_engine.strategies.base import Embeddings
 from al_engine.strategies.batches import COPY_COSINE, drop_near_duplicates
 from al_engine.strategies.evidence import Evidence, select
 from al_engine.strategies.registry import get
@@ -61,7 +62,7 @@ class Taken:
         if embeddings.shape[0]:
             self._directions.append(normalize(embeddings.to(torch.float32), dim=1))
 
-    def drop_copies(self, embeddings: Tensor, order: Tensor) -> Tensor:
+    def drop_copies(self, embeddings: Embeddings, order: Tensor) -> Tensor:
         """`order`, int64 rows of the embeddings (n, d), without copies.
 
         A copy has a cosine similarity of at least `COPY_COSINE` to an image taken before or to an

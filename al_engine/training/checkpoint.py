@@ -1,4 +1,8 @@
-"""A model as bytes: safetensors with the metadata needed to rebuild it. No pickle anywhere."""
+"""A model as bytes: safetensors with the metadata needed to rebuild it. No pickle anywhere.
+
+A model on a published, frozen backbone may be stored as its head alone, a few kilobytes: the
+metadata then have the SHA-256 of the backbone, and a reader builds it from where it is published.
+"""
 
 import json
 import math
@@ -8,12 +12,21 @@ from dataclasses import dataclass
 import torch
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
+from torch import Tensor
 
-from al_engine.architectures import Classifier, UnknownArchitecture, build
+from al_engine.architectures import (
+    Classifier,
+    MissingWeights,
+    UnfitWeights,
+    UnknownArchitecture,
+    build,
+)
+from al_engine.training import backbones
 from al_engine.training.devices import to_device
 
 # Version of the metadata below; a reader refuses any other.
 FORMAT = "nowait-1"
+_HEAD = "head."
 
 
 class BadCheckpoint(ValueError):
@@ -25,12 +38,14 @@ class Metadata:
     """What is needed to rebuild the model. `classes`: the campaign's choice ids by output.
 
     `temperature` divides the logits, so that probabilities are calibrated; see `calibration.py`.
+    `backbone`: SHA-256 of the backbone if only the head is stored, else None.
     """
 
     architecture: str
     image_size: int
     classes: list[int]
     temperature: float = 1.0
+    backbone: str | None = None
 
 
 def to_bytes(
@@ -40,12 +55,18 @@ def to_bytes(
     image_size: int,
     classes: Sequence[int],
     temperature: float = 1.0,
+    backbone: str | None = None,
 ) -> bytes:
-    """The checkpoint of a model; raises ValueError when the classes do not match its outputs."""
+    """The checkpoint of a model; raises ValueError when the classes do not match its outputs.
+
+    With `backbone`, the SHA-256 of its published backbone, only the head is stored.
+    """
     if len(classes) != model.classes:
         raise ValueError(f"The model has {model.classes} outputs, but {len(classes)} classes.")
     tensors = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in model.state_dict().items()
+        if backbone is None or name.startswith(_HEAD)
     }
     metadata = {
         "format": FORMAT,
@@ -54,11 +75,17 @@ def to_bytes(
         "classes": json.dumps(list(classes)),
         "temperature": repr(temperature),
     }
+    if backbone is not None:
+        metadata["backbone"] = backbone
     return safetensors.save(tensors, metadata=metadata)
 
 
 def from_bytes(data: bytes, *, device: torch.device) -> tuple[Classifier, Metadata]:
-    """The model in evaluation mode on the device, and its metadata; raises BadCheckpoint."""
+    """The model in evaluation mode on the device, and its metadata.
+
+    Raises BadCheckpoint, and for a head whose backbone cannot be had here MissingWeights or
+    UnfitWeights.
+    """
     try:
         tensors = safetensors.load(data)
     except SafetensorError as error:
@@ -67,22 +94,45 @@ def from_bytes(data: bytes, *, device: torch.device) -> tuple[Classifier, Metada
             "The model was cut off while it was copied, or it is another kind of file."
         ) from error
     metadata = _metadata(data)
+    restore = _whole if metadata.backbone is None else _on_published_backbone
     try:
-        # On the meta device no weights are drawn, which would take time and change the state of
-        # torch's global generator.
-        with torch.device("meta"):
-            model = build(
-                metadata.architecture,
-                classes=len(metadata.classes),
-                image_size=metadata.image_size,
-            )
-        model.load_state_dict(tensors, assign=True)
+        return restore(tensors, metadata, device), metadata
+    except (MissingWeights, UnfitWeights):
+        raise
     except (UnknownArchitecture, ValueError, RuntimeError) as error:
         raise BadCheckpoint(
             f"The checkpoint says it is {metadata.architecture} for {len(metadata.classes)} "
             f"classes, but no such model can be made of it: {error}"
         ) from error
-    return to_device(model, device).eval(), metadata
+
+
+def _whole(tensors: dict[str, Tensor], metadata: Metadata, device: torch.device) -> Classifier:
+    # On the meta device no weights are drawn, which would take time and change the state of
+    # torch's global generator.
+    with torch.device("meta"):
+        model = build(
+            metadata.architecture,
+            classes=len(metadata.classes),
+            image_size=metadata.image_size,
+        )
+    model.load_state_dict(tensors, assign=True)
+    return to_device(model, device).eval()
+
+
+def _on_published_backbone(
+    tensors: dict[str, Tensor], metadata: Metadata, device: torch.device
+) -> Classifier:
+    here = backbones.published(metadata.architecture, image_size=metadata.image_size, device=device)
+    if here.sha256 != metadata.backbone:
+        raise ValueError(
+            f"its head belongs to a backbone whose SHA-256 begins {str(metadata.backbone)[:12]}, "
+            f"and that of {metadata.architecture} on this machine begins {here.sha256[:12]}. "
+            "Give all machines the same weights of it; the next version is made with those of "
+            "its server"
+        )
+    model = here.with_head(len(metadata.classes))
+    model.head.load_state_dict({name.removeprefix(_HEAD): each for name, each in tensors.items()})
+    return model
 
 
 def _metadata(data: bytes) -> Metadata:
@@ -104,6 +154,7 @@ def _metadata(data: bytes) -> Metadata:
             image_size=int(said["image_size"]),
             classes=[int(choice) for choice in json.loads(said["classes"])],
             temperature=temperature,
+            backbone=said.get("backbone"),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise BadCheckpoint(f"The checkpoint's metadata is damaged: {error!r}.") from error

@@ -1,5 +1,7 @@
 """From the bytes of a picture to a square of pixels."""
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from io import BytesIO
 
 import numpy as np
@@ -42,6 +44,25 @@ def decode(data: bytes, *, image_size: int) -> npt.NDArray[np.uint8]:
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         # What Pillow raises for damaged files depends on the format and on the damage.
         raise UndecodableImage(f"damaged picture: {error}") from error
+
+
+def decode_all(
+    places: list[int], read: Callable[[int], bytes], pool: Executor, *, image_size: int
+) -> Iterator[npt.NDArray[np.uint8] | UndecodableImage | FileNotFoundError | MemoryError]:
+    """The pictures at these places in order, decoded by the threads of `pool`; or why one is not.
+
+    `read` returns the bytes of a place's file. Its errors are raised, but for FileNotFoundError.
+    """
+
+    def load(
+        place: int,
+    ) -> npt.NDArray[np.uint8] | UndecodableImage | FileNotFoundError | MemoryError:
+        try:
+            return decode(read(place), image_size=image_size)
+        except (UndecodableImage, FileNotFoundError, MemoryError) as error:
+            return error
+
+    return pool.map(load, places)
 
 
 def pixels_of(picture: Image.Image, *, image_size: int, bits: int = 8) -> npt.NDArray[np.uint8]:

@@ -99,7 +99,9 @@ def train(
     fresh = new_model(recipe, classes=classes, seed=seed, former=initial)
     fresh = to_device(fresh, device).train()
     if fresh.frozen_backbone:
-        return _fit_head(fresh, images, targets, trust, features, device, started)
+        if features is None:
+            _, features = predict_with_features(fresh, images, device=device)
+        return _fit_head(fresh, features, targets, trust, device, started)
     feed = batches(
         images,
         batch_size=recipe.batch_size,
@@ -127,21 +129,33 @@ def train(
     )
 
 
+def train_on_embeddings(
+    model: Classifier,
+    features: Tensor,
+    targets: Tensor,
+    *,
+    weights: Tensor | None = None,
+    recipe: Recipe,
+    device: torch.device,
+) -> Trained:
+    """As `train`, for a model with a frozen backbone, on this device, whose head is fitted here.
+
+    `features`: float (n, width), n >= 1, the embeddings of the labeled images.
+    """
+    started = time.perf_counter()
+    trust = label_weights(targets, weights, classes=model.classes, balance=recipe.class_balance)
+    return _fit_head(model, features, targets, trust, device, started)
+
+
 def _fit_head(
     model: Classifier,
-    images: Images,
+    features: Tensor,
     targets: Tensor,
     trust: Tensor,
-    features: Tensor | None,
     device: torch.device,
     started: float,
 ) -> Trained:
-    """Train only the head of a frozen backbone; embeds the images if `features` is None.
-
-    `started`: a time of `time.perf_counter`.
-    """
-    if features is None:
-        _, features = predict_with_features(model, images, device=device)
+    """Train only the head of a frozen backbone; `started`: a time of `time.perf_counter`."""
     head = train_head(features, targets, weights=trust, classes=model.classes, device=device)
     model.head.load_state_dict(head.state)
     seconds = time.perf_counter() - started

@@ -91,12 +91,13 @@ class Scorer:
         if strategy == DROPOUT_STRATEGY and part.embeddings is not None:
             said = opinions.ask_with_dropout(
                 model.head,
-                part.embeddings.to(self._device),
+                part.embeddings[:].to(self._device),
                 count=DROPOUT_OPINIONS,
                 generator=self._generator,
             )
         else:
-            said = opinions.ask_committee(
-                members() or [model], self._read(positions), device=self._device
-            )
+            said = self._ask(members() or [model], positions)
         return replace(part, members=said)
+
+    def _ask(self, models: Sequence[Classifier], positions: Positions) -> Tensor:
+        return opinions.ask_committee(models, self._read(positions), device=self._device)

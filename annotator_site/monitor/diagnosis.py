@@ -18,6 +18,7 @@ def diagnose(state: State) -> list[Finding]:
     return [
         *_storage(state),
         *_unlabeled(state),
+        *_embedders(state),
         *(_processes(state, "worker", state.campaign.workers) if running else []),
         *(_queries(state) if running else []),
         *_annotators(state),
@@ -77,6 +78,19 @@ def _unlabeled(state: State) -> list[Finding]:
     if pools.unlabeled == 0:
         return [Finding("unlabeled", "info", "Every image has been asked; S is the last of them.")]
     return []
+
+
+def _embedders(state: State) -> list[Finding]:
+    """What embedders are at, while models know only a part of the images."""
+    alive = [process for process in state.processes if process.role == "embedder" and process.alive]
+    found = []
+    for process in alive:
+        if process.last_error:
+            found.append(Finding("unlabeled", "warn", f"{process.name}: {process.last_error}"))
+        elif process.doing.startswith("embedding"):
+            words = f"Queries come from what is embedded so far. {process.name}: {process.doing}."
+            found.append(Finding("unlabeled", "info", words))
+    return found
 
 
 def _processes(state: State, role: str, wanted: int) -> list[Finding]:

@@ -94,7 +94,7 @@ def query(name: str, evidence: Evidence, budget: int) -> Callable[[], object]:
         )
     assert evidence.embeddings is not None
     assert evidence.labeled is not None
-    embeddings = evidence.embeddings.numpy()
+    embeddings = evidence.embeddings[:].numpy()
     if name == "badge":
         badge = Badge(clf_embedding_flag_name="return_embeddings", random_state=0)
         classifier = Given(probabilities, embeddings)

@@ -1,16 +1,20 @@
 """`export_model`: weights that another program can load, and what they are."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
+import torch
 from django.core.management import CommandError, call_command
 from engine.roles import publish_model
+from safetensors.torch import save_file
 from stock import make_campaign
 
+from al_engine import architectures
 from al_engine.pools import versions
 from al_engine.pools.models import Campaign, ModelVersion
-from al_engine.training import checkpoint
+from al_engine.training import backbones, checkpoint
 from al_engine.training.devices import resolve
 
 
@@ -48,6 +52,31 @@ def test_a_version_can_be_named(campaign: Campaign, tmp_path: Path) -> None:
     assert output.read_bytes() == versions.read_weights(ModelVersion.objects.get(version=2))
     with pytest.raises(CommandError, match="has no version 9"):
         call_command("export_model", campaign.slug, output=output, model=9)
+
+
+def test_a_model_on_a_published_backbone_comes_out_whole(
+    campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(backbones, "_built", {})
+    drawn = architectures.build("resnet18", classes=2, image_size=224).backbone
+    save_file(drawn.state_dict(), folder / "resnet18.safetensors")
+    stored = publish_model(campaign, seed=3, architecture="probe:resnet18")
+    assert stored.size < 10_000
+    output = tmp_path / "model.safetensors"
+    call_command("export_model", campaign.slug, output=output, model=stored.version)
+    (folder / "resnet18.safetensors").unlink()
+    monkeypatch.setattr(backbones, "_built", {})
+    model, metadata = checkpoint.from_bytes(output.read_bytes(), device=resolve("cpu"))
+    assert metadata.backbone is None
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(model.backbone.parameters(), drawn.parameters(), strict=True)
+    )
+    said = json.loads(output.with_suffix(".json").read_text())
+    assert said["sha256"] == hashlib.sha256(output.read_bytes()).hexdigest()
 
 
 def test_what_cannot_be_written_says_why(campaign: Campaign, tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def test_room_that_is_not_filled_takes_no_disk(tmp_path: Path) -> None:
 
 def test_a_folder_made_for_another_size_is_refused(tmp_path: Path) -> None:
     ImageCache(tmp_path, image_size=32)
-    with pytest.raises(ValueError, match="holds images of 32 px, not of 64 px"):
+    with pytest.raises(ValueError, match="made for image_size 32, not for 64"):
         ImageCache(tmp_path, image_size=64)
 
 

@@ -84,7 +84,7 @@ def test_images_that_are_all_the_same_are_chosen_from_at_random(name: str) -> No
     assert same.members is not None
     evidence = strategies.Evidence(
         same.probabilities.repeat(50, 1),
-        same.embeddings.repeat(50, 1),
+        same.embeddings[:].repeat(50, 1),
         same.members.repeat(1, 50, 1),
     )
     generator = seeded()
@@ -107,7 +107,7 @@ def test_half_precision_is_taken(name: str) -> None:
     whole = pool(60, 3, seed=1)
     half = strategies.Evidence(
         *(
-            value.to(torch.bfloat16) if value is not None else None
+            value[:].to(torch.bfloat16) if value is not None else None
             for value in (whole.probabilities, whole.embeddings, whole.members, whole.labeled)
         )  # type: ignore[arg-type]  # probabilities are never None
     )

@@ -1,5 +1,6 @@
 """`export_model SLUG --output FILE`: write the model of a campaign to a file."""
 
+import hashlib
 import json
 from argparse import ArgumentParser
 from pathlib import Path
@@ -13,6 +14,7 @@ from al_engine.pools.lookup import UnknownCampaignError, campaign_of
 from al_engine.pools.models import Campaign, ModelVersion
 from al_engine.pools.storage import StorageAway
 from al_engine.pools.versions import WeightsDamaged
+from al_engine.training.checkpoint_header import is_head_alone
 
 
 class Command(BaseCommand):
@@ -37,10 +39,11 @@ class Command(BaseCommand):
             beside = _description_of(target)
             campaign = campaign_of(options["slug"])
             version = _version(campaign, options["model"])
-            weights = versions.read_weights(version)
+            weights = _whole(versions.read_weights(version))
             if beside:
                 # The description first: wherever the weights are, it is there too.
-                described = json.dumps(_described(campaign, version), indent=2, ensure_ascii=False)
+                said = _described(campaign, version, weights)
+                described = json.dumps(said, indent=2, ensure_ascii=False)
                 _write(str(beside), described.encode())
             _write(target, weights)
         except (UnknownCampaignError, WeightsDamaged, StorageAway, OutputError) as error:
@@ -90,7 +93,30 @@ def _version(campaign: Campaign, number: int | None) -> ModelVersion:
     return found
 
 
-def _described(campaign: Campaign, version: ModelVersion) -> dict[str, Any]:
+def _whole(weights: bytes) -> bytes:
+    """A complete model: with a published, frozen backbone, the storage has the head alone."""
+    if not is_head_alone(weights):
+        return weights
+    # Torch takes seconds to load.
+    import torch
+
+    from al_engine.architectures import MissingWeights, UnfitWeights
+    from al_engine.training import checkpoint
+
+    try:
+        model, metadata = checkpoint.from_bytes(weights, device=torch.device("cpu"))
+    except (MissingWeights, UnfitWeights, checkpoint.BadCheckpoint) as error:
+        raise CommandError(str(error)) from error
+    return checkpoint.to_bytes(
+        model,
+        architecture=metadata.architecture,
+        image_size=metadata.image_size,
+        classes=metadata.classes,
+        temperature=metadata.temperature,
+    )
+
+
+def _described(campaign: Campaign, version: ModelVersion, weights: bytes) -> dict[str, Any]:
     return {
         "campaign": campaign.slug,
         "version": version.version,
@@ -113,6 +139,6 @@ def _described(campaign: Campaign, version: ModelVersion) -> dict[str, Any]:
             "count": version.audit_count,
             "ece": version.ece,
         },
-        "sha256": version.sha256,
+        "sha256": hashlib.sha256(weights).hexdigest(),
         "published_at": version.published_at.isoformat(),
     }

@@ -1,4 +1,4 @@
-"""g*, the servers and workers, the cells that workers hold, and samples for the live page."""
+"""g*, the engine's processes, the cells that workers hold, and samples for the live page."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -9,19 +9,25 @@ from al_engine.pools.models.campaign import Campaign
 
 
 class EngineProcess(models.Model):
-    """One of the paper's servers or workers; the row outlives the processes that run as it."""
+    """A server or worker of the paper, or what embeds images for them.
+
+    The row outlives the processes that run as it.
+    """
 
     class Role(models.TextChoices):
         SERVER = "server", "server"
         WORKER = "worker", "worker"
+        EMBEDDER = "embedder", "embedder"
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="processes")
-    role = models.CharField(max_length=6, choices=Role)
+    role = models.CharField(max_length=8, choices=Role)
     name = models.CharField(max_length=60)
     host = models.CharField(max_length=200, blank=True)
     pid = models.PositiveIntegerField(null=True)
     device = models.CharField(max_length=100, blank=True)
-    strategy = models.CharField(max_length=60, blank=True, help_text="Of a worker.")
+    strategy = models.CharField(
+        max_length=100, blank=True, help_text="Of a worker; of an embedder its architecture."
+    )
     state = models.CharField(max_length=200, blank=True, help_text="What it does now.")
     depth = models.PositiveIntegerField(db_default=0, help_text="Queries it wants open in S.")
     last_error = models.TextField(blank=True)

@@ -2,12 +2,16 @@
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from al_engine import architectures
 from al_engine.pools.models import Campaign
+from al_engine.training import backbones
 
 from . import digits
 
@@ -36,3 +40,23 @@ class MakeCampaign:
 @pytest.fixture
 def make_campaign(transactional_db: None) -> MakeCampaign:
     return MakeCampaign()
+
+
+@pytest.fixture
+def weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where torch looks for published weights; empty, and no backbone is built yet."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(backbones, "_built", {})
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def published_weights(weights_folder: Path) -> Path:
+    """Weights of resnet18, drawn by chance, where its published ones would be."""
+    torch.manual_seed(1)
+    drawn = architectures.build("resnet18", classes=2, image_size=224).backbone
+    file = weights_folder / "resnet18.safetensors"
+    save_file(drawn.state_dict(), file)
+    return file

@@ -7,16 +7,18 @@ import torch
 from torch import Tensor
 
 from al_engine import architectures
+from al_engine.decisions.architecture import is_published
 from al_engine.pools import processes, unlabeled, versions
 from al_engine.pools.models import Campaign, ModelVersion
 from al_engine.pools.signals import Listener, listening
 from al_engine.pools.versions import Publication
 from al_engine.roles.crew import Crew
+from al_engine.roles.embedder import Embedder
 from al_engine.roles.filler import Filler
 from al_engine.roles.life import Ending, Heartbeat
 from al_engine.roles.server import Server
 from al_engine.roles.worker import WorkerLoop
-from al_engine.training import checkpoint
+from al_engine.training import backbones, checkpoint
 from al_engine.training.evaluate import predict
 
 CPU = torch.device("cpu")
@@ -45,6 +47,19 @@ def serving(campaign: Campaign, architecture: str | None = None) -> Iterator[Ser
     with listening(campaign.pk) as listener:
         yield Serving(Server(campaign, part, CPU, architecture, Ending()), listener)
     processes.retire(parts=[part])
+
+
+@contextmanager
+def embedding(campaign: Campaign) -> Iterator[Embedder]:
+    """An embedder that embeds a block at a time; it counts as alive."""
+    part = processes.register(
+        campaign_id=campaign.pk,
+        role="embedder",
+        name="embedder-1",
+        strategy=campaign.model_architecture,
+    )
+    with Heartbeat([part]):
+        yield Embedder(campaign, part, CPU, Ending())
 
 
 class Working:
@@ -102,13 +117,25 @@ def publish_model(
     """A version with weights drawn by chance: it selects as well as one that was trained."""
     torch.manual_seed(seed)
     choices = list(campaign.choices.values_list("id", flat=True))
-    model = architectures.build(architecture, classes=len(choices), image_size=campaign.image_size)
+    digest = None
+    if is_published(architecture):
+        backbone = backbones.published(architecture, image_size=campaign.image_size, device=CPU)
+        model, digest = backbone.with_head(len(choices)), backbone.sha256
+        torch.nn.init.normal_(model.head.weight, std=0.1)
+    else:
+        model = architectures.build(
+            architecture, classes=len(choices), image_size=campaign.image_size
+        )
     # Chance alone leaves all classes about as likely; this tells the images apart.
     with torch.no_grad():
         for parameter in model.head.parameters():
             parameter.mul_(20)
     data = checkpoint.to_bytes(
-        model, architecture=architecture, image_size=campaign.image_size, classes=choices
+        model,
+        architecture=architecture,
+        image_size=campaign.image_size,
+        classes=choices,
+        backbone=digest,
     )
     server = processes.register(campaign_id=campaign.pk, role="server", name="server-1")
     processes.retire(parts=[server])

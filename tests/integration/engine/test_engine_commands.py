@@ -80,7 +80,11 @@ def test_an_engine_of_an_impossible_size_is_refused(
 def test_strategies_are_dealt_out_among_the_workers_of_all_processes(
     make_campaign: MakeCampaign,
 ) -> None:
-    campaign = make_campaign(pool=20, strategies=["entropy", "least_confidence", "margin"])
+    campaign = make_campaign(
+        pool=20,
+        strategies=["entropy", "least_confidence", "margin"],
+        architecture="small_cnn",
+    )
     options = EngineOptions(servers=2, workers=7, worker_processes=2, device="cpu")
     processes = {child.name: list(child.argv[2:]) for child in children(campaign, options)}
     dealt = deal(campaign.strategies, 7, seed=campaign.pk)
@@ -105,8 +109,30 @@ def test_strategies_are_dealt_out_among_the_workers_of_all_processes(
     assert set(dealt) == {"entropy", "least_confidence", "margin"}
 
 
+def test_what_is_frozen_has_an_embedder_of_its_own(make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign(
+        pool=20, architecture="probe:resnet18", delivery_architecture="probe:vgg16"
+    )
+    options = EngineOptions(servers=1, workers=1, device="cpu")
+    processes = {child.name: list(child.argv[2:]) for child in children(campaign, options)}
+    assert [
+        processes[f"embedder-{campaign.slug}-{number}"] == ["run_embedder", campaign.slug, *rest]
+        for number, rest in (
+            (1, ["--device", "cpu"]),
+            (2, ["--architecture=probe:vgg16", "--device", "cpu"]),
+        )
+    ] == [True, True]
+    assert "learns, so its embeddings change" in refused(
+        "run_embedder", campaign.slug, "--architecture=small_cnn"
+    )
+
+
 def test_an_engine_without_workers_or_servers_is_possible(campaign: Campaign) -> None:
+    # Beside what is asked for: it ends by itself where what is chosen has nothing to embed.
+    beside = f"embedder-{campaign.slug}-1"
     options = EngineOptions(servers=1, workers=0, device="cpu")
-    assert [child.name for child in children(campaign, options)] == [f"server-{campaign.slug}-1"]
+    names = [child.name for child in children(campaign, options)]
+    assert names == [beside, f"server-{campaign.slug}-1"]
     options = EngineOptions(servers=0, workers=1, device="cpu")
-    assert [child.name for child in children(campaign, options)] == [f"workers-{campaign.slug}-1"]
+    names = [child.name for child in children(campaign, options)]
+    assert names == [f"workers-{campaign.slug}-1", beside]

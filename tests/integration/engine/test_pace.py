@@ -136,6 +136,25 @@ def test_a_newer_model_replaces_no_audit(make_campaign: MakeCampaign) -> None:
     assert set(withdrawn.values_list("purpose", flat=True)) == {"active"}
 
 
+def test_places_that_wait_for_a_ranking_do_not_fill_with_audits(
+    make_campaign: MakeCampaign,
+) -> None:
+    campaign = make_campaign(pool=300, audit_rate=0.5)
+    publish_model(campaign, seed=1)
+    person = join(campaign)
+    with working(campaign, "entropy") as workers:
+        workers.step()
+        person.take(DEPTH_FLOOR // 2)
+        before = audit_images(campaign)
+        publish_model(campaign, seed=2)
+        workers.filler.look_around()
+        for _ in range(10):
+            workers.filler.fill()
+        assert audit_images(campaign) == before
+        workers.step()
+    assert open_count(campaign) == DEPTH_FLOOR
+
+
 def audit_images(campaign: Campaign) -> list[int]:
     audits = Query.objects.filter(campaign=campaign, state="open", purpose="audit")
     return list(audits.values_list("image_id", flat=True))

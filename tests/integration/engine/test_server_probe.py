@@ -4,36 +4,23 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from al_engine import architectures
-from al_engine.pools import versions
-from al_engine.pools.models import EngineProcess
+from al_engine.pools import classes, versions
+from al_engine.pools.models import Choice, EngineProcess, Query
 from al_engine.training import checkpoint
 from al_engine.training.devices import resolve
 
 from .conftest import MakeCampaign
+from .digits import true_choices
 from .people import join, label
 from .roles import serving, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where torch looks for published weights; empty."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    folder = tmp_path / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    return folder
-
-
 def test_a_probe_keeps_its_backbone_and_learns_with_every_label(
-    make_campaign: MakeCampaign, weights_folder: Path
+    make_campaign: MakeCampaign, published_weights: Path
 ) -> None:
-    torch.manual_seed(1)
-    drawn = architectures.build("resnet18", classes=2, image_size=224).backbone
-    save_file(drawn.state_dict(), weights_folder / "resnet18.safetensors")
     campaign = make_campaign(pool=150, holdout=20, architecture="probe:resnet18")
     person = join(campaign)
     label(person, range(40))
@@ -56,6 +43,26 @@ def test_a_probe_keeps_its_backbone_and_learns_with_every_label(
         assert workers.loop.model.version_number == second.version
 
 
+def test_a_class_that_is_added_has_an_output_from_the_next_training_on(
+    make_campaign: MakeCampaign, published_weights: Path
+) -> None:
+    campaign = make_campaign(pool=60, architecture="probe:resnet18")
+    person = join(campaign)
+    label(person, range(30))
+    with serving(campaign) as server, working(campaign, "margin") as workers:
+        assert server.step() is not None
+        workers.step()
+        there = list(campaign.choices.order_by("position"))
+        classes.save_choices(campaign=campaign, choices=[*there, Choice(name="ten")])
+        person.answer(person.take(1), true_choices(campaign))
+        second = server.step()
+        assert second is not None
+        workers.step()
+        assert workers.loop.model.version_number == second.version
+    model, metadata = checkpoint.from_bytes(versions.read_weights(second), device=resolve("cpu"))
+    assert model.classes == len(metadata.classes) == 11
+
+
 def test_without_published_weights_a_server_says_what_to_do_and_goes_on(
     make_campaign: MakeCampaign, weights_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,5 +73,9 @@ def test_without_published_weights_a_server_says_what_to_do_and_goes_on(
     with serving(campaign) as server:
         assert server.step() is None
         told = EngineProcess.objects.get(campaign=campaign, role="server")
+    with working(campaign, "margin") as workers:
+        workers.step()
+        drawn = Query.objects.filter(campaign=campaign, state="open")
+        assert set(drawn.values_list("strategy", flat=True)) == {"random"}, "people go on"
     assert told.state == "training failed"
     assert str(weights_folder) in told.last_error

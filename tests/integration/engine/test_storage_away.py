@@ -19,10 +19,9 @@ from stock import make_campaign
 from al_engine.pools import excluded, faults, storage, versions
 from al_engine.pools.models import Campaign, EngineProcess, Image, ModelVersion
 from al_engine.pools.storage import StorageAway
-from al_engine.roles import campaign_images
-from al_engine.roles import server as server_role
+from al_engine.roles import campaign_files, publishing
 from al_engine.roles.campaign_images import CampaignImages
-from al_engine.training import image_cache
+from al_engine.training import decoding
 from al_engine.training.decoding import UndecodableImage
 from annotator_site.importing.image_import import import_images
 
@@ -74,7 +73,7 @@ def out() -> dict[int, str]:
 def test_while_the_storage_is_away_nothing_is_set_aside_and_what_was_read_is_there(
     campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(campaign_images, "ASK_STORAGE_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(campaign_files, "ASK_STORAGE_AGAIN_SECONDS", 0.0)
     images = CampaignImages(campaign)
     assert images.available(ALL[:2]).tolist() == [0, 1]
     with moved_away():
@@ -175,7 +174,7 @@ def test_a_whole_file_that_cannot_be_decoded_stays_aside_until_somebody_puts_it_
         raise UndecodableImage("not for this version")
 
     with monkeypatch.context() as patch:
-        patch.setattr(image_cache, "decode", refuse)
+        patch.setattr(decoding, "decode", refuse)
         assert images.available(ALL[:1]).tolist() == []
     assert out() == {0: "undecodable"}
     assert faults.check_aside(campaign_id=campaign.pk, after=0) == 0
@@ -191,7 +190,7 @@ def test_a_machine_without_memory_sets_nothing_aside(
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(image_cache, "decode", give_up)
+        patch.setattr(decoding, "decode", give_up)
         assert CampaignImages(campaign).available(ALL).tolist() == []
     assert out() == {}
     assert CampaignImages(campaign).available(ALL).tolist() == ALL.tolist()
@@ -238,7 +237,7 @@ def test_a_server_keeps_its_model_until_the_storage_takes_it(
             return real(key, data, campaign_id=campaign_id)
 
         monkeypatch.setattr(storage, "save", save)
-        monkeypatch.setattr(server_role, "_PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr(publishing, "_PAUSE_SECONDS", 0.01)
         version = server.step()
     assert version is not None
     assert len(tries) == 2
