@@ -32,16 +32,14 @@ from benchmarks.whole_system import site  # noqa: E402
 REPORT: Final = ROOT / "docs" / "benchmarks" / "photographs.md"
 SLUG: Final = "photographs"
 SHOWN_LABELS: Final = (25, 50, 100, 200, 300, 400, 600, 800)
-# What is waited for, each the oldest row that is so; seconds since 1970.
+# What is waited for: whether it is so.
 _MOMENTS: Final = {
-    "first query, so people can label": "SELECT min(created_at) FROM pools_query WHERE "
-    "campaign_id = %(campaign)s",
-    "first query chosen for what its image shows": "SELECT min(created_at) FROM pools_query WHERE "
-    "campaign_id = %(campaign)s AND purpose = 'active' AND strategy <> 'random'",
-    "first model": "SELECT min(published_at) FROM pools_modelversion WHERE "
-    "campaign_id = %(campaign)s",
-    "first query chosen by a model": "SELECT min(created_at) FROM pools_query WHERE "
-    "campaign_id = %(campaign)s AND model_version_id IS NOT NULL",
+    "S has the first query, so people can label": "SELECT FROM pools_query WHERE campaign_id = %s",
+    "S has a query chosen for what its image shows": "SELECT FROM pools_query "
+    "WHERE campaign_id = %s AND purpose = 'active' AND strategy <> 'random'",
+    "the first model is published": "SELECT FROM pools_modelversion WHERE campaign_id = %s",
+    "S has a query chosen by a model": "SELECT FROM pools_query "
+    "WHERE campaign_id = %s AND model_version_id IS NOT NULL",
 }
 
 
@@ -59,7 +57,7 @@ class Truth(Mapping[int, int]):
     def __getitem__(self, image_id: int) -> int:
         if image_id not in self._known:
             row = self._connection.execute(
-                "SELECT known_choice FROM pools_image WHERE id = %s", [image_id]
+                "SELECT known_choice_id FROM pools_image WHERE id = %s", [image_id]
             ).fetchone()
             if row is None or row[0] is None:
                 raise KeyError(image_id)
@@ -77,12 +75,12 @@ class Truth(Mapping[int, int]):
 class Course:
     """What was there when, in seconds from the start of the site, in the order of time."""
 
-    began: float = field(default_factory=time.time)
+    began: float = field(default_factory=time.monotonic)
     moments: list[tuple[float, str]] = field(default_factory=list)
 
-    def note(self, what: str, at: float | None = None) -> None:
-        """Add a moment; `at` in seconds since 1970, None for now."""
-        seconds = (time.time() if at is None else at) - self.began
+    def note(self, what: str) -> None:
+        """Add a moment: now."""
+        seconds = time.monotonic() - self.began
         self.moments.append((seconds, what))
         print(f"{seconds:7.1f} s  {what}", file=sys.stderr, flush=True)
 
@@ -144,33 +142,29 @@ def label(port: int, campaign: Any, tokens: list[str], options: argparse.Namespa
     return asyncio.run(run())
 
 
-def watch(campaign_id: int, course: Course, over: threading.Event) -> None:
-    """Note when the image that was embedded first and last is so, in a thread."""
+def watch(
+    campaign_id: int, course: Course, imported: threading.Event, over: threading.Event
+) -> None:
+    """Note the moments as they come, in a thread, until `over` is set."""
     from django.db import connection
 
     from al_engine.pools import readings
 
-    noted: set[str] = set()
-    while not over.wait(0.25):
-        for process, _ in readings.read_processes(campaign_id=campaign_id):
-            if process.role != "embedder" or process.state == "starting":
-                continue
-            if "embedding has begun" not in noted and "embedding" in process.state:
-                noted.add("embedding has begun")
-                course.note("the embedder is at work")
+    awaited = dict(_MOMENTS)
+    is_embedded = False
+    while not over.wait(0.1):
+        with connection.cursor() as cursor:
+            for what, statement in list(awaited.items()):
+                cursor.execute(f"SELECT EXISTS ({statement})", [campaign_id])
+                if cursor.fetchone() == (True,):
+                    del awaited[what]
+                    course.note(what)
+        if imported.is_set() and not is_embedded:
+            rows = readings.read_processes(campaign_id=campaign_id)
+            is_embedded = any(row.state.endswith("images are embedded") for row, _ in rows)
+            if is_embedded:
+                course.note("all images are embedded")
     connection.close()
-
-
-def add_moments(course: Course, campaign_id: int) -> None:
-    """Add what the pools say of the time of their rows."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        for what, statement in _MOMENTS.items():
-            cursor.execute(statement, {"campaign": campaign_id})
-            (at,) = cursor.fetchone()
-            if at is not None:
-                course.note(what, at.timestamp())
 
 
 def accuracies(campaign_id: int) -> list[tuple[int, float]]:
@@ -206,12 +200,13 @@ def run(var: Path, options: argparse.Namespace) -> str:
             import_images(campaign=campaign, source=holdout, split="holdout", known="folder")
             report = import_images(campaign=campaign, source=pool, known="folder")
             course.note(f"{report.added:,} images are imported")
+            imported.set()
             connection.close()
 
-        over = threading.Event()
+        imported, over = threading.Event(), threading.Event()
         threads = [
             threading.Thread(target=fill),
-            threading.Thread(target=watch, args=(campaign.pk, course, over)),
+            threading.Thread(target=watch, args=(campaign.pk, course, imported, over)),
         ]
         for thread in threads:
             thread.start()
@@ -219,7 +214,6 @@ def run(var: Path, options: argparse.Namespace) -> str:
         over.set()
         for thread in threads:
             thread.join()
-        add_moments(course, campaign.pk)
         campaign = Campaign.objects.get(pk=campaign.pk)
         chosen = f"{campaign.model_architecture} at {campaign.model_image_size} px"
         versions = ModelVersion.objects.filter(campaign=campaign)
