@@ -1,5 +1,6 @@
 """A linear head on fixed embeddings, fitted to all labels at once and exactly."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,9 +11,9 @@ from al_engine.training.coordinates import Coordinates
 from al_engine.training.logistic import Problems, losses, solve
 from al_engine.training.penalty import choose_penalty, penalties_of
 
-# Rows that the Gram matrix is estimated from, in multiples of its width: it decides only the
-# number of steps.
-_GRAM_ROWS: Final = 2
+# Rows that the Gram matrix is estimated from, in multiples of its width. It decides only the number
+# of steps: twice as many rows save a fifth of them, and take longer than that.
+_GRAM_ROWS: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,10 @@ def train_head(
     trust = torch.ones(len(targets)) if weights is None else weights.float().cpu()
     counted = trust > 0 if bool((trust > 0).any()) else trust >= 0
     trust = trust[counted].clamp_min(torch.finfo(torch.float32).tiny).to(device)
-    rows = features[counted.to(features.device)].to(device).float()
-    truth = targets[counted.to(targets.device)].to(device)
+    if not bool(counted.all()):
+        features = features[counted.to(features.device)]
+        targets = targets[counted.to(targets.device)]
+    rows, truth = features.to(device).float(), targets.to(device)
     if penalty is None:
         penalty = choose_penalty(rows, truth, trust, classes=classes)
     coordinates = Coordinates.of(rows)
@@ -87,5 +90,5 @@ def former_head(state: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
 
 def _gram(points: Tensor, trust: float) -> Tensor:
     """X'X of points (n, k), as if all had the weight `trust`; from some of the rows if many."""
-    some = points[:: max(1, len(points) // (_GRAM_ROWS * points.shape[1]))]
+    some = points[:: math.ceil(len(points) / (_GRAM_ROWS * points.shape[1]))]
     return some.T @ some * (trust * len(points) / len(some))

@@ -73,7 +73,7 @@ def solve(
     count = problems.weights.sum(dim=1)
     shape = (len(count), problems.classes, points.shape[1])
     unknown = points.new_zeros(shape) if start is None else start.clone()
-    logits = unknown @ points.T  # (B, C, n): softmax over rows in line is twenty times as fast
+    logits = _logits(points, unknown)  # (B, C, n): so softmax takes a twentieth of the time
     said = logits.softmax(dim=1)
     slope = _slope(problems, said, unknown)
     memory = _Memory(problems)
@@ -83,7 +83,7 @@ def solve(
         if gap <= tolerance or steps == max_steps:
             break
         direction = memory.direction(slope, said)
-        ahead = direction @ points.T
+        ahead = _logits(points, direction)
         length = _line_search(problems, unknown, direction, logits, ahead, slope)
         if not bool((length > 0).any()):
             break
@@ -99,8 +99,13 @@ def solve(
 
 def losses(problems: Problems, unknown: Tensor) -> Tensor:
     """Each row's loss in nats by weights (B, C, k): float32 (B, n), not weighted, no penalty."""
-    logs = (unknown @ problems.points.T).log_softmax(dim=1)
+    logs = _logits(problems.points, unknown).log_softmax(dim=1)
     return -logs.gather(1, problems.targets.expand(len(unknown), 1, -1)).squeeze(1)
+
+
+def _logits(points: Tensor, unknown: Tensor) -> Tensor:
+    """Logits (B, C, n): as one plain product, which takes two thirds of a batched one's time."""
+    return (unknown.flatten(0, 1) @ points.T).view(*unknown.shape[:2], len(points))
 
 
 def _slope(problems: Problems, said: Tensor, unknown: Tensor) -> Tensor:
@@ -108,7 +113,8 @@ def _slope(problems: Problems, said: Tensor, unknown: Tensor) -> Tensor:
     weights = problems.weights[:, None]
     excess = said * weights
     excess.scatter_add_(1, problems.targets.expand(len(said), 1, -1), -weights)
-    return excess @ problems.points + problems.penalties[:, None, :] * unknown
+    slope = (excess.flatten(0, 1) @ problems.points).view_as(unknown)
+    return slope.addcmul_(problems.penalties[:, None, :], unknown)
 
 
 def _line_search(

@@ -15,14 +15,17 @@ from al_engine.training.logistic import Problems, losses, solve
 
 BIAS_PENALTY: Final = 1 / 9
 """Biases have a standard deviation of 3 nats beforehand, whatever the penalty of weights."""
-FACTORS: Final = (0.3, 1.0, 3.0, 10.0, 30.0)
+FACTORS: Final = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """The candidates, as multiples of `usual_penalty`."""
-FOLDS: Final = 4
+FOLDS: Final = 3
 MOST_ROWS: Final = 300
 """Labels that the cross-validation looks at."""
 GROWTH: Final = 0.5
-"""The best penalty grows with about this power of the number of labels: between 0.3 and 1 on four
-sets of features."""
+"""The best penalty grows with about this power of the number of labels: between 0.3 and 1 on three
+sets of features.
+"""
+MOST_GROWN: Final = 5_000
+"""From this many labels on the penalty stays, which matters little beside so many."""
 MOST_CLASSES: Final = 30
 _WIDTH_FOR_ONE: Final = 512
 # Nats a label; candidates differ by hundredths.
@@ -50,7 +53,7 @@ def choose_penalty(rows: Tensor, targets: Tensor, weights: Tensor, *, classes: i
 
     The folds are stratified, and a label whose class is not in the other folds is not asked.
     A distance from the usual penalty of a factor of three counts as half a nat, so that a few
-    labels decide nothing by chance. What is best for the labels of three folds is scaled to all.
+    labels decide nothing by chance. What is best for the labels of two folds is scaled to all.
     """
     usual, labels = usual_penalty(rows.shape[1]), len(rows)
     chosen = _some(targets, classes)
@@ -76,7 +79,8 @@ def choose_penalty(rows: Tensor, targets: Tensor, weights: Tensor, *, classes: i
     held = (~kept & asked).repeat(len(FACTORS), 1) * weights
     loss = (losses(problems, found.unknown) * held).sum(dim=1)
     total = loss.view(len(FACTORS), -1).sum(dim=1).cpu() + (factors.log() / math.log(3)) ** 2 / 2
-    growth = (labels / (len(rows) * (1 - 1 / FOLDS))) ** GROWTH
+    learned = len(rows) * (1 - 1 / FOLDS)
+    growth = (min(labels, MOST_GROWN) / learned) ** GROWTH
     return usual * FACTORS[int(total.argmin())] * float(growth)
 
 

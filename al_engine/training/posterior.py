@@ -7,9 +7,10 @@ features has (C d)^2 entries and is never formed: a sample is the solution of H 
 covariance H, and conjugate gradients find it by products with the rows, for all samples at once
 [Papandreou & Yuille 2010, 'Gaussian sampling by local perturbations'].
 
-The penalty that fits a head best says too little about its spread: with it, samples were hardly
-better than chance, because labels that are told apart leave the loss flat around the head. So
-samples have a penalty of their own (docs/benchmarks/heads.md).
+The penalty that fits a head best says too little about its spread: with it, samples knew the
+head's errors hardly better than chance, because labels that are told apart leave the loss flat
+around the head. So samples have a penalty of their own; docs/benchmarks/heads.md compares them with
+dropout.
 """
 
 from typing import Final
