@@ -62,6 +62,8 @@ class Trainer:
         self.device = device
         self._images: CampaignImages | None = None
         self._embedded: CampaignEmbeddings | None = None
+        # The head of the last training on embeddings, which the next starts from.
+        self._head: dict[str, Tensor] | None = None
 
     def open(self, architecture: str) -> None:
         """Read images for this architecture from now on.
@@ -72,6 +74,7 @@ class Trainer:
             self._embedded = None
         elif self._embedded is None or self._embedded.architecture != architecture:
             self._embedded = CampaignEmbeddings(self.campaign, architecture, self.device)
+            self._head = None
 
     @property
     def backbone_sha256(self) -> str | None:
@@ -132,14 +135,17 @@ class Trainer:
         what = f"training {recipe.architecture} on {len(examples.positions)} labels"
         say(what)
         if self._embedded is not None:
-            return train_on_embeddings(
+            trained = train_on_embeddings(
                 self._embedded.backbone.with_head(classes),
                 self._embedded.rows(examples.positions),
                 examples.targets,
                 weights=examples.weights,
                 recipe=recipe,
                 device=self.device,
+                former=self._head,
             )
+            self._head = trained.model.head.state_dict()
+            return trained
         told = time.monotonic()
 
         def progress(done: float) -> None:

@@ -29,7 +29,7 @@ from al_engine.training.compiling import Forward, compiled
 from al_engine.training.devices import autocast, repeatable, threads_for, to_device
 from al_engine.training.evaluate import predict_with_features
 from al_engine.training.feed import Images, fits_on_device
-from al_engine.training.head import train_head
+from al_engine.training.head import former_head, train_head
 from al_engine.training.recipe import Recipe
 from al_engine.training.start import new_model
 from al_engine.training.weighting import label_weights
@@ -101,7 +101,8 @@ def train(
     if fresh.frozen_backbone:
         if features is None:
             _, features = predict_with_features(fresh, images, device=device)
-        return _fit_head(fresh, features, targets, trust, device, started)
+        former = former_head(initial)
+        return _fit_head(fresh, features, targets, trust, former, device, started)
     feed = batches(
         images,
         batch_size=recipe.batch_size,
@@ -137,14 +138,16 @@ def train_on_embeddings(
     weights: Tensor | None = None,
     recipe: Recipe,
     device: torch.device,
+    former: dict[str, Tensor] | None = None,
 ) -> Trained:
     """As `train`, for a model with a frozen backbone, on this device, whose head is fitted here.
 
-    `features`: float (n, width), n >= 1, the embeddings of the labeled images.
+    `features`: float (n, width), n >= 1, the embeddings of the labeled images. `former`: the state
+    of an earlier head to start from, which saves time.
     """
     started = time.perf_counter()
     trust = label_weights(targets, weights, classes=model.classes, balance=recipe.class_balance)
-    return _fit_head(model, features, targets, trust, device, started)
+    return _fit_head(model, features, targets, trust, former, device, started)
 
 
 def _fit_head(
@@ -152,11 +155,18 @@ def _fit_head(
     features: Tensor,
     targets: Tensor,
     trust: Tensor,
+    former: dict[str, Tensor] | None,
     device: torch.device,
     started: float,
 ) -> Trained:
-    """Train only the head of a frozen backbone; `started`: a time of `time.perf_counter`."""
-    head = train_head(features, targets, weights=trust, classes=model.classes, device=device)
+    """Train only the head of a frozen backbone.
+
+    `former`: the state of an earlier head, which is nearer than none. `started`: a time of
+    `time.perf_counter`.
+    """
+    head = train_head(
+        features, targets, weights=trust, classes=model.classes, device=device, former=former
+    )
     model.head.load_state_dict(head.state)
     seconds = time.perf_counter() - started
     return Trained(model.eval(), head.steps, float(head.steps), seconds, head.loss)

@@ -1,0 +1,1 @@
+"""The parts of benchmarks/heads.py: `times` of fitting and scoring, `quality` on real features."""

@@ -1,0 +1,122 @@
+"""How long a head takes to fit, and to score many images: seconds of one core."""
+
+import math
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Final, TypeVar
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+
+from al_engine.training.half_rows import logits_of_rows
+from al_engine.training.head import Head, train_head
+from al_engine.training.penalty import choose_penalty
+
+CPU: Final = torch.device("cpu")
+WIDTH: Final = 1_280
+SIZES: Final = ((200, 10), (1_000, 10), (5_000, 10), (50_000, 10), (5_000, 1_000))
+NEW_LABELS: Final = 20
+ROUNDS: Final = 3
+MOST_REPEATED: Final = 50_000
+"""Sizes of more labels times classes are fitted once, and not by others."""
+ROWS_A_BLOCK: Final = 20_000
+R = TypeVar("R")
+
+
+def seconds(work: Callable[[], R]) -> tuple[float, R]:
+    """Processor seconds of a work, and its result: others on the machine count for little."""
+    began = time.process_time()
+    result = work()
+    return time.process_time() - began, result
+
+
+def drawn(count: int, classes: int) -> tuple[Tensor, Tensor]:
+    """Like embeddings: classes that overlap in a few strong common directions, cut off at 0.
+
+    Float32 (count, 1280) and int64 (count,).
+    """
+    generator = torch.Generator().manual_seed(1)
+    targets = torch.randint(0, classes, (count,), generator=generator)
+    falling = torch.arange(1, WIDTH + 1).float().pow(-0.5)
+    mix = torch.randn(WIDTH, WIDTH, generator=generator) * falling[:, None]
+    centers = torch.randn(classes, WIDTH, generator=generator)
+    inner = torch.randn(count, WIDTH, generator=generator) + 0.15 * centers[targets]
+    return (inner @ mix).relu_(), targets
+
+
+def fitting() -> Iterator[str]:
+    """A row of the table for each size."""
+    for size in SIZES:
+        yield _row(*size)
+
+
+def _row(count: int, classes: int) -> str:
+    features, targets = drawn(count, classes)
+    trust, before = torch.ones(count), count - NEW_LABELS
+
+    def fit(former: dict[str, Tensor] | None, penalty: float | None) -> Head:
+        return train_head(
+            features, targets, classes=classes, device=CPU, former=former, penalty=penalty
+        )
+
+    rounds = ROUNDS if count * classes <= MOST_REPEATED else 1
+    whole = [seconds(lambda: fit(None, None)) for _ in range(rounds)]
+    head = whole[0][1]
+    chosen = [
+        seconds(lambda: choose_penalty(features, targets, trust, classes=classes))[0]
+        for _ in range(rounds)
+    ]
+    former = train_head(
+        features[:before], targets[:before], classes=classes, device=CPU, penalty=head.penalty
+    )
+    warm = [seconds(lambda: fit(former.state, head.penalty)) for _ in range(rounds)]
+    peer = _peer(features, targets, head.penalty) if count * classes <= MOST_REPEATED else math.nan
+    took = median(each for each, _ in whole)
+    cells = (
+        f"{count:,} × {classes:,}",
+        f"{took:.2f}",
+        f"{median(chosen):.2f}",
+        str(head.steps),
+        f"{head.gap:.0e}",
+        f"{median(each for each, _ in warm):.2f}",
+        str(warm[0][1].steps),
+        "" if math.isnan(peer) else f"{peer:.2f}",
+        "" if math.isnan(peer) else f"{peer / (took - median(chosen)):.1f}",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def _peer(features: Tensor, targets: Tensor, penalty: float) -> float:
+    """Seconds of scikit-learn's L-BFGS with the same penalty, once."""
+    scaled = features - features.mean(dim=0)
+    points = (scaled / features.std(dim=0, correction=0).clamp_min(1e-3)).numpy()
+    other = LogisticRegression(C=1 / penalty, max_iter=300, tol=1e-5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return seconds(lambda: other.fit(points, targets.numpy()))[0]
+
+
+def scoring(count: int) -> tuple[float, float]:
+    """Seconds a million rows, of a memory map of `count` rows that lies in the page cache.
+
+    Of logits for ten classes, and of merely looking at each number.
+    """
+    generator = torch.Generator().manual_seed(2)
+    weight, bias = torch.randn(10, WIDTH, generator=generator), torch.zeros(10)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.f16"
+        block = torch.randn(ROWS_A_BLOCK, WIDTH, generator=generator).half().numpy()
+        rows = np.memmap(path, dtype=np.float16, mode="w+", shape=(count, WIDTH))
+        for start in range(0, count, ROWS_A_BLOCK):
+            rows[start : start + ROWS_A_BLOCK] = block[: count - start]
+        view = torch.from_numpy(rows)
+        took = [seconds(lambda: logits_of_rows(view, weight, bias))[0] for _ in range(5)]
+        read = [seconds(lambda: view.view(torch.int16).amax())[0] for _ in range(5)]
+    return median(took) * 1e6 / count, median(read) * 1e6 / count
