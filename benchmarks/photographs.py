@@ -231,8 +231,8 @@ def run(var: Path, options: argparse.Namespace) -> str:
         (
             f"`{' '.join(['python', 'benchmarks/photographs.py', *sys.argv[1:]])}` on {machine()}: "
             f"{options.people} people who think {options.think:g} s label correctly from the first "
-            "image on, while class folders are imported; all settings are the defaults. The site, the "
-            "engine, the import and the people share the cores."
+            "image on, while class folders are imported; all settings are the defaults. The site, "
+            "the engine, the import and the people share the cores."
         ),
         "",
         (
