@@ -2,15 +2,19 @@
 
 import os
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from django.conf import settings
+from django.db import connection
 
 from al_engine.decisions.architecture import AUTO, is_published
 from al_engine.decisions.dealing import deal
 from al_engine.pools import processes
 from al_engine.pools.models import Campaign
+from al_engine.roles.life import UNAVAILABLE
 from al_engine.supervision.child import Child
 from al_engine.supervision.child_output import say
 from al_engine.supervision.placement import devices as devices_of
@@ -28,36 +32,88 @@ NOTHING_TO_EMBED = 3
 """Exit status of an embedder of a campaign whose backbone turns out to learn."""
 
 
+FOLLOW_EVERY_SECONDS: Final = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """The size of the engine; with `worker_processes` None it depends on the machine."""
+    """The size of the engine; None takes the campaign's settings, as they are at any time.
 
-    servers: int
-    workers: int
+    With `worker_processes` None their number depends on the machine.
+    """
+
+    servers: int | None = None
+    workers: int | None = None
     worker_processes: int | None = None
     device: str = "auto"
 
 
 def run_engine(campaign: Campaign, options: EngineOptions) -> None:
-    """Run the engine until told to stop."""
+    """Run the engine until told to stop; it follows the campaign's settings."""
     processes.sweep_dead(campaign_id=campaign.pk)
-    supervisor = Supervisor(children(campaign, options), log_dir=settings.VAR / "logs")
-    supervisor.run()
-
-
-def children(campaign: Campaign, options: EngineOptions) -> list[Child]:
-    """The child processes, workers first, so that people have queries before the first training."""
     devices = devices_of(options.device)
-    if options.servers > len(devices):
+    servers = campaign.servers if options.servers is None else options.servers
+    if servers > len(devices):
         say(
-            f"{options.servers} servers share {len(devices)} device(s): trainings on one device "
-            "slow each other down, so this gains little over one server a device."
+            f"{servers} servers share {len(devices)} device(s): trainings on one device slow each "
+            "other down, so this gains little over one server a device."
         )
+    first = children(campaign, options, devices)
+    supervisor = Supervisor(first, log_dir=settings.VAR / "logs")
+    follower = threading.Thread(
+        target=follow_settings,
+        args=(supervisor, campaign.pk, options, devices, first),
+        name="settings",
+        daemon=True,
+    )
+    follower.start()
+    supervisor.run()
+    follower.join(timeout=5.0)
+
+
+def follow_settings(
+    supervisor: Supervisor,
+    campaign_id: int,
+    options: EngineOptions,
+    devices: list[str],
+    present: list[Child],
+) -> None:
+    """Start, stop and replace children as the campaign's settings change, until the end.
+
+    `present`: the children that the supervisor has. Those that a change does not concern run on.
+    """
+    while not supervisor.stopping.wait(FOLLOW_EVERY_SECONDS):
+        try:
+            campaign = Campaign.objects.filter(pk=campaign_id).first()
+        except UNAVAILABLE:
+            continue
+        finally:
+            # An engine that waits needs no connection, and a site may have many engines.
+            connection.close()
+        if campaign is None:
+            continue
+        wanted = children(campaign, options, devices)
+        for child in present:
+            if child not in wanted:
+                say(f"{child.name} stops, because the settings of the campaign changed")
+                supervisor.remove(child.name)
+        for child in wanted:
+            if child not in present:
+                supervisor.add(child)
+        present = wanted
+
+
+def children(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
+    """The child processes, workers first, so that people have queries before the first training.
+
+    A delivery server and embedders come with the architectures that need them.
+    """
+    servers = campaign.servers if options.servers is None else options.servers
     return [
         *_workers(campaign, options, devices),
         *_embedders(campaign, devices),
-        *_servers(campaign, options, devices),
-        *_delivery(campaign, options, devices),
+        *_servers(campaign, servers, devices),
+        *_delivery(campaign, servers, devices),
     ]
 
 
@@ -70,6 +126,7 @@ def _embedders(campaign: Campaign, devices: list[str]) -> list[Child]:
     wanted.pop(campaign.architecture, None)
     return [
         _child(
+            campaign,
             f"embedder-{campaign.slug}-{index + 1}",
             [
                 *("run_embedder", campaign.slug, *([f"--architecture={name}"] if name else [])),
@@ -84,9 +141,10 @@ def _embedders(campaign: Campaign, devices: list[str]) -> list[Child]:
 
 def _workers(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
     """The processes that together host all workers, each with its workers' strategies."""
-    dealt = deal(campaign.strategies, options.workers, seed=campaign.pk)
+    size = campaign.workers if options.workers is None else options.workers
+    dealt = deal(campaign.strategies, size, seed=campaign.pk)
     count = options.worker_processes or _worker_processes(devices)
-    hosted = [dealt[place::count] for place in range(min(count, options.workers))]
+    hosted = [dealt[place::count] for place in range(min(count, size))]
     workers, first = [], 1
     for place, names in enumerate(hosted):
         arguments = [
@@ -95,30 +153,31 @@ def _workers(campaign: Campaign, options: EngineOptions, devices: list[str]) -> 
             f"--first={first}",
             *("--device", devices[place % len(devices)]),
         ]
-        workers.append(_child(f"workers-{campaign.slug}-{place + 1}", arguments, nice=0))
+        workers.append(_child(campaign, f"workers-{campaign.slug}-{place + 1}", arguments, nice=0))
         first += len(names)
     return workers
 
 
-def _servers(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
+def _servers(campaign: Campaign, count: int, devices: list[str]) -> list[Child]:
     """One process for each server, spread over the devices."""
     return [
         _child(
+            campaign,
             f"server-{campaign.slug}-{index + 1}",
             [
                 *("run_server", campaign.slug),
                 *("--device", devices[index % len(devices)]),
                 *("--index", str(index)),
-                *("--servers", str(options.servers)),
+                *("--servers", str(count)),
             ],
             nice=GIVING_WAY_NICE,
             drains=True,
         )
-        for index in range(options.servers)
+        for index in range(count)
     ]
 
 
-def _delivery(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
+def _delivery(campaign: Campaign, servers: int, devices: list[str]) -> list[Child]:
     """The server that trains models for delivery, if the campaign has an architecture for it."""
     if not campaign.delivery_architecture:
         return []
@@ -126,12 +185,14 @@ def _delivery(campaign: Campaign, options: EngineOptions, devices: list[str]) ->
         *("run_server", campaign.slug, "--role=delivery"),
         f"--architecture={campaign.delivery_architecture}",
         # On the device after the servers', because a slower server would slow selection.
-        *("--device", devices[options.servers % len(devices)]),
+        *("--device", devices[servers % len(devices)]),
     ]
-    return [_child(f"delivery-{campaign.slug}", arguments, nice=GIVING_WAY_NICE, drains=True)]
+    name = f"delivery-{campaign.slug}"
+    return [_child(campaign, name, arguments, nice=GIVING_WAY_NICE, drains=True)]
 
 
 def _child(
+    campaign: Campaign,
     name: str,
     arguments: list[str],
     *,
@@ -148,6 +209,7 @@ def _child(
         stop_timeout_s=10.0,
         drains=drains,
         fails_with=fails_with,
+        reads=f"{campaign.architecture} {campaign.image_size}",
     )
 
 

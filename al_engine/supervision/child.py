@@ -47,6 +47,9 @@ class Child:
     drains: bool = False
     # The exit status that means a restart would fail again: the child is not restarted.
     fails_with: int | None = None
+    # The settings that it reads for itself at its start: two children that differ in them alone are
+    # not the same.
+    reads: str = ""
 
 
 @dataclass

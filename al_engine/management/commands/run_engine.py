@@ -38,8 +38,8 @@ class Command(BaseCommand):
             run_engine(
                 campaign,
                 EngineOptions(
-                    servers=campaign.servers if servers is None else servers,
-                    workers=campaign.workers if workers is None else workers,
+                    servers=servers,
+                    workers=workers,
                     worker_processes=processes,
                     device=options["device"],
                 ),

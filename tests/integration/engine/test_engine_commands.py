@@ -86,7 +86,7 @@ def test_strategies_are_dealt_out_among_the_workers_of_all_processes(
         architecture="small_cnn",
     )
     options = EngineOptions(servers=2, workers=7, worker_processes=2, device="cpu")
-    processes = {child.name: list(child.argv[2:]) for child in children(campaign, options)}
+    processes = {child.name: list(child.argv[2:]) for child in children(campaign, options, ["cpu"])}
     dealt = deal(campaign.strategies, 7, seed=campaign.pk)
     slug = campaign.slug
     assert processes == {
@@ -114,7 +114,7 @@ def test_what_is_frozen_has_an_embedder_of_its_own(make_campaign: MakeCampaign) 
         pool=20, architecture="probe:resnet18", delivery_architecture="probe:vgg16"
     )
     options = EngineOptions(servers=1, workers=1, device="cpu")
-    processes = {child.name: list(child.argv[2:]) for child in children(campaign, options)}
+    processes = {child.name: list(child.argv[2:]) for child in children(campaign, options, ["cpu"])}
     assert [
         processes[f"embedder-{campaign.slug}-{number}"] == ["run_embedder", campaign.slug, *rest]
         for number, rest in (
@@ -131,8 +131,8 @@ def test_an_engine_without_workers_or_servers_is_possible(campaign: Campaign) ->
     # Beside what is asked for: it ends by itself where what is chosen has nothing to embed.
     beside = f"embedder-{campaign.slug}-1"
     options = EngineOptions(servers=1, workers=0, device="cpu")
-    names = [child.name for child in children(campaign, options)]
+    names = [child.name for child in children(campaign, options, ["cpu"])]
     assert names == [beside, f"server-{campaign.slug}-1"]
     options = EngineOptions(servers=0, workers=1, device="cpu")
-    names = [child.name for child in children(campaign, options)]
+    names = [child.name for child in children(campaign, options, ["cpu"])]
     assert names == [f"workers-{campaign.slug}-1", beside]
