@@ -24,6 +24,7 @@ SLOW: Final[dict[str, tuple[str, ...]]] = {
     "test_architectures_probes.py": (
         "test_a_training_step_leaves_the_embeddings_of_a_probe_as_they_were",
     ),
+    "test_architectures_frozen.py": EVERYTHING,
     "test_calibration.py": ("test_the_temperature_undoes_what_the_logits_were_multiplied_by",),
     "test_checkpoint.py": ("test_a_restored_model_predicts_the_same_to_the_bit",),
     "test_decoding_work.py": (

@@ -5,13 +5,18 @@ from typing import Self
 from torch import Tensor, nn
 from torch.nn import functional
 
+# The statistics, by channel and for pixels from 0 to 1, by which images are normalized for every
+# network: ImageNet's.
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
 
 class Classifier(nn.Module):
     """A backbone (N, 3, H, W) -> (N, width) and a linear head (N, width) -> (N, classes).
 
-    Inputs are float and already normalized; outputs are logits. Images with a side below
-    `smallest_side` (px) are enlarged to it before the backbone sees them. With `frozen_backbone`
-    only the head learns, so that the embedding of an image never changes.
+    Inputs are float and normalized by `MEAN` and `STD`; outputs are logits. Images with a side
+    below `smallest_side` (px) are enlarged to it before the backbone sees them. With
+    `frozen_backbone` only the head learns, so that the embedding of an image never changes.
     """
 
     def __init__(

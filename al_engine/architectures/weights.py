@@ -1,19 +1,14 @@
-"""Pretrained weights: where they come from, and how they are made to fit a network.
+"""Pretrained weights: how they are made to fit a network.
 
-They come from a safetensors file of the caller or from torchvision's site, under torchvision's
-parameter names. The classifier for the published classes is left out.
+They come under the parameter names of torchvision or timm, from the places in `weight_sources.py`.
+The classifier for the published classes is left out.
 """
 
-import pickle
 from collections.abc import Mapping
-from pathlib import Path
-from urllib.parse import urlparse
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-from al_engine.architectures.torchvision_ops import import_torchvision
 
 # Prefixes of the classifier in a published file, which no backbone here has.
 _FOREIGN_HEADS = ("fc.", "classifier.", "head.", "heads.")
@@ -56,60 +51,6 @@ def load_backbone(
         )
     with torch.no_grad():
         backbone.load_state_dict(fitted)
-
-
-def read_file(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; raises UnfitWeights when it cannot be read as one."""
-    # Imported here, because simulations run where safetensors is not installed.
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UnfitWeights(
-            f"The weights file {path} cannot be read as safetensors ({error}). "
-            "Give the path of a complete .safetensors file."
-        ) from error
-
-
-def read_published(name: str) -> tuple[dict[str, Tensor], str]:
-    """torchvision's default weights of a network, and the path of their file.
-
-    Looks in torch.hub's cache folder for NAME.safetensors, then for torchvision's file name, and
-    else downloads into that folder. Only tensors are unpickled. Raises MissingWeights, and
-    UnfitWeights for a damaged file.
-    """
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    own = folder / f"{name}.safetensors"
-    if own.exists():
-        return read_file(own), str(own)
-    import_torchvision()
-    from torchvision import models
-
-    if name not in models.list_models():
-        raise MissingWeights(
-            f"Nobody publishes weights of {name}. Give the path of a .safetensors file of yours, "
-            f"or copy it to {own}."
-        )
-    published = models.get_model_weights(name).DEFAULT
-    file = folder / Path(urlparse(published.url).path).name
-    try:
-        weights: dict[str, Tensor] = published.get_state_dict(
-            progress=False, check_hash=True, map_location="cpu", weights_only=True
-        )
-    except OSError as error:
-        raise MissingWeights(
-            f"The pretrained weights of {name} are not on this machine and cannot be downloaded "
-            f"({error}). Download {published.url} elsewhere and copy it to {file}, or copy a "
-            f"safetensors file with the same names to {own}."
-        ) from error
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise UnfitWeights(
-            f"The weights file {file} is damaged, or holds more than weights "
-            f"({type(error).__name__}). Delete it and copy or download {published.url} again."
-        ) from error
-    return weights, str(file)
 
 
 def shrunk_kernel(kernel: Tensor, side: int) -> Tensor:

@@ -20,7 +20,7 @@ from typing import Final
 
 import torch
 
-from al_engine.architectures import MissingWeights, UnfitWeights
+from al_engine.architectures import MissingWeights, UnfitWeights, UnknownArchitecture
 from al_engine.decisions.rules import enough_for_first_model, is_to_train
 from al_engine.pools import processes, versions
 from al_engine.pools.models import Campaign, Choice, ModelVersion
@@ -179,7 +179,7 @@ class Server:
                 say=self.tell,
                 should_stop=self.ending.told,
             )
-        except (TrainingFailed, UnfitWeights, MissingWeights) as error:
+        except (TrainingFailed, UnfitWeights, MissingWeights, UnknownArchitecture) as error:
             log.warning("%s", error)
             processes.report(process_id=self.part.id, state="training failed", error=str(error))
             return None

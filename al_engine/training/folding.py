@@ -31,7 +31,8 @@ def fold_batch_norms(model: Classifier, example: Tensor) -> Classifier:
         before, after = backbone.get_submodule(convolution), backbone.get_submodule(norm)
         if isinstance(before, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
             backbone.set_submodule(convolution, fuse_conv_bn_eval(before, after))
-            backbone.set_submodule(norm, nn.Identity())
+            # timm's batch norms end with the activation that follows.
+            backbone.set_submodule(norm, getattr(after, "act", nn.Identity()))
     meant, said = model.features_of(example), result.features_of(example)
     close = torch.allclose(meant, said, rtol=0, atol=ROUNDING_SHARE * float(meant.abs().max()))
     return result if close else copy.deepcopy(model)

@@ -6,13 +6,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from al_engine.architectures.classifier import MEAN, STD
+
 Augment = Literal["none", "shift", "shift_flip"]
 
-# ImageNet's channel statistics, for every campaign. Pretrained backbones expect them; networks
-# from scratch start with batch norm or a learned layer, so for them they do not matter. A constant
-# cannot differ between the process that trains and the processes that score.
-_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
-_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
+# ImageNet's channel statistics, for every campaign. Most pretrained backbones expect them, and
+# those of timm that expect others normalize anew; networks from scratch start with batch norm or a
+# learned layer, so for them they do not matter. A constant cannot differ between the process that
+# trains and the processes that score.
+_MEAN = tuple(255 * each for each in MEAN)
+_STD = tuple(255 * each for each in STD)
 
 
 def normalize(images: Tensor) -> Tensor:

@@ -125,12 +125,11 @@ def check_consistency(setting: Setting, place: str) -> None:
                 f"{suggest(name, strategies.names())}"
             )
     name = setting.model.architecture
-    known = [*architectures.names(), HEAD]
-    if name not in known:
-        raise BadConfig(
-            f'{place}, model.architecture: there is no architecture "{name}"; '
-            f"{suggest(name, known)}"
-        )
+    if name != HEAD:
+        try:
+            architectures.check_name(name)
+        except architectures.UnknownArchitecture as error:
+            raise BadConfig(f"{place}, model.architecture: {error}") from error
     agree = {
         f"data.image_size: it is {_SMALLEST_IMAGE_PX} or more; or 0, for a feature file "
         f'and model.architecture "{HEAD}"': (

@@ -3,6 +3,8 @@
 The test suite compares the built-in names with the engine's own registries.
 """
 
+import difflib
+import re
 from importlib.metadata import entry_points
 from typing import Final
 
@@ -17,7 +19,24 @@ _PUBLISHED: Final = (
     *("vgg16", "vgg16_bn", "resnet18", "resnet50", "mobilenet_v3_large", "efficientnet_b0"),
     *("convnext_tiny", "vit_b_16"),
 )
-ARCHITECTURES: Final = ("small_cnn", *_PUBLISHED, *(f"probe:{name}" for name in _PUBLISHED))
+ARCHITECTURES: Final = (
+    *("small_cnn", *_PUBLISHED, *(f"probe:{name}" for name in _PUBLISHED)),
+    "frozen:tf_efficientnet_lite0",
+)
+# Any network of timm, which only the engine can look up: timm imports torch.
+_FROZEN: Final = re.compile(r"frozen:[a-z0-9_]+(\.[a-z0-9_]+)?")
+
+
+def problem_of_architecture(name: str) -> str:
+    """Why this can be no architecture, and what was likely meant; empty if it can."""
+    if name in ARCHITECTURES or _FROZEN.fullmatch(name):
+        return ""
+    close = difflib.get_close_matches(name, ARCHITECTURES, n=2)
+    meant = f"Did you mean {' or '.join(close)}? " if close else ""
+    return (
+        f"There is no architecture “{name}”. {meant}Write one of: {', '.join(ARCHITECTURES)}; or "
+        "frozen: and the name of any model of timm."
+    )
 
 
 def strategy_names() -> list[str]:

@@ -58,9 +58,10 @@ def test_a_probe_enlarges_small_images_only(name: str, side: int, seen: int) -> 
         assert architectures.build(name, classes=2, image_size=side).smallest_side == seen
 
 
-def test_probes_alone_must_have_pretrained_weights() -> None:
+def test_frozen_backbones_alone_must_have_pretrained_weights() -> None:
     for name in architectures.names():
-        assert architectures.wants_pretrained(name) == name.startswith("probe:")
+        frozen = name.startswith(("probe:", "frozen:"))
+        assert architectures.wants_pretrained(name) == frozen
 
 
 def test_a_probe_comes_back_from_its_checkpoint_without_asking_for_weights(

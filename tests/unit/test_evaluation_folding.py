@@ -25,7 +25,10 @@ def norms(model: nn.Module) -> int:
     return sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())
 
 
-@pytest.mark.parametrize("name", ["small_cnn", "vgg16_bn", "resnet18", "mobilenet_v3_large"])
+@pytest.mark.parametrize(
+    "name",
+    ["small_cnn", "vgg16_bn", "resnet18", "mobilenet_v3_large", "frozen:tf_efficientnet_lite0"],
+)
 def test_folded_batch_norms_change_nothing_but_the_time(name: str) -> None:
     model = lived(build(name, classes=5, image_size=32), 32)
     images = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))

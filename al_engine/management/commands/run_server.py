@@ -40,12 +40,10 @@ class Command(BaseCommand):
             from al_engine import architectures
             from al_engine.roles.server import serve
 
-            name, known = options["architecture"], architectures.names()
-            if name is not None and name not in known:
-                raise CommandError(
-                    f"There is no architecture “{name}”. There are: {', '.join(known)}."
-                )
+            name = options["architecture"]
             try:
+                if name is not None:
+                    architectures.check_name(name)
                 serve(
                     campaign=campaign,
                     name=f"{NAMES[options['role']]}-{index + 1}",

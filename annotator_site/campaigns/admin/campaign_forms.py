@@ -5,12 +5,19 @@ from typing import TYPE_CHECKING, Any, Final
 from django import forms
 from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import ValidationError
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from django.forms.renderers import BaseRenderer
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from al_engine.pools.class_names import MAX_CLASSES, problem_of_name, problem_of_names
 from al_engine.pools.models import Campaign, Choice
 from al_engine.pools.models.campaign import default_strategies
-from annotator_site.campaigns.engine_names import ARCHITECTURES, strategy_names
+from annotator_site.campaigns.engine_names import (
+    ARCHITECTURES,
+    problem_of_architecture,
+    strategy_names,
+)
 
 if TYPE_CHECKING:
     CampaignModelForm = forms.ModelForm[Campaign]
@@ -47,7 +54,9 @@ HELP: Final = {
     "in seconds.",
     "messages_per_second": "Limit for each annotator; 20 is more than fingers can do. "
     "0: no limit, for programs.",
-    "architecture": "small_cnn learns on a processor in seconds; the others want a GPU.",
+    "architecture": "small_cnn learns on a processor in seconds. frozen:tf_efficientnet_lite0 "
+    "knows photographs already and needs few labels; frozen: takes any model of timm. The others "
+    "want a GPU.",
     "delivery_architecture": "A larger network that one more server trains beside, so that a "
     "quick one can choose the questions while the better one is what you take home. "
     "Empty: the models that choose are what you take home.",
@@ -72,6 +81,39 @@ HELP: Final = {
 """Help texts of the form's fields."""
 
 
+class ArchitectureWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc]
+    """A name to write, with the usual ones to choose from: `frozen:` takes hundreds of others."""
+
+    def render(
+        self,
+        name: str,
+        value: Any,
+        attrs: dict[str, Any] | None = None,
+        renderer: BaseRenderer | None = None,
+    ) -> SafeString:
+        known = format_html_join(
+            "", '<option value="{}"></option>', ((each,) for each in ARCHITECTURES)
+        )
+        written = super().render(
+            name, value, {**(attrs or {}), "list": f"{name}_known", "spellcheck": "false"}, renderer
+        )
+        return format_html('{}<datalist id="{}_known">{}</datalist>', written, name, known)
+
+
+class ArchitectureField(forms.CharField):
+    """The name of an architecture, as far as it can be checked without the engine."""
+
+    def __init__(self, **settings: Any) -> None:
+        longest = Campaign._meta.get_field("architecture").max_length
+        super().__init__(max_length=longest, widget=ArchitectureWidget(), **settings)
+
+    def clean(self, value: Any) -> str:
+        name: str = super().clean(value)
+        if name and (problem := problem_of_architecture(name)):
+            raise ValidationError(problem)
+        return name
+
+
 class CampaignForm(CampaignModelForm):
     """A campaign's settings."""
 
@@ -81,17 +123,10 @@ class CampaignForm(CampaignModelForm):
         help_text=HELP["strategies"],
         widget=UnfoldAdminTextInputWidget(),
     )
-    delivery_architecture = forms.ChoiceField(
-        choices=[("", "none"), *((name, name) for name in ARCHITECTURES)],
-        required=False,
-        help_text=HELP["delivery_architecture"],
-        widget=UnfoldAdminSelectWidget(),
+    delivery_architecture = ArchitectureField(
+        required=False, help_text=HELP["delivery_architecture"]
     )
-    architecture = forms.ChoiceField(
-        choices=[(name, name) for name in ARCHITECTURES],
-        help_text=HELP["architecture"],
-        widget=UnfoldAdminSelectWidget(),
-    )
+    architecture = ArchitectureField(help_text=HELP["architecture"])
 
     class Meta:
         model = Campaign

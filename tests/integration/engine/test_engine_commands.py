@@ -52,7 +52,9 @@ def test_a_device_that_is_not_there_is_named(
 
 def test_an_unknown_architecture_is_answered_with_those_there_are(campaign: Campaign) -> None:
     said = refused("run_server", campaign.slug, "--architecture=brain")
-    assert said.startswith("There is no architecture “brain”. There are: small_cnn,")
+    assert said.startswith(
+        "There is no architecture named 'brain'. Known architectures: small_cnn,"
+    )
 
 
 def test_an_unknown_strategy_is_answered_with_those_there_are(campaign: Campaign) -> None:

@@ -187,14 +187,6 @@ def test_a_preset_is_laid_over_the_file(tmp_path: Path) -> None:
         ),
         (
             "[clock]",
-            '[model]\narchitecture = "vgg"\n[clock]',
-            (
-                '[arms] "random", model.architecture: there is no architecture "vgg"; '
-                'did you mean "vgg16"?'
-            ),
-        ),
-        (
-            "[clock]",
             "[arrangement]\nrefresh = 1\n[clock]",
             "arrangement.refresh: 1 is neither true nor false.",
         ),
@@ -223,6 +215,20 @@ def test_a_mistake_is_told_by_its_place(tmp_path: Path, old: str, new: str, said
     before, found, after = WHOLE.rpartition(old)
     assert found
     assert complaint(tmp_path, before + new + after) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("vgg", "named 'vgg'. Did you mean vgg16?"),
+        ("frozen:lcnet_05", "named 'frozen:lcnet_05': timm"),
+    ],
+)
+def test_an_unknown_architecture_is_told_by_its_place(tmp_path: Path, name: str, said: str) -> None:
+    text = WHOLE.replace("[clock]", f'[model]\narchitecture = "{name}"\n[clock]')
+    told = complaint(tmp_path, text)
+    assert told.startswith('[arms] "random", model.architecture: There is no architecture ')
+    assert said in told
 
 
 @pytest.mark.parametrize(
