@@ -70,6 +70,8 @@ class Learner:
         self._image_size = predictor.images.pixels.shape[-1]
         # The last model with a frozen backbone, which the next one shares.
         self._frozen: Classifier | None = None
+        # The last head on features, and the labels that it learned.
+        self._fitted: tuple[int, Trained] | None = None
 
     def train(
         self, labels: Sequence[Label], *, seed: int, former: Classifier | None = None
@@ -82,13 +84,7 @@ class Learner:
         shown = self.shows[[label.row for label in labels]]
         scorer = self.predictor.scorer
         if isinstance(scorer, FeatureScorer):
-            return fit_head(
-                scorer.features[torch.from_numpy(shown)],
-                torch.tensor([label.answer for label in labels]),
-                torch.tensor([label.confidence for label in labels]),
-                classes=self.predictor.classes,
-                device=self.predictor.device,
-            )
+            return self._fit_head(labels, scorer.features[torch.from_numpy(shown)])
         former = self._frozen or former
         features = self.predictor.predict(self._frozen, shown)[1] if self._frozen else None
         trained = train(
@@ -110,6 +106,20 @@ class Learner:
         if trained.model.frozen_backbone:
             self._frozen = trained.model
         return trained
+
+    def _fit_head(self, labels: Sequence[Label], features: Tensor) -> Trained:
+        """A head does not depend on seeds: one for the same labels as the last is the last."""
+        key = hash(tuple((label.row, label.answer, label.confidence) for label in labels))
+        if self._fitted is None or self._fitted[0] != key:
+            trained = fit_head(
+                features,
+                torch.tensor([label.answer for label in labels]),
+                torch.tensor([label.confidence for label in labels]),
+                classes=self.predictor.classes,
+                device=self.predictor.device,
+            )
+            self._fitted = key, trained
+        return self._fitted[1]
 
 
 @dataclass(slots=True)
