@@ -1,30 +1,34 @@
-"""A linear head on fixed embeddings, fitted to all labels at once in at most a dozen steps."""
+"""A linear head on fixed embeddings, fitted to all labels at once and exactly."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-PENALTY_LABELS: Final = 3.0
-"""L2 penalty on unit-variance features, equivalent to this many labels."""
-_MAX_STEPS: Final = 12
-_MAX_EVALUATIONS: Final = 15
-# Rows that the covariance of features is estimated from; more make no measurable difference.
-_SAMPLE_ROWS: Final = 10_000
-# Lower bound of a feature's standard deviation, as a share of the mean standard deviation.
-_SMALLEST_DEVIATION_SHARE: Final = 0.01
+from al_engine.training.coordinates import Coordinates
+from al_engine.training.logistic import Problems, losses, solve
+from al_engine.training.penalty import choose_penalty, penalties_of
+
+# Rows that the Gram matrix is estimated from, in multiples of its width: it decides only the
+# number of steps.
+_GRAM_ROWS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A fitted head: state dict (weight (C, d), bias (C,)), steps, weighted mean loss in nats."""
+    """A fitted head.
+
+    `state`: weight (C, d) and bias (C,), float32 on the CPU. `loss`: weighted mean loss in nats.
+    `penalty`: of the squared weights of standardized features, in labels. `gap`: by how many nats a
+    label the penalized loss exceeds its minimum at most.
+    """
 
     state: dict[str, Tensor]
     steps: int
     loss: float
+    penalty: float
+    gap: float
 
 
 def train_head(
@@ -34,80 +38,54 @@ def train_head(
     weights: Tensor | None = None,
     classes: int,
     device: torch.device,
+    former: dict[str, Tensor] | None = None,
+    penalty: float | None = None,
 ) -> Head:
     """Multinomial logistic regression on features, float (n, d), targets int64 (n,), n >= 1.
 
-    `weights`: float (n,), how much each label counts. The problem is convex, so the result depends
-    on no seed. A dozen steps of L-BFGS suffice, because it works in coordinates in which the
-    Hessian's upper bound, half the covariance of the features (Böhning 1992, 'Multinomial logistic
-    regression algorithm') plus the penalty, is the identity.
+    `weights`: float (n,), how much each label counts; only if all are 0 do labels of weight 0
+    count. `former`: the state of an earlier head of the same classes, to start from; a head of
+    other sizes is ignored. It changes the time, not the result. `penalty`: of weights of
+    standardized features, in labels; None chooses it by cross-validation. The problem is strictly
+    convex, so the result depends on no seed.
     """
-    rows, truth = features.to(device).float(), targets.to(device)[:, None]
-    count, width = rows.shape
-    trust = torch.ones(count) if weights is None else weights.float()
-    trust = (trust / trust.sum()).to(device)[:, None]
-    penalty = PENALTY_LABELS / count
-    mean, deviation, basis = _coordinates(rows[:: -(-count // _SAMPLE_ROWS)], penalty)
-    # In the coordinates: (C, d) weights and (C,) biases of centered features.
-    unknown = torch.zeros(classes, width + 1, device=device)
-
-    def plain() -> tuple[Tensor, Tensor]:
-        weight = unknown[:, :-1] @ basis.T
-        return weight, unknown[:, -1] - weight @ mean
-
-    loss = torch.zeros(())
-
-    def descend() -> Tensor:
-        nonlocal loss
-        weight, bias = plain()
-        logs = functional.linear(rows, weight, bias).log_softmax(dim=1)
-        loss = -(logs.gather(1, truth) * trust).sum()
-        excess = logs.exp().mul_(trust).scatter_add_(1, truth, -trust)  # (n, C)
-        total = excess.sum(dim=0)
-        # excess.T @ rows takes a CPU a tenth of the time of the transposed product.
-        slope = excess.T @ rows - total[:, None] * mean + penalty * weight * deviation**2
-        unknown.grad = torch.cat([slope @ basis, total[:, None]], dim=1)
-        return loss + penalty / 2 * (weight * deviation).square().sum()
-
-    with torch.no_grad():
-        steps = _minimize(unknown, descend)
-        weight, bias = plain()
-    return Head({"weight": weight.cpu(), "bias": bias.cpu()}, steps, float(loss))
-
-
-def _minimize(unknown: Tensor, descend: Callable[[], Tensor]) -> int:
-    """Minimize from the current `unknown` by L-BFGS; returns the number of steps.
-
-    `descend` returns the loss and sets the gradient.
-    """
-    search = torch.optim.LBFGS(
-        [unknown],
-        max_iter=_MAX_STEPS,
-        max_eval=_MAX_EVALUATIONS,
-        history_size=_MAX_STEPS,
-        line_search_fn="strong_wolfe",
+    trust = torch.ones(len(targets)) if weights is None else weights.float().cpu()
+    counted = trust > 0 if bool((trust > 0).any()) else trust >= 0
+    trust = trust[counted].clamp_min(torch.finfo(torch.float32).tiny).to(device)
+    rows = features[counted.to(features.device)].to(device).float()
+    truth = targets[counted.to(targets.device)].to(device)
+    if penalty is None:
+        penalty = choose_penalty(rows, truth, trust, classes=classes)
+    coordinates = Coordinates.of(rows)
+    points = coordinates.points
+    problem = Problems(
+        points,
+        truth,
+        trust[None],
+        penalties_of(penalty, points.shape[1]).to(device)[None],
+        _gram(points, float(trust.mean())),
+        classes,
     )
-    search.step(descend)  # type: ignore[no-untyped-call]
-    steps: int = search.state[unknown]["n_iter"]
-    return steps
+    start = None
+    if former is not None and former["weight"].shape == (classes, rows.shape[1]):
+        # A class that an aligned head did not know has a bias of minus infinity.
+        former = {name: each.nan_to_num(neginf=0.0) for name, each in former.items()}
+        start = coordinates.unknown(former["weight"].to(device), former["bias"].to(device))[None]
+    found = solve(problem, start=start)
+    loss = float((losses(problem, found.unknown) @ trust).squeeze() / trust.sum())
+    weight, bias = coordinates.plain(found.unknown[0])
+    state = {"weight": weight.cpu(), "bias": bias.cpu()}
+    return Head(state, found.steps, loss, penalty, found.gap)
 
 
-def _coordinates(sample: Tensor, penalty: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The features' mean (d,), standard deviation (d,), and a basis B (d, d) for the descent.
+def former_head(state: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
+    """The head in the state dict of a classifier, as `train_head` starts from it; None without."""
+    if state is None or not {"head.weight", "head.bias"} <= state.keys():
+        return None
+    return {name: state[f"head.{name}"] for name in ("weight", "bias")}
 
-    With H the upper bound of the Hessian, B B' = H^-1, so in the coordinates of B the bound is the
-    identity.
-    """
-    mean = sample.mean(dim=0)
-    centered = sample - mean
-    # In double precision, because features of a network are often almost linearly dependent.
-    covariance = (centered.T @ centered / sample.shape[0]).double().cpu()
-    deviation = covariance.diagonal().sqrt()
-    least = _SMALLEST_DEVIATION_SHARE * float(deviation.mean())
-    deviation = deviation.clamp_min(least if least > 0 else 1.0)
-    bound = covariance / 2 + penalty * deviation.square().diag()
-    lower = torch.linalg.cholesky(bound)
-    identity = torch.eye(bound.shape[0], dtype=torch.float64)
-    basis = torch.linalg.solve_triangular(lower, identity, upper=False).T
-    device = sample.device
-    return mean, deviation.float().to(device), basis.float().to(device)
+
+def _gram(points: Tensor, trust: float) -> Tensor:
+    """X'X of points (n, k), as if all had the weight `trust`; from some of the rows if many."""
+    some = points[:: max(1, len(points) // (_GRAM_ROWS * points.shape[1]))]
+    return some.T @ some * (trust * len(points) / len(some))

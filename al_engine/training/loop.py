@@ -29,7 +29,7 @@ from al_engine.training.compiling import Forward, compiled
 from al_engine.training.devices import autocast, repeatable, threads_for, to_device
 from al_engine.training.evaluate import predict_with_features
 from al_engine.training.feed import Images, fits_on_device
-from al_engine.training.head import train_head
+from al_engine.training.head import former_head, train_head
 from al_engine.training.recipe import Recipe
 from al_engine.training.start import new_model
 from al_engine.training.weighting import label_weights
@@ -99,7 +99,7 @@ def train(
     fresh = new_model(recipe, classes=classes, seed=seed, former=initial)
     fresh = to_device(fresh, device).train()
     if fresh.frozen_backbone:
-        return _fit_head(fresh, images, targets, trust, features, device, started)
+        return _fit_head(fresh, images, targets, trust, features, initial, device, started)
     feed = batches(
         images,
         batch_size=recipe.batch_size,
@@ -133,16 +133,25 @@ def _fit_head(
     targets: Tensor,
     trust: Tensor,
     features: Tensor | None,
+    initial: dict[str, Tensor] | None,
     device: torch.device,
     started: float,
 ) -> Trained:
     """Train only the head of a frozen backbone; embeds the images if `features` is None.
 
-    `started`: a time of `time.perf_counter`.
+    `initial`: an earlier model's state, whose head is nearer than none. `started`: a time of
+    `time.perf_counter`.
     """
     if features is None:
         _, features = predict_with_features(model, images, device=device)
-    head = train_head(features, targets, weights=trust, classes=model.classes, device=device)
+    head = train_head(
+        features,
+        targets,
+        weights=trust,
+        classes=model.classes,
+        device=device,
+        former=former_head(initial),
+    )
     model.head.load_state_dict(head.state)
     seconds = time.perf_counter() - started
     return Trained(model.eval(), head.steps, float(head.steps), seconds, head.loss)

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from al_engine.architectures import Classifier
 from al_engine.training.evaluate import predict
+from al_engine.training.posterior import sample_heads
 
 DROPPED_SHARE = 0.5
 """Share of the embedding that dropout removes (Gal et al. 2017 use a half before the last layer).
@@ -78,3 +79,26 @@ def ask_with_dropout(
         scale = kept.float().to(embeddings.device) / (1 - DROPPED_SHARE)
         opinions.append(functional.softmax(head(embeddings * scale).float(), dim=1).cpu())
     return torch.stack(opinions)
+
+
+@torch.inference_mode()
+def ask_posterior(
+    head: nn.Linear,
+    embeddings: Tensor,
+    labeled: Tensor,
+    *,
+    count: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Opinions of samples of a head that was fitted to embeddings: float32 (count, n, C).
+
+    `embeddings`: float (n, d), of the images that are asked about, on the head's device; `labeled`:
+    float (m, d), of those that the head has learned from.
+    """
+    heads, biases = sample_heads(head.weight, head.bias, labeled, draws=count, generator=generator)
+    return torch.stack(
+        [
+            functional.linear(embeddings, weight, bias).float().softmax(dim=1).cpu()
+            for weight, bias in zip(heads, biases, strict=True)
+        ]
+    )

@@ -15,10 +15,11 @@ from al_engine.training.embedding_cache import EmbeddingCache, Positions, predic
 from al_engine.training.evaluate import predict_with_features
 from al_engine.training.raw_features import raw_features
 
-DROPOUT_STRATEGY: Final = "bald"
-"""This strategy's opinions come from one network by dropout; others ask the models of all servers.
+ONE_MODEL_STRATEGY: Final = "bald"
+"""This strategy's opinions come from one model, by samples of its head or by dropout; others ask
+the models of all servers.
 """
-DROPOUT_OPINIONS: Final = 8
+OPINIONS_OF_ONE: Final = 8
 NEWEST_LABELED: Final = 10_000
 """A strategy sees at most this many images of L, the newest; each g* embeds them anew."""
 
@@ -80,23 +81,33 @@ class Scorer:
     ) -> Evidence:
         """`part`, the evidence about the images at `positions`, with all else a strategy needs.
 
-        `members` returns the committee; if it is empty, the model alone is the committee. `labeled`
-        returns the embeddings (m, d) of L by the model. Each is called only when needed.
+        `members` returns the committee; if it is empty, the model alone is the committee: samples
+        of its head if its backbone is frozen. `labeled` returns the embeddings (m, d) of L by the
+        model. Each is called only when needed.
         """
         needs = strategies.needs(strategy)
         if "labeled" in needs:
             part = replace(part, labeled=labeled())
         if "members" not in needs:
             return part
-        if strategy == DROPOUT_STRATEGY and part.embeddings is not None:
+        others = () if strategy == ONE_MODEL_STRATEGY else members()
+        if model.frozen_backbone and part.embeddings is not None and len(others) < 2:
+            said = opinions.ask_posterior(
+                model.head.to(self._device),
+                part.embeddings.to(self._device),
+                labeled(),
+                count=OPINIONS_OF_ONE,
+                generator=self._generator,
+            )
+        elif strategy == ONE_MODEL_STRATEGY and part.embeddings is not None:
             said = opinions.ask_with_dropout(
                 model.head,
                 part.embeddings.to(self._device),
-                count=DROPOUT_OPINIONS,
+                count=OPINIONS_OF_ONE,
                 generator=self._generator,
             )
         else:
             said = opinions.ask_committee(
-                members() or [model], self._read(positions), device=self._device
+                others or [model], self._read(positions), device=self._device
             )
         return replace(part, members=said)
