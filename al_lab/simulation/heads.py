@@ -17,7 +17,7 @@ from al_engine.strategies import Evidence
 from al_engine.training import opinions
 from al_engine.training.head import train_head
 from al_engine.training.loop import Trained
-from al_engine.training.scoring import DROPOUT_OPINIONS, DROPOUT_STRATEGY
+from al_engine.training.scoring import ONE_MODEL_STRATEGY, OPINIONS_OF_ONE
 from al_lab.simulation.world import Rows
 
 
@@ -84,12 +84,16 @@ class FeatureScorer:
             part = replace(part, labeled=labeled())
         if "members" not in needs or part.embeddings is None:
             return part
-        if strategy == DROPOUT_STRATEGY:
-            said = opinions.ask_with_dropout(
-                model.head, part.embeddings, count=DROPOUT_OPINIONS, generator=self._generator
+        others = () if strategy == ONE_MODEL_STRATEGY else members()
+        if len(others) < 2:
+            said = opinions.ask_posterior(
+                model.head,
+                part.embeddings,
+                labeled(),
+                count=OPINIONS_OF_ONE,
+                generator=self._generator,
             )
         else:
             where = torch.from_numpy(positions)
-            each = [self.probabilities(member)[where] for member in members() or [model]]
-            said = torch.stack(each)
+            said = torch.stack([self.probabilities(other)[where] for other in others])
         return replace(part, members=said)
