@@ -102,7 +102,7 @@ def setting(data: Data | None = None, model: Model | None = None, **arrangement:
     return Setting(
         arm="arm",
         data=data or Data("whole.npz"),
-        labels=Labels(initial=0, budget=40, evaluate_every=10, bound=True),
+        labels=Labels(initial=0, budget=30, evaluate_every=15, bound=True),
         clock=Clock(training=2.0, scoring=0.0),
         model=model or Model(architecture=HEAD),
         arrangement=Arrangement(**usual | arrangement),
@@ -140,7 +140,7 @@ def test_a_campaign_runs_on_features_and_learns(
 ) -> None:
     np.savez(tmp_path / "whole.npz", **arrays())
     course = run(setting(**arrangement), loaded(tmp_path, "whole.npz"))
-    assert course.finished["labels"] == 40
+    assert course.finished["labels"] == 30
     assert course.of("evaluated")[-1]["accuracy"] > 0.75
     assert course.of("bound")
 
