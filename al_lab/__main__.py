@@ -1,4 +1,7 @@
-"""`python -m al_lab CONFIG.toml --output DIR`: runs an experiment and writes its report."""
+"""`python -m al_lab CONFIG.toml --output DIR`: runs an experiment and writes its report;
+
+`python -m al_lab embed` makes feature files for experiments.
+"""
 
 import sys
 from importlib.util import find_spec
@@ -18,8 +21,10 @@ def main() -> int:
                 f"al_lab needs {package}, which is not installed: run `{remedy}`.", file=sys.stderr
             )
             return 1
-    from al_lab import command_line
+    from al_lab import command_line, embed_command
 
+    if sys.argv[1:2] == [embed_command.NAME]:
+        return embed_command.main(sys.argv[2:])
     return command_line.main()
 
 

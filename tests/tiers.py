@@ -35,6 +35,10 @@ SLOW: Final[dict[str, tuple[str, ...]]] = {
     "test_display_copies.py": ("test_a_picture_of_any_kind_has_a_copy",),
     "test_embedding_file.py": ("test_two_embedders_share_the_work_and_a_killed_one_is_carried_on",),
     "test_evaluation_folding.py": ("test_folded_batch_norms_change_nothing_but_the_time",),
+    "test_features.py": (
+        "test_a_campaign_runs_on_features_and_learns",
+        "test_the_first_queries_are_chosen_by_coverage_and_repeat",
+    ),
     "test_image_cache.py": (
         "test_a_chunk_is_taken_over_from_a_filler_that_dies",
         "test_a_filler_killed_in_the_middle_leaves_whole_rows_and_is_carried_on",

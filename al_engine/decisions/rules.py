@@ -7,7 +7,7 @@ standard library. `refill.py` says how deep S is kept.
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final, TypeVar
 
-HANDOVER: Final = {"typiclust": "margin"}
+HANDOVER: Final = {"typiclust": "margin", "herding": "margin", "uherding": "uherding"}
 """Strategies for the time before the first model, and the strategy that replaces each."""
 
 CELLS: Final = 64

@@ -3,8 +3,8 @@
 Owns the sampling strategies, their registry, and the merging and filtering of selections. Imports
 torch, numpy and the standard library, and of this project only the pure `al_engine.decisions`, so
 any Python program can use it. Read next: `uncertainty.py` for the paper's strategies,
-`diversity.py`, `clusters.py` and `disagreement.py` for further strategies, `registry.py` for how
-another package adds its own.
+`diversity.py`, `clusters.py`, `herding.py` and `disagreement.py` for further strategies,
+`registry.py` for how another package adds its own.
 """
 
 from al_engine.strategies.base import Selection, Strategy
@@ -13,6 +13,7 @@ from al_engine.strategies.clusters import cluster_margin, typiclust
 from al_engine.strategies.disagreement import bald, committee
 from al_engine.strategies.diversity import badge, core_set
 from al_engine.strategies.evidence import Evidence, select
+from al_engine.strategies.herding import herding, uherding
 from al_engine.strategies.registry import (
     UnknownStrategy,
     get,
@@ -46,6 +47,7 @@ __all__ = [
     "drop_near_duplicates",
     "entropy",
     "get",
+    "herding",
     "is_separable",
     "least_confidence",
     "margin",
@@ -57,4 +59,5 @@ __all__ = [
     "register",
     "select",
     "typiclust",
+    "uherding",
 ]

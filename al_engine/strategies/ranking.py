@@ -5,7 +5,7 @@ is decided here and nowhere else.
 """
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +26,9 @@ ADDITIONS_COMPARED: Final = 256
 
 Ranked = tuple[int, float]
 """An image and its score."""
+
+EmbeddingsOf = Callable[[Tensor], Tensor]
+"""From rows of the evidence, int64 (n,), to embeddings, float (n, d)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class Ranking:
         wanted: int,
         taken: Taken | None,
         ahead: int = 0,
+        embeddings_of: EmbeddingsOf | None = None,
     ) -> Replanned:
         """Rank anew after a pass by `strategy` with the model `version` (None before the first).
 
@@ -117,14 +121,19 @@ class Ranking:
         that the pass did not see stay as they are. `waiting`: number of open queries in all.
         `wanted`: number of queries to add now. `ahead`: number to add before the next pass. Copies
         of `taken` images and of one another are ranked only if there are too few other images;
-        with `taken` None, copies are not looked for.
+        with `taken` None, copies are not looked for. `embeddings_of`: where the embeddings for that
+        are read, so that those of a large pool are read only of the images ranked; None for those
+        of the evidence.
         """
+        if embeddings_of is None and evidence.embeddings is not None:
+            embeddings_of = evidence.embeddings.__getitem__
+        lookup = None if taken is None else embeddings_of
         seen = set(image_ids)
         there = [each for each in active if each in seen]
         count = len(there) + wanted
         budget = max(waiting + wanted, ahead, 1) * RANK_AHEAD_FACTOR
         enough = max(count, len(there) + ahead)
-        scores, others, copies = self._rank(strategy, evidence, budget, enough, taken)
+        scores, others, copies = self._rank(strategy, evidence, budget, enough, taken, lookup)
         rows = [*others, *copies]
         best = [image_ids[row] for row in rows[:count]]
         self.strategy, self.version, self.ranked = strategy, version, True
@@ -132,10 +141,10 @@ class Ranking:
         self._ahead = deque((image_ids[r], scores[r]) for r in rows if image_ids[r] not in open_now)
         confirmed = [row for row in rows[:count] if image_ids[row] in open_now]
         self._embeddings = {}
-        if taken is not None and evidence.embeddings is not None:
-            taken.add(evidence.embeddings[confirmed])
+        if taken is not None and lookup is not None:
+            taken.add(lookup(torch.tensor(confirmed, dtype=torch.int64)))
             # Indexing copies these rows, so that the embeddings of the whole pass can be freed.
-            kept = evidence.embeddings[others]
+            kept = lookup(torch.tensor(others, dtype=torch.int64))
             self._embeddings = {
                 image_ids[row]: each for row, each in zip(others, kept, strict=True)
             }
@@ -187,7 +196,13 @@ class Ranking:
         return [pair for pair in some if pair[0] in wanted or pair[0] not in self._embeddings]
 
     def _rank(
-        self, strategy: str, evidence: Evidence, budget: int, enough: int, taken: Taken | None
+        self,
+        strategy: str,
+        evidence: Evidence,
+        budget: int,
+        enough: int,
+        taken: Taken | None,
+        lookup: EmbeddingsOf | None,
     ) -> tuple[dict[int, float], list[int], list[int]]:
         """Scores by row, the rows that are no copies, and the copies, best first.
 
@@ -199,9 +214,10 @@ class Ranking:
             chosen = select(strategy, evidence, min(budget, count), generator=self._generator)
             order = chosen.indices
             scores = dict(zip(order.tolist(), chosen.scores.tolist(), strict=True))
-            if taken is None or evidence.embeddings is None:
+            if taken is None or lookup is None:
                 return scores, list(scores), []
-            others = taken.drop_copies(evidence.embeddings, order).tolist()
+            places = torch.arange(len(order), device=order.device)
+            others = order[taken.drop_copies(lookup(order), places)].tolist()
             if budget >= count:
                 # A copy is better than no query: people must not wait.
                 known = set(others)

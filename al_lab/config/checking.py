@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields
 from types import NoneType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
-from al_lab.config.settings import Setting
+from al_lab.config.settings import HEAD, Setting
 
 Tables = Mapping[str, Any]
 
@@ -29,9 +29,10 @@ SECTIONS: Final[dict[str, type]] = {
 }
 _types: Final = {name: get_type_hints(section) for name, section in SECTIONS.items()}
 
+_SMALLEST_IMAGE_PX: Final = 8
+
 # The least values of numbers; those that are not named here are 0 or more.
 _MINIMUM: Final = {
-    "data.image_size": 8,
     "data.copies": 1,
     "labels.budget": 1,
     "labels.evaluate_every": 1,
@@ -123,11 +124,22 @@ def check_consistency(setting: Setting, place: str) -> None:
                 f'{place}, arrangement.strategies: there is no strategy "{name}"; '
                 f"{suggest(name, strategies.names())}"
             )
-    try:
-        architectures.check_name(setting.model.architecture)
-    except architectures.UnknownArchitecture as error:
-        raise BadConfig(f"{place}, model.architecture: {error}") from error
+    name = setting.model.architecture
+    if name != HEAD:
+        try:
+            architectures.check_name(name)
+        except architectures.UnknownArchitecture as error:
+            raise BadConfig(f"{place}, model.architecture: {error}") from error
     agree = {
+        f"data.image_size: it is {_SMALLEST_IMAGE_PX} or more; or 0, for a feature file "
+        f'and model.architecture "{HEAD}"': (
+            setting.data.image_size == 0
+            if name == HEAD
+            else setting.data.image_size >= _SMALLEST_IMAGE_PX
+        ),
+        "model.warm_start: a head is trained from scratch": (
+            name != HEAD or setting.model.warm_start == "scratch"
+        ),
         "labels.budget: it is above labels.initial": labels.budget > labels.initial,
         "people.seconds_per_label: it is above 0": people.seconds_per_label > 0,
         "people.error_rate: it is from 0 to 1": people.error_rate <= 1,

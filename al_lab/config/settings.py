@@ -5,12 +5,15 @@ says what was run. Times are seconds of the virtual clock.
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Mode = Literal["asynchronous", "synchronous"]
 Take = Literal["random", "best"]
 Partition = Literal["random", "clusters"]
 ModelChoice = Literal["latest", "most_labels", "best_validation"]
+
+HEAD: Final = "head"
+"""`Model.architecture` where the data are features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +21,14 @@ class Data:
     """Which images, and which of them.
 
     `name`: a file or folder under `--data`, or `torchvision:CIFAR10` and the like; see
-    `data/datasets.py`. `train` and `test`: the size of a random sample, 0 for all. `copies`: how
-    often each image is in the pool. `validation`: how many other images of the training part are
-    set aside for `best_validation`.
+    `data/datasets.py`. `image_size`: the side of the images in pixels, 0 for a feature file.
+    `train` and `test`: the size of a random sample, 0 for all. `copies`: how often each image is in
+    the pool. `validation`: how many other images of the training part are set aside for
+    `best_validation`.
     """
 
     name: str
-    image_size: int
+    image_size: int = 0
     train: int = 0
     test: int = 0
     copies: int = 1
@@ -79,7 +83,11 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`recipe`: `product` trains as the product does, `plain` as was usual in the paper's time."""
+    """`recipe`: `product` trains as the product does, `plain` as was usual in the paper's time.
+
+    `architecture`: one of the product's, or `head` for the features of a feature file: the head
+    that the product trains on a frozen backbone.
+    """
 
     architecture: str = "small_cnn"
     recipe: Literal["product", "plain"] = "product"

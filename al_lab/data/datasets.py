@@ -5,6 +5,7 @@
     fashion_mnist.npz, cifar10_jpeg92.tar.xz, photos.zip, photos    a file or folder under --data
     torchvision:CIFAR10      torchvision's, from --data or downloaded into the cache
     sklearn:digits           scikit-learn's digits of 8 px
+    signs.safetensors        a feature file: embeddings in place of images (`features.py`)
 
 A suffix can say which images make the pool: `#train`, the default; `#test`, the test part, with
 accuracy measured on training images; `#cifar10s.csv`, the images of this file of recorded labels,
@@ -25,7 +26,7 @@ import torch
 from torch import Tensor
 
 from al_lab.config.settings import Data
-from al_lab.data import libraries, recorded_labels
+from al_lab.data import features, libraries, recorded_labels
 from al_lab.data.files import NoData
 from al_lab.data.formats import open_source
 from al_lab.data.recorded_labels import PartName
@@ -44,18 +45,21 @@ class Images:
     """`pixels`: uint8 (n, 3, S, S). `truth`: their classes, int64 (n,).
 
     `original`: int64 (n,), their index in their part as it was published, else their row.
+    `features`: float16 (n, d), of a feature file; then there are no pixels, and S is 0.
     """
 
     pixels: Tensor
     truth: Tensor
     original: Tensor
+    features: Tensor | None = None
 
     def __len__(self) -> int:
         return self.truth.shape[0]
 
     def rows(self, rows: Tensor) -> "Images":
         """Some of them, copied; `rows` int64 (m,)."""
-        return Images(self.pixels[rows], self.truth[rows], self.original[rows])
+        features = None if self.features is None else self.features[rows]
+        return Images(self.pixels[rows], self.truth[rows], self.original[rows], features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +100,12 @@ def load(data: Data, folder: Path | None, cache: Path) -> DataSet:
     It is unpacked into `cache` once and mapped from there afterwards; any number of processes may
     do so at the same time. Raises NoData.
     """
-    if data.image_size < 1:
-        raise NoData(f"data.image_size is {data.image_size}; at least 1 pixel is needed.")
     name, _, wanted = data.name.partition("#")
-    found = _unpacked(name, data.image_size, folder, cache)
-    parts = {
-        part: Images(**{kind: torch.from_numpy(array) for kind, array in arrays.items()})
-        for part, arrays in found.parts.items()
-    }
+    parts, classes, notes = (
+        _of_features(name, folder) if not data.image_size else _of_pixels(name, data, folder, cache)
+    )
     if wanted.endswith(".csv"):
-        labels = recorded_labels.read(wanted, folder, found.classes)
+        labels = recorded_labels.read(wanted, folder, classes)
         rows = torch.isin(parts[labels.part].original, labels.original).nonzero()[:, 0]
         if not len(rows):
             raise NoData(f"{wanted} has labels of none of the {labels.part} images of {name}.")
@@ -120,10 +120,10 @@ def load(data: Data, folder: Path | None, cache: Path) -> DataSet:
     return DataSet(
         train=parts[part],
         test=parts[_OTHER[part]],
-        classes=found.classes,
+        classes=classes,
         name=data.name,
         part=part,
-        notes=found.notes,
+        notes=notes,
     )
 
 
@@ -159,6 +159,37 @@ def draw(data_set: DataSet, data: Data, *, seed: int) -> tuple[Pool, Images]:
     return pool, test
 
 
+_Loaded = tuple[dict[PartName, Images], tuple[str, ...], tuple[str, ...]]
+"""The images by part, the names of the classes, and notes."""
+
+
+def _of_pixels(name: str, data: Data, folder: Path | None, cache: Path) -> _Loaded:
+    found = _unpacked(name, data.image_size, folder, cache)
+    parts = {
+        part: Images(**{kind: torch.from_numpy(array) for kind, array in found.parts[part].items()})
+        for part in _OTHER
+    }
+    return parts, found.classes, found.notes
+
+
+def _of_features(name: str, folder: Path | None) -> _Loaded:
+    """A feature file, which has no pixels."""
+    library = libraries.find_source(name, folder, Path())
+    path = None if library else _path(name, folder)
+    if path is None or not features.holds_features(path):
+        raise NoData(
+            f'data.name is "{name}", and data.image_size is 0, which is for feature files: give '
+            "the side of its images in pixels, or embed them with `python -m al_lab embed`."
+        )
+    found = features.read(path)
+    parts = {}
+    for part in _OTHER:
+        known = found.parts[part]
+        pixels = torch.empty(len(known["truth"]), 3, 0, 0, dtype=torch.uint8)
+        parts[part] = Images(pixels, known["truth"], known["original"], known["features"])
+    return parts, found.classes, ()
+
+
 def _unpacked(name: str, image_size: int, folder: Path | None, cache: Path) -> Unpacked:
     library = libraries.find_source(name, folder, cache / "torchvision")
     if library is not None:
@@ -170,6 +201,10 @@ def _unpacked(name: str, image_size: int, folder: Path | None, cache: Path) -> U
             source=lambda _: nullcontext(library()),
         )
     path = _path(name, folder)
+    if features.holds_features(path):
+        raise NoData(
+            f'data.name is "{name}": it holds features, not images; leave data.image_size out.'
+        )
     return load_unpacked(
         cache,
         name=name,

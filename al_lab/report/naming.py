@@ -14,6 +14,7 @@ _DATA_NAMES: Final = {
     "fashionmnist": "Fashion-MNIST",
     "miniimagenet": "mini-ImageNet",
     "imagenette": "Imagenette",
+    "signdigits": "sign digits",
     "digits": "digits",
 }
 _KEY_NAMES: Final = {

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import torch
 
-from al_lab.config.settings import Clock, Setting
+from al_lab.config.settings import HEAD, Clock, Setting
 from al_lab.report import markdown
 from al_lab.report.layout import PAPERS_THREE, Layout, flat_setting
 from al_lab.report.naming import (
@@ -36,7 +36,7 @@ def configuration(settings: Sequence[Setting], *, on_gpu: bool) -> str:
         ("data", lambda each: f"`{each.data.name}`"),
         ("images in the pool", _pool),
         ("test images", lambda each: value_name("data.train", each.data.test)),
-        ("image side, px", lambda each: f"{each.data.image_size}"),
+        ("image side, px", lambda each: f"{each.data.image_size or 'none: features'}"),
         ("labels at the start, at random", lambda each: markdown.number(each.labels.initial)),
         ("labels at the end", lambda each: markdown.number(each.labels.budget)),
         ("accuracy is measured every", lambda each: f"{each.labels.evaluate_every:,} labels"),
@@ -118,7 +118,7 @@ _DIFFERENCES: Final[tuple[tuple[str, Callable[[Setting], bool]], ...]] = (
         "Images are {data.image_size} px wide, not as they come.",
         lambda each: (
             each.data.image_size
-            != _PAPERS_DATA.get(data_name(each.data.name), each.data.image_size)
+            not in (0, _PAPERS_DATA.get(data_name(each.data.name), each.data.image_size))
         ),
     ),
     (
@@ -267,6 +267,8 @@ def _scoring(clock: Clock) -> str:
 
 def _recipe(setting: Setting, *, on_gpu: bool) -> str:
     """The numbers of the recipe for all labels."""
+    if setting.model.architecture == HEAD:
+        return "as in the product: logistic regression on the features"
     recipe = recipe_for(
         setting.model,
         image_size=setting.data.image_size,

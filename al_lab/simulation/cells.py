@@ -22,7 +22,9 @@ def assign_owners(pool: Pool, arrangement: Arrangement, *, seed: int) -> Rows:
     cells = max(CELLS, workers)
     generator = torch_generator(seed, "cells")
     if arrangement.partition == "clusters":
-        clusters = group_alike(average_to_grid(pool.images.pixels), cells, generator=generator)
+        images = pool.images
+        points = average_to_grid(images.pixels) if images.features is None else images.features
+        clusters = group_alike(points.float(), cells, generator=generator)
         cell_of = clusters[pool.shows]
     else:
         cell_of = torch.randint(cells, (len(pool),), generator=generator)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from al_engine import strategies
 from al_engine.architectures import Classifier
 from al_engine.strategies import Evidence
 from al_engine.training.feed import copy_to_device, fits_on_device
@@ -19,6 +20,7 @@ from al_engine.training.loop import Trained, train
 from al_engine.training.scoring import NEWEST_LABELED, Scorer
 from al_lab.config.settings import Model
 from al_lab.data.datasets import Images
+from al_lab.simulation.heads import FeatureScorer, fit_head
 from al_lab.simulation.recipes import recipe_for
 from al_lab.simulation.world import Label, Rows
 
@@ -34,7 +36,11 @@ class Predictor:
         self.device = device
         pixels = images.pixels
         self._pixels = copy_to_device(pixels, device) if fits_on_device(pixels, device) else pixels
-        self.scorer = Scorer(self.read, device=device, generator=generator)
+        self.scorer: Scorer | FeatureScorer = (
+            Scorer(self.read, device=device, generator=generator)
+            if images.features is None
+            else FeatureScorer(images.features, device=device, generator=generator)
+        )
 
     def read(self, rows: Rows) -> Tensor:
         """The pixels of some rows, uint8 (n, 3, S, S), on the device where all images are."""
@@ -47,7 +53,10 @@ class Predictor:
 
     def accuracy(self, model: Classifier) -> float:
         """The share of all images that a model classifies correctly."""
-        probabilities, _ = self.predict(model)
+        if isinstance(self.scorer, FeatureScorer):
+            probabilities = self.scorer.probabilities(model)
+        else:
+            probabilities, _ = self.predict(model)
         return float((probabilities.argmax(dim=1) == self.images.truth).double().mean())
 
 
@@ -61,6 +70,8 @@ class Learner:
         self._image_size = predictor.images.pixels.shape[-1]
         # The last model with a frozen backbone, which the next one shares.
         self._frozen: Classifier | None = None
+        # The last head on features, and the labels that it learned.
+        self._fitted: tuple[int, Trained] | None = None
 
     def train(
         self, labels: Sequence[Label], *, seed: int, former: Classifier | None = None
@@ -71,6 +82,9 @@ class Learner:
         """
         labels = sorted(labels, key=lambda label: label.row)
         shown = self.shows[[label.row for label in labels]]
+        scorer = self.predictor.scorer
+        if isinstance(scorer, FeatureScorer):
+            return self._fit_head(labels, scorer.features[torch.from_numpy(shown)])
         former = self._frozen or former
         features = self.predictor.predict(self._frozen, shown)[1] if self._frozen else None
         trained = train(
@@ -92,6 +106,20 @@ class Learner:
         if trained.model.frozen_backbone:
             self._frozen = trained.model
         return trained
+
+    def _fit_head(self, labels: Sequence[Label], features: Tensor) -> Trained:
+        """A head does not depend on seeds: one for the same labels as the last is the last."""
+        key = hash(tuple((label.row, label.answer, label.confidence) for label in labels))
+        if self._fitted is None or self._fitted[0] != key:
+            trained = fit_head(
+                features,
+                torch.tensor([label.answer for label in labels]),
+                torch.tensor([label.confidence for label in labels]),
+                classes=self.predictor.classes,
+                device=self.predictor.device,
+            )
+            self._fitted = key, trained
+        return self._fitted[1]
 
 
 @dataclass(slots=True)
@@ -125,25 +153,36 @@ class PoolPredictions:
         if model is None:
             # Raw features are relative to all images, so they are made at once.
             probabilities, embeddings = learner.predictor.predict(None)
-            return cls(
-                learner, None, members, probabilities, embeddings, np.ones(count, dtype=np.bool_)
-            )
+            made = np.ones(count, dtype=np.bool_)
+            return cls(learner, None, members, probabilities, embeddings, made)
         probabilities = torch.empty(count, learner.predictor.classes)
-        embeddings = torch.empty(count, model.width)
-        return cls(
-            learner, model, members, probabilities, embeddings, np.zeros(count, dtype=np.bool_)
+        scorer = learner.predictor.scorer
+        embeddings = (
+            scorer.features
+            if isinstance(scorer, FeatureScorer)
+            else torch.empty(count, model.width)
         )
+        made = np.zeros(count, dtype=np.bool_)
+        return cls(learner, model, members, probabilities, embeddings, made)
 
     def predict_missing(self, rows: Rows) -> None:
         """Make the predictions for these rows of the pool that are not made yet."""
+        if self.predicted.all():
+            return
         shown = np.unique(self.learner.shows[rows])
         missing = shown[~self.predicted[shown]]
         if missing.size:
             began = time.perf_counter()
-            where = torch.from_numpy(missing)
-            self.probabilities[where], self.embeddings[where] = self.learner.predictor.predict(
-                self.model, missing
-            )
+            scorer = self.learner.predictor.scorer
+            if isinstance(scorer, FeatureScorer) and self.model is not None:
+                # One product for all images takes less time than copying the rows of some.
+                self.probabilities = scorer.probabilities(self.model)
+                missing = np.arange(len(self.predicted))
+            else:
+                where = torch.from_numpy(missing)
+                self.probabilities[where], self.embeddings[where] = self.learner.predictor.predict(
+                    self.model, missing
+                )
             self.predicted[missing] = True
             self.seconds_per_image = (time.perf_counter() - began) / missing.size
 
@@ -152,7 +191,8 @@ class PoolPredictions:
         self.predict_missing(rows)
         shown = self.learner.shows[rows]
         where = torch.from_numpy(shown)
-        part = Evidence(self.probabilities[where], self.embeddings[where])
+        needed = bool(strategies.needs(strategy))
+        part = Evidence(self.probabilities[where], self.embeddings[where] if needed else None)
         if self.model is None:
             return part
         return self.learner.predictor.scorer.complete(
@@ -161,10 +201,15 @@ class PoolPredictions:
             self.model,
             shown,
             members=self.members,
-            labeled=lambda: self._embeddings_of(labels),
+            labeled=lambda: self._of_labels(labels),
         )
 
-    def _embeddings_of(self, labels: Sequence[Label]) -> Tensor:
+    def embeddings_of(self, rows: Rows) -> Callable[[Tensor], Tensor]:
+        """From places in `rows`, of which evidence was asked, int64 (n,), to embeddings (n, d)."""
+        shown = torch.from_numpy(self.learner.shows[rows])
+        return lambda places: self.embeddings[shown[places]]
+
+    def _of_labels(self, labels: Sequence[Label]) -> Tensor:
         rows = np.array([label.row for label in labels[-NEWEST_LABELED:]], dtype=np.int64)
         self.predict_missing(rows)
         return self.embeddings[torch.from_numpy(self.learner.shows[rows])]

@@ -135,6 +135,7 @@ class Rounds:
             waiting=0,
             wanted=count,
             taken=taken,
+            embeddings_of=predictions.embeddings_of(rows),
         )
         return [
             _Chosen(row, strategy, score, version)

@@ -165,6 +165,7 @@ class Workers:
             waiting=len(waiting),
             wanted=due.need,
             taken=self._taken,
+            embeddings_of=predictions.embeddings_of(rows),
         )
         selecting = time.perf_counter() - began
         measured = predictions.seconds_per_image * len(rows) + selecting

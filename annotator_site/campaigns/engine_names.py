@@ -12,6 +12,7 @@ from typing import Final
 BUILT_IN_STRATEGIES: Final = (
     *("random", "entropy", "least_confidence", "margin", "power_margin", "balanced_margin"),
     *("cluster_margin", "typiclust", "bald", "committee", "badge", "core_set"),
+    *("herding", "uherding"),
 )
 STRATEGY_ENTRY_POINTS: Final = "nowait.strategies"
 

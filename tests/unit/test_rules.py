@@ -48,6 +48,9 @@ def test_a_committee_is_the_newest_model_of_each_server() -> None:
 def test_typical_images_come_before_the_first_model_and_doubtful_ones_after_it() -> None:
     assert rules.in_use("typiclust", model=False) == "typiclust"
     assert rules.in_use("typiclust", model=True) == "margin"
+    assert rules.in_use("herding", model=True) == "margin"
+    assert rules.in_use("uherding", model=True) == "uherding"
+    assert rules.is_cold("uherding")
     assert rules.in_use("entropy", model=False) == rules.in_use("entropy", model=True) == "entropy"
 
 

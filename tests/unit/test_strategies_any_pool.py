@@ -41,8 +41,10 @@ def test_the_built_in_strategies_are_these() -> None:
         "cluster_margin",
         "committee",
         "core_set",
+        "herding",
         "power_margin",
         "typiclust",
+        "uherding",
     ]
 
 

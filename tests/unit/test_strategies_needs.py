@@ -35,7 +35,9 @@ def test_the_built_in_strategies_need_what_their_literature_needs() -> None:
         "cluster_margin": {"embeddings"},
         "committee": {"members"},
         "core_set": {"embeddings", "labeled"},
+        "herding": {"embeddings", "labeled"},
         "typiclust": {"embeddings", "labeled"},
+        "uherding": {"embeddings", "labeled"},
     }
 
 

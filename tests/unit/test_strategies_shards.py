@@ -22,7 +22,9 @@ def test_separable_is_what_scores_an_image_by_itself() -> None:
         "balanced_margin",
         "cluster_margin",
         "core_set",
+        "herding",
         "typiclust",
+        "uherding",
     }
 
 

@@ -188,6 +188,7 @@ def _table(cells: Sequence[Cell]) -> str:
             "above random at",
             "crosses random on average",
             "told apart from",
+            "random's last accuracy with",
         ]
     rows = []
     for cell in cells:
@@ -203,9 +204,10 @@ def _table(cells: Sequence[Cell]) -> str:
                 _beyond(cell, random),
                 crossing_words(cell, random),
                 apart_words(cell, random),
+                worth_words(cell, random),
             ]
         elif random is not None:
-            row += [""] * 5
+            row += [""] * 6
         rows.append(row)
     return markdown.table(header, rows)
 
@@ -214,7 +216,8 @@ _NOTE: Final = (
     "Differences are in percentage points, paired over the seeds, with 95 % t-intervals, bold "
     "where they leave out 0. Above random at: of the evaluations from half of the labels on, those "
     "at which the interval of the paired difference is above 0. Told apart from: the first number "
-    "of labels from which on all those intervals lie on the same side of 0."
+    "of labels from which on all those intervals lie on the same side of 0. Random's last accuracy "
+    "with: the labels at which the mean curve reaches the accuracy that random has with all labels."
 )
 
 
@@ -258,3 +261,16 @@ def crossing_words(cell: Cell, random: Cell) -> str:
     if len(found) > len(turns):
         begins = f"{len(found) - len(turns)} earlier crossings"
     return ", ".join([begins, *turns])
+
+
+def worth_words(cell: Cell, random: Cell) -> str:
+    """`210 labels`: with how many the mean curve reaches random's accuracy with all labels."""
+    labels, ours, theirs = paired_curves(cell, random)
+    reached = next((n for n, height in enumerate(ours) if height >= theirs[-1]), None)
+    if reached is None:
+        return "not reached"
+    if not reached:
+        return f"{labels[0]:,} labels"
+    low, high = ours[reached - 1], ours[reached]
+    part = (theirs[-1] - low) / (high - low)
+    return f"{labels[reached - 1] + part * (labels[reached] - labels[reached - 1]):,.0f} labels"

@@ -26,7 +26,7 @@ def chosen_by(campaign: Campaign) -> dict[str, int]:
     return counts
 
 
-@pytest.mark.parametrize("name", sorted({*strategies.names()} - {"typiclust"}))
+@pytest.mark.parametrize("name", sorted({*strategies.names()} - {"typiclust", "herding"}))
 def test_every_strategy_fills_s_with_a_model(make_campaign: MakeCampaign, name: str) -> None:
     campaign = make_campaign(pool=300)
     label(join(campaign), range(5))

@@ -94,5 +94,6 @@ def test_the_test_part_can_be_the_pool(tmp_path: Path) -> None:
 
 
 def test_an_image_of_no_pixels_is_refused(tmp_path: Path) -> None:
+    write_npz(tmp_path / "gray.npz")
     with pytest.raises(NoData, match=r"data\.image_size is 0"):
         loaded(tmp_path, "gray.npz", image_size=0)

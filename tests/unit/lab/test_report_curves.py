@@ -125,6 +125,17 @@ def test_curves_that_are_the_same_do_not_cross() -> None:
     )
 
 
+def test_it_is_said_how_many_labels_reach_what_random_ends_with() -> None:
+    gains = {"random": RANDOM, "margin": above(0, 0, 0.08, 0.08, 0.08), "entropy": RANDOM}
+    rows = [line for line in section(those(gains, spread=0)).splitlines() if "labels |" in line]
+    assert len(rows) == 2
+    # Between 78 % and 83 %, and at the end.
+    assert rows[0].startswith("| margin")
+    assert rows[0].endswith("| 340 labels |")
+    assert rows[1].startswith("| entropy")
+    assert rows[1].endswith("| 500 labels |")
+
+
 def test_places_of_the_same_data_are_averaged_seed_by_seed() -> None:
     found = []
     for size, gains in ((50, (0.01, 0.02, 0.03)), (250, (-0.01, 0.0, -0.01))):
