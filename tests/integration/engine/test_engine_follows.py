@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from al_engine.decisions.refill import DEPTH_FLOOR
+from al_engine.decisions.refill import COLD_FLOOR, DEPTH_FLOOR
 from al_engine.pools import campaigns, processes, sizes
 from al_engine.pools.models import Campaign, EngineProcess, Query
 from al_engine.roles.engine import EngineOptions, children
@@ -29,7 +29,7 @@ def strategies_at_work(campaign: Campaign) -> list[str]:
 def test_strategies_and_workers_change_while_people_label(
     make_campaign: MakeCampaign, test_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    campaign = make_campaign(pool=400, strategies=["random"], workers=1, servers=0)
+    campaign = make_campaign(pool=3 * COLD_FLOOR, strategies=["random"], workers=1, servers=0)
     options = ("--worker-processes=1", "--device=cpu")
     with command(
         "run_engine", campaign.slug, *options, env=test_environment, log=tmp_path / "log"
@@ -45,7 +45,7 @@ def test_strategies_and_workers_change_while_people_label(
 
         engine.until(is_followed)
         before = Query.objects.filter(campaign=campaign).count()
-        join(campaign).take(DEPTH_FLOOR)
+        join(campaign).take(2 * COLD_FLOOR)
         engine.until(lambda: Query.objects.filter(campaign=campaign).count() > before)
         assert processes.live_workers(campaign_id=campaign.pk) == 2
 
