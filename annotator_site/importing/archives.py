@@ -6,7 +6,7 @@ import lzma
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,17 +32,20 @@ class ZipSource:
 
     path: Path
     decoder: NameDecoder = field(default_factory=NameDecoder)
+    as_stored: bool = False
+    """Whether `entries` come in the order of the archive, rather than mixed."""
 
     def files(self) -> Iterator[Found]:
-        """All files; the name is "" where it cannot be used."""
+        """All files, as stored; the name is "" where it cannot be used."""
         with self.path.open("rb") as file:
-            for member in self._members():
+            for member in self._members(zip_members.members):
                 yield Found(_usable(member.name), partial(_is_image, file, member))
 
     def entries(self) -> Iterator[Entry]:
         """All files, read."""
+        ordered = zip_members.members if self.as_stored else zip_members.mixed_members
         with self.path.open("rb") as file:
-            for member in self._members():
+            for member in self._members(ordered):
                 try:
                     name = clean_name(member.name)
                     if is_litter(name):
@@ -53,19 +56,22 @@ class ZipSource:
                 except BrokenImageError as error:
                     yield Entry(display_name(member.name), problem=str(error))
 
-    def _members(self) -> Iterator[zip_members.Member]:
+    def _members(
+        self, ordered: Callable[[Path, NameDecoder], Iterator[zip_members.Member]]
+    ) -> Iterator[zip_members.Member]:
         try:
-            yield from zip_members.members(self.path, self.decoder)
+            yield from ordered(self.path, self.decoder)
         except zip_members.DamagedZipError as error:
             raise SourceError(f"{self.path} is damaged: {error}. Get a whole copy.") from error
 
 
 @dataclass(frozen=True, slots=True)
 class TarSource:
-    """The files of a tar, read once from beginning to end."""
+    """The files of a tar, read from beginning to end: it has no directory to find them by."""
 
     path: Path
     decoder: NameDecoder = field(default_factory=NameDecoder)
+    as_stored: bool = field(default=True, init=False)
 
     def files(self) -> Iterator[Found]:
         """All files; the name is "" where it cannot be used."""

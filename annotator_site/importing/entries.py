@@ -40,8 +40,12 @@ class Source(Protocol):
     def decoder(self) -> NameDecoder:
         """The decoder of the source's file names."""
 
+    @property
+    def as_stored(self) -> bool:
+        """Whether `entries` come in the order in which the source has them, rather than mixed."""
+
     def files(self) -> Iterator[Found]:
-        """All files, without reading them. Raises SourceError."""
+        """All files as the source has them, without reading them. Raises SourceError."""
 
     def entries(self) -> Iterator[Entry]:
-        """All files in the same order, read. Raises SourceError."""
+        """All files, read, in the same order each time. Raises SourceError."""

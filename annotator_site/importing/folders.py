@@ -8,54 +8,80 @@ from functools import partial
 from pathlib import Path
 
 from annotator_site.importing.entries import Entry, Found
+from annotator_site.importing.fair_order import in_fair_order
 from annotator_site.importing.file_names import NameDecoder, display_name, is_litter
 from annotator_site.importing.image_files import BrokenImageError, is_image, read_image
 
 
 @dataclass(frozen=True, slots=True)
 class FolderSource:
-    """The files below a folder, in order of their names. Links are not followed."""
+    """The files below a folder. Links are not followed."""
 
     root: Path
     decoder: NameDecoder = field(default_factory=NameDecoder)
+    as_stored: bool = False
+    """Whether `entries` come in the order of their names, rather than mixed."""
 
     def files(self) -> Iterator[Found]:
-        """All files, with names relative to the folder."""
-        for name, problem in self._walk():
-            yield Found(self._shown(name), partial(self._is_image, name, problem))
+        """All files, with names relative to the folder, in the order of these."""
+        for name in self._walk():
+            yield Found(self._shown(name), partial(self._is_image, name))
 
     def entries(self) -> Iterator[Entry]:
         """All files, read."""
-        for name, problem in self._walk():
+        for name in self._walk() if self.as_stored else self._mixed():
             shown = self._shown(name)
             if is_litter(shown):
                 yield Entry(shown, ignored=True)
-            elif problem:
+            elif problem := self._problem(name):
                 yield Entry(shown, problem=problem)
             else:
                 yield self._read(name, shown)
 
-    def _walk(self) -> Iterator[tuple[str, str]]:
-        """Name and problem ("" for a file) of everything below that is not a folder."""
+    def _mixed(self) -> Iterator[str]:
+        # A million strings would take three times the memory of their bytes.
+        names = bytearray()
+
+        def placed() -> Iterator[tuple[bytes, int]]:
+            for name in self._walk():
+                place, raw = len(names), os.fsencode(name)
+                names.extend(raw + b"\0")
+                yield raw, place
+
+        for place in in_fair_order(placed()):
+            yield os.fsdecode(bytes(names[place : names.index(0, place)]))
+
+    def _walk(self) -> Iterator[str]:
+        """The names of everything below that is not a folder."""
         waiting = [self._listed("")]
         while waiting:
             name = next(waiting[-1], None)
             if name is None:
                 waiting.pop()
-                continue
-            try:
-                mode = (self.root / name).lstat().st_mode
-                if stat.S_ISDIR(mode):
-                    waiting.append(self._listed(name))
-                    continue
-                problem = "" if stat.S_ISREG(mode) else _not_a_file(stat.S_ISLNK(mode))
-            except OSError as error:
-                problem = f"cannot be read ({error.strerror})"
-            yield name, problem
+            elif self._is_folder(name):
+                waiting.append(self._listed(name))
+            else:
+                yield name
 
     def _listed(self, folder: str) -> Iterator[str]:
-        names = sorted(os.listdir(self.root / folder))  # noqa: PTH208 - names alone: less memory
-        return (f"{folder}/{name}" if folder else name for name in names)
+        names = sorted(os.listdir(self.root / folder), reverse=True)  # noqa: PTH208 - less memory
+        while names:
+            name = names.pop()  # its memory is free for what the caller keeps
+            yield f"{folder}/{name}" if folder else name
+
+    def _is_folder(self, name: str) -> bool:
+        try:
+            return stat.S_ISDIR((self.root / name).lstat().st_mode)
+        except OSError:
+            return False
+
+    def _problem(self, name: str) -> str:
+        """Why something cannot be read as a file; "" if it can."""
+        try:
+            mode = (self.root / name).lstat().st_mode
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+        return "" if stat.S_ISREG(mode) else _not_a_file(stat.S_ISLNK(mode))
 
     def _shown(self, name: str) -> str:
         # The names may have been written in another encoding than this system's.
@@ -70,8 +96,8 @@ class FolderSource:
         except OSError as error:
             return Entry(shown, problem=f"cannot be read ({error.strerror})")
 
-    def _is_image(self, name: str, problem: str) -> bool:
-        if problem:
+    def _is_image(self, name: str) -> bool:
+        if self._problem(name):
             return False
         try:
             with os.fdopen(self._opened(name), "rb") as file:

@@ -3,6 +3,8 @@
 An import can be stopped at any moment and run again. A file and its display copy are each stored
 under their SHA-256, whole and on disk, before the row that names them is written. A file whose
 row exists is a duplicate; its stored files are mended where they are missing or cut short.
+Files come in mixed (`fair_order`), except those of gold, whose order people choose by names: what
+practice and examples show is taken from the front.
 """
 
 import hashlib
@@ -16,13 +18,13 @@ from typing import Final
 from al_engine.pools import images as pool_images
 from al_engine.pools import storage
 from al_engine.pools.images import DisplayFile, KnownImage, NewImage
-from al_engine.pools.models import Campaign, Choice
+from al_engine.pools.models import Campaign, Choice, Image
 from annotator_site.importing.decoder import Limits
 from annotator_site.importing.decoders import Decoders
 from annotator_site.importing.entries import Entry
 from annotator_site.importing.image_files import BrokenImageError, ImageFacts
 from annotator_site.importing.known_labels import KnownLabels, known_labels
-from annotator_site.importing.layout import survey
+from annotator_site.importing.layout import hint_at_order, survey
 from annotator_site.importing.report import ImportReport, Tally
 from annotator_site.importing.same_pictures import KnownPictures
 from annotator_site.importing.sources import open_source
@@ -68,6 +70,7 @@ def import_images(
     restore: bool = False,
     limits: Limits | None = None,
     progress: Callable[[Progress], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> ImportReport:
     """Import a folder, zip or tar into a campaign.
 
@@ -75,7 +78,7 @@ def import_images(
     of path,label, or None for folders if every folder is a class. `name_encoding`: the encoding
     of file names that do not state one. `restore`: the campaign's stored files are lost for good;
     store them anew. `limits`: what decoding one file may cost. `progress` is called after every
-    batch.
+    batch. `tell` is called with what people should know before the first image is in.
 
     Raises SourceError if the source or the CSV cannot be used; AddingElsewhereError if another
     import into the campaign is running; StorageAway (not with `restore`) if none of the
@@ -83,12 +86,16 @@ def import_images(
     mount; OSError if the machine fails.
     """
     begun = time.monotonic()
-    opened = open_source(source, name_encoding=name_encoding)
+    is_gold = split == Image.Split.GOLD
+    opened = open_source(source, name_encoding=name_encoding, as_stored=is_gold)
     with pool_images.adding(campaign_id=campaign.pk):
         if not restore:
             storage.require(campaign.pk)
         seen = survey(opened.files())
         name_notes = opened.decoder.notes()  # before `entries` decodes all names once more
+        order_note = "" if is_gold or not opened.as_stored else hint_at_order(seen)
+        if tell and order_note:
+            tell(order_note)
         choices = dict(Choice.objects.filter(campaign=campaign).values_list("name", "id"))
         labels = known_labels(how=known, choices=choices, seen=seen)
         decides = known not in (None, "folder", "none")
@@ -108,6 +115,7 @@ def import_images(
         disputed=len(pictures.disputed),
         label_problems=(*pictures.problems, *labels.problems()),
         name_notes=tuple(name_notes),
+        order_note=order_note,
         seconds=time.monotonic() - begun,
     )
 

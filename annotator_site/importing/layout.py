@@ -102,6 +102,18 @@ def hint_at_parts(folders: Iterable[str]) -> str:
     )
 
 
+def hint_at_order(seen: Survey) -> str:
+    """What it means that a source with these folders is read in its own order, if anything."""
+    if len(seen.folders) < 2:
+        return ""
+    return (
+        "A tar is read from its beginning to its end, so its folders come in one after another: "
+        "until the import ends, people and models see only those that are in. Let people begin "
+        "when it has ended; or stop it (Ctrl+C), unpack the tar and import the folder, whose files "
+        "come in mixed."
+    )
+
+
 def not_taken(folders: Iterable[str], unknown: Iterable[str]) -> str:
     """Why folders were not taken for classes; `unknown`: the folders that are no classes."""
     unknown = sorted(unknown)

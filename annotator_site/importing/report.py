@@ -20,10 +20,10 @@ class ImportReport:
     copies_count: int
     """Of the duplicates: those whose name differs from the one that the campaign has."""
     copies: tuple[tuple[str, str], ...]
-    """Pairs of the name left out and the name kept; the first COPIES_KEPT."""
+    """Pairs of the name left out and the name kept, by name; the first COPIES_KEPT that came."""
     broken_count: int
     broken: tuple[tuple[str, str], ...]
-    """Pairs of name and reason; the first BROKEN_KEPT."""
+    """Pairs of name and reason, by name; the first BROKEN_KEPT that came."""
     ignored: int
     """Hidden files and what file managers leave behind."""
     with_known_label: int
@@ -38,6 +38,8 @@ class ImportReport:
     """One sentence for each known label that did not fit."""
     name_notes: tuple[str, ...]
     """One sentence for each guessed encoding of file names."""
+    order_note: str
+    """What the order of a source that cannot be mixed means for people and models; else ""."""
     seconds: float
 
 
@@ -111,6 +113,7 @@ class Tally:
         disputed: int,
         label_problems: tuple[str, ...],
         name_notes: tuple[str, ...],
+        order_note: str,
         seconds: float,
     ) -> ImportReport:
         """The counts, together with those that are kept elsewhere."""
@@ -118,9 +121,9 @@ class Tally:
             added=self.added,
             duplicates=self.duplicates,
             copies_count=self.copies_count,
-            copies=tuple(self.copies),
+            copies=tuple(sorted(self.copies)),
             broken_count=self.broken_count,
-            broken=tuple(self.broken),
+            broken=tuple(sorted(self.broken)),
             ignored=self.ignored,
             with_known_label=self.with_known_label,
             labels_changed=self.labels_changed,
@@ -128,5 +131,6 @@ class Tally:
             in_other_split=self.in_other_split,
             label_problems=label_problems,
             name_notes=name_notes,
+            order_note=order_note,
             seconds=seconds,
         )

@@ -1,7 +1,8 @@
 """The entries of a zip, one at a time.
 
 The standard library's zipfile keeps every entry in memory (about 0.6 GB for a million) and trusts
-the archive's directory. This module reads the directory as a stream, and each file on demand.
+the archive's directory. This module reads the directory as a stream, and each file on demand; for
+a mixed order it keeps the places of the entries, and reads each entry once more.
 Format: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3 (zip64).
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from annotator_site.importing.fair_order import in_fair_order
 from annotator_site.importing.file_names import NameDecoder
 from annotator_site.importing.image_files import BrokenImageError
 
@@ -50,32 +52,36 @@ class Member(NamedTuple):
     mode: int
 
 
+class _Directory(NamedTuple):
+    """Begin and end of the directory, and the number of bytes to add to all offsets."""
+
+    begin: int
+    end: int
+    shift: int
+
+
 def members(path: Path, names: NameDecoder) -> Iterator[Member]:
     """Every entry except folders, in the order of the directory. Raises DamagedZipError.
 
     `names` decodes the names that do not state their encoding.
     """
     with path.open("rb") as file:
-        position, end, shift = _directory(file)
-        while position < end:
-            file.seek(position)
-            fixed = file.read(_DIRECTORY.size)
-            if len(fixed) < _DIRECTORY.size or not fixed.startswith(b"PK\x01\x02"):
-                raise DamagedZipError("an entry of its directory cannot be read")
-            (_, made_by, _, flags, method, _, _, crc, packed, size, name_bytes, extra_bytes,
-             comment_bytes, _, _, attributes, offset) = _DIRECTORY.unpack(fixed)  # fmt: skip
-            raw = file.read(name_bytes)
-            extra = file.read(extra_bytes)
-            position += _DIRECTORY.size + name_bytes + extra_bytes + comment_bytes
-            is_unix = made_by >> 8 in _UNIX_SYSTEMS
-            mode = attributes >> 16 if is_unix else 0
-            name = _said_name(raw, flags, extra)
-            if name is None:
-                name = names.decode(raw, usually="cp437", utf8_is_certain=is_unix)
-            if _is_folder(name, size, attributes, mode):
-                continue
-            packed, offset = _from_zip64(extra, size, packed, offset)
-            yield Member(name, flags, method, crc, packed, offset + shift, mode)
+        for _, member in _placed(file, _directory(file), names):
+            yield member
+
+
+def mixed_members(path: Path, names: NameDecoder) -> Iterator[Member]:
+    """Every entry except folders, in the order of `in_fair_order`. Raises DamagedZipError."""
+    with path.open("rb") as file:
+        directory = _directory(file)
+        placed = (
+            (member.name.encode("utf-8", "surrogatepass"), place)
+            for place, member in _placed(file, directory, names)
+        )
+        for place in in_fair_order(placed):
+            member, _ = _member_at(file, place, directory, names)
+            if member is not None:
+                yield member
 
 
 def reader(file: BinaryIO, member: Member) -> Callable[[int], bytes]:
@@ -132,8 +138,43 @@ class _Reader:
         return b""
 
 
-def _directory(file: BinaryIO) -> tuple[int, int, int]:
-    """Begin and end of the directory, and the number of bytes to add to all offsets."""
+def _placed(
+    file: BinaryIO, directory: _Directory, names: NameDecoder
+) -> Iterator[tuple[int, Member]]:
+    """Every entry except folders, with its place in the file."""
+    place = directory.begin
+    while place < directory.end:
+        member, after = _member_at(file, place, directory, names)
+        if member is not None:
+            yield place, member
+        place = after
+
+
+def _member_at(
+    file: BinaryIO, place: int, directory: _Directory, names: NameDecoder
+) -> tuple[Member | None, int]:
+    """The entry at this place of the directory, None for a folder, and the place of the next."""
+    file.seek(place)
+    fixed = file.read(_DIRECTORY.size)
+    if len(fixed) < _DIRECTORY.size or not fixed.startswith(b"PK\x01\x02"):
+        raise DamagedZipError("an entry of its directory cannot be read")
+    (_, made_by, _, flags, method, _, _, crc, packed, size, name_bytes, extra_bytes,
+     comment_bytes, _, _, attributes, offset) = _DIRECTORY.unpack(fixed)  # fmt: skip
+    raw = file.read(name_bytes)
+    extra = file.read(extra_bytes)
+    after = place + _DIRECTORY.size + name_bytes + extra_bytes + comment_bytes
+    is_unix = made_by >> 8 in _UNIX_SYSTEMS
+    mode = attributes >> 16 if is_unix else 0
+    name = _said_name(raw, flags, extra)
+    if name is None:
+        name = names.decode(raw, usually="cp437", utf8_is_certain=is_unix)
+    if _is_folder(name, size, attributes, mode):
+        return None, after
+    packed, offset = _from_zip64(extra, size, packed, offset)
+    return Member(name, flags, method, crc, packed, offset + directory.shift, mode), after
+
+
+def _directory(file: BinaryIO) -> _Directory:
     length = file.seek(0, 2)
     tail_begin = max(0, length - _END.size - _LONGEST_COMMENT)
     file.seek(tail_begin)
@@ -154,7 +195,7 @@ def _directory(file: BinaryIO) -> tuple[int, int, int]:
     if begin < 0 or begin < offset:
         raise DamagedZipError("its directory is not where its end says")
     # Other data (a self-extracting program) may precede the zip; offsets do not count it.
-    return begin, end, begin - offset
+    return _Directory(begin, end, begin - offset)
 
 
 def _is_zip64(file: BinaryIO, end: int) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from command_runs import refused, run
-from pictures import picture, write_folder
+from pictures import picture, write_folder, write_tar
 
 from al_engine.pools import campaigns
 from al_engine.pools.models import Annotator, Campaign, Image
@@ -191,10 +191,20 @@ def test_an_import_tells_what_it_did(campaign: Campaign, tmp_path: Path) -> None
             "folder “dgo” is no class of this campaign: 1 images without a known label"
         ],
         "name_notes": [],
+        "order_note": "",
         "seconds": 0,
     }
     assert "0 images added, 0 known labels, 2 duplicates" in again.err
     assert "2 of the duplicates belong to another split than gold" in again.err
+
+
+def test_a_tar_of_class_folders_is_warned_of(campaign: Campaign, tmp_path: Path) -> None:
+    files = {"cat/1.png": picture(shade=1), "dog/2.png": picture(shade=2)}
+
+    told = run("import_images", "pets", str(write_tar(tmp_path / "in.tar", files)), "--json")
+
+    assert told.json["order_note"] in told.err
+    assert "unpack the tar and import the folder" in told.json["order_note"]
 
 
 def test_reserved_images_without_labels_are_warned_of(campaign: Campaign, tmp_path: Path) -> None:

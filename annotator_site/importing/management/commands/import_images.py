@@ -66,6 +66,7 @@ class Command(CampaignCommand):
                 name_encoding=options["name_encoding"],
                 restore=options["restore"],
                 progress=lambda progress: line.show(_progress(progress)),
+                tell=self.say,
             )
         except SourceError as error:
             raise CommandError(str(error)) from error
