@@ -182,6 +182,8 @@ def accuracies(campaign_id: int) -> list[tuple[int, float]]:
 
 def run(var: Path, options: argparse.Namespace) -> str:
     """One run; returns the page of the report."""
+    from django.db.models import Avg
+
     from al_engine.pools.models import Campaign, Label, ModelVersion
     from annotator_site.importing.image_import import import_images
 
@@ -218,11 +220,8 @@ def run(var: Path, options: argparse.Namespace) -> str:
         chosen = f"{campaign.model_architecture} at {campaign.model_image_size} px"
         versions = ModelVersion.objects.filter(campaign=campaign)
         seconds = sorted(versions.values_list("train_seconds", flat=True))
-        stale = list(
-            Label.objects.filter(campaign=campaign, staleness__isnull=False).values_list(
-                "staleness", flat=True
-            )
-        )
+        labels = Label.objects.filter(campaign=campaign, staleness__isnull=False)
+        stale = labels.aggregate(mean=Avg("staleness"))["mean"] or 0.0
         curve = accuracies(campaign.pk)
     waits = sorted(figures.waits_ms)
     lines = [
@@ -240,7 +239,7 @@ def run(var: Path, options: argparse.Namespace) -> str:
             f"{figures.dry} dry waits, wait p99 {percentile(waits, 99):.1f} ms, longest "
             f"{waits[-1]:.0f} ms. {len(seconds)} versions, from reading labels to publishing "
             f"{percentile(seconds, 50):.2f} s (median). Mean staleness "
-            f"{sum(stale) / max(1, len(stale)):.1f} labels."
+            f"{stale:.1f} labels."
         ),
         "",
         "| seconds | what |",

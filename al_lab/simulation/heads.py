@@ -82,18 +82,18 @@ class FeatureScorer:
         needs = strategies.needs(strategy)
         if "labeled" in needs:
             part = replace(part, labeled=labeled())
-        if "members" not in needs or part.embeddings is None:
+        if "members" not in needs:
             return part
         others = () if strategy == ONE_MODEL_STRATEGY else members()
+        where = torch.from_numpy(positions)
         if len(others) < 2:
             said = opinions.ask_posterior(
                 model.head,
-                part.embeddings,
+                self.features[where],
                 labeled(),
                 count=OPINIONS_OF_ONE,
                 generator=self._generator,
             )
         else:
-            where = torch.from_numpy(positions)
             said = torch.stack([self.probabilities(other)[where] for other in others])
         return replace(part, members=said)
