@@ -10,6 +10,15 @@ from typing import Final, TypeVar
 HANDOVER: Final = {"typiclust": "margin", "herding": "margin", "uherding": "uherding"}
 """Strategies for the time before the first model, and the strategy that replaces each."""
 
+AUTO: Final = "auto"
+"""The strategy that suits how the campaign's network sees images."""
+
+_COVERING: Final = "uherding"
+_COVERING_FIRST: Final = "herding"
+_DOUBTING: Final = "power_margin"
+_MOST_COVERED_IMAGES: Final = 10_000
+"""Of more images, ten workers on one core would take more than a second to cover their parts."""
+
 CELLS: Final = 64
 """Number of disjoint slices of D that are dealt out to workers. Fixed for an installation."""
 
@@ -60,6 +69,20 @@ def asks_model(strategy: str) -> bool:
 def is_cold(strategy: str) -> bool:
     """Whether a strategy looks at images before there is a model, too."""
     return strategy in HANDOVER
+
+
+def meant_by(strategy: str, *, published: bool, images: int) -> str:
+    """The strategy that `auto` means in a campaign of so many images; any other is itself.
+
+    `published`: the network sees images with published weights from the first moment on, so that
+    covering them pays before there are labels, and beside doubt later (docs/features). A network
+    that learns from nothing is best asked by doubt (docs/benchmarks/accuracy.md).
+    """
+    if strategy != AUTO:
+        return strategy
+    if not published:
+        return _DOUBTING
+    return _COVERING if images <= _MOST_COVERED_IMAGES else _COVERING_FIRST
 
 
 def in_use(strategy: str, *, model: bool) -> str:

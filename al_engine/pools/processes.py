@@ -89,13 +89,20 @@ def report(
     state: str | None = None,
     depth: int | None = None,
     device: str | None = None,
+    strategy: str | None = None,
     error: str | None = None,
 ) -> None:
     """Record what a process does now, for people to see; None leaves a value as it is.
 
     `depth` is how many queries a worker wants open in S. Counts as a heartbeat.
     """
-    said = {"state": state, "depth": depth, "device": device, "last_error": error}
+    said = {
+        "state": state,
+        "depth": depth,
+        "device": device,
+        "strategy": strategy,
+        "last_error": error,
+    }
     values: dict[str, object] = {key: value for key, value in said.items() if value is not None}
     values["heartbeat_at"] = Now()
     EngineProcess.objects.filter(pk=process_id).update(**values)

@@ -5,10 +5,13 @@ reads which cells they are.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from al_engine.decisions import rules
 from al_engine.pools import processes, supply, unlabeled
 from al_engine.pools.models import Campaign
 from al_engine.pools.processes import Part
+from al_engine.pools.sizes import sizes
 from al_engine.pools.supply import OpenQuery
 
 
@@ -20,6 +23,20 @@ class Crew:
         self.parts = parts
         self.cells: dict[int, list[int]] = {part.id: [] for part in parts}
         self.live = len(parts)
+
+    def settle_strategies(self, *, published: bool) -> None:
+        """Put the strategy that `auto` means in its place, here and in what the process reports."""
+        images = sizes(campaign_id=self.campaign.pk).total
+        meant = [
+            rules.meant_by(part.strategy, published=published, images=images) for part in self.parts
+        ]
+        for part, strategy in zip(self.parts, meant, strict=True):
+            if strategy != part.strategy:
+                processes.report(process_id=part.id, strategy=strategy)
+        self.parts = [
+            replace(part, strategy=strategy)
+            for part, strategy in zip(self.parts, meant, strict=True)
+        ]
 
     @property
     def ids(self) -> list[int]:

@@ -200,10 +200,14 @@ class Server:
         self.say(f"evaluating after {trained.seconds:.1f} s of training")
         audits = self.labels.examples(choice_ids, audit=True)
         kept_apart = holdout(self.campaign.pk, choice_ids)
+        there = self._judgeable(kept_apart.positions)
+        # What is embedded of the holdout so far may be of a few classes alone.
+        if self.trainer.count_coming(kept_apart.positions):
+            there = there[:0]
         return self.trainer.judge(
             trained.model,
             audits=audits.only(self._judgeable(audits.positions)),
-            kept_apart=kept_apart.only(self._judgeable(kept_apart.positions)),
+            kept_apart=kept_apart.only(there),
         )
 
     def _judgeable(self, positions: Positions) -> Positions:

@@ -21,6 +21,7 @@ from typing import Final
 
 from al_engine import strategies
 from al_engine.decisions import rules
+from al_engine.decisions.architecture import is_published
 from al_engine.decisions.refill import POLL_SECONDS, REACTION_SECONDS, aim
 from al_engine.pools import processes, query, rankings, supply
 from al_engine.pools.models import Campaign
@@ -189,13 +190,15 @@ def work(crew: Crew, device_name: str, ending: Ending) -> None:
     """Run the loop until the process is told to end."""
     device = devices.resolve(device_name)
     for part in crew.parts:
-        strategies.get(part.strategy)  # an unknown one ends this process before it waits
+        if part.strategy != rules.AUTO:
+            strategies.get(part.strategy)  # an unknown one ends this process before it waits
 
     def say(what: str) -> None:
         for part in crew.parts:
             processes.report(process_id=part.id, state=what)
 
     ending.patiently(lambda: wait_for_choice(crew.campaign, device, ending=ending, say=say))
+    crew.settle_strategies(published=is_published(crew.campaign.model_architecture))
     loop = ending.patiently(lambda: WorkerLoop(crew, device_name))
     if crew.campaign.partition == Campaign.Partition.CLUSTERS and crew.is_first:
         start_clustering(crew.campaign)

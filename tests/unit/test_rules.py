@@ -54,6 +54,21 @@ def test_typical_images_come_before_the_first_model_and_doubtful_ones_after_it()
     assert rules.in_use("entropy", model=False) == rules.in_use("entropy", model=True) == "entropy"
 
 
+@pytest.mark.parametrize(
+    ("published", "images", "meant"),
+    [
+        (True, 2_000, "uherding"),
+        (True, 10_000, "uherding"),
+        (True, 10_001, "herding"),
+        (False, 2_000, "power_margin"),
+        (False, 1_000_000, "power_margin"),
+    ],
+)
+def test_auto_means_what_suits_network_and_pool(published: bool, images: int, meant: str) -> None:
+    assert rules.meant_by("auto", published=published, images=images) == meant
+    assert rules.meant_by("entropy", published=published, images=images) == "entropy"
+
+
 def looks(
     strategy: str = "margin",
     *,

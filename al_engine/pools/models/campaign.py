@@ -14,8 +14,8 @@ from al_engine.decisions.architecture import AUTO
 
 
 def default_strategies() -> list[str]:
-    """The strategy that did well on clean and on copied pools (docs/benchmarks/accuracy.md)."""
-    return ["power_margin"]
+    """What suits the campaign's network and size: `decisions.rules.meant_by`."""
+    return ["auto"]
 
 
 def validate_image_size(side: int) -> None:

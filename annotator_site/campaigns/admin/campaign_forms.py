@@ -71,7 +71,8 @@ HELP: Final = {
     "min_new_labels": "Train again after so many new labels: 1 is as often as possible.",
     "warm_start": "Scratch is the paper's way; shrink and perturb is quicker on large models.",
     "model_choice": "Which published model picks the next questions.",
-    "strategies": f"Separated by commas; dealt out at random among the workers. Known: "
+    "strategies": f"{AUTO}: what suits the network. Else names separated by commas, which are "
+    "dealt out at random among the workers. Known: "
     f"{', '.join(strategy_names())}. The paper's mixture: entropy, least_confidence, margin.",
     "partition": "Random: each worker has a fair sample of the images. By what images show: each "
     "looks for questions among images that look alike.",
@@ -151,7 +152,7 @@ class CampaignForm(CampaignModelForm):
 
     def clean_strategies(self) -> list[str]:
         names = [name.strip() for name in self.cleaned_data["strategies"] if name.strip()]
-        known = strategy_names()
+        known = [AUTO, *strategy_names()]
         unknown = [name for name in names if name not in known]
         if unknown:
             raise ValidationError(

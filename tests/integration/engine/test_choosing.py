@@ -80,6 +80,15 @@ def test_an_unknown_strategy_is_told_before_the_wait_for_images(
         work(crew, "cpu", Ending())
 
 
+def test_workers_say_what_auto_came_to(make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign(pool=4)
+    with hosting(campaign, "auto", "margin") as crew:
+        crew.settle_strategies(published=True)
+        assert [part.strategy for part in crew.parts] == ["uherding", "margin"]
+        rows = EngineProcess.objects.filter(campaign=campaign).order_by("pk")
+        assert list(rows.values_list("strategy", flat=True)) == ["uherding", "margin"]
+
+
 def test_a_gpu_says_why_it_does_without_its_own_network(
     make_campaign: MakeCampaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
