@@ -11,12 +11,10 @@ from torch.nn import functional
 from al_engine.architectures import Classifier
 from al_engine.strategies.base import Embeddings
 from al_engine.training.evaluate import predict_with_features
+from al_engine.training.half_rows import logits_of_rows
 
 Positions = npt.NDArray[np.int64]
 _IMAGES_A_BLOCK = 4_096
-# Embeddings that are converted and multiplied at a time: on a CPU they stay in its cache, which
-# takes a third off the time of 4,096.
-_ROWS_A_BLOCK_CPU = 256
 _ROWS_A_BLOCK_GPU = 16_384
 
 
@@ -74,10 +72,12 @@ def predict_from_embeddings(
 ) -> Tensor:
     """Class probabilities, float32 (n, C) on the CPU, from embeddings, float (n, width)."""
     head, count = model.head.to(device), embeddings.shape[0]
+    if device.type == "cpu":
+        logits = logits_of_rows(embeddings, head.weight, head.bias)
+        return functional.softmax(logits / temperature, dim=1).contiguous()
     said = torch.empty(count, model.classes)
-    rows = _ROWS_A_BLOCK_CPU if device.type == "cpu" else _ROWS_A_BLOCK_GPU
-    for start in range(0, count, rows):
-        part = slice(start, min(start + rows, count))
+    for start in range(0, count, _ROWS_A_BLOCK_GPU):
+        part = slice(start, min(start + _ROWS_A_BLOCK_GPU, count))
         logits = head(embeddings[part].to(device).float()) / temperature
         said[part] = functional.softmax(logits, dim=1)
     return said
