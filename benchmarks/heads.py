@@ -20,7 +20,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.figures import machine  # noqa: E402
-from benchmarks.head_parts import quality, times  # noqa: E402
+from benchmarks.head_parts import drawing, quality, times  # noqa: E402
 
 PAGE: Final = ROOT / "docs" / "benchmarks" / "heads.md"
 
@@ -76,7 +76,7 @@ def _times(rows: int) -> Iterator[str]:
     yield "## Time"
     yield ""
     yield (
-        f"Processor seconds of `train_head` on drawn features of width {times.WIDTH:,}: from "
+        f"Processor seconds of `train_head` on drawn features of width {drawing.WIDTH:,}: from "
         "nothing with the choice of the penalty, the choice alone, and from the head of "
         f"{times.NEW_LABELS} labels before with a known penalty; the median of {times.ROUNDS} "
         f"up to {times.MOST_REPEATED:,} labels × classes, else once. The "

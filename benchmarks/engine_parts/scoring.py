@@ -54,6 +54,24 @@ def run(device: torch.device, small: bool) -> str:
 
 def measured(name: str, cache: ImageCache, images: int, rounds: int, device: torch.device) -> str:
     """One network's row of the table."""
+    found = rates(name, cache, images, rounds, device)
+    return (
+        f"| {name} | {batch_size_for(device, SIDE)} | {spread(found['pass'])} "
+        f"| {spread(found['bare'])} | {spread(found['float32'])} "
+        f"| {ratio(found['pass'], found['bare'])} | {ratio(found['pass'], found['float32'])} |"
+    )
+
+
+def rates(
+    name: str,
+    cache: ImageCache,
+    images: int,
+    rounds: int,
+    device: torch.device,
+    *,
+    wide: bool = True,
+) -> dict[str, list[float]]:
+    """Images a second by round of the `pass`, of the `bare` one and, if `wide`, in `float32`."""
     torch.manual_seed(0)
     model = to_device(build(name, classes=10, image_size=SIDE), device).eval()
     size = batch_size_for(device, SIDE)
@@ -69,20 +87,13 @@ def measured(name: str, cache: ImageCache, images: int, rounds: int, device: tor
                     done += batch.shape[0]
         return done
 
-    rates = in_turns(
-        {
-            "pass": lambda: _whole_pass(model, wanted, device),
-            "bare": lambda: bare(narrow=True),
-            "float32": lambda: bare(narrow=False),
-        },
-        rounds=rounds,
-        device=device,
-    )
-    return (
-        f"| {name} | {size} | {spread(rates['pass'])} | {spread(rates['bare'])} "
-        f"| {spread(rates['float32'])} | {ratio(rates['pass'], rates['bare'])} "
-        f"| {ratio(rates['pass'], rates['float32'])} |"
-    )
+    works = {
+        "pass": lambda: _whole_pass(model, wanted, device),
+        "bare": lambda: bare(narrow=True),
+    }
+    if wide:
+        works["float32"] = lambda: bare(narrow=False)
+    return in_turns(works, rounds=rounds, device=device)
 
 
 def _whole_pass(model: Classifier, images: CachedImages, device: torch.device) -> int:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -47,15 +47,24 @@ TOP_LIST: Final = "top list"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The size of a selection: `budget` of `images` images, with `labeled` labeled images."""
+    """The size of a selection: `budget` of `images` images, with `labeled` labeled images.
+
+    `width`: of their embeddings.
+    """
 
     images: int
     budget: int = BUDGET
     labeled: int = LABELED
+    width: int = WIDTH
 
     def part(self, divisor: int) -> "Task":
-        """The same task with everything divided by `divisor`."""
-        return Task(self.images // divisor, self.budget // divisor, self.labeled // divisor)
+        """The same task with everything but the width divided by `divisor`."""
+        return replace(
+            self,
+            images=self.images // divisor,
+            budget=self.budget // divisor,
+            labeled=self.labeled // divisor,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +104,12 @@ def made(task: Task, needed: frozenset[str], device: torch.device) -> Evidence:
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=generator, device=device)
 
-    places = normal(PLACES, WIDTH)
+    places = normal(PLACES, task.width)
     weights = torch.arange(1, PLACES + 1, device=device).float().reciprocal()
 
     def embedded(count: int) -> tuple[torch.Tensor, torch.Tensor]:
         which = torch.multinomial(weights, count, replacement=True, generator=generator)
-        vectors = torch.empty(count, WIDTH, device=device)
+        vectors = torch.empty(count, task.width, device=device)
         for start in range(0, count, 10_000):  # in blocks, so that no second copy is held
             block = vectors[start : start + 10_000]
             block.normal_(std=0.5, generator=generator)
@@ -123,7 +132,8 @@ def made(task: Task, needed: frozenset[str], device: torch.device) -> Evidence:
     )
 
 
-def _measure_own(name: str, task: Task, device: torch.device) -> Cost:
+def measure_own(name: str, task: Task, device: torch.device) -> Cost:
+    """The cost measured in this process, once threads and libraries are there."""
     evidence = made(task, frozenset() if name == TOP_LIST else strategies.needs(name), device)
     generator = torch.Generator().manual_seed(1)
     if name == TOP_LIST:
@@ -133,7 +143,8 @@ def _measure_own(name: str, task: Task, device: torch.device) -> Cost:
             return best(scores, task.budget, generator=generator).indices.tolist()
 
     else:
-        few = made(Task(1_000, 10, 10), strategies.needs(name), device)
+        little = replace(task, images=1_000, budget=10, labeled=10)
+        few = made(little, strategies.needs(name), device)
         strategies.select(name, few, 10, generator=generator)  # starts threads, loads libraries
 
         def act() -> object:
@@ -279,11 +290,12 @@ def _main() -> None:
     parser.add_argument("--images", type=int, required=True)
     parser.add_argument("--budget", type=int, required=True)
     parser.add_argument("--labeled", type=int, required=True)
+    parser.add_argument("--width", type=int, required=True)
     parser.add_argument("--device", type=torch.device, required=True)
     asked = parser.parse_args()
-    task = Task(asked.images, asked.budget, asked.labeled)
+    task = Task(asked.images, asked.budget, asked.labeled, asked.width)
     if asked.who == "own":
-        cost = _measure_own(asked.name, task, asked.device)
+        cost = measure_own(asked.name, task, asked.device)
     else:
         import resource
 

@@ -18,9 +18,9 @@ from torch import Tensor
 from al_engine.training.half_rows import logits_of_rows
 from al_engine.training.head import Head, train_head
 from al_engine.training.penalty import choose_penalty
+from benchmarks.head_parts.drawing import WIDTH, drawn
 
 CPU: Final = torch.device("cpu")
-WIDTH: Final = 1_280
 SIZES: Final = ((200, 10), (1_000, 10), (5_000, 10), (50_000, 10), (5_000, 1_000))
 NEW_LABELS: Final = 20
 ROUNDS: Final = 3
@@ -35,20 +35,6 @@ def seconds(work: Callable[[], R]) -> tuple[float, R]:
     began = time.process_time()
     result = work()
     return time.process_time() - began, result
-
-
-def drawn(count: int, classes: int) -> tuple[Tensor, Tensor]:
-    """Like embeddings: classes that overlap in a few strong common directions, cut off at 0.
-
-    Float32 (count, 1280) and int64 (count,).
-    """
-    generator = torch.Generator().manual_seed(1)
-    targets = torch.randint(0, classes, (count,), generator=generator)
-    falling = torch.arange(1, WIDTH + 1).float().pow(-0.5)
-    mix = torch.randn(WIDTH, WIDTH, generator=generator) * falling[:, None]
-    centers = torch.randn(classes, WIDTH, generator=generator)
-    inner = torch.randn(count, WIDTH, generator=generator) + 0.15 * centers[targets]
-    return (inner @ mix).relu_(), targets
 
 
 def fitting() -> Iterator[str]:
