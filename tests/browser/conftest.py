@@ -54,8 +54,12 @@ class Console:
         self.allow("already in CLOSING or CLOSED state")
 
     def allow_refusals(self) -> None:
-        """A WebSocket is refused, in the handshake and to the page that asks why."""
+        """A WebSocket is refused, in the handshake and to the page that asks why.
+
+        Who may connect by the time that the page asks is answered 426: this address is a socket's.
+        """
         self.allow("Unexpected response code: 40", "HTTP Authentication failed", "status of 40")
+        self.allow("status of 426")
 
     @property
     def complaints(self) -> list[str]:
