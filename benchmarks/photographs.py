@@ -182,9 +182,6 @@ def accuracies(campaign_id: int) -> list[tuple[int, float]]:
 
 def run(var: Path, options: argparse.Namespace) -> str:
     """One run; returns the page of the report."""
-    from django.db.models import Avg
-
-    from al_engine.pools.models import Campaign, Label, ModelVersion
     from annotator_site.importing.image_import import import_images
 
     pool, holdout = unpack(
@@ -195,6 +192,7 @@ def run(var: Path, options: argparse.Namespace) -> str:
         course.note("the site answers")
         classes = sorted(each.name for each in pool.iterdir())
         campaign, tokens = a_campaign(classes, options.people)
+        imported, over = threading.Event(), threading.Event()
 
         def fill() -> None:
             from django.db import connection
@@ -205,7 +203,6 @@ def run(var: Path, options: argparse.Namespace) -> str:
             imported.set()
             connection.close()
 
-        imported, over = threading.Event(), threading.Event()
         threads = [
             threading.Thread(target=fill),
             threading.Thread(target=watch, args=(campaign.pk, course, imported, over)),
@@ -216,14 +213,16 @@ def run(var: Path, options: argparse.Namespace) -> str:
         over.set()
         for thread in threads:
             thread.join()
-        campaign = Campaign.objects.get(pk=campaign.pk)
-        chosen = f"{campaign.model_architecture} at {campaign.model_image_size} px"
-        versions = ModelVersion.objects.filter(campaign=campaign)
-        seconds = sorted(versions.values_list("train_seconds", flat=True))
-        labels = Label.objects.filter(campaign=campaign, staleness__isnull=False)
-        stale = labels.aggregate(mean=Avg("staleness"))["mean"] or 0.0
-        curve = accuracies(campaign.pk)
+        return page(campaign.pk, course, figures, options)
+
+
+def page(campaign_id: int, course: Course, figures: Figures, options: argparse.Namespace) -> str:
+    """The report of a run, in Markdown."""
+    from al_engine.pools.models import Campaign
+
+    campaign = Campaign.objects.get(pk=campaign_id)
     waits = sorted(figures.waits_ms)
+    versions, seconds, stale = of_the_engine(campaign_id)
     lines = [
         "# Photographs, from nothing",
         "",
@@ -235,11 +234,11 @@ def run(var: Path, options: argparse.Namespace) -> str:
         ),
         "",
         (
-            f"Chosen network: {chosen}. {figures.labels:,} labels in {figures.seconds:.0f} s, "
-            f"{figures.dry} dry waits, wait p99 {percentile(waits, 99):.1f} ms, longest "
-            f"{waits[-1]:.0f} ms. {len(seconds)} versions, from reading labels to publishing "
-            f"{percentile(seconds, 50):.2f} s (median). Mean staleness "
-            f"{stale:.1f} labels."
+            f"Chosen network: {campaign.model_architecture} at {campaign.model_image_size} px. "
+            f"{figures.labels:,} labels in {figures.seconds:.0f} s, {figures.dry} dry waits, wait "
+            f"p99 {percentile(waits, 99):.1f} ms, longest {max(waits, default=0):.0f} ms. "
+            f"{versions} versions, from reading labels to publishing {seconds:.2f} s (median). "
+            f"Mean staleness {stale:.1f} labels."
         ),
         "",
         "| seconds | what |",
@@ -248,10 +247,23 @@ def run(var: Path, options: argparse.Namespace) -> str:
         "",
         "| labels | accuracy on the holdout |",
         "|---:|---:|",
-        *(f"| {labels:,} | {accuracy:.1%} |" for labels, accuracy in curve),
+        *(f"| {labels:,} | {accuracy:.1%} |" for labels, accuracy in accuracies(campaign_id)),
         "",
     ]
     return "\n".join(lines)
+
+
+def of_the_engine(campaign_id: int) -> tuple[int, float, float]:
+    """Published versions, the median seconds of their making, and mean staleness in labels."""
+    from django.db.models import Avg
+
+    from al_engine.pools.models import Label, ModelVersion
+
+    versions = ModelVersion.objects.filter(campaign_id=campaign_id)
+    seconds = sorted(versions.values_list("train_seconds", flat=True))
+    labels = Label.objects.filter(campaign_id=campaign_id, staleness__isnull=False)
+    stale = labels.aggregate(mean=Avg("staleness"))["mean"]
+    return len(seconds), percentile(seconds, 50), float(stale or 0.0)
 
 
 def main() -> None:
