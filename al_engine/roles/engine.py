@@ -153,7 +153,8 @@ def _workers(campaign: Campaign, options: EngineOptions, devices: list[str]) -> 
             f"--first={first}",
             *("--device", devices[place % len(devices)]),
         ]
-        workers.append(_child(campaign, f"workers-{campaign.slug}-{place + 1}", arguments, nice=0))
+        name = f"workers-{campaign.slug}-{place + 1}"
+        workers.append(_child(campaign, name, arguments, nice=0, reads=campaign.partition))
         first += len(names)
     return workers
 
@@ -199,7 +200,9 @@ def _child(
     nice: int,
     drains: bool = False,
     fails_with: int | None = None,
+    reads: str = "",
 ) -> Child:
+    """`reads`: settings that it reads at its start, beside architecture and image size."""
     manage = Path(settings.BASE_DIR) / "manage.py"
     return Child(
         name=name,
@@ -209,7 +212,7 @@ def _child(
         stop_timeout_s=10.0,
         drains=drains,
         fails_with=fails_with,
-        reads=f"{campaign.architecture} {campaign.image_size}",
+        reads=f"{campaign.architecture} {campaign.image_size} {reads}",
     )
 
 

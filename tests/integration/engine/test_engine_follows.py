@@ -57,6 +57,7 @@ def test_strategies_and_workers_change_while_people_label(
         ({"servers": 2}, ["server-2", "server-1"], ["server-1"]),
         ({"servers": 0}, [], ["server-1"]),
         ({"strategies": ["margin"]}, ["workers-1"], ["workers-1"]),
+        ({"partition": "clusters"}, ["workers-1"], ["workers-1"]),
         ({"delivery_architecture": "resnet18"}, ["delivery"], []),
         ({"image_size": 64}, ["workers-1", "server-1"], ["workers-1", "server-1"]),
         (
