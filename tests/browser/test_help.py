@@ -37,6 +37,8 @@ def test_the_time_under_the_sheet_does_not_count_as_looking(start: Start) -> Non
     ann.await_pending(0)
     ann.shown()
     ann.at("#help-open").click()
+    # Its module may still be on the way, and a text is there before it is seen.
+    expect(ann.at("#help")).to_be_visible()
     expect(ann.at("#help .help-text")).to_contain_text("Choose the class that fits")
     ann.page.clock.fast_forward(60_000)
     ann.page.mouse.click(20, 400)  # beside it

@@ -1,6 +1,7 @@
 """Every WebSocket, and every address that Django does not serve, × every kind of person."""
 
 import http.client
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from urllib.parse import urlsplit
@@ -53,17 +54,24 @@ def ways_in(world: World, person: str, site: str) -> dict[str, dict[str, str]]:
 
 
 def opened(address: str, headers: dict[str, str]) -> str:
-    """The letter of what a WebSocket says first."""
+    """The letter of what a WebSocket says first; whoever is told to come again later does so."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (code := said_first(address, headers)) == 503 and time.monotonic() < deadline:
+        pass
+    return {0: ".", 401: "l", 403: "f", 404: "n"}.get(code, str(code))
+
+
+def said_first(address: str, headers: dict[str, str]) -> int:
+    """The status or code by which a WebSocket is refused or ended; 0 where it says welcome."""
     try:
         with connect(address, additional_headers=headers, compression=None, proxy=None) as socket:
             with suppress(ConnectionClosed):
                 while orjson.loads(socket.recv(timeout=PATIENCE_S))["type"] not in WELCOMES:
                     pass
-                return "."
-            code = (socket.protocol.close_code or 0) - 4000
+                return 0
+            return (socket.protocol.close_code or 0) - 4000
     except InvalidStatus as refused:
-        code = refused.response.status_code
-    return {401: "l", 403: "f", 404: "n"}.get(code, str(code))
+        return refused.response.status_code
 
 
 def test_every_socket_has_a_row() -> None:
