@@ -1,5 +1,6 @@
 """Files of timm's hub, in a bounded time: a hub that answers slowly must not hold up a training."""
 
+import logging
 import os
 import threading
 from concurrent.futures import Future, wait
@@ -59,6 +60,8 @@ def _start(repository: str, file: str) -> Future[str]:
         from huggingface_hub.utils.tqdm import disable_progress_bars
 
         disable_progress_bars()
+        # Its warnings of each new attempt: what comes of them all is told once.
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         try:
             made.set_result(hf_hub_download(repository, file, endpoint=_endpoint()))
         except Exception as error:  # handed to the caller, whatever it is
