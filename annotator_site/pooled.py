@@ -11,16 +11,18 @@ C = TypeVar("C", bound=psycopg.AsyncConnection)
 
 
 async def read(pool: AsyncConnectionPool[C], work: Callable[[C], Awaitable[T]]) -> T:
-    """Return the result of `work`, tried once more over another connection if the first is dead.
+    """Return the result of `work`, tried again over other connections while these are dead.
 
     A restart of the database leaves dead connections in the pool, which must not refuse a new
     visitor. Raises psycopg.Error and PoolTimeout while the database is away.
     """
-    try:
-        async with pool.connection() as conn:
-            return await work(conn)
-    except PoolTimeout:
-        raise
-    except psycopg.OperationalError:
-        async with pool.connection() as conn:
-            return await work(conn)
+    for _ in range(pool.max_size):  # all of them may be dead
+        try:
+            async with pool.connection() as conn:
+                return await work(conn)
+        except PoolTimeout:
+            raise
+        except psycopg.OperationalError:
+            continue
+    async with pool.connection() as conn:
+        return await work(conn)

@@ -23,8 +23,8 @@ from django.http import HttpRequest
 from django.test import Client as Browser
 from pytest_django import DjangoDbBlocker
 from stock import Person, committing, make_annotator, make_campaign, make_user, stock
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 from al_engine.pools import campaigns, signals
 from al_engine.pools.models import Annotator, Campaign, Label
@@ -46,18 +46,24 @@ def transactional_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) 
         yield
 
 
+def come_in(address: str, headers: dict[str, str]) -> ClientConnection:
+    """An open WebSocket; whoever is told to come again later does so, as pages do."""
+    deadline = time.monotonic() + 15
+    while True:
+        try:
+            return connect(
+                address, additional_headers=headers, compression=None, proxy=None, close_timeout=2
+            )
+        except InvalidStatus as refused:
+            if refused.response.status_code != 503 or time.monotonic() > deadline:
+                raise
+
+
 class Ear:
     """A WebSocket that is read until it is closed, and answers what it must."""
 
     def __init__(self, address: str, headers: dict[str, str], stack: ExitStack) -> None:
-        opening = connect(
-            address.replace("http", "ws", 1),
-            additional_headers=headers,
-            compression=None,
-            proxy=None,
-            close_timeout=2,
-        )
-        self.socket = stack.enter_context(opening)
+        self.socket = stack.enter_context(come_in(address.replace("http", "ws", 1), headers))
         self.heard: list[dict[str, Any]] = []
         self.closed_at = 0.0
         self._thread = threading.Thread(target=self._listen, daemon=True)
