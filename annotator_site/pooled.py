@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 T = TypeVar("T")
 C = TypeVar("C", bound=psycopg.AsyncConnection)
@@ -17,12 +17,13 @@ async def read(pool: AsyncConnectionPool[C], work: Callable[[C], Awaitable[T]]) 
     visitor. Raises psycopg.Error and PoolTimeout while the database is away.
     """
     for _ in range(pool.max_size):  # all of them may be dead
+        conn: C | None = None
         try:
             async with pool.connection() as conn:
                 return await work(conn)
-        except PoolTimeout:
-            raise
         except psycopg.OperationalError:
-            continue
+            # A live connection says that the database is slow: asking again would make it slower.
+            if conn is None or not conn.closed:
+                raise
     async with pool.connection() as conn:
         return await work(conn)
