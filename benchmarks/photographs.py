@@ -103,20 +103,12 @@ def unpack(data: Path, folder: Path, *, holdout: int, images: int) -> tuple[Path
 def a_campaign(classes: list[str], people: int) -> tuple[Any, list[str]]:
     """A running campaign with the default settings, and the tokens of its people."""
     from al_engine.pools import campaigns
-    from al_engine.pools.models import Annotator, Campaign
-    from annotator_site.accounts.models import Token, User, new_token_text, token_digest
+    from al_engine.pools.models import Campaign
 
     campaign = campaigns.create_campaign(
         slug=SLUG, title="Photographs", choices=[campaigns.NewChoice(name) for name in classes]
     )
-    users = User.objects.bulk_create(
-        [User(username=f"person-{n}", password="!") for n in range(people)]  # noqa: S106
-    )
-    tokens = [new_token_text() for _ in users]
-    Token.objects.bulk_create(
-        [Token(user=u, digest=token_digest(t)) for u, t in zip(users, tokens, strict=True)]
-    )
-    Annotator.objects.bulk_create([Annotator(campaign=campaign, user=user) for user in users])
+    tokens = place.add_people(campaign, people)
     campaigns.set_state(campaign_id=campaign.pk, state=Campaign.State.RUNNING)
     return campaign, tokens
 
@@ -227,7 +219,9 @@ def page(campaign_id: int, course: Course, figures: Figures, options: argparse.N
         "# Photographs, from nothing",
         "",
         (
-            f"`{' '.join(['python', 'benchmarks/photographs.py', *sys.argv[1:]])}` on {machine()}: "
+            f"`python benchmarks/photographs.py --data {options.data.name} "
+            f"--people {options.people} --think {options.think:g} --seconds {options.seconds:g}` "
+            f"on {machine()}: "
             f"{options.people} people who think {options.think:g} s label correctly from the first "
             "image on, while class folders are imported; all settings are the defaults. The site, "
             "the engine, the import and the people share the cores."

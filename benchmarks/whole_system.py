@@ -83,8 +83,7 @@ class Asked:
 def a_campaign(slug: str, *, people: int, images: int, preset: str | None) -> tuple[Any, list[str]]:
     """Create a running campaign of drawings with known labels; returns its people's tokens too."""
     from al_engine.pools import campaigns
-    from al_engine.pools.models import Annotator, Campaign
-    from annotator_site.accounts.models import Token, User, new_token_text, token_digest
+    from al_engine.pools.models import Campaign
 
     settings = campaigns.PRESETS[preset] if preset else {}
     campaign = campaigns.create_campaign(
@@ -94,14 +93,7 @@ def a_campaign(slug: str, *, people: int, images: int, preset: str | None) -> tu
         settings={**settings, "messages_per_second": 0},
     )
     store_drawings(campaign, images)
-    users = User.objects.bulk_create(
-        [User(username=f"{slug}-{n}", password="!") for n in range(people)]  # noqa: S106
-    )
-    tokens = [new_token_text() for _ in users]
-    Token.objects.bulk_create(
-        [Token(user=u, digest=token_digest(t)) for u, t in zip(users, tokens, strict=True)]
-    )
-    Annotator.objects.bulk_create([Annotator(campaign=campaign, user=user) for user in users])
+    tokens = place.add_people(campaign, people)
     campaigns.set_state(campaign_id=campaign.pk, state=Campaign.State.RUNNING)
     return campaign, tokens
 

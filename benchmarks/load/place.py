@@ -68,11 +68,8 @@ def database(var: Path) -> Iterator[None]:
 
 def stock(*, slug: str, people: int, queries: int, pictures: int = 1_000) -> Stocked:
     """Create a campaign of ten classes with `queries` open queries and `people` annotators."""
-    from django.contrib.auth.hashers import make_password
-
     from al_engine.pools import campaigns
-    from al_engine.pools.models import Annotator, Campaign
-    from annotator_site.accounts.models import Token, User, new_token_text, token_digest
+    from al_engine.pools.models import Campaign
 
     campaign = campaigns.create_campaign(
         slug=slug,
@@ -82,24 +79,32 @@ def stock(*, slug: str, people: int, queries: int, pictures: int = 1_000) -> Sto
     )
     campaigns.set_state(campaign_id=campaign.pk, state=Campaign.State.RUNNING)
     fill(campaign.pk, first=0, count=queries, keys=_store_pictures(pictures))
-    unusable = make_password(None)
-    users = User.objects.bulk_create(
-        [User(username=f"{slug}-{n}", password=unusable) for n in range(people)]
-    )
-    tokens = [new_token_text() for _ in users]
-    Token.objects.bulk_create(
-        [
-            Token(user=user, digest=token_digest(token))
-            for user, token in zip(users, tokens, strict=True)
-        ]
-    )
-    Annotator.objects.bulk_create([Annotator(campaign=campaign, user=user) for user in users])
+    tokens = add_people(campaign, people)
     return Stocked(
         campaign.pk,
         slug,
         tuple(campaign.choices.values_list("id", flat=True)),
         tuple(tokens),
     )
+
+
+def add_people(campaign: Any, count: int) -> list[str]:
+    """Give a campaign annotators without passwords; returns their tokens."""
+    from django.contrib.auth.hashers import make_password
+
+    from al_engine.pools.models import Annotator
+    from annotator_site.accounts.models import Token, User, new_token_text, token_digest
+
+    unusable = make_password(None)
+    users = User.objects.bulk_create(
+        [User(username=f"{campaign.slug}-{n}", password=unusable) for n in range(count)]
+    )
+    tokens = [new_token_text() for _ in users]
+    Token.objects.bulk_create(
+        [Token(user=u, digest=token_digest(t)) for u, t in zip(users, tokens, strict=True)]
+    )
+    Annotator.objects.bulk_create([Annotator(campaign=campaign, user=user) for user in users])
+    return tokens
 
 
 def log_in(slug: str) -> list[str]:
