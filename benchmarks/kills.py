@@ -50,8 +50,11 @@ PICTURES: Final = 500
 COLUMNS: Final = "| kill | killed | labels before | longest pause s | labels after it | lost |"
 ALL_RIGHT: Final = (
     "every acknowledged label is in the database, once and as it was said, and nothing else is; "
-    "no image has more than its one answer; the counters are the counts; no process is left"
+    "no image has more than its one answer, late ones apart; the counters are the counts; no "
+    "process is left"
 )
+# A crash can lose the record that somebody was shown an image; another person is shown it then too.
+LATE: Final = "SELECT count(*) FROM pools_label WHERE late"
 PAUSE: Final = (
     "Pause: the longest time without any acknowledgement, from the last one before the kill on; "
     f"the aim is {AIM_S:g} s. “All at once” includes that `up` is started again by hand and that "
@@ -238,13 +241,14 @@ def main() -> None:
             course.close()
         seconds = time.monotonic() - began
         wrong = violations(site, journal)
-        versions = site.newest_version()
+        versions, late = site.newest_version(), site.rows(LATE)[0][0]
         told = "\n".join(site.stop())
         if "Traceback" in told:
             wrong.append("a traceback was told")
         if left := site.all_processes():
             wrong.append(f"{len(left)} processes were left behind")
-    text = _report(options, course.kills, len(journal), seconds, versions, wrong)
+    found = "; ".join(wrong) or f"{ALL_RIGHT}. {late} answers are late"
+    text = _report(options, course.kills, len(journal), seconds, versions, found)
     print(text)
     if not options.no_report:
         REPORT.write_text(text, encoding="utf-8")
@@ -257,7 +261,7 @@ def _report(
     labels: int,
     seconds: float,
     versions: int,
-    wrong: list[str],
+    found: str,
 ) -> str:
     command = " ".join(["python", "benchmarks/kills.py", *sys.argv[1:]])
     return "\n".join(
@@ -269,7 +273,7 @@ def _report(
             (
                 f"{labels:,} acknowledged labels of {options.people} people in {seconds:.0f} s, "
                 f"{len(kills)} kills with -9, {versions} models published meanwhile. After the "
-                f"end: {'; '.join(wrong) or ALL_RIGHT}."
+                f"end: {found}."
             ),
             "",
             PAUSE,

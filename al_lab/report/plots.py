@@ -1,13 +1,19 @@
-"""Plots without lines on a `Drawing`: dots with a diagonal, bars, rows of intervals, strips."""
+"""Plots without lines on a `Drawing`: dots with a diagonal, bars, intervals, strips, tiles."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from matplotlib import rc_context
 from matplotlib.colors import to_rgb
 
 from al_lab.report.figures import Drawing
-from al_lab.report.palette import INK, STYLE
+from al_lab.report.palette import INK, PALE, STYLE
+
+_GAIN: Final = "#005f99"
+_LOSS: Final = "#b2182b"
+_DARK: Final = 0.55
+"""From this strength of color on, words are white."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,15 @@ class Bar:
     base: float
     error: float
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A tile that is colored by its value, pale unless `clear`, with words on it."""
+
+    value: float
+    words: str
+    clear: bool
 
 
 def scatter(
@@ -154,6 +169,45 @@ def strips(drawing: Drawing, rows: Sequence[tuple[str, Sequence[int]]], *, acros
         longest = max(len(numbers) for _, numbers in rows)
         axes.set_xlim(0.4, longest + 0.6)
         axes.set_xticks(range(1, longest + 1))
+
+
+def tiles(
+    drawing: Drawing,
+    panel: int,
+    found: Mapping[tuple[int, int], Tile],
+    *,
+    title: str,
+    across: str,
+    up: str,
+    columns: Sequence[str],
+    rows: Sequence[str],
+) -> None:
+    """Draw tiles by (column, row), rows from below: blue above 0, red below, white at 0."""
+    with rc_context(STYLE):
+        axes = drawing.named(panel, title, across, up)
+        axes.grid(visible=False)
+        most = max((abs(tile.value) for tile in found.values()), default=0.0) or 1.0
+        for (column, row), tile in found.items():
+            strength = abs(tile.value) / most * (1.0 if tile.clear else 0.4)
+            full = to_rgb(_GAIN if tile.value > 0 else _LOSS)
+            axes.bar(
+                *(column, 0.94, 0.94, row - 0.47),
+                color=tuple(1 - strength * (1 - part) for part in full),
+                edgecolor=PALE,
+                linewidth=0.6,
+            )
+            axes.text(
+                *(column, row, tile.words),
+                color="white" if strength > _DARK else INK,
+                horizontalalignment="center",
+                verticalalignment="center",
+                fontsize=7.5,
+                fontweight="bold" if tile.clear else "normal",
+            )
+        axes.set_xticks(range(len(columns)), columns)
+        axes.set_yticks(range(len(rows)), rows)
+        axes.set_xlim(-0.5, len(columns) - 0.5)
+        axes.set_ylim(-0.5, len(rows) - 0.5)
 
 
 def _paler(color: str) -> tuple[float, ...]:

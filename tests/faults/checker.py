@@ -13,13 +13,19 @@ RULES: Final = {
     "an image is in the hands of one person at most": """
         SELECT image_id FROM pools_turn WHERE state = 'leased'
         GROUP BY image_id HAVING count(*) > 1""",
-    "an image is in L exactly while it has an answer, and is what the answer says": """
+    "an image is in L exactly while it has an answer, and is what an answer says": """
         SELECT i.id FROM pools_image i
         LEFT JOIN pools_consensus c ON c.image_id = i.id
         LEFT JOIN pools_label l ON l.image_id = i.id
-        GROUP BY i.id, c.choice_id
-        HAVING count(l.id) <> (i.state = 'labeled')::int
-            OR max(l.choice_id) IS DISTINCT FROM c.choice_id""",
+        GROUP BY i.id, c.image_id
+        HAVING (count(l.id) > 0) <> (i.state = 'labeled')
+            OR count(l.id) <> coalesce(max(c.answers), 0)
+            OR count(l.id) > 0 AND coalesce(bool_and(l.choice_id <> c.choice_id), true)""",
+    # A crash can lose the record of a claim. Then the image is shown to somebody else too, and the
+    # answer of the first person is stored as a late one.
+    "an image has one answer, but for late ones": """
+        SELECT image_id FROM pools_label WHERE NOT late
+        GROUP BY image_id HAVING count(*) > 1""",
     "the counters are the counts": """
         SELECT 0 WHERE (
             SELECT (sum(unlabeled), sum(queried), sum(labeled), sum(excluded), sum(reserved),

@@ -18,6 +18,7 @@ from al_lab.report.sections.example import report_example
 from al_lab.report.sections.pairs import report_pairs
 from al_lab.report.sections.run_summaries import report_choices, report_staleness, report_versions
 from al_lab.report.sections.servers import report_servers
+from al_lab.report.sections.servers_map import report_servers_map
 from al_lab.report.sections.waits import report_waits
 
 Section = Callable[[Layout, Experiment], list[Part]]
@@ -28,6 +29,7 @@ SECTIONS: Final[dict[str, tuple[str, Section]]] = {
     "pairs": ("Synchronous against asynchronous", report_pairs),
     "waits": ("Time between two queries", report_waits),
     "table": ("Average accuracy by servers", report_servers),
+    "map": ("Where more servers help", report_servers_map),
     "bound": ("The terms of Theorem 1", report_bound),
     "against": ("One against the other", report_comparison),
     "staleness": ("Staleness", report_staleness),

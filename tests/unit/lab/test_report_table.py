@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from made_up import THREE, experiment, figures_of, run, setting, text_of
 
-from al_lab.config.settings import People, Setting
+from al_lab.config.settings import Clock, People, Setting
 from al_lab.report.layout import lay_out
 from al_lab.report.sections.comparison import report_comparison
 from al_lab.report.sections.servers import paper_numbers, report_servers
+from al_lab.report.sections.servers_map import report_servers_map
 from al_lab.results import Run
 
 PAPER: dict[str, Any] = {
@@ -128,3 +129,36 @@ def test_cells_that_share_no_seed_are_not_compared(shared: bool) -> None:
     text = compared(settings, runs)
     assert ("| 250 | 60.0 | +10.00 |" in text) == shared
     assert ("| 250 | 60.0 | – |" in text) != shared
+
+
+def mapped(heights: Sequence[float], newest: Sequence[float]) -> str:
+    settings = [
+        setting("margin", servers=count, clock=Clock(training=seconds, scoring=1.0))
+        for seconds in (20.0, 200.0)
+        for count in (1, 4)
+    ]
+    runs = [
+        run(of, seed, [height + seed * 0.001] * 5, newest=[None, *[g + seed * 0.002] * 4])
+        for of, height, g in zip(settings, heights, newest, strict=True)
+        for seed in range(3)
+    ]
+    made = experiment(settings, "map", gain_points=2.5)
+    parts = report_servers_map(lay_out(settings, runs), made)
+    assert figures_of(parts) == ["map"]
+    return text_of(parts)
+
+
+def test_a_map_says_where_more_servers_gain_as_much_as_the_papers() -> None:
+    text = mapped((0.7, 0.7, 0.7, 0.69), (0.6, 0.61, 0.5, 0.56))
+    assert "| 20 labels in a training | 200 labels in a training |" in text
+    assert "| 4 servers | +0.00 ± 0.00<br>40 → 40 | **-1.00 ± 0.00**<br>40 → 40 |" in text
+    assert "| 4 servers | **+1.00 ± 0.00**<br>40 → 40 | **+6.00 ± 0.00**<br>40 → 40 |" in text
+    assert "What the labels are worth: the paper's gain, +2.5 points, is reached nowhere" in text
+    assert "1 place of 2 lose" in text
+    assert "reached with 4 servers at 200 labels in a training" in text
+
+
+def test_a_map_of_one_number_of_servers_says_so() -> None:
+    settings = [setting("margin")]
+    parts = report_servers_map(lay_out(settings, level(settings, (0.8,))), experiment(settings))
+    assert parts == ["The number of servers does not vary here."]
