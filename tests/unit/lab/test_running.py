@@ -33,7 +33,8 @@ def found(name, path=None, target=None):
     }
     return None if hidden else find_spec(name, path, target)
 
-PathFinder.find_spec = found
+# Some call it on an instance.
+PathFinder.find_spec = staticmethod(found)
 """
 EXPERIMENT = """
 title = "The digits"
