@@ -120,7 +120,8 @@ def compiled(path: Path, output: Path) -> list[Locked]:
     """uv's resolution of a file of ranges, for every platform and Python from OLDEST_PYTHON on.
 
     Only packages with a wheel are taken, but for SOURCE_ONLY. Versions already locked in `output`
-    are kept if the ranges allow them. Raises CalledProcessError if the ranges conflict; uv prints how.
+    are kept if the ranges allow them. Raises CalledProcessError if the ranges conflict; uv prints
+    how.
     """
     uv = Path(sysconfig.get_path("scripts")) / "uv"
     ways = ["--universal", f"--python-version={OLDEST_PYTHON}"]
