@@ -31,6 +31,8 @@ LAB: Final = ROOT / "requirements-lab.lock"
 DEV: Final = ROOT / "requirements-dev.lock"
 # The oldest Python that the locks are resolved for.
 OLDEST_PYTHON: Final = "3.11"
+# Pure Python that mlcroissant needs, of which there is no wheel.
+SOURCE_ONLY: Final = ("jsonpath-rw",)
 # Prefixes of packages that only torch's builds for CUDA need.
 CUDA_NAMES: Final = ("cuda-", "nvidia-", "triton")
 HEADERS: Final = {
@@ -117,12 +119,14 @@ def faults(asked: Iterable[Requirement], locked: Iterable[Locked]) -> Iterator[s
 def compiled(path: Path, output: Path) -> list[Locked]:
     """uv's resolution of a file of ranges, for every platform and Python from OLDEST_PYTHON on.
 
-    Only packages with a wheel are taken. Versions already locked in `output` are kept if the ranges
-    allow them. Raises CalledProcessError if the ranges conflict; uv prints how.
+    Only packages with a wheel are taken, but for SOURCE_ONLY. Versions already locked in `output`
+    are kept if the ranges allow them. Raises CalledProcessError if the ranges conflict; uv prints
+    how.
     """
     uv = Path(sysconfig.get_path("scripts")) / "uv"
     ways = ["--universal", f"--python-version={OLDEST_PYTHON}"]
-    ways += ["--fork-strategy=fewest", "--no-build"]
+    ways += ["--fork-strategy=fewest", "--only-binary=:all:"]
+    ways += [f"--no-binary={name}" for name in SOURCE_ONLY]
     form = ["--generate-hashes", "--no-header", "--annotation-style=line", "--quiet"]
     files = [path.name, f"--output-file={output}"]
     subprocess.run([uv, "pip", "compile", *ways, *form, *files], cwd=ROOT, check=True)

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from annotator_site.exports.outputs import Out, Row
+from annotator_site.exports.outputs import Out, Row, plain
 from annotator_site.exports.rows import Value
 
 # The full-width forms are formulas to spreadsheets in Japanese and Chinese.
@@ -17,7 +17,7 @@ def write_csv(out: Out, columns: Sequence[str], rows: Iterable[Row]) -> int:
     writer.writerow(columns)
     count = 0
     for row in rows:
-        writer.writerow(row)
+        writer.writerow([plain(value) for value in row])
         count += 1
     return count
 

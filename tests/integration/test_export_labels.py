@@ -160,7 +160,7 @@ def test_json_tells_what_was_written(desk: Desk, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pets", "--format", "parquet", "--output", "x"], "not supported: take csv or jsonl"),
+        (["pets", "--format", "excel", "--output", "x"], "not supported: take csv, jsonl"),
         (["dogs", "--format", "csv", "--output", "x"], "no campaign “dogs”. Campaigns: pets"),
         (["pets", "--format", "csv", "--output", "/nowhere/x"], "cannot be written"),
         (["pets", "--format", "csv", "--output", "/"], "is a folder: name a file"),

@@ -11,8 +11,7 @@ from engine.roles import publish_model
 from export_desk import Desk, export, make_desk, rows_of
 
 from al_engine.pools import versions
-from annotator_site.exports.comma_separated import for_spreadsheets
-from annotator_site.exports.formats import FORMATS
+from annotator_site.exports.comma_separated import for_spreadsheets, write_csv
 from annotator_site.exports.rows import Value
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +39,7 @@ def right(desk: Desk) -> dict[str, bytes]:
     """What each export is to write."""
     desk.answer(0, "cat", 3)
     model = publish_model(desk.campaign, seed=1)
-    labels = {each: export("--rows", "labels", format_=each).encode() for each in FORMATS}
+    labels = {each: export("--rows", "labels", format_=each).encode() for each in ("csv", "jsonl")}
     return {**labels, "model": versions.read_weights(model)}
 
 
@@ -97,7 +96,7 @@ def test_a_spreadsheet_runs_no_cell_and_reads_numbers_as_numbers() -> None:
     out = io.StringIO()
     rows = [("first", value) for value, _ in CELLS]
 
-    FORMATS["csv"](out, ["a", "b"], for_spreadsheets(out, rows))
+    write_csv(out, ["a", "b"], for_spreadsheets(out, rows))
 
     assert out.getvalue().startswith("\ufeffa,b\r\n")
     read = list(csv.reader(io.StringIO(out.getvalue(), newline="")))[1:]
