@@ -184,8 +184,8 @@ def ask(campaign: Campaign, count: int, *, version: int | None = None) -> int:
         campaign_id=campaign.pk,
         worker_id=worker.pk,
         picks=[
-            Pick(each.image_id, "random" if version is None else "margin", 0.5, version)
-            for each in found
+            Pick(image_id, "random" if version is None else "margin", 0.5, version)
+            for image_id in found[:, 0].tolist()
         ],
     ).put
 

@@ -22,7 +22,7 @@ from al_engine.architectures import (
     UnknownArchitecture,
     backbone_sha256,
 )
-from al_engine.decisions.rules import MAX_COMMITTEE
+from al_engine.decisions.rules import CELLS, MAX_COMMITTEE
 from al_engine.pools import labeled, unlabeled, versions
 from al_engine.pools.models import Campaign, ModelVersion
 from al_engine.pools.storage import StorageAway
@@ -166,15 +166,17 @@ class NewestModel:
         found = unlabeled.candidates(
             campaign_id=self.campaign.pk, cells=list(owner), limit=limit, after=self._after
         )
-        self._after = found[-1].position if len(found) == limit else -1
-        rows = [(image_id, position, owner[cell]) for image_id, position, cell in found]
-        rows += [
+        self._after = int(found[-1, 1]) if len(found) == limit else -1
+        owner_of = np.full(CELLS, -1)
+        owner_of[list(owner)] = list(owner.values())
+        found[:, 2] = owner_of[found[:, 2]]
+        rows = [
             (query.image_id, query.position, each.worker_id)
             for each in wanted
             for query in each.waiting
             if query.purpose == "active"
         ]
-        table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+        table = np.concatenate([found, np.array(rows, dtype=np.int64).reshape(-1, 3)])
         return table[:, 0], table[:, 1], table[:, 2]
 
     def _look(self, sight: Sight, places: Positions) -> tuple[Tensor, Embeddings]:

@@ -17,6 +17,9 @@ from al_engine.strategies.registry import register
 
 POWER: Final = 1.0
 """The exponent of `power_margin`: 0 chooses at random, a large exponent chooses like `margin`."""
+# On a CPU the two likeliest of a few classes are found class by class in a quarter of the time.
+_FEW_CLASSES: Final = 64
+_ROWS_A_BLOCK: Final = 1 << 15
 
 
 @register(separable=True)
@@ -137,5 +140,17 @@ def balanced_margin(
 
 def margins_of(probabilities: Tensor) -> Tensor:
     """p1 - p2 of checked probabilities (N, C): float32 (N,), from 0 to 1."""
-    leading = probabilities.topk(min(2, probabilities.shape[1]), dim=1).values
-    return leading[:, 0] - leading[:, 1] if leading.shape[1] == 2 else leading[:, 0]
+    count, classes = probabilities.shape
+    if classes > _FEW_CLASSES or probabilities.device.type != "cpu":
+        leading = probabilities.topk(2, dim=1).values
+        return leading[:, 0] - leading[:, 1]
+    margins = probabilities.new_empty(count)
+    for start in range(0, count, _ROWS_A_BLOCK):
+        part = slice(start, start + _ROWS_A_BLOCK)
+        first, *others = probabilities[part].T.contiguous()
+        second = torch.zeros_like(first)
+        for each in others:
+            second = torch.maximum(second, torch.minimum(first, each))
+            first = torch.maximum(first, each)
+        margins[part] = first - second
+    return margins

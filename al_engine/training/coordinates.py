@@ -10,6 +10,8 @@ from torch import Tensor
 
 # Lower bound of a feature's standard deviation, as a share of the mean standard deviation.
 _SMALLEST_DEVIATION_SHARE: Final = 0.01
+# With fewer labels than this share of the features, working in their span takes less time.
+_FEW: Final = 2 / 3
 # Added to the diagonal of the Gram matrix as a share of its mean, so that it can be decomposed
 # where rows are equal: as if each label had a little feature of its own.
 _JITTER: Final = 1e-7
@@ -19,10 +21,10 @@ _JITTER: Final = 1e-7
 class Coordinates:
     """Rows in coordinates, and the way from weights there to weights of plain features and back.
 
-    `points`: float32 (n, k + 1), the last column constant 1. With n >= d labels k = d, and the
-    others are the features, centered and of unit variance. With fewer k = n, and they are the
-    rows' coordinates in an orthonormal basis of their own span: a head with an L2 penalty has no
-    weight outside of it, so that fitting it there is the same problem with fewer unknowns.
+    `points`: float32 (n, k + 1), the last column constant 1. With many labels k = d, and the
+    others are the features, centered and of unit variance. With few, n < 2 d / 3, k = n, and they
+    are the rows' coordinates in an orthonormal basis of their own span: a head with an L2 penalty
+    has no weight outside of it, so that fitting it there is the same problem with fewer unknowns.
     `basis`: float32 (d, k), that basis; None for k = d.
     """
 
@@ -35,8 +37,9 @@ class Coordinates:
     def of(cls, rows: Tensor) -> Self:
         """The coordinates of rows, float32 (n, d), n >= 1."""
         count, width = rows.shape
-        points = torch.ones(count, min(count, width) + 1, device=rows.device)
-        standard = points[:, :-1] if count >= width else torch.empty_like(rows)
+        few = count < _FEW * width
+        points = torch.ones(count, (count if few else width) + 1, device=rows.device)
+        standard = torch.empty_like(rows) if few else points[:, :-1]
         mean = rows.mean(dim=0)
         torch.sub(rows, mean, out=standard)
         # Over columns of rows in line, std and vector_norm take four times as long.
@@ -44,7 +47,7 @@ class Coordinates:
         least = _SMALLEST_DEVIATION_SHARE * float(deviation.mean())
         deviation.clamp_min_(least if least > 0 else 1.0)
         standard /= deviation
-        if count >= width:
+        if not few:
             return cls(points, mean, deviation, None)
         # In double precision: the rows are often almost linearly dependent.
         gram = standard.double() @ standard.double().T

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from al_engine.strategies.base import Embeddings
+from al_engine.training.embedding_file import MappedEmbeddings
 
 _BLOCK_NUMBERS: Final = 512 * 1_280
 """Of a block's float32 numbers, 2.6 MB: what stays in a core's caches between its two uses."""
@@ -28,9 +29,13 @@ def logits_of_rows(rows: Embeddings, weight: Tensor, bias: Tensor) -> Tensor:
     head, block = weight.float(), max(1, _BLOCK_NUMBERS // width)
     logits = torch.empty(classes, count)
     numbers, said = torch.empty(block, width), torch.empty(classes, block)
+    halves = torch.empty(block, width, dtype=torch.float16)
     for start in range(0, count, block):
         size = min(block, count - start)
-        here = rows[start : start + size]
+        if isinstance(rows, MappedEmbeddings):
+            here = rows.read(start, halves[:size])
+        else:
+            here = rows[start : start + size]
         numbers[:size].copy_(here)
         if size < block:  # a product into a part of `said` would be computed apart and copied
             said = said.new_empty(classes, size)

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from al_engine.training.coordinates import Coordinates
-from al_engine.training.logistic import Problems, losses, solve
+from al_engine.training.logistic import TOLERANCE, Problems, losses, solve
 from al_engine.training.penalty import choose_penalty, penalties_of
 
 # Rows that the Gram matrix is estimated from, in multiples of its width. It decides only the number
 # of steps: twice as many rows save a fifth of them, and take longer than that.
 _GRAM_ROWS: Final = 1.5
+# With more rows than this many times their width, it is made of those that bend the loss.
+_MANY_ROWS: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,16 @@ def train_head(
     device: torch.device,
     former: dict[str, Tensor] | None = None,
     penalty: float | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Head:
     """Multinomial logistic regression on features, float (n, d), targets int64 (n,), n >= 1.
 
     `weights`: float (n,), how much each label counts; only if all are 0 do labels of weight 0
     count. `former`: the state of an earlier head of the same classes, to start from; a head of
     other sizes is ignored. It changes the time, not the result. `penalty`: of weights of
-    standardized features, in labels; None chooses it by cross-validation. The problem is strictly
-    convex, so the result depends on no seed.
+    standardized features, in labels; None chooses it by cross-validation. `tolerance`: by how many
+    nats a label the penalized loss may exceed its minimum. The problem is strictly convex, so the
+    result depends on no seed.
     """
     trust = torch.ones(len(targets)) if weights is None else weights.float().cpu()
     counted = trust > 0 if bool((trust > 0).any()) else trust >= 0
@@ -74,7 +78,7 @@ def train_head(
         # A class that an aligned head did not know has a bias of minus infinity.
         former = {name: each.nan_to_num(neginf=0.0) for name, each in former.items()}
         start = coordinates.unknown(former["weight"].to(device), former["bias"].to(device))[None]
-    found = solve(problem, start=start)
+    found = solve(problem, start=start, tolerance=tolerance)
     loss = float((losses(problem, found.unknown) @ trust).squeeze() / trust.sum())
     weight, bias = coordinates.plain(found.unknown[0])
     state = {"weight": weight.cpu(), "bias": bias.cpu()}
@@ -88,7 +92,9 @@ def former_head(state: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
     return {name: state[f"head.{name}"] for name in ("weight", "bias")}
 
 
-def _gram(points: Tensor, trust: float) -> Tensor:
-    """X'X of points (n, k), as if all had the weight `trust`; from some of the rows if many."""
+def _gram(points: Tensor, trust: float) -> Tensor | None:
+    """X'X of points (n, k), as if all had the weight `trust`, from some of them; None if many."""
+    if len(points) > _MANY_ROWS * points.shape[1]:
+        return None
     some = points[:: math.ceil(len(points) / (_GRAM_ROWS * points.shape[1]))]
     return some.T @ some * (trust * len(points) / len(some))

@@ -7,21 +7,28 @@ candidates of a cross-validation take hardly longer than one of them.
 - Quasi-Newton steps by L-BFGS (Nocedal 1980) whose first guess of the Hessian is s X'X + lambda, s
   the mean curvature of the softmax at present. Böhning's bound (1992), s = 1/2, holds everywhere,
   but as the head grows sure of its labels s falls to hundredths, and the bound took four times as
-  many steps on embeddings of photographs.
+  many steps on embeddings of photographs. Of very many rows, X'X is of those that bend the loss:
+  rows that the head is sure of hardly do. That is half of the steps again, and takes as long as six
+  of them with 50,000 rows, but as long as all with 5,000.
 - Logits along a direction are linear, so the line search needs no product with the rows: a step is
   one product forward and one back.
 - It ends by the gap: F is lambda-strongly convex, so F(W) - min F <= sum_cj G_cj^2 / (2 lambda_j)
   with G the gradient [Boyd & Vandenberghe 2004, section 9.1.2].
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import torch
 from torch import Tensor
 
-TOLERANCE: Final = 1e-4
-"""Nats a label by which the loss may exceed the least possible one."""
+TOLERANCE: Final = 1e-3
+"""Nats a label by which the loss may exceed the least possible one at most.
+
+The excess itself was a fifth to a fortieth of that, far below what few labels leave open. A tenth
+of it takes up to twice as many steps (docs/benchmarks/heads.md).
+"""
 MAX_STEPS: Final = 300
 _HISTORY: Final = 12
 _LINE_STEPS: Final = 8
@@ -30,21 +37,26 @@ _LINE_SHARE: Final = 0.2
 # The guess of the Hessian is made anew when the curvature has changed by this factor.
 _CURVATURE_CHANGE: Final = 3.0
 _SMALLEST_CURVATURE: Final = 1e-4
+# Rows that the guess is made from, in multiples of their width, and the share of them that is drawn
+# from all rows alike.
+_BENDING_ROWS: Final = 3.0
+_ALIKE_SHARE: Final = 0.1
+_ROWS_A_BLOCK: Final = 1_024  # a product with few classes that takes rows in blocks is faster
 
 
 @dataclass(frozen=True, slots=True)
 class Problems:
     """B problems: rows float32 (n, k), targets int64 (n,), weights (B, n), penalties (B, k) > 0.
 
-    `gram`: float32 (k, k), X'X or an estimate of it, or (k,) if it is diagonal; it decides the
-    number of steps, never the result.
+    `gram`: float32 (k, k), X'X or an estimate of it, or (k,) if it is diagonal; None to make it of
+    the rows that bend the loss. It decides the number of steps, never the result.
     """
 
     points: Tensor
     targets: Tensor
     weights: Tensor
     penalties: Tensor
-    gram: Tensor
+    gram: Tensor | None
     classes: int
 
 
@@ -105,7 +117,14 @@ def losses(problems: Problems, unknown: Tensor) -> Tensor:
 
 def _logits(points: Tensor, unknown: Tensor) -> Tensor:
     """Logits (B, C, n): as one plain product, which takes two thirds of a batched one's time."""
-    return (unknown.flatten(0, 1) @ points.T).view(*unknown.shape[:2], len(points))
+    flat = unknown.flatten(0, 1)
+    if len(points) <= _ROWS_A_BLOCK or points.device.type != "cpu":
+        return (flat @ points.T).view(*unknown.shape[:2], len(points))
+    logits = points.new_empty(len(flat), len(points))
+    for start in range(0, len(points), _ROWS_A_BLOCK):
+        part = slice(start, start + _ROWS_A_BLOCK)
+        logits[:, part] = flat @ points[part].T
+    return logits.view(*unknown.shape[:2], len(points))
 
 
 def _slope(problems: Problems, said: Tensor, unknown: Tensor) -> Tensor:
@@ -178,7 +197,7 @@ class _Memory:
             share = inverse * (step * downhill).sum(dim=(1, 2), keepdim=True)
             downhill -= share * change
             shares.append(share)
-        if self._problems.gram.ndim == 1:
+        if self._guess.ndim == 2:
             downhill /= self._guess[:, None, :]
         else:
             downhill = torch.cholesky_solve(downhill.mT, self._guess).mT
@@ -192,18 +211,33 @@ class _Memory:
 
         `_guess` is its diagonal (B, k) or its Cholesky factor (B, k, k).
         """
-        weights = self._problems.weights
-        each = (weights * (1 - said.square().sum(dim=1))).sum(dim=1)
-        curvature = (each / weights.sum(dim=1) / self._problems.classes).clamp_min(
-            _SMALLEST_CURVATURE
-        )
+        problems = self._problems
+        bends = problems.weights * (1 - said.square().sum(dim=1)) / problems.classes  # (B, n)
+        total = problems.weights.sum(dim=1)
+        curvature = (bends.sum(dim=1) / total).clamp_min(_SMALLEST_CURVATURE)
         ratio = curvature / self._curvature
         if bool(((ratio < _CURVATURE_CHANGE) & (ratio > 1 / _CURVATURE_CHANGE)).all()):
             return
         self._curvature = curvature
-        if self._problems.gram.ndim == 1:
-            self._guess = curvature[:, None] * self._problems.gram + self._problems.penalties
+        if problems.gram is None:
+            guess = torch.stack([_bending_gram(problems.points, each) for each in bends])
+        elif problems.gram.ndim == 1:
+            self._guess = curvature[:, None] * problems.gram + problems.penalties
             return
-        guess = curvature[:, None, None] * self._problems.gram
-        guess.diagonal(dim1=1, dim2=2).add_(self._problems.penalties)
+        else:
+            guess = curvature[:, None, None] * problems.gram
+        guess.diagonal(dim1=1, dim2=2).add_(problems.penalties)
         self._guess = torch.linalg.cholesky(guess)
+
+
+def _bending_gram(points: Tensor, bends: Tensor) -> Tensor:
+    """X' diag(b) X (k, k) for bends b (n,), estimated from rows that are drawn by them."""
+    chances = bends + (_ALIKE_SHARE * bends.mean()).clamp_min(torch.finfo(torch.float32).tiny)
+    count = min(len(points), math.ceil(_BENDING_ROWS * points.shape[1]))
+    sums = chances.double().cumsum(dim=0)
+    # In equal steps along the sum of the chances, so that equal problems have equal guesses.
+    steps = (torch.arange(count, device=points.device, dtype=torch.float64) + 0.5) / count
+    drawn = torch.searchsorted(sums, steps * sums[-1]).clamp_max(len(points) - 1)
+    scale = (bends[drawn] / chances[drawn] * (float(sums[-1]) / count)).sqrt()
+    some = points[drawn] * scale[:, None]
+    return some.T @ some

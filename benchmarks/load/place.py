@@ -78,7 +78,7 @@ def stock(*, slug: str, people: int, queries: int, pictures: int = 1_000) -> Sto
         settings={"messages_per_second": 0, "lease_seconds": 600},
     )
     campaigns.set_state(campaign_id=campaign.pk, state=Campaign.State.RUNNING)
-    fill(campaign.pk, first=0, count=queries, keys=_store_pictures(pictures))
+    fill(campaign.pk, first=0, count=queries, keys=store_pictures(pictures))
     tokens = add_people(campaign, people)
     return Stocked(
         campaign.pk,
@@ -209,7 +209,7 @@ def await_answer(port: int) -> None:
     sys.exit(f"The web process did not answer within {_START_S:.0f} s.")
 
 
-def _store_pictures(count: int) -> list[str]:
+def store_pictures(count: int) -> list[str]:
     """Store small PNGs; returns their keys."""
     import random
     from io import BytesIO

@@ -62,7 +62,9 @@ def campaign(request: pytest.FixtureRequest) -> Campaign:
     query.refill(
         campaign_id=campaign.pk,
         worker_id=worker.id,
-        picks=[Pick(image_id=candidate.image_id, strategy="random") for candidate in candidates],
+        picks=[
+            Pick(image_id=image_id, strategy="random") for image_id in candidates[:, 0].tolist()
+        ],
     )
     return campaign
 
