@@ -1,7 +1,12 @@
 """Which network learns from a campaign's images, and at which size, where that is left open.
 
 Pure: sides of images in, a choice with its reason out. The thresholds follow
-docs/benchmarks/architectures.md. No network is built here, so names are only known by their form.
+docs/benchmarks/architectures.md. No network is built here, so names are only known by their form:
+
+- `frozen:NAME`, `probe:NAME`: a published backbone that is kept as it is, with a logistic head;
+  `+means` or `+kernel` behind it gives it another head.
+- `finetuned:NAME`: a published backbone that learns as a whole.
+- any other name: a network that learns from nothing.
 """
 
 from collections.abc import Sequence
@@ -13,6 +18,10 @@ AUTO: Final = "auto"
 SMALL: Final = "small_cnn"
 PUBLISHED: Final = "frozen:tf_efficientnet_lite0"
 """A published network whose weights are installed with the program; a CPU embeds with it."""
+HEADS: Final = ("means", "kernel")
+"""The heads that the name of a frozen backbone may end with, after a plus."""
+FINETUNED: Final = "finetuned:"
+"""Before any name of timm: that network, which learns on from its published weights."""
 PUBLISHED_FOR_GPU: Final = "frozen:vit_small_patch14_dinov2.lvd142m"
 """DINOv2's small vision transformer (Apache-2.0): twelve times the arithmetic."""
 
@@ -59,7 +68,7 @@ def choose(
     name, why = architecture, "it was set by hand."
     if architecture == AUTO:
         name, why = _suited(seen, device, missing)
-    largest = PUBLISHED_PX if is_published(name) else _LEARNED_PX
+    largest = PUBLISHED_PX if is_published(name) or is_finetuned(name) else _LEARNED_PX
     side = image_size or max(_LEAST_PX, min(typical, largest))
     return Choice(name, side, f"images have {typical:,} px on their longer side; {why}")
 
@@ -73,6 +82,21 @@ def wants_gpu_weights(sides_px: Sequence[int], *, image_size: int, device: str) 
 def is_published(architecture: str) -> bool:
     """Whether a network comes with published weights that are kept as they are."""
     return architecture.startswith(("frozen:", "probe:"))
+
+
+def is_finetuned(architecture: str) -> bool:
+    """Whether a network learns on from published weights, as a whole."""
+    return architecture.startswith(FINETUNED)
+
+
+def backbone_of(architecture: str) -> str:
+    """An architecture without its head: those of one backbone see images in the same way."""
+    return architecture.partition("+")[0]
+
+
+def head_of(architecture: str) -> str:
+    """The head that an architecture names: one of `HEADS`, or empty for the usual one."""
+    return architecture.partition("+")[2]
 
 
 def misfit(architecture: str, image_size: int, typical_px: int) -> str:

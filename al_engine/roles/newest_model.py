@@ -161,7 +161,7 @@ class NewestModel:
         self, wanted: Sequence[Wanted], sight: Sight
     ) -> tuple[Positions, Positions, Positions]:
         """Image ids, positions and owners (worker ids) of a pass, each int64 (n,)."""
-        limit = EMBEDDED_PASS_IMAGES if sight.kind and self.loaded else self._limit
+        limit = EMBEDDED_PASS_IMAGES if sight.kind and self._is_quick() else self._limit
         owner = {cell: each.worker_id for each in wanted for cell in each.cells}
         found = unlabeled.candidates(
             campaign_id=self.campaign.pk, cells=list(owner), limit=limit, after=self._after
@@ -176,6 +176,10 @@ class NewestModel:
         ]
         table = np.array(rows, dtype=np.int64).reshape(-1, 3)
         return table[:, 0], table[:, 1], table[:, 2]
+
+    def _is_quick(self) -> bool:
+        """Whether the model scores embeddings by one product: without a kernel before its head."""
+        return self._model is not None and isinstance(self._model.kernel, torch.nn.Identity)
 
     def _look(self, sight: Sight, places: Positions) -> tuple[Tensor, Embeddings]:
         """Class probabilities (n, C) and embeddings (n, d) of these images, in one pass."""

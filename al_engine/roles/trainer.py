@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from al_engine.architectures import Classifier
-from al_engine.decisions.architecture import is_published
+from al_engine.decisions.architecture import backbone_of, head_of, is_published
 from al_engine.pools import processes, versions
 from al_engine.pools.models import Campaign
 from al_engine.pools.storage import StorageAway
@@ -72,8 +72,9 @@ class Trainer:
         """
         if not is_published(architecture):
             self._embedded = None
-        elif self._embedded is None or self._embedded.architecture != architecture:
-            self._embedded = CampaignEmbeddings(self.campaign, architecture, self.device)
+        elif self._embedded is None or self._embedded.architecture != backbone_of(architecture):
+            backbone = backbone_of(architecture)
+            self._embedded = CampaignEmbeddings(self.campaign, backbone, self.device)
             self._head = None
 
     @property
@@ -144,7 +145,8 @@ class Trainer:
                 device=self.device,
                 former=self._head,
             )
-            self._head = trained.model.head.state_dict()
+            if not head_of(recipe.architecture):
+                self._head = trained.model.head.state_dict()
             return trained
         told = time.monotonic()
 

@@ -55,9 +55,10 @@ def align_classes(
         )
     twin.frozen_backbone = model.frozen_backbone
     old = model.head
-    weight = old.weight.new_zeros(len(wanted), model.width)
+    weight = old.weight.new_zeros(len(wanted), old.in_features)
     bias = old.bias.new_full((len(wanted),), -math.inf)
     weight[known], bias[known] = old.weight.detach()[rows], old.bias.detach()[rows]
+    twin.kernel = model.kernel
     twin.head.weight, twin.head.bias = nn.Parameter(weight), nn.Parameter(bias)
     return twin.eval()
 
@@ -83,7 +84,7 @@ def ask_with_dropout(
 
 @torch.inference_mode()
 def ask_posterior(
-    head: nn.Linear,
+    model: Classifier,
     embeddings: Tensor,
     labeled: Tensor,
     *,
@@ -92,10 +93,12 @@ def ask_posterior(
 ) -> Tensor:
     """Opinions of samples of a head that was fitted to embeddings: float32 (count, n, C).
 
-    `embeddings`: float (n, d), of the images that are asked about, on the head's device; `labeled`:
-    float (m, d), of those that the head has learned from.
+    `embeddings`: float (n, d), of the images that are asked about, on the model's device;
+    `labeled`: float (m, d), of those that its head has learned from.
     """
-    heads, biases = sample_heads(head.weight, head.bias, labeled, draws=count, generator=generator)
+    head, known = model.head, model.kernel(labeled.to(embeddings.device))
+    heads, biases = sample_heads(head.weight, head.bias, known, draws=count, generator=generator)
+    embeddings = model.kernel(embeddings)
     return torch.stack(
         [
             functional.linear(embeddings, weight, bias).float().softmax(dim=1).cpu()

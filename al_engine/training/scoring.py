@@ -93,7 +93,7 @@ class Scorer:
         others = () if strategy == ONE_MODEL_STRATEGY else members()
         if model.frozen_backbone and part.embeddings is not None and len(others) < 2:
             said = opinions.ask_posterior(
-                model.head.to(self._device),
+                model.to(self._device),
                 part.embeddings[:].to(self._device).float(),
                 labeled(),
                 count=OPINIONS_OF_ONE,
