@@ -40,7 +40,10 @@ _LOST: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A network by name, the side (px) at which it gets images, and why, in a sentence."""
+    """What `auto` means, by name, the side (px) at which models get images, and why.
+
+    `architecture` is the first of a campaign that leaves none open; `reason` is a sentence.
+    """
 
     architecture: str
     image_size: int
@@ -50,14 +53,15 @@ class Choice:
 def choose(
     sides_px: Sequence[int],
     *,
-    architecture: str = AUTO,
+    architectures: Sequence[str] = (AUTO,),
     image_size: int = 0,
     device: str = "cpu",
     missing: str = "",
 ) -> Choice:
     """The network and the image size for images whose longer sides are `sides_px`, one or more.
 
-    An `architecture` other than `auto` and an `image_size` other than 0 are kept. `device`: the
+    `architectures`: those of a campaign, one or more, whose first decides the image size. Those
+    other than `auto` and an `image_size` other than 0 are kept. `device`: the
     type of the device that computes, as torch calls it. `missing`: why the weights of
     `PUBLISHED_FOR_GPU` cannot be had, empty if they can. Raises ValueError without a side.
     """
@@ -65,10 +69,12 @@ def choose(
         raise ValueError("A network is chosen once there is an image.")
     typical = round(median(sides_px))
     seen = min(typical, image_size or typical)
-    name, why = architecture, "it was set by hand."
-    if architecture == AUTO:
+    first = name = architectures[0]
+    why = "it was set by hand."
+    if AUTO in architectures:
         name, why = _suited(seen, device, missing)
-    largest = PUBLISHED_PX if is_published(name) or is_finetuned(name) else _LEARNED_PX
+        first = name if first == AUTO else first
+    largest = PUBLISHED_PX if is_published(first) or is_finetuned(first) else _LEARNED_PX
     side = image_size or max(_LEAST_PX, min(typical, largest))
     return Choice(name, side, f"images have {typical:,} px on their longer side; {why}")
 
@@ -97,6 +103,19 @@ def backbone_of(architecture: str) -> str:
 def head_of(architecture: str) -> str:
     """The head that an architecture names: one of `HEADS`, or empty for the usual one."""
     return architecture.partition("+")[2]
+
+
+def problem_of_list(architectures: Sequence[str]) -> str:
+    """Why these cannot be the architectures of a campaign, empty if they can."""
+    if not architectures:
+        return f"Name one architecture at least, for example {AUTO}."
+    twice = [name for name in architectures if architectures.count(name) > 1]
+    if twice:
+        return (
+            f"{twice[0]} is named twice. Name each architecture once: more servers than "
+            "architectures train the first ones several times."
+        )
+    return ""
 
 
 def misfit(architecture: str, image_size: int, typical_px: int) -> str:

@@ -45,7 +45,7 @@ class Sight:
             images = CampaignImages(campaign)
             self._images = images
             self._scorer = Scorer(images.rows, device=device, generator=generator)
-        self.complete = self._scorer.complete
+        self.complete, self.ask = self._scorer.complete, self._scorer.ask
 
     @property
     def backbone_sha256(self) -> str | None:
@@ -64,6 +64,13 @@ class Sight:
         ):
             return images.ready(positions)
         return images.available(positions, seconds=seconds)
+
+    def has_seen(self, positions: Positions) -> bool:
+        """Whether all images at these positions are embedded; False for pixels."""
+        images = self._images
+        return isinstance(images, CampaignEmbeddings) and bool(
+            images.file.is_filled(positions).all()
+        )
 
     def predict(
         self,

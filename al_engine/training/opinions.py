@@ -84,7 +84,7 @@ def ask_with_dropout(
 
 @torch.inference_mode()
 def ask_posterior(
-    model: Classifier,
+    head: nn.Linear,
     embeddings: Tensor,
     labeled: Tensor,
     *,
@@ -93,12 +93,11 @@ def ask_posterior(
 ) -> Tensor:
     """Opinions of samples of a head that was fitted to embeddings: float32 (count, n, C).
 
-    `embeddings`: float (n, d), of the images that are asked about, on the model's device;
-    `labeled`: float (m, d), of those that its head has learned from.
+    `embeddings`: float (n, d), of the images that are asked about, on the head's device; `labeled`:
+    float (m, d), of those that the head has learned from. Both as the head takes them: of a model
+    with a kernel what that says of them.
     """
-    head, known = model.head, model.kernel(labeled.to(embeddings.device))
-    heads, biases = sample_heads(head.weight, head.bias, known, draws=count, generator=generator)
-    embeddings = model.kernel(embeddings)
+    heads, biases = sample_heads(head.weight, head.bias, labeled, draws=count, generator=generator)
     return torch.stack(
         [
             functional.linear(embeddings, weight, bias).float().softmax(dim=1).cpu()

@@ -38,7 +38,8 @@ def test_a_new_campaign_has_a_status_of_the_promised_shape(campaign: Campaign) -
             "open_queries": 0, "target_depth": 0,
         },
         "network": {
-            "architecture": "", "image_size": 0, "automatic": True, "because": "", "problem": "",
+            "architecture": "", "architectures": [], "image_size": 0, "automatic": True,
+            "because": "", "problem": "",
         },
         "rates": {"labels_per_minute": 0.0, "versions_per_minute": 0.0},
         "waits_ms": {"p50": None, "p99": None, "dry": 0},

@@ -128,7 +128,7 @@ def test_the_names_that_a_setting_may_have_are_documented() -> None:
         ("partition", Campaign.Partition),
     ]:
         assert set(choices.values) <= set(names(rows[setting])), setting
-    assert {"auto", *architectures.names()} == set(names(rows["architecture"]))
+    assert {"auto", *architectures.names()} == set(names(rows["architectures"]))
     researchers = page("researchers.md")
     assert first(table(researchers, "architecture | for")) == architectures.names()
     assert first(table(researchers, "strategy | chooses | score")) == strategies.names()

@@ -139,7 +139,11 @@ def test_samples_of_a_head_agree_near_its_labels_and_not_between_them(head: str)
     between = seen[truth == 0][:40] / 2 + seen[truth == 1][:40] / 2
     chance = torch.Generator().manual_seed(1)
     near, far = (
-        opinions.ask_posterior(model, rows, seen, count=8, generator=chance).std(dim=0).mean()
+        opinions.ask_posterior(
+            model.head, model.kernel(rows), model.kernel(seen), count=8, generator=chance
+        )
+        .std(dim=0)
+        .mean()
         for rows in (seen[:40], between)
     )
     assert float(near) < float(far)
