@@ -5,9 +5,10 @@
    distort pretrained features'].
 2. Then all weights learn, the earlier a layer the less: it knows what is common to all pictures
    [Howard & Ruder 2018, section 3.2, 'discriminative fine-tuning'].
-3. After each round the network is judged on labels that it does not learn from. If that has not
-   become better for some rounds, it goes back to the best one with a smaller learning rate, and
-   ends after some of these. The best round is the result.
+3. Rates rise and fall once. After each round of steps the network is judged on labels that it does
+   not learn from; past the middle it ends if it does not become better any more. The best round is
+   the result. If none was better than the head alone, all begins anew from there, with smaller
+   steps.
 
 Steps are bounded: more labels do not make it hours. What it reaches is in
 docs/benchmarks/architectures.md.
@@ -16,7 +17,7 @@ docs/benchmarks/architectures.md.
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -32,23 +33,20 @@ from al_engine.training.devices import autocast, repeatable, to_device
 from al_engine.training.evaluate import predict, predict_with_features
 from al_engine.training.feed import CachedImages, Images, fits_on_device
 from al_engine.training.heads import fit_head, put_on
+from al_engine.training.layer_rates import layered_optimizer
+from al_engine.training.loop import one_cycle
 from al_engine.training.recipe import Recipe
 from al_engine.training.weighting import label_weights
 
-FIRST_LAYER_SHARE: Final = 0.1
-"""The first layer's learning rate, as a share of the head's; those between rise geometrically."""
-_GROUPS: Final = 8
-WARM_UP_STEPS: Final = 20
-ROUND_STEPS: Final = 50
-"""A round is a pass over the labels, or so many steps."""
+ROUND_STEPS: Final = 30
+"""Steps between two judgments: the loss of some dozen labels hardly moves in fewer."""
 PATIENCE: Final = 3
-"""Rounds without a better one until it goes back to the best."""
-RESTARTS: Final = 2
+"""Rounds without a better one, past the middle of the schedule, until a training ends."""
+RESTARTS: Final = 1
 RESTART_SHARE: Final = 0.3
-"""The learning rate after going back, as a share of that before."""
+"""The learning rates of a new beginning, as a share of those before."""
 FEWEST_HELD: Final = 8
-"""With fewer labels to judge by nothing is judged, and there are `BLIND_ROUNDS` rounds."""
-BLIND_ROUNDS: Final = 5
+"""With fewer labels to judge by nothing is judged, and the end of the schedule is the result."""
 
 
 HELD_SHARE: Final = 0.15
@@ -121,37 +119,62 @@ def finetune(
         fit_head("", features, targets[learn], weights=trust, classes=classes, device=device),
     )
     model.to(device)
-    run = _Run(model, recipe, mine, targets[learn].to(device), trust.to(device), seed)
-    best, head_loss = copy.deepcopy(model.state_dict()), judged.loss(model)
-    best_loss, waited, restarts = head_loss, 0, 0
+    best = _Best(model, judged)
+    head_loss, steps = best.loss, 0
     with repeatable(device):
-        while run.steps < recipe.max_steps:
-            run.round(before_step)
-            loss = judged.loss(model)
-            tell(_words(run, loss, best_loss))
-            if loss is None or best_loss is None:
-                best = copy.deepcopy(model.state_dict())
-                if run.rounds == BLIND_ROUNDS:
-                    break
-            elif loss < best_loss:
-                best, best_loss, waited = copy.deepcopy(model.state_dict()), loss, 0
-            else:
-                waited += 1
-            if waited == PATIENCE:
-                model.load_state_dict(best)
-                if restarts == RESTARTS:
-                    break
-                run.slow_down()
-                restarts, waited = restarts + 1, 0
-    model.load_state_dict(best)
+        for attempt in range(1 + RESTARTS):
+            given = replace(recipe, learning_rate=recipe.learning_rate * RESTART_SHARE**attempt)
+            run = _Run(model, given, mine, targets[learn].to(device), trust.to(device), seed)
+            _learn(run, best, before_step, tell)
+            steps += run.steps
+            best.restore()
+            if best.loss is None or best.loss != head_loss:
+                break
     return Finetuned(
         model.eval(),
-        run.steps,
-        run.steps * recipe.batch_size / len(learn),
+        steps,
+        steps * recipe.batch_size / len(learn),
         time.perf_counter() - began,
         head_loss,
-        best_loss,
+        best.loss,
     )
+
+
+def _learn(
+    run: "_Run", best: "_Best", before_step: Callable[[], None], tell: Callable[[str], None]
+) -> None:
+    """One schedule of steps, or less if it becomes no better."""
+    waited = 0
+    while run.steps < run.most:
+        run.round(before_step)
+        is_better, words = best.judge()
+        tell(f"{run.steps} of {run.most} steps{words}")
+        waited = 0 if is_better or 2 * run.steps < run.most else waited + 1
+        if waited == PATIENCE:
+            break
+
+
+class _Best:
+    """The best state of a model so far, by the labels that were held out; else the last."""
+
+    def __init__(self, model: Classifier, judged: "_Judged") -> None:
+        self._model, self._judged = model, judged
+        self.loss = judged.loss(model)
+        self._state = copy.deepcopy(model.state_dict())
+
+    def judge(self) -> tuple[bool, str]:
+        """Take the present state if it is better; whether it was, and that in words."""
+        loss = self._judged.loss(self._model)
+        if loss is None or self.loss is None:
+            self._state = copy.deepcopy(self._model.state_dict())
+            return True, ""
+        is_better = loss < self.loss
+        if is_better:
+            self.loss, self._state = loss, copy.deepcopy(self._model.state_dict())
+        return is_better, f", loss {loss:.3f} on labels held out, best {self.loss:.3f}"
+
+    def restore(self) -> None:
+        self._model.load_state_dict(self._state)
 
 
 class _Judged:
@@ -193,12 +216,10 @@ class _Run:
         trust: Tensor,
         seed: int,
     ) -> None:
-        self.steps, self.rounds = 0, 0
+        self.steps, self.most = 0, recipe.steps(len(targets))
         self._model, self._targets, self._trust = model, targets, trust
         self._device = targets.device
-        self._size = recipe.batch_size
-        self._height = 1.0
-        self._optimizer = _optimizer(model, recipe)
+        self._optimizer = layered_optimizer(model, recipe)
         self._feed = batches(
             images,
             batch_size=recipe.batch_size,
@@ -209,13 +230,13 @@ class _Run:
         )
 
     def round(self, before_step: Callable[[], None]) -> None:
-        """A pass over the labels, or `ROUND_STEPS` steps if it has more."""
+        """`ROUND_STEPS` steps, or what is left of the most there may be."""
         _learn_all_but_statistics(self._model)
-        for _ in range(min(ROUND_STEPS, -(-len(self._targets) // self._size))):
+        for _ in range(min(ROUND_STEPS, self.most - self.steps)):
             before_step()
-            warm = min(1.0, (self.steps + 1) / WARM_UP_STEPS)
+            height = one_cycle(self.steps / self.most)
             for group in self._optimizer.param_groups:
-                group["lr"] = group["full_lr"] * warm * self._height
+                group["lr"] = group["full_lr"] * height
             chosen, batch = next(self._feed)
             with autocast(self._device):
                 logits = self._model(batch)
@@ -226,12 +247,6 @@ class _Run:
             torch.autograd.backward(loss)
             self._optimizer.step()
             self.steps += 1
-        self.rounds += 1
-
-    def slow_down(self) -> None:
-        """After going back to the best: smaller steps from now on."""
-        self._height *= RESTART_SHARE
-        self._optimizer.state.clear()
 
 
 def _started(
@@ -272,42 +287,7 @@ def _learn_all_but_statistics(model: Classifier) -> None:
             module.eval()
 
 
-def _optimizer(model: Classifier, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW, whose learning rates fall from the head to the first layer."""
-    inner = list(model.backbone.parameters())
-    groups: list[dict[str, object]] = []
-    for number in range(_GROUPS):
-        low, high = (len(inner) * place // _GROUPS for place in (number, number + 1))
-        depth = (number + 1) / (_GROUPS + 1)
-        groups += _by_decay(
-            inner[low:high], recipe, recipe.learning_rate * FIRST_LAYER_SHARE ** (1 - depth)
-        )
-    groups += _by_decay(list(model.head.parameters()), recipe, recipe.learning_rate)
-    fused = next(iter(inner)).device.type in {"cpu", "cuda"}
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=fused)
-
-
-def _by_decay(
-    parameters: list[nn.Parameter], recipe: Recipe, learning_rate: float
-) -> list[dict[str, object]]:
-    """Groups of one learning rate: biases and scales of batch norm do not decay."""
-    decayed = [each for each in parameters if each.ndim > 1]
-    free = [each for each in parameters if each.ndim <= 1]
-    return [
-        {"params": some, "weight_decay": decay, "full_lr": learning_rate}
-        for some, decay in ((decayed, recipe.weight_decay), (free, 0.0))
-        if some
-    ]
-
-
 def _part(images: Images, rows: Tensor) -> Images:
     if isinstance(images, CachedImages):
         return CachedImages(images.cache, images.positions[rows.numpy()])
     return images[rows]
-
-
-def _words(run: _Run, loss: float | None, best: float | None) -> str:
-    judged = (
-        "" if loss is None or best is None else f", loss {loss:.3f}, best {min(loss, best):.3f}"
-    )
-    return f"round {run.rounds}, {run.steps} steps{judged}"

@@ -19,8 +19,9 @@ Schedule = Literal["one_cycle", "steps"]
 _WITHOUT_BATCH_NORM: Final = frozenset({"vgg16", "convnext_tiny", "vit_b_16"})
 # Of a network that learns on from published weights: what `finetuning.py` was measured with.
 _LARGEST_BATCH_FINETUNED: Final = 32
-_FINETUNING_STEPS: Final = 600
-_FINETUNING_RATE: Final = 2e-4
+_FINETUNING_EPOCHS: Final = 12
+_FINETUNING_STEPS: Final = 400
+_FINETUNING_RATE: Final = 1e-3
 _LARGEST_BATCH_CPU: Final = 64
 _LARGEST_BATCH_GPU: Final = 512
 
@@ -115,8 +116,8 @@ def default_recipe(
         architecture=architecture,
         image_size=image_size,
         batch_size=batch_size,
-        epochs=20,
-        min_steps=100,
+        epochs=_FINETUNING_EPOCHS if finetuned else 20,
+        min_steps=min(100, _FINETUNING_STEPS) if finetuned else 100,
         max_steps=_FINETUNING_STEPS if finetuned else 4000 if on_gpu else 1500,
         learning_rate=_FINETUNING_RATE if finetuned else 3e-4 if gentle else 5e-3,
         weight_decay=5e-4 if architecture == "vgg16" else 5e-2,

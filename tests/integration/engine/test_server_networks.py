@@ -152,8 +152,10 @@ def test_a_network_for_delivery_learns_on_while_nobody_needs_the_processor(
 
 def let_go_once_it_waits(waiting: int, busy: int) -> str:
     """What a process says while it waits for another one, which then has done."""
+    ends = time.monotonic() + 20
     try:
         while "waits" not in (state := EngineProcess.objects.get(pk=waiting).state):
+            assert time.monotonic() < ends, state
             processes.report(process_id=busy)  # its heart beats
             time.sleep(0.05)
         processes.report(process_id=busy, state="waiting for new labels")
