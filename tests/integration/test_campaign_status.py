@@ -45,6 +45,7 @@ def test_a_new_campaign_has_a_status_of_the_promised_shape(campaign: Campaign) -
         "waits_ms": {"p50": None, "p99": None, "dry": 0},
         "staleness": {"mean": None, "p99": None},
         "storage": {"there": True, "problem": None, "set_aside": 0, "unshown": 0},
+        "learners": [],
         "models": [],
         "processes": [],
     }  # fmt: skip
