@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.figures import machine  # noqa: E402
 
 REPORT = ROOT / "docs" / "benchmarks" / "wait_during_training.md"
-LARGE_NETWORK = ["--set", "architecture=resnet18", "--set", "image_size=8"]
+LARGE_NETWORK = ["--set", "architectures=resnet18", "--set", "image_size=8"]
 LONG_TRAINING_S = 10.0
 COLUMNS = (
     "| run | training | labels/s | wait p50 ms | wait p99 ms | wait max ms | dry waits "

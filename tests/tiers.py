@@ -39,6 +39,10 @@ SLOW: Final[dict[str, tuple[str, ...]]] = {
         "test_a_campaign_runs_on_features_and_learns",
         "test_the_first_queries_are_chosen_by_coverage_and_repeat",
     ),
+    "test_heads.py": (
+        "test_a_kernel_head_is_refused_with_landmarks_of_another_backbone",
+        "test_a_thousand_classes_work",
+    ),
     "test_image_cache.py": (
         "test_a_chunk_is_taken_over_from_a_filler_that_dies",
         "test_a_filler_killed_in_the_middle_leaves_whole_rows_and_is_carried_on",

@@ -14,6 +14,7 @@ from al_engine.architectures.registry import (
     check_name,
     fetch_weights,
     names,
+    starts_published,
     wants_pretrained,
 )
 from al_engine.architectures.weights import MissingWeights, UnfitWeights
@@ -28,5 +29,6 @@ __all__ = [
     "check_name",
     "fetch_weights",
     "names",
+    "starts_published",
     "wants_pretrained",
 ]

@@ -1,4 +1,4 @@
-"""What every network is: a backbone that gives embeddings, and a linear head on top."""
+"""What every network is: a backbone that gives embeddings, and a head on top."""
 
 from typing import Self
 
@@ -14,9 +14,11 @@ STD = (0.229, 0.224, 0.225)
 class Classifier(nn.Module):
     """A backbone (N, 3, H, W) -> (N, width) and a linear head (N, width) -> (N, classes).
 
-    Inputs are float and normalized by `MEAN` and `STD`; outputs are logits. Images with a side
-    below `smallest_side` (px) are enlarged to it before the backbone sees them. With
-    `frozen_backbone` only the head learns, so that the embedding of an image never changes.
+    Between the two there may be a `kernel`, (N, width) -> (N, landmarks), see `kernel.py`; the head
+    then takes what that says. Inputs are float and normalized by `MEAN` and `STD`; outputs are
+    logits. Images with a side below `smallest_side` (px) are enlarged to it before the backbone
+    sees them. With `frozen_backbone` only the head learns, so that the embedding of an image never
+    changes.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class Classifier(nn.Module):
         self.smallest_side = smallest_side
         self.frozen_backbone = False
         self.backbone = backbone
+        self.kernel: nn.Module = nn.Identity()
         self.head = nn.Linear(width, classes)
 
     def freeze_backbone(self) -> None:
@@ -47,7 +50,7 @@ class Classifier(nn.Module):
         return self
 
     def features_of(self, images: Tensor) -> Tensor:
-        """Embeddings (N, width) of images (N, 3, H, W): what the head sees."""
+        """Embeddings (N, width) of images (N, 3, H, W): what the backbone says."""
         if min(images.shape[-2:]) < self.smallest_side:
             # Enlarge rather than pad: with a border of zeros, most of a backbone's pooling windows
             # would hold nothing of the image.
@@ -58,5 +61,9 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, classes) of images (N, 3, H, W)."""
-        logits: Tensor = self.head(self.features_of(images))
+        return self.logits_of(self.features_of(images))
+
+    def logits_of(self, embeddings: Tensor) -> Tensor:
+        """Logits (N, classes) of embeddings (N, width)."""
+        logits: Tensor = self.head(self.kernel(embeddings))
         return logits

@@ -1,4 +1,4 @@
-"""timm's networks as frozen backbones: what they say of an image, without their classifier.
+"""timm's networks as backbones: what they say of an image, without their classifier.
 
 Embeddings are those of timm's own pipeline: `forward_features`, then `forward_head` with
 `pre_logits`. timm takes seconds to import, so it is imported when one of its networks is built.
@@ -22,6 +22,8 @@ from al_engine.architectures.weights import UnfitWeights
 # A network that is published for larger images sees at least this side (px): from here on a larger
 # side costs more than it says, as time grows with the square of it.
 ENOUGH_SIDE: Final = 224
+# A network that learns on sees at least this side (px): a step takes a fifth of one at 224 px.
+LEARNING_SIDE: Final = 96
 # Safetensors is the only kind of file that is taken from the hub.
 _HUB_FILE: Final = "model.safetensors"
 _HUB_FILES: Final = {"open_clip_pytorch_model.bin": "open_clip_model.safetensors"}
@@ -63,16 +65,19 @@ class TimmBackbone(nn.Module):
         return features
 
 
-def build_frozen(name: str, *, classes: int, image_size: int) -> Classifier:
-    """timm's network of this name with a head of its own; the backbone is not yet frozen.
+def build_network(name: str, *, classes: int, image_size: int, learns: bool) -> Classifier:
+    """timm's network of this name with a head of its own.
 
-    Images are enlarged to the side that the network was published for, 224 px at least. `name` is
-    one of timm's, see `problem_of_name`.
+    The backbone is not yet frozen. Images are enlarged to the side that the network was published
+    for, 224 px at least; one that `learns` adapts to the size of images, and `LEARNING_SIDE` is
+    enough. `name` is one of timm's, see `problem_of_name`.
     """
     network, config = _network(name), published_config(name)
     own = int(config.input_size[-1])
     side, fixed = own, bool(config.fixed_input_size)
-    if own > ENOUGH_SIDE and (not fixed or _takes_any_grid(network)):
+    if learns and not fixed:
+        side = min(own, LEARNING_SIDE)
+    elif own > ENOUGH_SIDE and (not fixed or _takes_any_grid(network)):
         side = min(own, max(ENOUGH_SIDE, image_size))
         if fixed:
             patch: int = network.patch_embed.patch_size[0]
@@ -108,7 +113,7 @@ def fitted_to(model: Classifier, name: str, given: Mapping[str, Tensor]) -> dict
 
 
 def network_of(model: Classifier) -> nn.Module:
-    """timm's own network inside a model of `build_frozen`, which published weights go into."""
+    """timm's own network inside a model of `build_network`, which published weights go into."""
     return _backbone_of(model).network
 
 

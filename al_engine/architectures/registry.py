@@ -17,6 +17,7 @@ from al_engine.architectures.from_torchvision import (
     build_vit_b_16,
 )
 from al_engine.architectures.small_cnn import build_small_cnn
+from al_engine.decisions.architecture import FINETUNED, HEADS, backbone_of, is_finetuned
 
 SMALLEST_IMAGE = 8
 LARGEST_IMAGE = 1024
@@ -50,26 +51,39 @@ class UnknownArchitecture(ValueError):
 
 
 def names() -> list[str]:
-    """The names to choose from: `small_cnn`, meant for a CPU, first, and frozen networks last.
+    """The names to choose from: `small_cnn`, meant for a CPU, first, and those of timm last.
 
     Of timm's networks only the one whose weights come with a package; `build` knows all of them.
+    Every frozen network takes the heads that the last of these show.
     """
-    return [*_networks, *_probes, f"{FROZEN}{weight_sources.PACKAGED}"]
+    packaged = f"{FROZEN}{weight_sources.PACKAGED}"
+    heads = [f"{packaged}+{head}" for head in HEADS]
+    return [*_networks, *_probes, packaged, *heads, f"{FINETUNED}{weight_sources.PACKAGED}"]
 
 
 def check_name(name: str) -> None:
     """Raise UnknownArchitecture unless `build` knows this name. Loads timm for its names alone."""
     if name in names():
         return
-    if name.startswith(FROZEN):
-        if problem := from_timm.problem_of_name(name.removeprefix(FROZEN)):
+    network, plus, head = name.partition("+")
+    if plus and wants_pretrained(network):
+        if head not in HEADS:
+            raise UnknownArchitecture(
+                f"There is no head named {head!r} in {name!r}: write one of +{', +'.join(HEADS)} "
+                f"after {network}, or nothing for the logistic one."
+            )
+        check_name(network)
+        return
+    if name.startswith((FROZEN, FINETUNED)):
+        if problem := from_timm.problem_of_name(_timm_name(name)):
             raise UnknownArchitecture(f"There is no architecture named {name!r}: {problem}")
         return
     close = difflib.get_close_matches(name, names(), n=2)
     meant = f"Did you mean {' or '.join(close)}? " if close else ""
     raise UnknownArchitecture(
         f"There is no architecture named {name!r}. {meant}"
-        f"Known architectures: {', '.join(names())}, and {FROZEN}NAME of any model of timm."
+        f"Known architectures: {', '.join(names())}, and {FROZEN}NAME and {FINETUNED}NAME of any "
+        "model of timm."
     )
 
 
@@ -78,7 +92,12 @@ def wants_pretrained(name: str) -> bool:
 
     True for frozen backbones: they never learn, and a head cannot make up for a random one.
     """
-    return name in _probes or name.startswith(FROZEN)
+    return backbone_of(name) in _probes or name.startswith(FROZEN)
+
+
+def starts_published(name: str) -> bool:
+    """Whether a first training starts from published weights: those that stay, or learn on."""
+    return wants_pretrained(name) or is_finetuned(name)
 
 
 def build(
@@ -92,12 +111,13 @@ def build(
     """A network for `classes` outputs and square images of `image_size` px, on the CPU.
 
     Its random weights come from torch's global generator. Pretrained weights for the backbone come
-    from `weights_path`, a safetensors state dict with torchvision's (for `frozen:` timm's) names,
-    or else, with `pretrained`, from the places in `weight_sources.py`; their classifier is left
-    out. Raises UnknownArchitecture, UnfitWeights, MissingWeights, and ValueError for fewer than one
-    class or an image size outside 8 to 1024 px.
+    from `weights_path`, a safetensors state dict with torchvision's (of timm's networks timm's)
+    names, or else, with `pretrained`, from the places in `weight_sources.py`; their classifier is
+    left out. Raises UnknownArchitecture, UnfitWeights, MissingWeights, and ValueError for fewer
+    than one class or an image size outside 8 to 1024 px.
     """
     check_name(name)
+    name = backbone_of(name)  # every head is linear until it is fitted
     if classes < 1:
         raise ValueError(f"A network needs at least one class; {classes} were asked for.")
     if not SMALLEST_IMAGE <= image_size <= LARGEST_IMAGE:
@@ -105,9 +125,9 @@ def build(
             f"Images must have a side of {SMALLEST_IMAGE} to {LARGEST_IMAGE} px; "
             f"{image_size} px were asked for."
         )
-    if name.startswith(FROZEN):
-        model = from_timm.build_frozen(
-            name.removeprefix(FROZEN), classes=classes, image_size=image_size
+    if timm_name := _timm_name(name):
+        model = from_timm.build_network(
+            timm_name, classes=classes, image_size=image_size, learns=is_finetuned(name)
         )
     elif name in _probes:
         model = _probe(_probes[name], classes=classes, image_size=image_size)
@@ -118,6 +138,14 @@ def build(
     if weights_path is not None or pretrained:
         _load(model, name, weights_path, described=f"{name} for images of {image_size} px")
     return model
+
+
+def _timm_name(name: str) -> str:
+    """What timm calls the network of this name; empty for one that is not timm's."""
+    for prefix in (FROZEN, FINETUNED):
+        if name.startswith(prefix):
+            return name.removeprefix(prefix)
+    return ""
 
 
 def _probe(network: str, *, classes: int, image_size: int) -> Classifier:
@@ -133,13 +161,13 @@ def fetch_weights(name: str) -> None:
     Raises UnknownArchitecture, MissingWeights, and UnfitWeights for a damaged file.
     """
     check_name(name)
-    network = name.removeprefix(FROZEN)
+    network = _timm_name(backbone_of(name))
     weight_sources.read_timm(network, hub=from_timm.hub_file(network), keys=tuple)
 
 
 def _load(model: Classifier, name: str, path: Path | None, *, described: str) -> None:
     """Load the backbone's weights from a file, or from where they are published."""
-    if not name.startswith(FROZEN):
+    if not (timm_name := _timm_name(name)):
         network = _probes.get(name, name)
         given, source = (
             weight_sources.read_torchvision(network)
@@ -148,7 +176,7 @@ def _load(model: Classifier, name: str, path: Path | None, *, described: str) ->
         )
         weights.load_backbone(model.backbone, given, source=source, network=described)
         return
-    network, inner = name.removeprefix(FROZEN), from_timm.network_of(model)
+    network, inner = timm_name, from_timm.network_of(model)
     given, source = (
         weight_sources.read_timm(network, hub=from_timm.hub_file(network), keys=inner.state_dict)
         if path is None

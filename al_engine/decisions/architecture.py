@@ -1,7 +1,12 @@
 """Which network learns from a campaign's images, and at which size, where that is left open.
 
 Pure: sides of images in, a choice with its reason out. The thresholds follow
-docs/benchmarks/architectures.md. No network is built here, so names are only known by their form.
+docs/benchmarks/architectures.md. No network is built here, so names are only known by their form:
+
+- `frozen:NAME`, `probe:NAME`: a published backbone that is kept as it is, with a logistic head;
+  `+means` or `+kernel` behind it gives it another head.
+- `finetuned:NAME`: a published backbone that learns as a whole.
+- any other name: a network that learns from nothing.
 """
 
 from collections.abc import Sequence
@@ -13,6 +18,10 @@ AUTO: Final = "auto"
 SMALL: Final = "small_cnn"
 PUBLISHED: Final = "frozen:tf_efficientnet_lite0"
 """A published network whose weights are installed with the program; a CPU embeds with it."""
+HEADS: Final = ("means", "kernel")
+"""The heads that the name of a frozen backbone may end with, after a plus."""
+FINETUNED: Final = "finetuned:"
+"""Before any name of timm: that network, which learns on from its published weights."""
 PUBLISHED_FOR_GPU: Final = "frozen:vit_small_patch14_dinov2.lvd142m"
 """DINOv2's small vision transformer (Apache-2.0): twelve times the arithmetic."""
 
@@ -31,7 +40,10 @@ _LOST: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A network by name, the side (px) at which it gets images, and why, in a sentence."""
+    """What `auto` means, by name, the side (px) at which models get images, and why.
+
+    `architecture` is the first of a campaign that leaves none open; `reason` is a sentence.
+    """
 
     architecture: str
     image_size: int
@@ -41,14 +53,15 @@ class Choice:
 def choose(
     sides_px: Sequence[int],
     *,
-    architecture: str = AUTO,
+    architectures: Sequence[str] = (AUTO,),
     image_size: int = 0,
     device: str = "cpu",
     missing: str = "",
 ) -> Choice:
     """The network and the image size for images whose longer sides are `sides_px`, one or more.
 
-    An `architecture` other than `auto` and an `image_size` other than 0 are kept. `device`: the
+    `architectures`: those of a campaign, one or more, whose first decides the image size. Those
+    other than `auto` and an `image_size` other than 0 are kept. `device`: the
     type of the device that computes, as torch calls it. `missing`: why the weights of
     `PUBLISHED_FOR_GPU` cannot be had, empty if they can. Raises ValueError without a side.
     """
@@ -56,10 +69,12 @@ def choose(
         raise ValueError("A network is chosen once there is an image.")
     typical = round(median(sides_px))
     seen = min(typical, image_size or typical)
-    name, why = architecture, "it was set by hand."
-    if architecture == AUTO:
+    first = name = architectures[0]
+    why = "it was set by hand."
+    if AUTO in architectures:
         name, why = _suited(seen, device, missing)
-    largest = PUBLISHED_PX if is_published(name) else _LEARNED_PX
+        first = name if first == AUTO else first
+    largest = PUBLISHED_PX if is_published(first) or is_finetuned(first) else _LEARNED_PX
     side = image_size or max(_LEAST_PX, min(typical, largest))
     return Choice(name, side, f"images have {typical:,} px on their longer side; {why}")
 
@@ -73,6 +88,34 @@ def wants_gpu_weights(sides_px: Sequence[int], *, image_size: int, device: str) 
 def is_published(architecture: str) -> bool:
     """Whether a network comes with published weights that are kept as they are."""
     return architecture.startswith(("frozen:", "probe:"))
+
+
+def is_finetuned(architecture: str) -> bool:
+    """Whether a network learns on from published weights, as a whole."""
+    return architecture.startswith(FINETUNED)
+
+
+def backbone_of(architecture: str) -> str:
+    """An architecture without its head: those of one backbone see images in the same way."""
+    return architecture.partition("+")[0]
+
+
+def head_of(architecture: str) -> str:
+    """The head that an architecture names: one of `HEADS`, or empty for the usual one."""
+    return architecture.partition("+")[2]
+
+
+def problem_of_list(architectures: Sequence[str]) -> str:
+    """Why these cannot be the architectures of a campaign, empty if they can."""
+    if not architectures:
+        return f"Name one architecture at least, for example {AUTO}."
+    twice = [name for name in architectures if architectures.count(name) > 1]
+    if twice:
+        return (
+            f"{twice[0]} is named twice. Name each architecture once: more servers than "
+            "architectures train the first ones several times."
+        )
+    return ""
 
 
 def misfit(architecture: str, image_size: int, typical_px: int) -> str:

@@ -1,4 +1,7 @@
-"""Which worker uses which strategy. Standard library only: it runs before torch loads."""
+"""Which worker uses which strategy, and which server trains which network.
+
+Standard library only: it runs before torch loads.
+"""
 
 import random
 from collections.abc import Sequence
@@ -21,3 +24,20 @@ def deal(strategies: Sequence[str], workers: int, seed: int) -> list[str]:
     cards = [*strategies] * rounds + chance.sample(list(strategies), rest)
     chance.shuffle(cards)
     return cards
+
+
+def share_of_server(architectures: Sequence[str], *, index: int, servers: int) -> list[str]:
+    """The architectures that server `index` (from 0) of `servers` trains, in the order given.
+
+    Paper, section 3.1: 'different servers may employ different algorithms'. With fewer servers than
+    architectures a server has several, which it trains in turn; with more, one architecture has
+    several servers. Not at random, so that the first architecture always has the first server.
+    Raises ValueError for no architectures or an index that is out of range.
+    """
+    if not architectures or not 0 <= index < servers:
+        raise ValueError(
+            "Dealing needs an architecture at least, and a server below the number of servers; "
+            f"these are {len(architectures)}, and server {index} of {servers}."
+        )
+    mine = list(architectures[index::servers])
+    return mine or [architectures[index % len(architectures)]]

@@ -36,6 +36,11 @@ def enough_for_first_model(classes: int, total: int) -> int:
     return max(2, min(2 * classes, 100, total // 2))
 
 
+def news_for_slow_training(labels: int) -> int:
+    """New labels that a training of minutes waits for: a tenth of those it has."""
+    return max(1, labels // 10)
+
+
 def is_to_train(
     *, labels: int, news: int, trainings: int, first_model_at: int, min_new_labels: int
 ) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import QuerySet
@@ -24,7 +25,7 @@ SETTINGS: Final = (
     "resume_seconds",
     "messages_per_second",
     "strategies",
-    "architecture",
+    "architectures",
     "delivery_architecture",
     "image_size",
     "servers",
@@ -49,7 +50,7 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
         "strategies": ["entropy", "least_confidence", "margin"],
         "workers": 10,
         "servers": 1,
-        "architecture": "vgg16",
+        "architectures": ["vgg16"],
         "batch_size": 1000,
         "refresh": False,
         "partition": Campaign.Partition.RANDOM,
@@ -82,11 +83,13 @@ def parse_setting(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or key not in SETTINGS:
+        if key == "architecture":
+            raise BadSetting(f"architecture is a list now: write architectures={value or 'auto'}.")
         raise BadSetting(f"“{text}” is not key=value with a key of: {', '.join(SETTINGS)}.")
     field = Campaign._meta.get_field(key)
     assert isinstance(field, models.Field)  # noqa: S101 - every setting is a column
     try:
-        if key == "strategies":
+        if isinstance(field, ArrayField):
             return key, [part.strip() for part in value.split(",") if part.strip()]
         if isinstance(field, models.BooleanField):
             return key, {"true": True, "1": True, "false": False, "0": False}[value.lower()]
@@ -147,10 +150,10 @@ def add_campaign(*, campaign: Campaign) -> None:
 def save_settings(*, campaign: Campaign) -> None:
     """Store the settings of an existing campaign.
 
-    After a change of architecture or image size the engine chooses anew what they leave open.
+    After a change of architectures or image size the engine chooses anew what they leave open.
     """
     kept = Campaign.objects.filter(
-        pk=campaign.pk, architecture=campaign.architecture, image_size=campaign.image_size
+        pk=campaign.pk, architectures=campaign.architectures, image_size=campaign.image_size
     )
     if not kept.exists():
         campaign.chosen_architecture, campaign.chosen_image_size = "", 0

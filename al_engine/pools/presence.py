@@ -29,6 +29,20 @@ def serves_here() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def is_training_here(*, beside: int) -> bool:
+    """Whether a server of this machine, other than the process `beside`, trains or evaluates.
+
+    Servers for delivery do not count: they are the ones that wait.
+    """
+    live = EngineProcess.objects.filter(
+        role=EngineProcess.Role.SERVER,
+        host=socket.gethostname(),
+        heartbeat_at__gt=Now() - SILENCE,
+        name__startswith="server-",
+    )
+    return live.filter(state__regex="^(training .* labels|evaluating)").exclude(pk=beside).exists()
+
+
 def servers_here() -> int:
     """How many live servers run on this machine, in all campaigns."""
     return EngineProcess.objects.filter(

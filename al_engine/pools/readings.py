@@ -56,11 +56,12 @@ class Staleness(TypedDict):
 class Network(TypedDict):
     """What is trained and at which image size (px; 0 and empty until there are images), and why.
 
-    `automatic`: whether either was chosen by the engine. `problem`: what does not fit the images,
-    empty if all does.
+    `architecture` is the first of `architectures`. `automatic`: whether either was chosen by the
+    engine. `problem`: what does not fit the images, empty if all does.
     """
 
     architecture: str
+    architectures: list[str]
     image_size: int
     automatic: bool
     because: str
@@ -150,15 +151,17 @@ def read_activity(campaign: Campaign) -> Activity:
 
 
 def read_network(campaign: Campaign) -> Network:
-    """The network of a campaign, and whether it fits the images."""
-    name, side = campaign.model_architecture, campaign.model_image_size
+    """The networks of a campaign, and whether they fit the images."""
+    names, side = campaign.model_architectures, campaign.model_image_size
     problem = ""
     if campaign.is_settled and (sides := images.longer_sides(campaign_id=campaign.pk)):
-        problem = misfit(name, side, round(median(sides)))
+        found = (misfit(name, side, round(median(sides))) for name in names)
+        problem = next(filter(None, found), "")
     return {
-        "architecture": name,
+        "architecture": names[0],
+        "architectures": list(filter(None, names)),
         "image_size": side,
-        "automatic": campaign.architecture == AUTO or not campaign.image_size,
+        "automatic": AUTO in campaign.architectures or not campaign.image_size,
         "because": campaign.chosen_because,
         "problem": problem,
     }

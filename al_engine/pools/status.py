@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, TypedDict
 
 from al_engine.pools import readings
+from al_engine.pools.learners import Learner, read_learners
 from al_engine.pools.models import Campaign
 from al_engine.pools.readings import Activity, Network, Rates, Staleness, Storage, Waits
 
@@ -56,6 +57,7 @@ class Status(TypedDict):
     waits_ms: Waits
     staleness: Staleness
     storage: Storage
+    learners: list[Learner]
     models: list[Model]
     processes: list[Process]
 
@@ -70,15 +72,16 @@ def status(campaign: Campaign) -> Status:
         "waits_ms": now.waits_ms,
         "staleness": now.staleness,
         "storage": now.storage,
+        "learners": read_learners(campaign),
         "models": _models(campaign),
         "processes": _processes(campaign),
     }
 
 
 def network_words(network: Network) -> str:
-    """A campaign's network in a sentence: which, at which size, and why if the engine chose."""
-    name, side = network["architecture"], network["image_size"]
-    if not (name and side):
+    """A campaign's networks in a sentence: which, at which size, and why if the engine chose."""
+    name, side = ", ".join(network["architectures"]), network["image_size"]
+    if not (network["architecture"] and side):
         return "chosen automatically, once there are images"
     why = f", chosen automatically: {network['because']}" if network["automatic"] else ""
     return f"{name} at {side} px{why}"

@@ -105,8 +105,24 @@ def newest(*, campaign: Campaign) -> ModelVersion | None:
             return versions.order_by("-labels_seen", "-version").first()
         case Campaign.ModelChoice.BEST_VALIDATION:
             return versions.order_by(_MOST_ACCURATE, "-version").first()
+        case Campaign.ModelChoice.BEST_AUDIT:
+            return best_on_audits(campaign=campaign) or versions.order_by("-version").first()
         case _:
             return versions.order_by("-version").first()
+
+
+def best_on_audits(*, campaign: Campaign) -> ModelVersion | None:
+    """The newest version of the architecture that answers best on audits; None without audits.
+
+    Only the newest version of each architecture of the campaign is compared: these were judged on
+    nearly the same audits, while an old one may have been lucky on few. What counts is the lower
+    bound of the 95 % interval, so that one judged on fewer audits must be the more accurate; of
+    equal ones the newer is taken.
+    """
+    set_now = selecting(campaign=campaign).filter(architecture__in=campaign.model_architectures)
+    newest_of_each = set_now.order_by("architecture", "-version").distinct("architecture")
+    judged = [row for row in newest_of_each if row.audit_low is not None]
+    return max(judged, key=lambda row: (row.audit_low, row.version), default=None)
 
 
 def stored(*, campaign_id: int) -> QuerySet[ModelVersion]:
@@ -120,12 +136,15 @@ def selecting(*, campaign: Campaign) -> QuerySet[ModelVersion]:
 
 
 def committee(*, campaign: Campaign, size: int) -> list[ModelVersion]:
-    """The newest version of each server, at most `size`, newest first.
+    """The newest version of each server and architecture, at most `size`, newest first.
 
-    If there is a single server, its newest versions form the committee: each was trained anew.
+    If a single server trains a single architecture, its newest versions form the committee: each
+    was trained anew.
     """
     recent = list(selecting(campaign=campaign).order_by("-version")[: 4 * size])
-    return rules.committee(recent, size, server_of=lambda version: version.server_id)
+    return rules.committee(
+        recent, size, server_of=lambda version: (version.server_id, version.architecture)
+    )
 
 
 def deliverable(*, campaign: Campaign) -> ModelVersion | None:
@@ -155,10 +174,11 @@ def read_weights(version: ModelVersion) -> bytes:
 
 
 def prune(*, campaign_id: int, keep: int = 20) -> int:
-    """Delete the weights of all but the newest `keep`, the most accurate and the delivered version.
+    """Delete the weights of all but some versions.
 
-    Returns how many were deleted. The rows stay: they are the history of the campaign, and queries
-    refer to them.
+    Kept are the newest `keep`, the newest of each architecture, the most accurate and the delivered
+    one. Returns how many were deleted. The rows stay: they are the history of the campaign, and
+    queries refer to them.
     """
     there = stored(campaign_id=campaign_id)
     by_age = there.order_by("-version")
@@ -167,6 +187,7 @@ def prune(*, campaign_id: int, keep: int = 20) -> int:
         for rows in (
             by_age[:keep],
             by_age.filter(role=ModelVersion.Role.DELIVERY)[:1],
+            there.order_by("architecture", "-version").distinct("architecture"),
             there.order_by(_MOST_ACCURATE, "-version")[:1],
         )
         for row in rows

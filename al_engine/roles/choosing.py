@@ -45,7 +45,7 @@ def _choose(campaign: Campaign, device: torch.device) -> bool:
         return False
     choice = decisions.choose(
         sides,
-        architecture=campaign.architecture,
+        architectures=campaign.architectures,
         image_size=campaign.image_size,
         device=device.type,
         missing=_missing(campaign, sides, device),
@@ -58,7 +58,7 @@ def _choose(campaign: Campaign, device: torch.device) -> bool:
 
 def _missing(campaign: Campaign, sides: list[int], device: torch.device) -> str:
     """Why a GPU's own default cannot be had, empty if it can or is not wanted."""
-    wanted = campaign.architecture == decisions.AUTO and decisions.wants_gpu_weights(
+    wanted = decisions.AUTO in campaign.architectures and decisions.wants_gpu_weights(
         sides, image_size=campaign.image_size, device=device.type
     )
     if not wanted:

@@ -10,7 +10,7 @@ from typing import Final
 from django.conf import settings
 from django.db import connection
 
-from al_engine.decisions.architecture import AUTO, is_published
+from al_engine.decisions.architecture import AUTO, backbone_of, is_published
 from al_engine.decisions.dealing import deal
 from al_engine.pools import processes
 from al_engine.pools.models import Campaign
@@ -119,11 +119,13 @@ def children(campaign: Campaign, options: EngineOptions, devices: list[str]) -> 
 
 def _embedders(campaign: Campaign, devices: list[str]) -> list[Child]:
     """One process for each frozen backbone of the campaign; one also while none is chosen yet."""
-    wanted = dict.fromkeys(filter(is_published, [campaign.delivery_architecture]))
-    if campaign.architecture == AUTO or is_published(campaign.architecture):
-        # Without a name it takes the campaign's, as soon as that is known.
+    first, *others = campaign.architectures
+    named = filter(is_published, [*others, campaign.delivery_architecture])
+    wanted = dict.fromkeys(map(backbone_of, named))
+    if first == AUTO or is_published(first):
+        # Without a name it takes the first of the campaign's, as soon as that is known.
         wanted = {"": None} | wanted
-    wanted.pop(campaign.architecture, None)
+    wanted.pop(backbone_of(first), None)
     return [
         _child(
             campaign,
@@ -212,7 +214,7 @@ def _child(
         stop_timeout_s=10.0,
         drains=drains,
         fails_with=fails_with,
-        reads=f"{campaign.architecture} {campaign.image_size} {reads}",
+        reads=f"{campaign.architectures} {campaign.image_size} {reads}",
     )
 
 

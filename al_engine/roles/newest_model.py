@@ -89,8 +89,10 @@ class NewestModel:
         self._generator = torch.Generator().manual_seed(campaign.pk)
         # How images are seen: by the loaded model or, before the first, by the next.
         self._sight: Sight | None = None
-        # When a backbone that could not be had is asked for again (time.monotonic, seconds).
-        self._ask_again_at = 0.0
+        # All that versions were loaded for: g* may be of another kind from version to version.
+        self._sights: dict[str, Sight] = {}
+        # When backbones that could not be had are asked for again (time.monotonic, seconds).
+        self._ask_again_at: dict[str, float] = {}
         # The position after which the next pass begins, if D is too large for one pass.
         self._after = -1
         self._limit = _FIRST_PASS_IMAGES
@@ -149,7 +151,7 @@ class NewestModel:
                     each.strategy,
                     self._model,
                     positions[mine],
-                    members=self._members,
+                    members=self._opinions,
                     labeled=partial(self._embeddings_of_l, self._sight),
                 )
             found_out[each.worker_id] = Scored(image_ids[mine].tolist(), part)
@@ -161,7 +163,7 @@ class NewestModel:
         self, wanted: Sequence[Wanted], sight: Sight
     ) -> tuple[Positions, Positions, Positions]:
         """Image ids, positions and owners (worker ids) of a pass, each int64 (n,)."""
-        limit = EMBEDDED_PASS_IMAGES if sight.kind and self.loaded else self._limit
+        limit = EMBEDDED_PASS_IMAGES if sight.kind and self._is_quick() else self._limit
         owner = {cell: each.worker_id for each in wanted for cell in each.cells}
         found = unlabeled.candidates(
             campaign_id=self.campaign.pk, cells=list(owner), limit=limit, after=self._after
@@ -179,6 +181,10 @@ class NewestModel:
         table = np.concatenate([found, np.array(rows, dtype=np.int64).reshape(-1, 3)])
         return table[:, 0], table[:, 1], table[:, 2]
 
+    def _is_quick(self) -> bool:
+        """Whether the model scores embeddings by one product: without a kernel before its head."""
+        return self._model is not None and isinstance(self._model.kernel, torch.nn.Identity)
+
     def _look(self, sight: Sight, places: Positions) -> tuple[Tensor, Embeddings]:
         """Class probabilities (n, C) and embeddings (n, d) of these images, in one pass."""
         model = self._model
@@ -192,37 +198,38 @@ class NewestModel:
     def _open(self, architecture: str) -> Sight | None:
         """How models of this architecture see images; None if its backbone cannot be had now."""
         kind = kind_of(architecture)
-        if self._sight is not None and self._sight.kind == kind:
-            return self._sight
-        if kind and time.monotonic() < self._ask_again_at:
+        if kind in self._sights:
+            return self._sights[kind]
+        if time.monotonic() < self._ask_again_at.get(kind, 0.0):
             return None
         try:
-            return Sight(self.campaign, kind, self.device, self._generator)
+            self._sights[kind] = Sight(self.campaign, kind, self.device, self._generator)
         except (MissingWeights, UnfitWeights, UnknownArchitecture) as error:
             log.warning("%s", error)
-            self._ask_again_at = time.monotonic() + ASK_AGAIN_SECONDS
+            self._ask_again_at[kind] = time.monotonic() + ASK_AGAIN_SECONDS
             return None
+        return self._sights[kind]
 
-    def _members(self) -> list[Classifier]:
-        """The committee: the newest models of the servers, with their outputs aligned to g*.
+    def _opinions(self, positions: Positions) -> Tensor | None:
+        """What the committee says of images (M, n, C); None with fewer than two members.
 
-        After a class is added, the newest models of some servers know it and those of others do
-        not.
+        The committee: the newest models of the servers, with their outputs aligned to g*. After a
+        class is added, some know it and others do not. A model that sees images in another way
+        than g* is asked if its backbone has embedded all of these.
         """
         chosen = versions.committee(campaign=self.campaign, size=MAX_COMMITTEE)
-        # Models that see images in different ways cannot be asked about the same ones.
-        kind = self._sight.kind if self._sight is not None else ""
-        chosen = [version for version in chosen if kind_of(version.architecture) == kind]
         self.committee = {
             version.pk: member
             for version in chosen
             if (member := self.committee.get(version.pk) or self._load(version)) is not None
         }
-        alike = (
-            opinions.align_classes(member.model, has=member.classes, wanted=self._classes)
-            for member in self.committee.values()
-        )
-        return [model for model in alike if model is not None]
+        said = []
+        for member in self.committee.values():
+            model = opinions.align_classes(member.model, has=member.classes, wanted=self._classes)
+            sight = member.sight
+            if model is not None and (sight is self._sight or sight.has_seen(positions)):
+                said.append(sight.ask([model], positions))
+        return torch.cat(said) if len(said) > 1 else None
 
     def _embeddings_of_l(self, sight: Sight) -> Tensor:
         if self._labeled is None:

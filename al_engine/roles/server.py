@@ -2,7 +2,8 @@
 
 Servers do not know each other. Each repeats these steps until its process is told to end:
 
-1. Read what changed in L since the last round.
+1. Read what changed in L since the last round. A server with several architectures trains next
+   the one that has seen least of L.
 2. Without enough news, report why it waits, and wait for a notification, 2 s at most.
 3. Gather the labels whose images can be read. With a frozen backbone images are embedded: those
    that the embedder did not come to yet are embedded here, for half a second. Labels whose images
@@ -23,17 +24,23 @@ from typing import Final
 import torch
 
 from al_engine.architectures import MissingWeights, UnfitWeights, UnknownArchitecture
-from al_engine.decisions.rules import enough_for_first_model, is_to_train
+from al_engine.decisions.architecture import is_finetuned
+from al_engine.decisions.rules import (
+    enough_for_first_model,
+    is_to_train,
+    news_for_slow_training,
+)
 from al_engine.pools import processes, versions
-from al_engine.pools.models import Campaign, Choice, ModelVersion
+from al_engine.pools.models import Campaign, Choice
 from al_engine.pools.processes import Part
-from al_engine.pools.signals import Listener, listening
+from al_engine.pools.signals import Listener
 from al_engine.pools.sizes import sizes
 from al_engine.pools.storage import StorageAway
 from al_engine.roles.campaign_files import Positions
-from al_engine.roles.choosing import WAITING, settle, wait_for_choice
+from al_engine.roles.choosing import WAITING, settle
 from al_engine.roles.labeled_set import Gathered, LabeledSet, holdout
-from al_engine.roles.life import Ending, Heartbeat
+from al_engine.roles.life import Ending
+from al_engine.roles.networks import Networks
 from al_engine.roles.publishing import Origin, bytes_of, publication_of, publish
 from al_engine.roles.threads import Threads
 from al_engine.roles.trainer import Trainer, Verdict
@@ -44,6 +51,7 @@ from al_engine.training.recipe import default_recipe
 log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 2.0
+_CORES_POLL_SECONDS: Final = 1.0
 _KEEP_VERSIONS: Final = 20
 _SEEDS_PER_SERVER: Final = 1_000_003
 """Distance between the seeds of two servers: more trainings than a server will ever run."""
@@ -60,17 +68,22 @@ class Server:
         architecture: str | None,
         ending: Ending,
         role: str = "selection",
+        *,
+        index: int = 0,
+        servers: int = 1,
     ) -> None:
+        """`architecture`: the only one, else its share as server `index` of `servers`."""
         self.role = role
         self.campaign = campaign
         self.ending = ending
         self.part = part
         self.device = device
-        self.architecture = architecture
+        self.networks = Networks(campaign, architecture, index=index, servers=servers)
+        # That of the present training.
+        self.architecture = ""
         self.labels = LabeledSet(campaign.pk)
         self.trainer = Trainer(campaign, device)
         self.threads = Threads()
-        self.changes_seen = 0
         self.trainings = 0
         processes.report(process_id=part.id, device=devices.describe(device))
         self.take_up()
@@ -78,13 +91,7 @@ class Server:
     def take_up(self) -> None:
         """After a restart, do not train again on the labels of this server's last version."""
         self.labels.read_changes()
-        last = (
-            ModelVersion.objects.filter(campaign=self.campaign, server_id=self.part.id)
-            .order_by("-version")
-            .first()
-        )
-        if last is not None and last.labels_seen == len(self.labels):
-            self.changes_seen = self.labels.changes
+        self.networks.take_up(self.part.id, labels=len(self.labels), changes=self.labels.changes)
 
     def step(self, listener: Listener) -> None:
         """Train and publish if L has enough news; else wait for news."""
@@ -113,11 +120,18 @@ class Server:
             return False
         return is_to_train(
             labels=len(self.labels),
-            news=self.labels.changes - self.changes_seen,
+            news=self.networks.news(self.networks.next, self.labels.changes),
             trainings=self.trainings,
             first_model_at=0 if self.trainings else self.first_model_at(),
-            min_new_labels=self.campaign.min_new_labels,
+            min_new_labels=self._wanted_news(),
         )
+
+    def _wanted_news(self) -> int:
+        """How many new labels a training waits for."""
+        least = self.campaign.min_new_labels
+        if self.trainings and is_finetuned(self.networks.next):
+            return max(least, news_for_slow_training(len(self.labels)))
+        return least
 
     def first_model_at(self) -> int:
         """How many labels the first model waits for."""
@@ -139,6 +153,7 @@ class Server:
         Labels count as seen only at the end: if the database goes away before, they remain news.
         """
         began, coming = time.perf_counter(), 0
+        self.architecture = self.networks.next
         if self._open():
             gathered = self._gather()
             coming = gathered.coming
@@ -146,12 +161,12 @@ class Server:
             if trained is not None:
                 verdict = self._judge(trained, gathered.choice_ids)
                 self._publish(trained, gathered, verdict, began)
-        self.changes_seen = self.labels.changes - coming
+        self.networks.has_seen(self.architecture, self.labels.changes - coming)
 
     def _open(self) -> bool:
         """Whether images can be read for the architecture; if not, that is reported."""
         try:
-            self.trainer.open(self.architecture or self.campaign.model_architecture)
+            self.trainer.open(self.architecture)
         except (UnfitWeights, MissingWeights, UnknownArchitecture) as error:
             self._failed(error)
             return False
@@ -175,7 +190,7 @@ class Server:
     def _train(self, gathered: Gathered) -> Trained | None:
         """A new model from the labels; None if the training failed, which is reported."""
         recipe = default_recipe(
-            self.architecture or self.campaign.model_architecture,
+            self.architecture,
             image_size=self.campaign.model_image_size,
             labels=len(gathered.examples.positions),
             device=self.device,
@@ -190,10 +205,24 @@ class Server:
                 seed=self.part.id * _SEEDS_PER_SERVER + self.trainings,
                 say=self.tell,
                 should_stop=self.ending.told,
+                give_way=self._give_cores,
             )
         except (TrainingFailed, UnfitWeights, MissingWeights, UnknownArchitecture) as error:
             self._failed(error)
             return None
+
+    def _give_cores(self) -> None:
+        """Before a step of a long training: wait while somebody needs the cores.
+
+        Only for delivery and on a processor: a GPU computes beside people. Raises Stopped.
+        """
+        waits = self.role == "delivery" and self.device.type == "cpu"
+        while not self.ending.told():
+            if not (waits and (why := self.threads.needed_elsewhere(self.part.id))):
+                return
+            self.say(f"{self.architecture} waits for the processor: {why}")
+            self.ending.sleep(_CORES_POLL_SECONDS)
+        raise Stopped
 
     def _judge(self, trained: Trained, choice_ids: list[int]) -> Verdict:
         """How good a model is on audits, which also calibrate it, and on the holdout."""
@@ -220,7 +249,7 @@ class Server:
         origin = Origin(
             server_id=self.part.id,
             role=self.role,
-            architecture=self.architecture or self.campaign.model_architecture,
+            architecture=self.architecture,
             image_size=self.campaign.model_image_size,
             choice_ids=gathered.choice_ids,
             labels_seen=gathered.labels_seen,
@@ -268,48 +297,3 @@ class Server:
     def say(self, what: str) -> None:
         """Report what this server does now."""
         processes.report(process_id=self.part.id, state=what)
-
-
-def serve(
-    *,
-    campaign: Campaign,
-    name: str,
-    role: str,
-    device_name: str,
-    architecture: str | None,
-    offset: float,
-    ending: Ending,
-) -> None:
-    """Run a server until the process is told to end.
-
-    `offset`, 0 to 1, spreads the servers out evenly, as in the paper: after its first training a
-    server waits once for this fraction of that training's time.
-    """
-    device = devices.resolve(device_name)
-    part = ending.patiently(
-        lambda: processes.register(campaign_id=campaign.pk, role="server", name=name)
-    )
-    with Heartbeat([part]), listening(campaign.pk) as listener:
-        ending.patiently(
-            lambda: wait_for_choice(
-                campaign,
-                device,
-                ending=ending,
-                say=lambda what: processes.report(process_id=part.id, state=what),
-            )
-        )
-        server = ending.patiently(
-            lambda: Server(campaign, part, device, architecture, ending, role)
-        )
-        waited = not offset
-
-        def step() -> None:
-            nonlocal waited
-            began, before = time.monotonic(), server.trainings
-            server.step(listener)
-            if server.trainings > before and not waited:
-                waited = True
-                server.say("waiting for its turn among the servers")
-                ending.sleep(offset * (time.monotonic() - began))
-
-        ending.repeat(step)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from al_engine.architectures import Classifier
-from al_engine.decisions.architecture import is_published
+from al_engine.decisions.architecture import backbone_of, is_published
 from al_engine.pools import processes
 from al_engine.pools.models import Campaign
 from al_engine.roles.campaign_embeddings import CampaignEmbeddings
@@ -22,8 +22,8 @@ EMBEDDED_PASS_IMAGES: Final = 250_000
 
 
 def kind_of(architecture: str) -> str:
-    """What a sight is for: a frozen architecture, or with "" all whose backbone learns."""
-    return architecture if is_published(architecture) else ""
+    """What a sight is for: a frozen backbone by name, or with "" all that learn."""
+    return backbone_of(architecture) if is_published(architecture) else ""
 
 
 class Sight:
@@ -45,7 +45,7 @@ class Sight:
             images = CampaignImages(campaign)
             self._images = images
             self._scorer = Scorer(images.rows, device=device, generator=generator)
-        self.complete = self._scorer.complete
+        self.complete, self.ask = self._scorer.complete, self._scorer.ask
 
     @property
     def backbone_sha256(self) -> str | None:
@@ -64,6 +64,13 @@ class Sight:
         ):
             return images.ready(positions)
         return images.available(positions, seconds=seconds)
+
+    def has_seen(self, positions: Positions) -> bool:
+        """Whether all images at these positions are embedded; False for pixels."""
+        images = self._images
+        return isinstance(images, CampaignEmbeddings) and bool(
+            images.file.is_filled(positions).all()
+        )
 
     def predict(
         self,

@@ -40,6 +40,14 @@ class Threads:
         if torch.get_num_threads() > self.few and self._people_label():
             torch.set_num_threads(self.few)
 
+    def needed_elsewhere(self, process_id: int) -> str:
+        """Why a training that nobody waits for, of this process, gives up its cores; else empty."""
+        if self._people_label():
+            return "people label"
+        if presence.is_training_here(beside=process_id):
+            return "a server trains"
+        return ""
+
     def _all(self) -> int:
         return max(self.few, self._cores // max(1, presence.servers_here()))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from al_engine.architectures import Classifier
-from al_engine.decisions.architecture import is_published
+from al_engine.decisions.architecture import backbone_of, head_of, is_finetuned, is_published
 from al_engine.pools import processes, versions
 from al_engine.pools.models import Campaign
 from al_engine.pools.storage import StorageAway
@@ -23,6 +23,7 @@ from al_engine.training.calibration import Calibration
 from al_engine.training.checkpoint import BadCheckpoint
 from al_engine.training.embedding_cache import predict_from_embeddings
 from al_engine.training.evaluate import Evaluation, evaluate, score
+from al_engine.training.finetuning import finetune, held_out
 from al_engine.training.loop import Trained, train, train_on_embeddings
 from al_engine.training.recipe import Recipe
 
@@ -72,8 +73,9 @@ class Trainer:
         """
         if not is_published(architecture):
             self._embedded = None
-        elif self._embedded is None or self._embedded.architecture != architecture:
-            self._embedded = CampaignEmbeddings(self.campaign, architecture, self.device)
+        elif self._embedded is None or self._embedded.architecture != backbone_of(architecture):
+            backbone = backbone_of(architecture)
+            self._embedded = CampaignEmbeddings(self.campaign, backbone, self.device)
             self._head = None
 
     @property
@@ -130,8 +132,12 @@ class Trainer:
         seed: int,
         say: Callable[[str], None],
         should_stop: Callable[[], bool],
+        give_way: Callable[[], None] = lambda: None,
     ) -> Trained:
-        """A new model (paper, equation 1). Raises what `training.loop.train` raises."""
+        """A new model (paper, equation 1). Raises what `training.loop.train` raises.
+
+        `give_way` is called before each step of a training that takes minutes, and may wait.
+        """
         what = f"training {recipe.architecture} on {len(examples.positions)} labels"
         say(what)
         if self._embedded is not None:
@@ -144,8 +150,18 @@ class Trainer:
                 device=self.device,
                 former=self._head,
             )
-            self._head = trained.model.head.state_dict()
+            if not head_of(recipe.architecture):
+                self._head = trained.model.head.state_dict()
             return trained
+        if is_finetuned(recipe.architecture):
+            return self._finetune(
+                examples,
+                classes=classes,
+                recipe=recipe,
+                seed=seed,
+                tell=lambda done: say(f"{what}: {done}"),
+                before_step=give_way,
+            )
         told = time.monotonic()
 
         def progress(done: float) -> None:
@@ -166,6 +182,32 @@ class Trainer:
             should_stop=should_stop,
             progress=progress,
         )
+
+    def _finetune(
+        self,
+        examples: TrainingSet,
+        *,
+        classes: int,
+        recipe: Recipe,
+        seed: int,
+        tell: Callable[[str], None],
+        before_step: Callable[[], None],
+    ) -> Trained:
+        found = finetune(
+            self._pixels.rows(examples.positions),
+            examples.targets,
+            held=held_out(examples.positions),
+            weights=examples.weights,
+            classes=classes,
+            recipe=recipe,
+            device=self.device,
+            seed=seed,
+            initial=None if recipe.warm_start == "scratch" else self._newest_weights(recipe),
+            before_step=before_step,
+            tell=tell,
+        )
+        loss = float("nan") if found.loss is None else found.loss
+        return Trained(found.model, found.steps, found.epochs, found.seconds, loss)
 
     def judge(self, model: Classifier, *, audits: TrainingSet, kept_apart: TrainingSet) -> Verdict:
         """How good a model is on audits and on the holdout.

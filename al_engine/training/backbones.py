@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from al_engine.architectures import Classifier, backbone_sha256, build, wants_pretrained
+from al_engine.decisions.architecture import backbone_of
 from al_engine.training.devices import to_device
 from al_engine.training.evaluate import folded, predict_with_features
 
@@ -36,6 +37,7 @@ class Backbone:
         # A shallow copy keeps whatever else belongs to the backbone, such as its smallest side.
         model = copy.copy(self._model)
         model._modules = dict(self._model._modules)
+        model.kernel = nn.Identity()
         model.classes = classes
         with torch.device("meta"):  # draws no weights: torch's global generator is not advanced
             model.head = nn.Linear(self.width, classes)
@@ -57,10 +59,12 @@ def published(architecture: str, *, image_size: int, device: torch.device) -> Ba
     Raises ValueError for an architecture whose backbone learns, and what `build` raises:
     UnknownArchitecture, MissingWeights, UnfitWeights.
     """
-    key = (architecture, image_size, device)
+    # Architectures that differ in their heads alone share it.
+    name = backbone_of(architecture)
+    key = (name, image_size, device)
     with _lock:
         if key not in _built:
-            _built[key] = _build(architecture, image_size, device)
+            _built[key] = _build(name, image_size, device)
         return _built[key]
 
 

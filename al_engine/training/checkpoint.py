@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from al_engine.architectures import (
     Classifier,
@@ -21,12 +21,15 @@ from al_engine.architectures import (
     UnknownArchitecture,
     build,
 )
+from al_engine.architectures.kernel import empty_kernel
 from al_engine.training import backbones
 from al_engine.training.devices import to_device
 
 # Version of the metadata below; a reader refuses any other.
 FORMAT = "nowait-1"
-_HEAD = "head."
+_HEAD = ("head.", "kernel.")
+"""What is a model's own beside its backbone."""
+_LANDMARKS = "kernel.landmarks"
 
 
 class BadCheckpoint(ValueError):
@@ -115,6 +118,7 @@ def _whole(tensors: dict[str, Tensor], metadata: Metadata, device: torch.device)
             classes=len(metadata.classes),
             image_size=metadata.image_size,
         )
+        _make_room(model, tensors)
     model.load_state_dict(tensors, assign=True)
     return to_device(model, device).eval()
 
@@ -131,8 +135,21 @@ def _on_published_backbone(
             "its server"
         )
     model = here.with_head(len(metadata.classes))
-    model.head.load_state_dict({name.removeprefix(_HEAD): each for name, each in tensors.items()})
-    return model
+    _make_room(model, tensors)
+    missing, unexpected = model.load_state_dict(tensors, strict=False)
+    lost = [name for name in missing if name.startswith(_HEAD)]
+    if lost or unexpected:
+        raise ValueError(f"its tensors are not those of a head: {', '.join([*lost, *unexpected])}")
+    return to_device(model, device)
+
+
+def _make_room(model: Classifier, tensors: dict[str, Tensor]) -> None:
+    """Give a model that gets a kernel head the shapes of these tensors."""
+    if _LANDMARKS not in tensors:
+        return
+    count, width = tensors[_LANDMARKS].shape
+    model.kernel = empty_kernel(count, width)
+    model.head = nn.Linear(count, model.classes)
 
 
 def _metadata(data: bytes) -> Metadata:

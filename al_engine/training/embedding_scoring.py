@@ -22,7 +22,8 @@ class EmbeddingScorer:
         self._file = file
         self._device = device
         self._generator = generator
-        self.complete = _ByHeads(file, device=device, generator=generator).complete
+        by_heads = _ByHeads(file, device=device, generator=generator)
+        self.complete, self.ask = by_heads.complete, by_heads.ask
 
     def predict(
         self,
@@ -52,7 +53,7 @@ class _ByHeads(Scorer):
         super().__init__(file.rows, device=device, generator=generator)
         self._file = file
 
-    def _ask(self, models: Sequence[Classifier], positions: Positions) -> Tensor:
+    def ask(self, models: Sequence[Classifier], positions: Positions) -> Tensor:
         known = self._file.among(positions)
         return torch.stack(
             [predict_from_embeddings(model, known, device=self._device) for model in models]

@@ -104,7 +104,7 @@ def _pass(
             for part, batch in stream_batches(images, parts, device):
                 seen = network.features_of(normalize(batch)).float()
                 with torch.autocast(device.type, enabled=False):
-                    logits = model.head(seen)
+                    logits = model.logits_of(seen)
                 probabilities[part] = functional.softmax(logits / temperature, dim=1)
                 if keep_features:
                     features[part] = seen

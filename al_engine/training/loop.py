@@ -23,13 +23,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from al_engine.architectures import Classifier
+from al_engine.decisions.architecture import head_of
 from al_engine.training.batches import batches
 from al_engine.training.checks import check
 from al_engine.training.compiling import Forward, compiled
 from al_engine.training.devices import autocast, repeatable, threads_for, to_device
 from al_engine.training.evaluate import predict_with_features
 from al_engine.training.feed import Images, fits_on_device
-from al_engine.training.head import former_head, train_head
+from al_engine.training.head import former_head
+from al_engine.training.heads import fit_head, put_on
 from al_engine.training.recipe import Recipe
 from al_engine.training.start import new_model
 from al_engine.training.weighting import label_weights
@@ -102,7 +104,8 @@ def train(
         if features is None:
             _, features = predict_with_features(fresh, images, device=device)
         former = former_head(initial)
-        return _fit_head(fresh, features, targets, trust, former, device, started)
+        kind = head_of(recipe.architecture)
+        return _fit_head(fresh, kind, features, targets, trust, former, device, started)
     feed = batches(
         images,
         batch_size=recipe.batch_size,
@@ -147,11 +150,13 @@ def train_on_embeddings(
     """
     started = time.perf_counter()
     trust = label_weights(targets, weights, classes=model.classes, balance=recipe.class_balance)
-    return _fit_head(model, features, targets, trust, former, device, started)
+    kind = head_of(recipe.architecture)
+    return _fit_head(model, kind, features, targets, trust, former, device, started)
 
 
 def _fit_head(
     model: Classifier,
+    kind: str,
     features: Tensor,
     targets: Tensor,
     trust: Tensor,
@@ -159,15 +164,16 @@ def _fit_head(
     device: torch.device,
     started: float,
 ) -> Trained:
-    """Train only the head of a frozen backbone.
+    """Train only the head of a frozen backbone, of the kind that its architecture names.
 
     `former`: the state of an earlier head, which is nearer than none. `started`: a time of
     `time.perf_counter`.
     """
-    head = train_head(
-        features, targets, weights=trust, classes=model.classes, device=device, former=former
+    classes = model.classes
+    head = fit_head(
+        kind, features, targets, weights=trust, classes=classes, device=device, former=former
     )
-    model.head.load_state_dict(head.state)
+    put_on(model, head)
     seconds = time.perf_counter() - started
     return Trained(model.eval(), head.steps, float(head.steps), seconds, head.loss)
 

@@ -55,9 +55,10 @@ def align_classes(
         )
     twin.frozen_backbone = model.frozen_backbone
     old = model.head
-    weight = old.weight.new_zeros(len(wanted), model.width)
+    weight = old.weight.new_zeros(len(wanted), old.in_features)
     bias = old.bias.new_full((len(wanted),), -math.inf)
     weight[known], bias[known] = old.weight.detach()[rows], old.bias.detach()[rows]
+    twin.kernel = model.kernel
     twin.head.weight, twin.head.bias = nn.Parameter(weight), nn.Parameter(bias)
     return twin.eval()
 
@@ -93,7 +94,8 @@ def ask_posterior(
     """Opinions of samples of a head that was fitted to embeddings: float32 (count, n, C).
 
     `embeddings`: float (n, d), of the images that are asked about, on the head's device; `labeled`:
-    float (m, d), of those that the head has learned from.
+    float (m, d), of those that the head has learned from. Both as the head takes them: of a model
+    with a kernel what that says of them.
     """
     heads, biases = sample_heads(head.weight, head.bias, labeled, draws=count, generator=generator)
     return torch.stack(

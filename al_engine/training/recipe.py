@@ -6,7 +6,8 @@ from typing import Final, Literal
 
 import torch
 
-from al_engine.architectures import wants_pretrained
+from al_engine.architectures import starts_published
+from al_engine.decisions.architecture import is_finetuned
 from al_engine.training.pixels import Augment
 from al_engine.training.weighting import ClassBalance
 
@@ -16,6 +17,11 @@ Schedule = Literal["one_cycle", "steps"]
 
 # Networks without batch norm diverge at the larger learning rate.
 _WITHOUT_BATCH_NORM: Final = frozenset({"vgg16", "convnext_tiny", "vit_b_16"})
+# Of a network that learns on from published weights: what `finetuning.py` was measured with.
+_LARGEST_BATCH_FINETUNED: Final = 32
+_FINETUNING_EPOCHS: Final = 12
+_FINETUNING_STEPS: Final = 400
+_FINETUNING_RATE: Final = 1e-3
 _LARGEST_BATCH_CPU: Final = 64
 _LARGEST_BATCH_GPU: Final = 512
 
@@ -103,20 +109,22 @@ def default_recipe(
     batch_size = 16
     while batch_size < largest and batch_size * 10 < labels:
         batch_size *= 2
+    if finetuned := is_finetuned(architecture):
+        batch_size = min(batch_size, _LARGEST_BATCH_FINETUNED)
     gentle = architecture in _WITHOUT_BATCH_NORM
     return Recipe(
         architecture=architecture,
         image_size=image_size,
         batch_size=batch_size,
-        epochs=20,
-        min_steps=100,
-        max_steps=4000 if on_gpu else 1500,
-        learning_rate=3e-4 if gentle else 5e-3,
+        epochs=_FINETUNING_EPOCHS if finetuned else 20,
+        min_steps=min(100, _FINETUNING_STEPS) if finetuned else 100,
+        max_steps=_FINETUNING_STEPS if finetuned else 4000 if on_gpu else 1500,
+        learning_rate=_FINETUNING_RATE if finetuned else 3e-4 if gentle else 5e-3,
         weight_decay=5e-4 if architecture == "vgg16" else 5e-2,
         augment="shift",
         warm_start=warm_start or ("scratch" if time_budget_s is None else "shrink_perturb"),
         time_budget_s=time_budget_s,
-        pretrained=wants_pretrained(architecture) and weights_path is None,
+        pretrained=starts_published(architecture) and weights_path is None,
         weights_path=weights_path,
         # Few labels train fast, and soon need another batch size: not worth half a minute of
         # compiling for each.

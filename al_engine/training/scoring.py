@@ -76,26 +76,30 @@ class Scorer:
         model: Classifier,
         positions: Positions,
         *,
-        members: Callable[[], Sequence[Classifier]],
+        members: Callable[[Positions], Tensor | None],
         labeled: Callable[[], Tensor],
     ) -> Evidence:
         """`part`, the evidence about the images at `positions`, with all else a strategy needs.
 
-        `members` returns the committee; if it is empty, the model alone is the committee: samples
-        of its head if its backbone is frozen. `labeled` returns the embeddings (m, d) of L by the
-        model. Each is called only when needed.
+        `members` returns the opinions (M, n, C) of a committee, or None if it has fewer than two
+        members: then the model alone is the committee, by samples of its head if its backbone is
+        frozen. `labeled` returns the embeddings (m, d) of L by the model. Each is called only when
+        needed.
         """
         needs = strategies.needs(strategy)
         if "labeled" in needs:
             part = replace(part, labeled=labeled())
         if "members" not in needs:
             return part
-        others = () if strategy == ONE_MODEL_STRATEGY else members()
-        if model.frozen_backbone and part.embeddings is not None and len(others) < 2:
+        said = None if strategy == ONE_MODEL_STRATEGY else members(positions)
+        if said is not None:
+            return replace(part, members=said)
+        if model.frozen_backbone and part.embeddings is not None:
+            kernel = model.kernel.to(self._device)
             said = opinions.ask_posterior(
                 model.head.to(self._device),
-                part.embeddings[:].to(self._device).float(),
-                labeled(),
+                kernel(part.embeddings[:].to(self._device).float()),
+                kernel(labeled().to(self._device).float()),
                 count=OPINIONS_OF_ONE,
                 generator=self._generator,
             )
@@ -107,8 +111,9 @@ class Scorer:
                 generator=self._generator,
             )
         else:
-            said = self._ask(others or [model], positions)
+            said = self.ask([model], positions)
         return replace(part, members=said)
 
-    def _ask(self, models: Sequence[Classifier], positions: Positions) -> Tensor:
+    def ask(self, models: Sequence[Classifier], positions: Positions) -> Tensor:
+        """What each of these models says of the images at `positions`: float32 (M, n, C)."""
         return opinions.ask_committee(models, self._read(positions), device=self._device)

@@ -75,7 +75,7 @@ class FeatureScorer:
         model: Classifier,
         positions: Rows,
         *,
-        members: Callable[[], Sequence[Classifier]],
+        members: Callable[[Rows], Tensor | None],
         labeled: Callable[[], Tensor],
     ) -> Evidence:
         """`part`, the evidence about the rows `positions`, with all else a strategy needs."""
@@ -84,9 +84,9 @@ class FeatureScorer:
             part = replace(part, labeled=labeled())
         if "members" not in needs:
             return part
-        others = () if strategy == ONE_MODEL_STRATEGY else members()
-        where = torch.from_numpy(positions)
-        if len(others) < 2:
+        said = None if strategy == ONE_MODEL_STRATEGY else members(positions)
+        if said is None:
+            where = torch.from_numpy(positions)
             said = opinions.ask_posterior(
                 model.head,
                 self.features[where],
@@ -94,6 +94,9 @@ class FeatureScorer:
                 count=OPINIONS_OF_ONE,
                 generator=self._generator,
             )
-        else:
-            said = torch.stack([self.probabilities(other)[where] for other in others])
         return replace(part, members=said)
+
+    def ask(self, models: Sequence[Classifier], positions: Rows) -> Tensor:
+        """What each of these models says of some rows: float32 (M, n, C)."""
+        where = torch.from_numpy(positions)
+        return torch.stack([self.probabilities(each)[where] for each in models])

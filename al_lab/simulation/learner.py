@@ -200,9 +200,14 @@ class PoolPredictions:
             strategy,
             self.model,
             shown,
-            members=self.members,
+            members=self._opinions,
             labeled=lambda: self._of_labels(labels),
         )
+
+    def _opinions(self, shown: Rows) -> Tensor | None:
+        """What the committee says (M, n, C); None with fewer than two members."""
+        others = self.members()
+        return self.learner.predictor.scorer.ask(others, shown) if len(others) > 1 else None
 
     def embeddings_of(self, rows: Rows) -> Callable[[Tensor], Tensor]:
         """From places in `rows`, of which evidence was asked, int64 (n,), to embeddings (n, d)."""

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Final
 
+from al_engine.decisions.architecture import FINETUNED, HEADS, is_published
+
 BUILT_IN_STRATEGIES: Final = (
     *("random", "entropy", "least_confidence", "margin", "power_margin", "balanced_margin"),
     *("cluster_margin", "typiclust", "bald", "committee", "badge", "core_set"),
@@ -23,9 +25,12 @@ _PUBLISHED: Final = (
 ARCHITECTURES: Final = (
     *("small_cnn", *_PUBLISHED, *(f"probe:{name}" for name in _PUBLISHED)),
     "frozen:tf_efficientnet_lite0",
+    *(f"frozen:tf_efficientnet_lite0+{head}" for head in HEADS),
+    "finetuned:tf_efficientnet_lite0",
 )
 # Any network of timm, which only the engine can look up: timm imports torch.
-_FROZEN: Final = re.compile(r"frozen:[a-z0-9_]+(\.[a-z0-9_]+)?")
+_NAME: Final = r"[a-z0-9_]+(\.[a-z0-9_]+)?"
+_OF_TIMM: Final = re.compile(rf"{FINETUNED}{_NAME}|frozen:{_NAME}(\+({'|'.join(HEADS)}))?")
 
 
 def problem_of_architecture(name: str, *, known: Sequence[str] = ARCHITECTURES) -> str:
@@ -33,13 +38,23 @@ def problem_of_architecture(name: str, *, known: Sequence[str] = ARCHITECTURES) 
 
     `known`: those to choose from, beside all of timm's.
     """
-    if name in known or _FROZEN.fullmatch(name):
+    network, plus, head = name.partition("+")
+    if (
+        name in known
+        or _OF_TIMM.fullmatch(name)
+        or (network in known and head in HEADS and is_published(network))
+    ):
         return ""
+    if plus and is_published(network) and head not in HEADS:
+        return (
+            f"There is no head “{head}” in “{name}”: write one of +{', +'.join(HEADS)} after "
+            f"{network}, or nothing for the logistic one."
+        )
     close = difflib.get_close_matches(name, known, n=2)
     meant = f"Did you mean {' or '.join(close)}? " if close else ""
     return (
         f"There is no architecture “{name}”. {meant}Write one of: {', '.join(known)}; or "
-        "frozen: and the name of any model of timm."
+        "frozen: or finetuned: and the name of any model of timm."
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from al_engine.pools import readings
+from al_engine.pools.learners import learner_words, read_learners
 from al_engine.pools.models import Campaign, EngineProcess, ModelVersion
 from al_engine.pools.processes import SILENT_AFTER_SECONDS
 from al_engine.pools.readings import Activity
@@ -18,6 +19,7 @@ from annotator_site.images.addresses import image_url
 from annotator_site.monitor.diagnosis import diagnose
 from annotator_site.monitor.values import (
     Asked,
+    Learner,
     Person,
     Point,
     Pools,
@@ -66,6 +68,10 @@ def read_state(campaign_id: int) -> State:
         storage=known.storage,
         connected=moment.connected,
         model=_newest_version(campaign_id),
+        learners=[
+            Learner(each["architecture"], learner_words(each), each["best"])
+            for each in read_learners(campaign)
+        ],
         processes=_processes(campaign_id, moment.now),
         people=people,
         strategies=strategies,

@@ -71,6 +71,15 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Learner:
+    """How good the newest model of an architecture is, in words; `best`: of all on audits."""
+
+    architecture: str
+    words: str
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """A server or worker."""
 
@@ -150,6 +159,7 @@ class State:
     strategies: dict[str, int]
     asking: list[Asked]
     point: Point
+    learners: list[Learner] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
 

@@ -64,7 +64,7 @@ Which digit is it? **Press its key.**
 - **5 or 6?** The lower bow of a six is closed.
 - If you cannot tell, skip it: a guess teaches the model the wrong thing.
 """,
-        settings={"architecture": "small_cnn", "image_size": 8},
+        settings={"architectures": ["small_cnn"], "image_size": 8},
     ),
     "fashion_mnist": Dataset(
         name="fashion_mnist",
@@ -80,7 +80,7 @@ Which piece of clothing is it?
 - **Pullover**: long sleeves, closed in front. **Coat**: long sleeves, open in front.
 - **Sandal**: you can see through it. **Sneaker**: flat. **Ankle boot**: covers the ankle.
 """,
-        settings={"architecture": "small_cnn", "image_size": 28},
+        settings={"architectures": ["small_cnn"], "image_size": 28},
     ),
     "cifar10": Dataset(
         name="cifar10",
@@ -96,7 +96,7 @@ What is in the picture?
 - **Cat or dog?** Look at the ears and the muzzle.
 - **Deer or horse?** Look for antlers, and at the length of the neck and the tail.
 """,
-        settings={"architecture": "small_cnn", "image_size": 32},
+        settings={"architectures": ["small_cnn"], "image_size": 32},
     ),
 }  # fmt: skip
 

@@ -65,6 +65,17 @@ export function drawStrategies(list, strategies) {
   });
 }
 
+export function drawLearners(list, learners) {
+  if (!learners.length) return nothing(list, "No model yet.");
+  keep(list, learners, (row) => row.architecture,
+    () => html("li", {}, html("strong"), html("span", { class: "soft" }), html("p", { class: "soft" })),
+    (element, row) => {
+      say(element.children[0], row.architecture);
+      say(element.children[1], row.best ? "best on audits" : "");
+      say(element.children[2], row.words);
+    });
+}
+
 export function drawGallery(list, asking) {
   if (!asking.length) return nothing(list, "Nobody has an image in front of them now.");
   // In the order of the turns, so that a renewed lease does not move its image.

@@ -4,7 +4,7 @@ import { Charts } from "./charts.js";
 import { Connection } from "./connection.js";
 import { html, keep, say, set } from "./dom.js";
 import { span, timeOfDay } from "./format.js";
-import { drawGallery, drawPeople, drawProcesses, drawStrategies } from "./lists.js";
+import { drawGallery, drawLearners, drawPeople, drawProcesses, drawStrategies } from "./lists.js";
 import { Loop } from "./loop.js";
 import { Series } from "./series.js";
 import { StateButton } from "./state_button.js";
@@ -74,6 +74,7 @@ function draw() {
   keep(byId("findings"), state.findings, (row) => row.part + row.level + row.words,
     (row) => html("li", { "data-level": row.level }, html("span", {}, row.words)));
   drawProcesses(byId("processes"), byId("processes-words"), state, age());
+  drawLearners(byId("learners"), state.learners);
   drawStrategies(byId("strategies"), state.strategies);
   drawGallery(byId("asking"), state.asking);
   drawPeople(byId("people"), state.people, age());

@@ -59,7 +59,7 @@ def make_desk(tmp_path: Path) -> Desk:
     campaign = campaigns.create_campaign(
         slug="pets",
         choices=[campaigns.NewChoice("cat"), campaigns.NewChoice("dog, or =wolf")],
-        settings={"answers_per_image": 2, "architecture": "small_cnn", "image_size": 16},
+        settings={"answers_per_image": 2, "architectures": ["small_cnn"], "image_size": 16},
     )
     folder = write_folder(tmp_path / "in", {f"{n}, ünï.png": picture(shade=n) for n in range(6)})
     import_images(campaign=campaign, source=folder)

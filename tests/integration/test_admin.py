@@ -55,7 +55,7 @@ def form(classes: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
     values = {
         "title": "Cats and dogs", "slug": "cats", "instructions": "", "answers_per_image": 1,
         "max_answers": "", "confidence": 0.5, "lease_seconds": 120, "resume_seconds": 30,
-        "messages_per_second": 20, "strategies": "entropy, margin", "architecture": "small_cnn",
+        "messages_per_second": 20, "strategies": "entropy, margin", "architectures": "small_cnn",
         "image_size": 32, "servers": 1, "workers": 2, "batch_size": 0, "refresh": "on",
         "model_choice": "latest", "warm_start": "scratch", "min_new_labels": 1,
         "partition": "random",
@@ -184,8 +184,23 @@ def test_a_new_campaign_has_cells_keys_and_colors(owner: Client) -> None:
         ),
         (
             [{"name": "cat"}, {"name": "dog"}],
-            {"architecture": "resnet19"},
+            {"architectures": "resnet19"},
             "no architecture “resnet19”. Did you mean resnet18",
+        ),
+        (
+            [{"name": "cat"}, {"name": "dog"}],
+            {"architectures": "auto, probe:vgg16+mean"},
+            "no head “mean” in “probe:vgg16+mean”: write one of +means, +kernel",
+        ),
+        (
+            [{"name": "cat"}, {"name": "dog"}],
+            {"architectures": "resnet18, auto, resnet18"},
+            "resnet18 is named twice",
+        ),
+        (
+            [{"name": "cat"}, {"name": "dog"}],
+            {"architectures": ""},
+            "Name one architecture at least, for example auto.",
         ),
         (
             [{"name": "cat"}, {"name": "dog"}],
@@ -209,21 +224,22 @@ def test_any_network_of_timm_may_be_written_and_the_page_says_what_is_trained(
 ) -> None:
     classes = [{"name": "cat"}, {"name": "dog"}]
     name = "frozen:vit_small_patch14_dinov2.lvd142m"
+    both = f"{name},{name}+means"
     answer = owner.post(
-        reverse("admin:pools_campaign_add"), form(classes, architecture=name, image_size=0)
+        reverse("admin:pools_campaign_add"), form(classes, architectures=both, image_size=0)
     )
     assert answer.status_code == 302, answer.content.decode()
     campaign = Campaign.objects.get(slug="cats")
     page = reverse("admin:pools_campaign_change", args=[campaign.pk])
     shown = owner.get(page).content.decode()
     assert "chosen automatically, once there are images" in shown
-    assert f'value="{name}"' in shown
+    assert f'value="{both}"' in shown
     assert '<option value="auto">' in shown
     stock(campaign, 1)
     campaigns.keep_choice(
         campaign_id=campaign.pk, choice=architecture.Choice(name, 224, "images are large.")
     )
-    assert f"{name} at 224 px, chosen automatically: images are large." in unescape(
+    assert f"{name}, {name}+means at 224 px, chosen automatically: images are large." in unescape(
         owner.get(page).content.decode()
     )
 

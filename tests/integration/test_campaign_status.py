@@ -38,12 +38,14 @@ def test_a_new_campaign_has_a_status_of_the_promised_shape(campaign: Campaign) -
             "open_queries": 0, "target_depth": 0,
         },
         "network": {
-            "architecture": "", "image_size": 0, "automatic": True, "because": "", "problem": "",
+            "architecture": "", "architectures": [], "image_size": 0, "automatic": True,
+            "because": "", "problem": "",
         },
         "rates": {"labels_per_minute": 0.0, "versions_per_minute": 0.0},
         "waits_ms": {"p50": None, "p99": None, "dry": 0},
         "staleness": {"mean": None, "p99": None},
         "storage": {"there": True, "problem": None, "set_aside": 0, "unshown": 0},
+        "learners": [],
         "models": [],
         "processes": [],
     }  # fmt: skip

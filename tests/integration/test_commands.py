@@ -66,7 +66,7 @@ def test_a_preset_sets_what_belongs_together_and_a_setting_goes_over_it(db: None
     run(*made, "--set", "batch_size=2500")
     campaign = Campaign.objects.get()
     assert campaign.strategies == ["entropy", "least_confidence", "margin"]
-    assert (campaign.architecture, campaign.workers, campaign.refresh) == ("vgg16", 10, False)
+    assert (campaign.architectures, campaign.workers, campaign.refresh) == (["vgg16"], 10, False)
     assert campaign.batch_size == 2500
 
 

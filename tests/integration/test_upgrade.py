@@ -139,6 +139,8 @@ def test_it_is_renamed_in_place_labels_on_and_may_be_taken_back(before: dict[str
                   JOIN auth_permission p ON p.id = mine.permission_id
                   JOIN django_content_type t ON t.id = p.content_type_id"""
         assert database.execute(held).fetchall() == [("view_turn", "Can view turn", "turn")]
+        trained = "SELECT architecture{} FROM pools_campaign"
+        assert database.execute(trained.format("s")).fetchall() == [(["small_cnn"],)]
 
         with web_process(before, "upgraded") as address:
             told = manage(
@@ -155,3 +157,4 @@ def test_it_is_renamed_in_place_labels_on_and_may_be_taken_back(before: dict[str
         (kept,) = database.execute("SELECT count(*) FROM pools_assignment").fetchone() or (0,)
         assert kept == LABELED + WAITING
         assert [codename for codename, *_ in database.execute(held)] == ["view_assignment"]
+        assert database.execute(trained.format("")).fetchall() == [("small_cnn",)]

@@ -48,8 +48,18 @@ def last_map(model: architectures.Classifier, side: int) -> int:
     return min(side for side in sides if side > 1)
 
 
+LITE = "frozen:tf_efficientnet_lite0"
+
+
 def test_the_names_are_those_that_can_be_built() -> None:
-    assert architectures.names() == [*NETWORKS, *PROBES, "frozen:tf_efficientnet_lite0"]
+    assert architectures.names() == [
+        *NETWORKS,
+        *PROBES,
+        LITE,
+        f"{LITE}+means",
+        f"{LITE}+kernel",
+        "finetuned:tf_efficientnet_lite0",
+    ]
     for name in ("vgg61", "probe:small_cnn", "probe:"):
         with pytest.raises(architectures.UnknownArchitecture, match="small_cnn, vgg16"):
             architectures.build(name, classes=2, image_size=32)

@@ -8,8 +8,11 @@ from al_engine.decisions.architecture import (
     PUBLISHED_FOR_GPU,
     SMALL,
     Choice,
+    backbone_of,
     choose,
+    head_of,
     misfit,
+    problem_of_list,
     wants_gpu_weights,
 )
 
@@ -53,7 +56,7 @@ def test_small_drawings_get_a_network_of_their_own_and_others_a_published_one(
 def test_what_people_set_is_kept_and_only_the_rest_is_chosen(
     given: tuple[str, int], chosen: tuple[str, int]
 ) -> None:
-    choice = choose([500, 600], architecture=given[0], image_size=given[1])
+    choice = choose([500, 600], architectures=[given[0]], image_size=given[1])
     assert (choice.architecture, choice.image_size) == chosen
 
 
@@ -96,3 +99,21 @@ def test_photographs_reduced_to_a_stamp_are_a_finding(
     told = misfit(architecture, image_size, typical)
     assert said in told
     assert bool(told) == bool(said)
+
+
+def test_the_first_of_several_decides_the_image_size_and_auto_is_chosen_wherever_it_stands() -> (
+    None
+):
+    choice = choose([500, 600], architectures=["small_cnn", AUTO])
+    assert (choice.architecture, choice.image_size) == (PUBLISHED, 64)
+    choice = choose([500, 600], architectures=[f"{PUBLISHED}+means", "small_cnn"])
+    assert (choice.architecture, choice.image_size) == (f"{PUBLISHED}+means", 224)
+    assert choose([500], architectures=["finetuned:resnet18"]).image_size == 224
+
+
+def test_a_list_of_architectures_names_each_once() -> None:
+    assert problem_of_list([AUTO, f"{PUBLISHED}+means"]) == ""
+    assert problem_of_list([]).startswith("Name one architecture")
+    assert problem_of_list([AUTO, "small_cnn", AUTO]).startswith("auto is named twice")
+    assert (backbone_of("frozen:x.y+means"), head_of("frozen:x.y+means")) == ("frozen:x.y", "means")
+    assert (backbone_of("small_cnn"), head_of("small_cnn")) == ("small_cnn", "")

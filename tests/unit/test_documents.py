@@ -17,7 +17,7 @@ from django.urls import resolve
 from documents import ROOT, first, names, page, section, source, table
 
 from al_engine import architectures, strategies
-from al_engine.pools import readings, status
+from al_engine.pools import learners, readings, status
 from al_engine.pools.campaigns import SETTINGS, parse_setting
 from al_engine.pools.models import Campaign, Image
 from annotator_site import environment, settings
@@ -128,7 +128,7 @@ def test_the_names_that_a_setting_may_have_are_documented() -> None:
         ("partition", Campaign.Partition),
     ]:
         assert set(choices.values) <= set(names(rows[setting])), setting
-    assert {"auto", *architectures.names()} == set(names(rows["architecture"]))
+    assert {"auto", *architectures.names()} == set(names(rows["architectures"]))
     researchers = page("researchers.md")
     assert first(table(researchers, "architecture | for")) == architectures.names()
     assert first(table(researchers, "strategy | chooses | score")) == strategies.names()
@@ -160,6 +160,7 @@ def test_the_numbers_of_a_campaign_are_documented() -> None:
     parts = {"pools": status.Pools, "network": readings.Network}
     parts |= {"rates": readings.Rates, "waits_ms": readings.Waits}
     parts |= {"staleness": readings.Staleness, "storage": readings.Storage}
+    parts |= {"learners": learners.Learner}
     parts |= {"models": status.Model, "processes": status.Process}
     assert first(rows) == list(status.Status.__annotations__) == list(parts)
     for key, contents in rows:

@@ -41,7 +41,7 @@ def test_opinions_differ_where_labels_are_not(strategy: str) -> None:
         strategy,
         model,
         torch.arange(3).numpy(),
-        members=lambda: [model],
+        members=lambda _: None,
         labeled=lambda: labeled,
     )
     assert evidence.members is not None

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from al_engine.pools.learners import learner_words
 from al_engine.pools.lookup import UnknownCampaignError, campaign_of
 from al_engine.pools.processes import SILENT_AFTER_SECONDS
 from al_engine.pools.status import Model, Process, Status, network_words, status
@@ -56,6 +57,11 @@ def _text(now: Status) -> str:
     if unshown := now["storage"]["unshown"]:
         parts["pictures"] = f"{unshown:,} times one did not show in a browser"
     lines = [f"  {name:10} {text}" for name, text in parts.items()]
+    lines += [
+        f"  {'best on audits: ' if learner['best'] else ''}{learner['architecture']}: "
+        f"{learner_words(learner)}"
+        for learner in now["learners"]
+    ]
     lines += [_model_line(model) for model in now["models"][:MODELS_SHOWN]]
     if len(now["models"]) > MODELS_SHOWN:
         lines.append(f"  … and {len(now['models']) - MODELS_SHOWN} older models (--json has them)")

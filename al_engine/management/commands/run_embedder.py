@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from al_engine.decisions.architecture import is_published
+from al_engine.decisions.architecture import backbone_of, is_published
 from al_engine.pools.lookup import UnknownCampaignError, campaign_of
 from al_engine.pools.models import Campaign
 from al_engine.roles.engine import NOTHING_TO_EMBED
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         with Ending() as ending:
             _wait_for_choice(campaign, ending)
-            architecture = options["architecture"] or campaign.model_architecture
+            architecture = backbone_of(options["architecture"] or campaign.model_architecture)
             if not is_published(architecture):
                 raise CommandError(
                     f"The backbone of {architecture} learns, so its embeddings change with every "

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug")
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-        parser.add_argument("--architecture", help="else the campaign's")
+        parser.add_argument("--architecture", help="else its share of the campaign's")
         parser.add_argument(
             "--role",
             choices=("selection", "delivery"),
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         with Ending() as ending:
             # Torch takes seconds to load.
             from al_engine import architectures
-            from al_engine.roles.server import serve
+            from al_engine.roles.serving import serve
 
             name = options["architecture"]
             try:
@@ -50,7 +50,8 @@ class Command(BaseCommand):
                     role=options["role"],
                     device_name=options["device"],
                     architecture=name,
-                    offset=index / servers,
+                    index=index,
+                    servers=servers,
                     ending=ending,
                 )
             except ValueError as error:

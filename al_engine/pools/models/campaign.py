@@ -10,12 +10,23 @@ from django.db import models
 from django.db.models import F, Q, TextChoices
 from django.db.models.functions import Lower, Now
 
-from al_engine.decisions.architecture import AUTO
+from al_engine.decisions.architecture import AUTO, problem_of_list
 
 
 def default_strategies() -> list[str]:
     """What suits the campaign's network and size: `decisions.rules.meant_by`."""
     return ["auto"]
+
+
+def default_architectures() -> list[str]:
+    """What suits the campaign's images: `decisions.architecture.choose`."""
+    return [AUTO]
+
+
+def validate_architectures(names: list[str]) -> None:
+    """Raise ValidationError unless these can be the architectures of one campaign."""
+    if problem := problem_of_list(names):
+        raise ValidationError(problem)
 
 
 def validate_image_size(side: int) -> None:
@@ -45,6 +56,7 @@ class Campaign(models.Model):
         LATEST = "latest", "the latest published"
         MOST_LABELS = "most_labels", "the one that saw most labels"
         BEST_VALIDATION = "best_validation", "the most accurate on the holdout"
+        BEST_AUDIT = "best_audit", "of the architecture that is best on audits"
 
     class WarmStart(TextChoices):
         SCRATCH = "scratch", "from scratch"
@@ -97,10 +109,12 @@ class Campaign(models.Model):
         default=default_strategies,
         help_text="Dealt out at random among the workers.",
     )
-    architecture = models.CharField(
-        max_length=100,
-        default=AUTO,
-        help_text="auto: chosen by the images, once there are some.",
+    architectures = ArrayField(
+        models.CharField(max_length=100),
+        default=default_architectures,
+        validators=[validate_architectures],
+        error_messages={"blank": problem_of_list([])},
+        help_text="Dealt out among the servers; auto: chosen by the images, once there are some.",
     )
     delivery_architecture = models.CharField(
         max_length=100,
@@ -113,7 +127,7 @@ class Campaign(models.Model):
         validators=[validate_image_size],
         help_text="Side of the square that the models see, in pixels; 0: chosen automatically.",
     )
-    # What the engine chose where architecture or image size is left open; empty and 0 until then.
+    # What the engine chose where settings leave it open; empty and 0 until then.
     chosen_architecture = models.CharField(max_length=100, blank=True, default="", editable=False)
     chosen_image_size = models.PositiveSmallIntegerField(default=0, editable=False)
     chosen_because = models.TextField(blank=True, default="", editable=False)
@@ -185,9 +199,18 @@ class Campaign(models.Model):
         return self.title
 
     @property
+    def model_architectures(self) -> list[str]:
+        """The networks that are trained; an empty name until the engine has chosen one.
+
+        Each once, also where another entry is what `auto` means.
+        """
+        named = [self.chosen_architecture if n == AUTO else n for n in self.architectures]
+        return list(dict.fromkeys(named))
+
+    @property
     def model_architecture(self) -> str:
-        """The network that is trained; empty until the engine has chosen one."""
-        return self.chosen_architecture if self.architecture == AUTO else self.architecture
+        """The first of these: by it images are seen before there is a model."""
+        return self.model_architectures[0]
 
     @property
     def model_image_size(self) -> int:
@@ -197,7 +220,7 @@ class Campaign(models.Model):
     @property
     def is_settled(self) -> bool:
         """Whether both are known."""
-        return bool(self.model_architecture and self.model_image_size)
+        return all(self.model_architectures) and self.model_image_size > 0
 
     def clean(self) -> None:
         """Refuse a new slug that a command would take for an option; existing slugs stay valid."""

@@ -101,7 +101,8 @@ class CampaignAdmin(WithinCampaigns, SiteModelAdmin):
             {
                 "description": "Servers train models on what was labeled and publish them.",
                 "fields": [
-                    ("architecture", "image_size", "servers"),
+                    "architectures",
+                    ("image_size", "servers"),
                     "network_words",
                     "delivery_architecture",
                     ("min_new_labels", "warm_start", "model_choice"),

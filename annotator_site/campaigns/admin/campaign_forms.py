@@ -11,10 +11,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from al_engine.decisions.architecture import AUTO
+from al_engine.decisions.architecture import AUTO, problem_of_list
 from al_engine.pools.class_names import MAX_CLASSES, problem_of_name, problem_of_names
 from al_engine.pools.models import Campaign, Choice
-from al_engine.pools.models.campaign import default_strategies
+from al_engine.pools.models.campaign import default_architectures, default_strategies
 from annotator_site.campaigns.engine_names import (
     ARCHITECTURES,
     problem_of_architecture,
@@ -30,6 +30,7 @@ else:
 
     CampaignModelForm = ChoiceModelForm = forms.ModelForm
 
+LONGEST_ARCHITECTURE: Final = Campaign._meta.get_field("delivery_architecture").max_length
 HELP: Final = {
     "title": "What people read on top of the page, for example “Cats and dogs of Lisbon”.",
     "slug": "Short name for addresses and commands, for example cats-and-dogs. It stays.",
@@ -56,9 +57,11 @@ HELP: Final = {
     "in seconds.",
     "messages_per_second": "Limit for each annotator; 20 is more than fingers can do. "
     "0: no limit, for programs.",
-    "architecture": "auto: chosen by the images, once there are some. small_cnn learns small "
+    "architectures": "auto: chosen by the images, once there are some. small_cnn learns small "
     "drawings on a processor in seconds. frozen:tf_efficientnet_lite0 knows much of photographs "
-    "already and needs few labels; frozen: takes any model of timm. The others want a GPU.",
+    "already and needs few labels; frozen: takes any model of timm, and +means or +kernel behind "
+    "it another head. Several, separated by commas, are dealt out among the servers; the first "
+    "decides how images are seen. The others want a GPU.",
     "delivery_architecture": "A larger network that one more server trains beside, so that a "
     "quick one can choose the questions while the better one is what you take home. "
     "Empty: the models that choose are what you take home.",
@@ -85,7 +88,7 @@ HELP: Final = {
 
 
 class ArchitectureWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc]
-    """A name to write, with the usual ones to choose from: `frozen:` takes hundreds of others."""
+    """Names to write, with the usual ones to choose from: `frozen:` takes hundreds of others."""
 
     def __init__(self, known: Sequence[str]) -> None:
         super().__init__()
@@ -111,8 +114,9 @@ class ArchitectureField(forms.CharField):
     """The name of an architecture, as far as it can be checked without the engine."""
 
     def __init__(self, *, known: Sequence[str], **settings: Any) -> None:
-        longest = Campaign._meta.get_field("architecture").max_length
-        super().__init__(max_length=longest, widget=ArchitectureWidget(known), **settings)
+        super().__init__(
+            max_length=LONGEST_ARCHITECTURE, widget=ArchitectureWidget(known), **settings
+        )
         self.known = known
 
     def clean(self, value: Any) -> str:
@@ -134,8 +138,12 @@ class CampaignForm(CampaignModelForm):
     delivery_architecture = ArchitectureField(
         known=ARCHITECTURES, required=False, help_text=HELP["delivery_architecture"]
     )
-    architecture = ArchitectureField(
-        known=(AUTO, *ARCHITECTURES), initial=AUTO, help_text=HELP["architecture"]
+    architectures = SimpleArrayField(
+        forms.CharField(max_length=LONGEST_ARCHITECTURE),
+        initial=default_architectures,
+        help_text=HELP["architectures"],
+        error_messages={"required": problem_of_list([])},
+        widget=ArchitectureWidget((AUTO, *ARCHITECTURES)),
     )
 
     class Meta:
@@ -149,6 +157,15 @@ class CampaignForm(CampaignModelForm):
                 "unique": "There is a campaign with this short name already: take another one.",
             },
         }
+
+    def clean_architectures(self) -> list[str]:
+        names = [name.strip() for name in self.cleaned_data["architectures"] if name.strip()]
+        for name in names:
+            if problem := problem_of_architecture(name, known=(AUTO, *ARCHITECTURES)):
+                raise ValidationError(problem)
+        if problem := problem_of_list(names):
+            raise ValidationError(problem)
+        return names
 
     def clean_strategies(self) -> list[str]:
         names = [name.strip() for name in self.cleaned_data["strategies"] if name.strip()]

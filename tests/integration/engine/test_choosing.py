@@ -69,7 +69,7 @@ def test_nothing_is_chosen_before_the_first_image_and_all_take_what_the_first_ch
     assert (campaign.model_architecture, campaign.model_image_size) == (PUBLISHED, 96)
     assert settle(other, GPU)
     assert other.chosen_because == campaign.chosen_because
-    assert (other.architecture, other.model_architecture) == ("auto", PUBLISHED)
+    assert (other.architectures, other.model_architecture) == (["auto"], PUBLISHED)
 
 
 def test_an_unknown_strategy_is_told_before_the_wait_for_images(
@@ -125,7 +125,7 @@ def test_a_change_of_what_is_left_open_is_chosen_anew(make_campaign: MakeCampaig
     campaign.title = "Other words"
     campaigns.save_settings(campaign=campaign)
     assert Campaign.objects.get(pk=campaign.pk).is_settled
-    campaign.architecture = PUBLISHED
+    campaign.architectures = [PUBLISHED]
     campaigns.save_settings(campaign=campaign)
     assert not Campaign.objects.get(pk=campaign.pk).is_settled
     with serving(Campaign.objects.get(pk=campaign.pk)) as server:
@@ -144,7 +144,7 @@ def test_the_choice_and_what_does_not_fit_are_said(make_campaign: MakeCampaign) 
     assert words.startswith(f"{PUBLISHED} at 224 px, chosen automatically: images have 300 px")
     assert read_state(campaign.pk).campaign.network == words
     campaign.image_size = 32
-    campaign.architecture = PUBLISHED
+    campaign.architectures = [PUBLISHED]
     campaigns.save_settings(campaign=campaign)
     found = [each for each in read_state(campaign.pk).findings if each.part == "servers"]
     assert any("Images of 300 px are reduced to 32 px" in each.words for each in found)

@@ -59,7 +59,7 @@ def finish(embedder: Embedder, listener: Listener) -> None:
 def test_what_somebody_waits_for_comes_first_then_all_in_order_with_progress(
     make_campaign: MakeCampaign, published_weights: Path, listener: Listener
 ) -> None:
-    campaign = make_campaign(pool=190, holdout=10, architecture=PROBE)
+    campaign = make_campaign(pool=190, holdout=10, architectures=[PROBE])
     label(join(campaign), range(100, 130))
     ask(campaign, [150])
     with embedding(campaign) as embedder:
@@ -81,7 +81,7 @@ def test_what_somebody_waits_for_comes_first_then_all_in_order_with_progress(
 def test_an_image_that_cannot_be_read_is_set_aside_and_keeps_no_other(
     make_campaign: MakeCampaign, published_weights: Path, listener: Listener
 ) -> None:
-    campaign = make_campaign(pool=40, architecture=PROBE)
+    campaign = make_campaign(pool=40, architectures=[PROBE])
     replace_file(campaign, 3, None)
     replace_file(campaign, 5, b"no picture")
     with embedding(campaign) as embedder:
@@ -109,7 +109,7 @@ def test_with_a_full_disk_it_says_what_to_do_and_labels_are_trained_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(embedder_role, "ASK_STORAGE_AGAIN_SECONDS", 0.0)
-    campaign = make_campaign(pool=150, architecture=PROBE)
+    campaign = make_campaign(pool=150, architectures=[PROBE])
     person = join(campaign)
     label(person, range(40))
     with embedding(campaign) as embedder:
@@ -140,7 +140,7 @@ def _refuse(*_: object) -> int:
 def test_workers_choose_only_from_what_is_embedded_and_servers_judge_by_it(
     make_campaign: MakeCampaign, published_weights: Path, listener: Listener
 ) -> None:
-    campaign = make_campaign(pool=240, holdout=20, architecture=PROBE, strategies=["margin"])
+    campaign = make_campaign(pool=240, holdout=20, architectures=[PROBE], strategies=["margin"])
     person = join(campaign)
     with (
         embedding(campaign) as embedder,

@@ -83,7 +83,7 @@ def test_strategies_are_dealt_out_among_the_workers_of_all_processes(
     campaign = make_campaign(
         pool=20,
         strategies=["entropy", "least_confidence", "margin"],
-        architecture="small_cnn",
+        architectures=["small_cnn"],
     )
     options = EngineOptions(servers=2, workers=7, worker_processes=2, device="cpu")
     processes = {child.name: list(child.argv[2:]) for child in children(campaign, options, ["cpu"])}
@@ -111,7 +111,7 @@ def test_strategies_are_dealt_out_among_the_workers_of_all_processes(
 
 def test_what_is_frozen_has_an_embedder_of_its_own(make_campaign: MakeCampaign) -> None:
     campaign = make_campaign(
-        pool=20, architecture="probe:resnet18", delivery_architecture="probe:vgg16"
+        pool=20, architectures=["probe:resnet18"], delivery_architecture="probe:vgg16"
     )
     options = EngineOptions(servers=1, workers=1, device="cpu")
     processes = {child.name: list(child.argv[2:]) for child in children(campaign, options, ["cpu"])}

@@ -61,7 +61,7 @@ def test_strategies_and_workers_change_while_people_label(
         ({"delivery_architecture": "resnet18"}, ["delivery"], []),
         ({"image_size": 64}, ["workers-1", "server-1"], ["workers-1", "server-1"]),
         (
-            {"architecture": "probe:resnet18"},
+            {"architectures": ["probe:resnet18"]},
             ["workers-1", "server-1", "embedder-1"],
             ["workers-1", "server-1"],
         ),
@@ -75,7 +75,7 @@ def test_only_what_a_change_concerns_is_started_anew(
     stopped: list[str],
 ) -> None:
     campaign = make_campaign(
-        pool=4, strategies=["entropy"], workers=1, servers=1, architecture="small_cnn"
+        pool=4, strategies=["entropy"], workers=1, servers=1, architectures=["small_cnn"]
     )
 
     def named(some: list[Child]) -> list[str]:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_probe_keeps_its_backbone_and_learns_with_every_label(
     make_campaign: MakeCampaign, published_weights: Path
 ) -> None:
-    campaign = make_campaign(pool=150, holdout=20, architecture="probe:resnet18")
+    campaign = make_campaign(pool=150, holdout=20, architectures=["probe:resnet18"])
     person = join(campaign)
     label(person, range(40))
     with serving(campaign) as server:
@@ -46,7 +46,7 @@ def test_a_probe_keeps_its_backbone_and_learns_with_every_label(
 def test_a_class_that_is_added_has_an_output_from_the_next_training_on(
     make_campaign: MakeCampaign, published_weights: Path
 ) -> None:
-    campaign = make_campaign(pool=60, architecture="probe:resnet18")
+    campaign = make_campaign(pool=60, architectures=["probe:resnet18"])
     person = join(campaign)
     label(person, range(30))
     with serving(campaign) as server, working(campaign, "margin") as workers:
@@ -68,7 +68,7 @@ def test_without_published_weights_a_server_says_what_to_do_and_goes_on(
 ) -> None:
     # Nothing answers there.
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    campaign = make_campaign(pool=100, architecture="probe:resnet18")
+    campaign = make_campaign(pool=100, architectures=["probe:resnet18"])
     label(join(campaign), range(40))
     with serving(campaign) as server:
         assert server.step() is None

@@ -35,6 +35,8 @@ def publish(
     accuracy: float | None = None,
     server: int = 0,
     role: str = "selection",
+    architecture: str = "small_cnn",
+    audit: Score | None = None,
 ) -> ModelVersion:
     """Publish a model that saw so many labels."""
     servers = list(EngineProcess.objects.filter(campaign=campaign).order_by("name"))
@@ -44,12 +46,12 @@ def publish(
         weights=weights,
         publication=Publication(
             server_id=servers[server].pk,
-            architecture="small_cnn",
+            architecture=architecture,
             labels_seen=labels,
             trained_on=labels - 1,
             train_seconds=1.5,
             holdout=score,
-            audit=score,
+            audit=audit or score,
             role=role,
         ),
     )
@@ -212,6 +214,52 @@ def test_taken_home_is_the_newest_for_delivery_else_the_most_accurate(campaign: 
         publish(campaign)
     versions.prune(campaign_id=campaign.pk, keep=2)
     assert versions.deliverable(campaign=campaign) == ModelVersion.objects.get(version=5)
+
+
+def test_best_audit_takes_the_newest_version_of_the_architecture_that_is_best_on_audits(
+    campaign: Campaign,
+) -> None:
+    campaign.architectures, campaign.model_choice = ["auto", "vgg16", "resnet18"], "best_audit"
+    campaign.chosen_architecture = "small_cnn"
+
+    def of(name: str, *numbers: float) -> int:
+        low, count = numbers
+        score = Score(low + 0.05, low, low + 0.1, int(count))
+        return publish(campaign, architecture=name, audit=score if count else None).version
+
+    def chosen() -> int:
+        found = versions.newest(campaign=campaign)
+        assert found is not None
+        return found.version
+
+    of("vgg16", 0, 0)
+    assert of("small_cnn", 0, 0) == chosen(), "the latest, without audits"
+    lucky = of("vgg16", 0.95, 5)
+    assert chosen() == lucky
+    of("vgg16", 0.6, 40)
+    assert of("small_cnn", 0.7, 41) == chosen(), "only the newest of each is compared"
+    of("resnet18", 0.69, 400)
+    assert of("small_cnn", 0.7, 42) == chosen()
+    of("convnext_tiny", 0.99, 42)
+    assert of("small_cnn", 0.7, 43) == chosen(), "no architecture of this campaign"
+    publish(campaign, architecture="vgg16", role="delivery", audit=Score(1, 0.99, 1, 43))
+    assert of("small_cnn", 0.7, 44) == chosen(), "not for selection"
+
+
+def test_the_newest_of_each_architecture_outlives_many_versions_of_another(
+    campaign: Campaign,
+) -> None:
+    slow = publish(campaign, architecture="resnet18")
+    for _ in range(5):
+        publish(campaign)
+    assert versions.prune(campaign_id=campaign.pk, keep=2) == 3
+    assert versions.stored(campaign_id=campaign.pk).filter(pk=slow.pk).exists()
+
+
+def test_one_server_with_two_architectures_is_a_committee_of_these(campaign: Campaign) -> None:
+    for name in ("small_cnn", "vgg16", "small_cnn"):
+        publish(campaign, architecture=name)
+    assert [v.version for v in versions.committee(campaign=campaign, size=3)] == [3, 2]
 
 
 def test_a_committee_has_the_newest_of_each_server(campaign: Campaign) -> None:

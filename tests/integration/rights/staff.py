@@ -42,7 +42,7 @@ def settings_of(campaign: Campaign, **fields: Any) -> dict[str, Any]:
     values = {
         "title": campaign.title, "instructions": "", "answers_per_image": 1, "max_answers": "",
         "confidence": 0.5, "lease_seconds": 120, "resume_seconds": 30, "messages_per_second": 20,
-        "strategies": "entropy", "architecture": "small_cnn", "image_size": 32, "servers": 1,
+        "strategies": "entropy", "architectures": "small_cnn", "image_size": 32, "servers": 1,
         "workers": 2, "batch_size": 0, "refresh": "on", "model_choice": "latest",
         "warm_start": "scratch", "min_new_labels": 1, "partition": "random", "audit_rate": 0.05,
         "budget": 0, "examples_per_class": 4, "practice_images": 0,
