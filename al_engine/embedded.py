@@ -112,8 +112,8 @@ class EmbeddedRows:
 
         Similarity is the cosine of the embeddings. All images are compared by their first
         `COARSE_NUMBERS` numbers, and the best 1,000 by all. Blocks of images are read in a random
-        order until `seconds` are over, so that a slow disk or a large campaign costs no more; at
-        least one block is.
+        order until `seconds` are over, so that a slow disk or a large campaign costs no more, but
+        at least a block that has an embedded image.
         """
         wanted = np.asarray(self._rows[position], np.float32)
         found = np.full(len(self._states), -np.inf, np.float32)
@@ -137,7 +137,7 @@ class EmbeddedRows:
             cosines = _cosines(self._rows[block, : len(wanted)].astype(np.float32), wanted)
             found[block][filled] = cosines[filled]
             compared += int(np.count_nonzero(filled))
-            if time.monotonic() - began > seconds:
+            if compared > 1 and time.monotonic() - began > seconds:
                 break
         return compared
 

@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -19,6 +20,7 @@ from annotator_site.campaigns.admin.base import (
     lists_some_campaigns,
     value_filter,
 )
+from annotator_site.campaigns.admin.similar import similar_images
 from annotator_site.campaigns.admin.skips import SkipFilter, skips_of
 from annotator_site.images.addresses import image_url
 
@@ -85,6 +87,17 @@ class ImageAdmin(ReadOnlyAdmin):
         "cell", "position", "created_at",
     ]  # fmt: skip
     readonly_fields = ["large", "known", "skips", "answers", "queries", "pixels", "shown"]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(
+                "<int:image_id>/similar/",
+                self.admin_site.admin_view(similar_images),
+                {"model_admin": self},
+                name="pools_image_similar",
+            ),
+            *super().get_urls(),
+        ]
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         # One statement for the whole page: an annotation of the list's own queryset would be
