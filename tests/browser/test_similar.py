@@ -1,6 +1,5 @@
 """The row of similar images on an image's page comes by itself, and leads on by the keyboard."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +20,7 @@ FROZEN: Final = "frozen:tf_efficientnet_lite0"
 
 
 @pytest.fixture
-def campaign(make_digits: MakeDigits) -> Iterator[Campaign]:
+def campaign(make_digits: MakeDigits) -> Campaign:
     """Twenty digits on a frozen backbone, all embedded but the last; 3 and 5 are near-copies."""
     made = make_digits(images=20, asked=4, architecture=FROZEN, image_size=224)
     folder = Path(settings.VAR) / "cache" / embedded.folder_name(
@@ -87,4 +86,4 @@ def test_an_image_that_is_not_embedded_says_so_and_a_site_that_is_away_is_asked_
     expect(state).to_contain_text("the site does not answer")
     page.unroute("**/similar/")
     page.get_by_role("button", name="Try again").click()
-    expect(page.locator("#similar-found li")).to_have_count(12)
+    expect(page.locator("#similar-row li")).to_have_count(12)

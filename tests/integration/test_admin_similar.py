@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -49,16 +50,18 @@ def fan(*degrees: float) -> torch.Tensor:
     return torch.stack([angles.cos(), angles.sin()], dim=1)
 
 
-def row(client: Client, image: Image) -> str:
+def row(client: Client, image: Image) -> dict[str, Any]:
     answer = client.get(f"/admin/pools/image/{image.pk}/similar/")
     assert answer.status_code == 200
-    return " ".join(answer.content.decode().split())
+    told: dict[str, Any] = answer.json()
+    return told
 
 
-def shown(text: str) -> list[int]:
-    """The images of a row, in its order."""
-    parts = text.split("/admin/pools/image/")[1:]
-    return [int(part.split("/")[0]) for part in parts]
+def words(client: Client, image: Image) -> str:
+    """Why there is no row."""
+    told = row(client, image)
+    assert told["images"] == []
+    return str(told["words"])
 
 
 def test_the_closest_come_first_with_what_is_known_of_them_and_near_copies_marked(
@@ -73,14 +76,17 @@ def test_the_closest_come_first_with_what_is_known_of_them_and_near_copies_marke
         changed_in=0,
     )  # fmt: skip
     Image.objects.filter(pk=images[3].pk).update(state="excluded")
-    text = row(owner, images[0])
-    assert shown(text)[:5] == [images[place].pk for place in (2, 3, 5, 4, 1)]
-    assert len(shown(text)) == 12
-    assert "The closest of 13 other images," in text, "one of 15 is not embedded"
-    assert "labeled cat" in text
-    assert "excluded, known as dog" in text
-    assert text.count("nearly the same picture") == 1
-    assert text.index("nearly") > text.index("0.985") < text.index("0.940")
+    told = row(owner, images[0])
+    assert "The closest of 13 other images," in told["words"], "one of 15 is not embedded"
+    found = told["images"]
+    assert [each["id"] for each in found[:5]] == [images[place].pk for place in (2, 3, 5, 4, 1)]
+    assert len(found) == 12
+    assert [each["cosine"] for each in found[:2]] == [0.985, 0.94]
+    assert [each["near_copy"] for each in found] == [True] + 11 * [False]
+    assert found[0]["words"] == "labeled cat"
+    assert found[1]["words"] == "excluded, known as dog"
+    assert found[0]["address"] == f"/admin/pools/image/{images[2].pk}/change/"
+    assert found[0]["url"].startswith("/i/")
 
 
 def test_a_large_campaign_is_sampled_and_says_so(
@@ -90,36 +96,36 @@ def test_a_large_campaign_is_sampled_and_says_so(
     monkeypatch.setattr(embedded, "_BLOCK_ROWS", 10)
     campaign, images = make(30)
     embed(campaign, torch.rand(30, 3))
-    text = row(owner, images[0])
-    assert "The closest of 10 images, drawn at random from 30 embedded ones," in text
-    assert 9 <= len(shown(text)) <= 10
+    told = row(owner, images[0])
+    assert "The closest of 10 images, drawn at random from 30 embedded ones," in told["words"]
+    assert 9 <= len(told["images"]) <= 10
 
 
 def test_without_embeddings_it_says_why(owner: Client) -> None:
     campaign, images = make(3)
-    assert "not embedded yet" in row(owner, images[0])
-    assert "has embedded 0 images" in row(owner, images[0])
+    assert "not embedded yet" in words(owner, images[0])
+    assert "has embedded 0 images" in words(owner, images[0])
     # Half-filled, and by a backbone of other weights than the file beside it.
     embed(campaign, fan(0, 10))
-    assert "has embedded 2 images" in row(owner, images[2])
+    assert "has embedded 2 images" in words(owner, images[2])
     Image.objects.filter(pk=images[2].pk).update(state="excluded")
-    assert "excluded and was not embedded" in row(owner, images[2])
+    assert "excluded and was not embedded" in words(owner, images[2])
     newer = embed(campaign, fan(0), digest="b" * 64)
     os.utime(newer / embedded.STATES, (2e9, 2e9))
-    assert "No other image of this campaign is embedded yet" in row(owner, images[0])
+    assert "No other image of this campaign is embedded yet" in words(owner, images[0])
     (newer / embedded.DATA).unlink()
-    assert "Delete that folder" in row(owner, images[0])
+    assert "Delete that folder" in words(owner, images[0])
 
 
 @pytest.mark.parametrize(
-    ("architecture", "words"),
+    ("architecture", "why"),
     [("small_cnn", "small_cnn, learns from nothing"), ("auto", "No network is chosen")],
 )
 def test_a_network_without_fixed_embeddings_is_named(
-    owner: Client, architecture: str, words: str
+    owner: Client, architecture: str, why: str
 ) -> None:
     _, images = make(1, architecture=architecture)
-    assert words in row(owner, images[0])
+    assert why in words(owner, images[0])
 
 
 def test_images_of_other_campaigns_are_nobody_elses(client: Client) -> None:
@@ -133,6 +139,6 @@ def test_images_of_other_campaigns_are_nobody_elses(client: Client) -> None:
     assert client.get("/admin/pools/image/999999999/similar/").status_code == 404
     embed(mine, fan(0, 10))
     staff.user_permissions.set(Permission.objects.filter(codename="view_image"))
-    assert shown(row(client, images[0])) == [images[1].pk]
+    assert [each["id"] for each in row(client, images[0])["images"]] == [images[1].pk]
     assert client.get(f"/admin/pools/image/{others[0].pk}/similar/").status_code == 403
     assert client.post(f"/admin/pools/image/{images[0].pk}/similar/").status_code == 405

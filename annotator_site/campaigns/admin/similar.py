@@ -5,15 +5,14 @@ and beside the event loop.
 """
 
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from al_engine import embedded
@@ -29,17 +28,6 @@ _one_at_a_time = threading.Lock()
 """People who review leave most of this process to those who label."""
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbor:
-    """An image of the row, what is known of it in words, and how similar it is (a cosine)."""
-
-    image: Image
-    address: str
-    words: str
-    cosine: float
-    is_near_copy: bool
-
-
 class NoneFound(Exception):
     """There is no row for an image; the message says why and what comes next."""
 
@@ -48,19 +36,16 @@ class NoneFound(Exception):
 def similar_images(
     request: HttpRequest, image_id: int, model_admin: SiteModelAdmin
 ) -> HttpResponse:
-    """The row as a fragment of HTML, or why there is none."""
+    """The row as JSON: `words` on how it was found, or why there is none, and the `images`."""
     image = get_object_or_404(Image.objects.select_related("campaign"), pk=image_id)
     if not model_admin.has_view_permission(request, image):
         raise PermissionDenied
-    context: dict[str, Any] = {}
     try:
         architecture, found = _look(image)
     except NoneFound as why:
-        context["why"] = str(why)
-    else:
-        context["neighbors"] = _neighbors(image, architecture, found)
-        context["compared"] = _compared(found)
-    return TemplateResponse(request, "admin/pools/image/similar.html", context)
+        return JsonResponse({"words": str(why), "images": []})
+    images = _told(image, architecture, found)
+    return JsonResponse({"words": _found(found, len(images)), "images": images})
 
 
 def _look(image: Image) -> tuple[str, Similar]:
@@ -115,15 +100,20 @@ def _why_never(campaign: Campaign) -> str:
     )
 
 
-def _compared(found: Similar) -> str:
+def _found(found: Similar, shown: int) -> str:
     """Among how many images these were found, in words."""
+    if not shown:
+        return "No other image of this campaign is embedded yet."
+    among = f"{found.embedded - 1:,} other images"
     if found.compared < found.embedded:
-        return f"{found.compared:,} images, drawn at random from {found.embedded:,} embedded ones"
-    return f"{found.embedded - 1:,} other images"
+        among = f"{found.compared:,} images, drawn at random from {found.embedded:,} embedded ones"
+    return (
+        f"The closest of {among}, by the angle between their embeddings; 1 is the same direction."
+    )
 
 
-def _neighbors(image: Image, architecture: str, found: Similar) -> list[Neighbor]:
-    """The images found, most similar first, with what is known of them."""
+def _told(image: Image, architecture: str, found: Similar) -> list[dict[str, Any]]:
+    """The images found, most similar first, with what is known of them in words."""
     places = found.positions.tolist()
     rows = Image.objects.filter(campaign=image.campaign_id, position__in=places)
     images = {each.position: each for each in rows.select_related("known_choice")}
@@ -134,15 +124,19 @@ def _neighbors(image: Image, architecture: str, found: Similar) -> list[Neighbor
     )
     near = embedded.near_copy_cosine(architecture) or 1.0
     return [
-        Neighbor(
-            images[place],
-            image_url(images[place].shown_key),
-            _words(images[place], agreed.get(images[place].pk)),
-            cosine,
-            cosine >= near,
-        )
+        {
+            "id": each.pk,
+            "address": reverse("admin:pools_image_change", args=[each.pk]),
+            "url": image_url(each.shown_key),
+            "name": each.name,
+            "words": _words(each, agreed.get(each.pk)),
+            "width": each.width,
+            "height": each.height,
+            "cosine": round(cosine, 3),
+            "near_copy": cosine >= near,
+        }
         for place, cosine in zip(places, found.cosines.tolist(), strict=True)
-        if place in images
+        if (each := images.get(place)) is not None
     ]
 
 
