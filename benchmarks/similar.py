@@ -168,8 +168,8 @@ def _cosines_of_copies(of: Set, count: int) -> dict[str, Tensor]:
     def seen(files: list[bytes]) -> Tensor:
         with ThreadPoolExecutor(1) as pool:
             decoded = decode_all([*range(len(files))], files.__getitem__, pool, image_size=224)
-            squares = torch.from_numpy(np.stack([*decoded]))
-        parts = [backbone.embed(some) for some in squares.split(16)]
+            squares = [each for each in decoded if isinstance(each, np.ndarray)]
+        parts = [backbone.embed(some) for some in torch.split(_tensor(squares), 16)]
         return normalize(torch.cat(parts), dim=1)
 
     known = seen(originals)
@@ -177,6 +177,10 @@ def _cosines_of_copies(of: Set, count: int) -> dict[str, Tensor]:
         kind: (seen([make(each) for each in pictures]) * known).sum(dim=1)
         for kind, make in COPIES.items()
     }
+
+
+def _tensor(squares: list[npt.NDArray[np.uint8]]) -> Tensor:
+    return torch.from_numpy(np.stack(squares))
 
 
 def _closest(features: Tensor) -> Tensor:
@@ -197,7 +201,7 @@ def _cells(sets: list[Set]) -> Iterator[str]:
     yield "|---|---|---|---|"
     for each in sets:
         squares = [decode(each.archive.read(name), image_size=32) for name in each.names]
-        pixels = average_to_grid(torch.from_numpy(np.stack(squares)))
+        pixels = average_to_grid(_tensor(squares))
         for how, points in (
             ("chance", None),
             ("8 × 8 averages", pixels),

@@ -37,6 +37,7 @@ from al_engine.roles.life import Ending, Heartbeat
 from al_engine.roles.publishing import Origin, bytes_of, publication_of, publish
 from al_engine.roles.threads import Threads
 from al_engine.roles.trainer import Trainer, Verdict
+from al_engine.roles.zero_shot import ZeroShot
 from al_engine.training import devices
 from al_engine.training.loop import Stopped, Trained, TrainingFailed
 from al_engine.training.recipe import default_recipe
@@ -302,10 +303,13 @@ def serve(
             lambda: Server(campaign, part, device, architecture, ending, role)
         )
         waited = not offset
+        zero_shot = ZeroShot(campaign, part.id, device)
 
         def step() -> None:
             nonlocal waited
             began, before = time.monotonic(), server.trainings
+            if not offset and role == ModelVersion.Role.SELECTION:
+                zero_shot.publish_once()
             server.step(listener)
             if server.trainings > before and not waited:
                 waited = True
