@@ -59,6 +59,10 @@ SLOW: Final[dict[str, tuple[str, ...]]] = {
     "test_report.py": EVERYTHING,
     "test_running.py": EVERYTHING,
     "test_simulation_choices.py": EVERYTHING,
+    "test_text_tower.py": (
+        "test_the_most_likely_class_is_that_of_the_closest_name",
+        "test_what_is_missing_is_said",
+    ),
     "test_simulation_example.py": EVERYTHING,
     "test_simulation_pools.py": EVERYTHING,
     "test_simulation_repeatable.py": EVERYTHING,

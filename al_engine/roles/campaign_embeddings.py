@@ -4,7 +4,6 @@ Images are decoded, embedded and dropped: at 224 px pixels would take sixty time
 embeddings.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import torch
 from django.conf import settings
 from torch import Tensor
 
+from al_engine.embedded import folder_name
 from al_engine.pools.models import Campaign
 from al_engine.roles.campaign_files import CampaignFiles, Positions
 from al_engine.training import backbones
@@ -76,7 +76,10 @@ class _Embedded:
 
 
 def _folder(campaign: Campaign, architecture: str, backbone: Backbone) -> Path:
-    # Names of published models have colons and slashes.
-    name = re.sub(r"[^\w.-]", "_", architecture)
-    what = f"{campaign.pk}-{name}-{campaign.model_image_size}-{backbone.sha256[:12]}"
-    return Path(settings.VAR) / "cache" / what
+    name = folder_name(
+        campaign_id=campaign.pk,
+        architecture=architecture,
+        image_size=campaign.model_image_size,
+        sha256=backbone.sha256,
+    )
+    return Path(settings.VAR) / "cache" / name

@@ -11,11 +11,10 @@ from al_engine.training.image_cache import ImageCache
 
 
 class CampaignImages(CampaignFiles):
-    """Images by position, decoded once per machine to a square of `side` px."""
+    """Images by position, decoded once per machine to the size that the campaign's models see."""
 
-    def __init__(self, campaign: Campaign, *, side: int | None = None) -> None:
-        """Without `side`, images have the size that the campaign's models see."""
-        side = side or campaign.model_image_size
+    def __init__(self, campaign: Campaign) -> None:
+        side = campaign.model_image_size
         folder = Path(settings.VAR) / "cache" / f"{campaign.pk}-{side}"
         self.cache = ImageCache(folder, image_size=side)
         super().__init__(campaign.pk, self.cache)

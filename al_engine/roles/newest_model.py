@@ -102,6 +102,17 @@ class NewestModel:
         """Whether there is a model at all."""
         return self._model is not None
 
+    @property
+    def embeds_by(self) -> str | int | None:
+        """Whose embeddings its passes are made of: those of equal ones are comparable.
+
+        A frozen architecture by name, else the loaded version by id; None before the first.
+        """
+        if self._model is None:
+            return None
+        frozen = self._sight.kind if self._sight is not None else ""
+        return frozen or self.version_id
+
     def take_newest(self, say: Callable[[str], None]) -> bool:
         """Load g* if it is not the loaded version; returns whether another version was loaded.
 

@@ -25,6 +25,8 @@ class Selector:
         # Images that the last look offered, best first, and how many of them S has taken so far.
         self._offered: list[int] = []
         self._asked = 0
+        # Whose embeddings that look compared: `NewestModel.embeds_by`.
+        self._embedded_by: str | int | None = None
         self._told = ""
         self._told_at = 0.0
 
@@ -50,12 +52,12 @@ class Selector:
         """Whether the ranking is by another version, or there is none yet."""
         return not self._ranking.ranked or self._ranking.version != version_id
 
-    def asked(self, progress: RankingProgress, version_id: int | None, taken: Taken) -> None:
+    def asked(self, progress: RankingProgress, embedded_by: str | int | None, taken: Taken) -> None:
         """Add the offered images that S has taken to `taken`, so that no copies are asked about.
 
-        Does nothing if another version ranked: its embeddings are not comparable.
+        Does nothing if the last look has not compared embeddings of `embedded_by`.
         """
-        if self.is_outdated(version_id):
+        if not self._ranking.ranked or self._embedded_by != embedded_by:
             return
         fresh = self._offered[self._asked : progress.used]
         embeddings = self._ranking.embeddings_of(fresh)
@@ -69,6 +71,7 @@ class Selector:
         scored: Scored,
         *,
         version_id: int | None,
+        embedded_by: str | int | None,
         ahead: int,
         taken: Taken,
     ) -> Look:
@@ -93,6 +96,7 @@ class Selector:
         offered = self._ranking.take(plan.add + ahead, taken=taken)
         offered += self._ranking.take(self._ranking.ahead)
         self._offered, self._asked = [image_id for image_id, _ in offered], 0
+        self._embedded_by = embedded_by
         return Look(
             worker_id=self.part.id,
             strategy=self._ranking.strategy,

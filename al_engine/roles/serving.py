@@ -3,11 +3,12 @@
 import time
 
 from al_engine.pools import processes
-from al_engine.pools.models import Campaign
+from al_engine.pools.models import Campaign, ModelVersion
 from al_engine.pools.signals import listening
 from al_engine.roles.choosing import wait_for_choice
 from al_engine.roles.life import Ending, Heartbeat
 from al_engine.roles.server import Server
+from al_engine.roles.zero_shot import ZeroShot
 from al_engine.training import devices
 
 
@@ -47,10 +48,13 @@ def serve(
             )
         )
         waited = not offset
+        zero_shot = ZeroShot(campaign, part.id, device)
 
         def step() -> None:
             nonlocal waited
             began, before = time.monotonic(), server.trainings
+            if not index and role == ModelVersion.Role.SELECTION:
+                zero_shot.publish_once()
             server.step(listener)
             if server.trainings > before and not waited:
                 waited = True

@@ -23,6 +23,7 @@ from al_engine import strategies
 from al_engine.decisions import rules
 from al_engine.decisions.architecture import is_published
 from al_engine.decisions.refill import POLL_SECONDS, REACTION_SECONDS, aim
+from al_engine.embedded import near_copy_cosine
 from al_engine.pools import processes, query, rankings, supply
 from al_engine.pools.models import Campaign
 from al_engine.pools.rankings import RankingProgress
@@ -36,6 +37,7 @@ from al_engine.roles.pace import Pace
 from al_engine.roles.partition import start_clustering
 from al_engine.roles.selector import Selector
 from al_engine.roles.threads import Threads
+from al_engine.strategies.batches import COPY_COSINE
 from al_engine.strategies.ranking import Taken
 from al_engine.training import devices
 
@@ -64,8 +66,9 @@ class WorkerLoop:
         self.pruned_at = time.monotonic()
         # A newer g* was loaded, and no ranking followed it yet.
         self.newer = False
-        # Embeddings by the present g* of images that the hosted workers put into S.
+        # Images that the hosted workers put into S, by embeddings that g* makes as well.
         self.taken = Taken()
+        self._taken_by: str | int | None = None
         for part in crew.parts:
             processes.report(process_id=part.id, device=devices.describe(device))
         rankings.begin(worker_ids=crew.ids)
@@ -97,8 +100,7 @@ class WorkerLoop:
         refresh = newer and self.campaign.refresh
         self.crew.read_cells()
         self.pace.observe()
-        if newer:
-            self.taken.clear()
+        self._forget_incomparable()
         due = self._due(newer, refresh)
         if not due:
             return
@@ -112,6 +114,7 @@ class WorkerLoop:
                 self._replaceable(waiting[selector.part.id]),
                 scored[selector.part.id],
                 version_id=self.model.version_id,
+                embedded_by=self.model.embeds_by,
                 ahead=ahead,
                 taken=taken,
             )
@@ -121,6 +124,14 @@ class WorkerLoop:
         rankings.store(campaign_id=self.campaign.pk, looks=looks)
         self.passed_at = time.monotonic()
         self.pass_seconds = self.passed_at - began
+
+    def _forget_incomparable(self) -> None:
+        """Forget taken images unless their embeddings are those of g*, as of a frozen backbone."""
+        source = self.model.embeds_by
+        if source != self._taken_by:
+            nearly = near_copy_cosine(source) if isinstance(source, str) else None
+            self.taken = Taken(cosine=nearly or COPY_COSINE)
+            self._taken_by = source
 
     def _due(self, newer: bool, refresh: bool) -> list[tuple[Selector, int]]:
         """The workers that need a look, each with the number of images to rank ahead."""
@@ -133,7 +144,7 @@ class WorkerLoop:
         due = []
         for index, selector in enumerate(self.selectors):
             progress = progress_by_worker.get(selector.part.id, RankingProgress(0, 0, 0))
-            selector.asked(progress, self.model.version_id, self.taken)
+            selector.asked(progress, self.model.embeds_by, self.taken)
             if progress.left and not rested and not selector.is_outdated(self.model.version_id):
                 continue
             wanted = aim(
@@ -201,6 +212,6 @@ def work(crew: Crew, device_name: str, ending: Ending) -> None:
     crew.settle_strategies(published=is_published(crew.campaign.model_architecture))
     loop = ending.patiently(lambda: WorkerLoop(crew, device_name))
     if crew.campaign.partition == Campaign.Partition.CLUSTERS and crew.is_first:
-        start_clustering(crew.campaign)
+        start_clustering(crew.campaign, device)
     with listening(crew.campaign.pk) as listener:
         ending.repeat(lambda: loop.step(listener))

@@ -23,6 +23,8 @@ RANK_AHEAD_FACTOR: Final = 4
 """A pass ranks this many times the images needed, so that not every refill needs a pass."""
 ADDITIONS_COMPARED: Final = 256
 """Later choices must be no copies of the newest additions to S: this many calls of `Taken.add`."""
+IMAGES_COMPARED: Final = 1_024
+"""And this many images, so that a pass takes no longer the more was taken."""
 
 Ranked = tuple[int, float]
 """An image and its score."""
@@ -45,9 +47,13 @@ class Replanned:
 
 
 class Taken:
-    """Directions of the embeddings of images that workers put into S lately with one model."""
+    """Directions of the embeddings of images that workers put into S lately with one model.
 
-    def __init__(self) -> None:
+    `cosine`: the cosine similarity from which on images are copies of one another.
+    """
+
+    def __init__(self, *, cosine: float = COPY_COSINE) -> None:
+        self.cosine = cosine
         self._directions: deque[Tensor] = deque(maxlen=ADDITIONS_COMPARED)
 
     def clear(self) -> None:
@@ -56,7 +62,7 @@ class Taken:
 
     def copy(self) -> "Taken":
         """An independent copy."""
-        other = Taken()
+        other = Taken(cosine=self.cosine)
         other._directions.extend(self._directions)
         return other
 
@@ -64,18 +70,20 @@ class Taken:
         """Remember the embeddings (n, d) of images that go into S."""
         if embeddings.shape[0]:
             self._directions.append(normalize(embeddings.to(torch.float32), dim=1))
+        while sum(len(each) for each in self._directions) > IMAGES_COMPARED:
+            self._directions.popleft()
 
     def drop_copies(self, embeddings: Embeddings, order: Tensor) -> Tensor:
         """`order`, int64 rows of the embeddings (n, d), without copies.
 
-        A copy has a cosine similarity of at least `COPY_COSINE` to an image taken before or to an
+        A copy has a cosine similarity of at least `cosine` to an image taken before or to an
         earlier row.
         """
         if self._directions:
             directions = normalize(embeddings[order].to(torch.float32), dim=1)
             known = torch.cat([*self._directions])
-            order = order[(directions @ known.T < COPY_COSINE).all(dim=1)]
-        return drop_near_duplicates(embeddings, order, threshold=COPY_COSINE)
+            order = order[(directions @ known.T < self.cosine).all(dim=1)]
+        return drop_near_duplicates(embeddings, order, threshold=self.cosine)
 
 
 class Ranking:

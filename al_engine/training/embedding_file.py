@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from al_engine import embedded
 from al_engine.training.decoding import decode_all
 from al_engine.training.filled_rows import FilledRows, FillReport, Made, Row, as_positions
 
@@ -37,10 +38,10 @@ class EmbeddingFile:
         self.width = width
         self._rows = FilledRows(
             folder,
-            data="embeddings.f16",
+            data=embedded.DATA,
             shape=(width,),
             dtype=np.float16,
-            guard=("width", str(width)),
+            guard=(embedded.WIDTH, str(width)),
         )
 
     def grow(self, count: int) -> None:

@@ -41,7 +41,7 @@ class EmbeddingScorer:
         known = self._file.among(positions)
         if model is None:
             alike = torch.full((len(positions), classes), 1 / classes)
-            return alike, project_on_components(known[:].float(), generator=self._generator)
+            return alike, project_on_components(known, generator=self._generator)
         said = predict_from_embeddings(model, known, device=self._device, temperature=temperature)
         return said, known
 

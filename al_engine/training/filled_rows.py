@@ -21,10 +21,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from al_engine.embedded import BROKEN, EMPTY, FILLED, STATES
 from al_engine.training.decoding import UndecodableImage
 from al_engine.training.disk import locked, telling_full, write
-
-EMPTY, FILLED, BROKEN = 0, 1, 2
 
 Row = npt.NDArray[Any]
 States = npt.NDArray[np.uint8]
@@ -69,7 +68,7 @@ class FilledRows:
         self.dtype = np.dtype(dtype)
         self.row_bytes = self.dtype.itemsize * int(np.prod(shape))
         self._data_path = folder / data
-        self._states_path = folder / "filled.u8"
+        self._states_path = folder / STATES
         self._lock_path = folder / "lock"
         folder.mkdir(parents=True, exist_ok=True)
         with self._growing():

@@ -34,7 +34,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     """The models that the servers published."""
 
     list_display = [
-        "version", "campaign", "server", "role", "architecture", "labels_seen", "on_holdout",
+        "version", "campaign", "server", "role", "architecture", "labels", "on_holdout",
         "on_audit", "off_by", "trained_for", "published_at", "kept",
     ]  # fmt: skip
     list_select_related = ["campaign", "server"]
@@ -50,6 +50,11 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         return ("-version",) if request.GET.get("campaign") else ("-id",)
+
+    @admin.display(description="labels seen")
+    def labels(self, row: ModelVersion) -> str:
+        # `al_engine/roles/zero_shot.py` publishes the only versions that were trained on nothing.
+        return f"{row.labels_seen:,}" if row.trained_on else "none: from the names of the classes"
 
     @admin.display(description="accuracy on the holdout (95 %)")
     def on_holdout(self, row: ModelVersion) -> str:

@@ -6,6 +6,8 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -19,6 +21,7 @@ from annotator_site.campaigns.admin.base import (
     lists_some_campaigns,
     value_filter,
 )
+from annotator_site.campaigns.admin.similar import similar_images
 from annotator_site.campaigns.admin.skips import SkipFilter, skips_of
 from annotator_site.images.addresses import image_url
 
@@ -80,11 +83,24 @@ class ImageAdmin(ReadOnlyAdmin):
     search_fields = ["name"]
     search_help_text = "Beginning of the name, whole SHA-256, or #number"
     fields = [
-        "large", "name", "campaign", "state", "split", "known", "problem", "excluded_for",
-        "skips", "put_back_at", "answers", "queries", "sha256", "key", "pixels", "size", "shown",
-        "cell", "position", "created_at",
+        "large", "similar", "name", "campaign", "state", "split", "known", "problem",
+        "excluded_for", "skips", "put_back_at", "answers", "queries", "sha256", "key", "pixels",
+        "size", "shown", "cell", "position", "created_at",
     ]  # fmt: skip
-    readonly_fields = ["large", "known", "skips", "answers", "queries", "pixels", "shown"]
+    readonly_fields = [
+        "large", "similar", "known", "skips", "answers", "queries", "pixels", "shown",
+    ]  # fmt: skip
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(
+                "<int:image_id>/similar/",
+                self.admin_site.admin_view(similar_images),
+                {"model_admin": self},
+                name="pools_image_similar",
+            ),
+            *super().get_urls(),
+        ]
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         # One statement for the whole page: an annotation of the list's own queryset would be
@@ -136,6 +152,12 @@ class ImageAdmin(ReadOnlyAdmin):
     @admin.display(description="image")
     def large(self, image: Image) -> SafeString:
         return thumbnail(image, 320)
+
+    @admin.display(description="similar images")
+    def similar(self, image: Image) -> SafeString:
+        # `static/monitor/similar.js` fills it in after the page.
+        address = reverse("admin:pools_image_similar", args=[image.pk])
+        return render_to_string("admin/pools/image/similar_place.html", {"address": address})
 
     @admin.display(description="state")
     def state_label(self, image: Image) -> str:

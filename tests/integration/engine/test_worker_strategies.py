@@ -1,17 +1,19 @@
 """Workers give every strategy what it needs, hand over by themselves, and ask no image twice."""
 
 import pytest
+import torch
 from django.core.files.storage import default_storage
 
 from al_engine import strategies
 from al_engine.decisions.refill import COLD_FLOOR, DEPTH_FLOOR
 from al_engine.pools.classes import save_choices
 from al_engine.pools.models import Campaign, Choice, EngineProcess, Image, ModelVersion, Query
+from al_engine.roles.campaign_embeddings import CampaignEmbeddings
 
 from .conftest import MakeCampaign
 from .digits import replace_file
 from .people import join, label
-from .roles import filling, publish_model, working
+from .roles import CPU, filling, publish_model, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,6 +87,35 @@ def test_copies_of_an_image_are_asked_once_whatever_worker_has_them(
     asked = Query.objects.filter(campaign=campaign, state="open", image__position__lt=150)
     assert asked.count() <= 1
     assert Query.objects.filter(campaign=campaign, state="open").count() > 50
+
+
+def test_pictures_stored_anew_are_asked_once_from_version_to_version(
+    make_campaign: MakeCampaign,
+) -> None:
+    frozen = "frozen:tf_efficientnet_lite0"
+    campaign = make_campaign(pool=400, architecture=frozen, image_size=32)
+    seen = CampaignEmbeddings(campaign, frozen, CPU)
+    # 100 are one picture stored anew: their embeddings have cosines of about 0.98.
+    rows = torch.randn(400, seen.width, generator=torch.Generator().manual_seed(1))
+    rows[:100] = rows[0] + 0.14 * rows[:100]
+    seen.file.write(range(400), rows)
+
+    def asked() -> int:
+        return Query.objects.filter(campaign=campaign, image__position__lt=100).count()
+
+    with working(campaign, "margin", "entropy") as workers:
+        publish_model(campaign, seed=1, architecture=frozen)
+        workers.step()
+        assert asked() == 1
+        assert Query.objects.filter(campaign=campaign, state="open").count() > 50
+        # A person holds it, so that the next look does not compare it as a choice of its own.
+        person = join(campaign)
+        while person.take(10):
+            pass
+        second = publish_model(campaign, seed=2, architecture=frozen)
+        workers.step()
+        assert Query.objects.filter(campaign=campaign, model_version=second).count() > 50
+        assert asked() == 1
 
 
 def test_a_committee_is_made_of_the_newest_models_of_the_servers(

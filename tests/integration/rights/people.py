@@ -50,6 +50,7 @@ class World:
         return {
             "slug": self.campaign.slug,
             "campaign_id": self.campaign.pk,
+            "image_id": row,
             "object_id": row,
             "id": row,
             "pk": self.rows["accounts_token"],

@@ -76,6 +76,7 @@ ADMINISTRATION: Final[dict[str, Row]] = {
     "admin:view_on_site": ("lll nnn nnn",) * 2,
     "admin/(?P<url>.*)$": ("lll nnn nnn",) * 2,
     "admin:pools_campaign_live": ("lll fff ...", "lll mmm mmm"),
+    "admin:pools_image_similar": ("lll fff ...", "lll mmm mmm"),
     "admin:pools_campaign_state": ("lll mmm mmm", "lll fff f.."),
     "admin:auth_user_password_change": ("lll ff. ff.",) * 2,
     "admin:autocomplete": ("lll fff fff", "lll mmm mmm"),
