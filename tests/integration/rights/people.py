@@ -56,6 +56,9 @@ class World:
             "content_type_id": 1,
             "app_label": "pools",
             "url": "nowhere",
+            "rest": "nowhere",
+            "image_id": self.rows["pools_image"],
+            "version": 1,
         }
 
     def state(self) -> dict[str, Any]:

@@ -23,6 +23,8 @@ OUTCOMES: Final = {
     "f": "forbidden (403)",
     "n": "not found (404)",
     "m": "not this method (405)",
+    "u": "asked to log in (401)",
+    "c": "in conflict with what there is (409)",
     "a": "sent to the first page of the administration: there is no such thing for them",
 }
 
@@ -79,6 +81,27 @@ ADMINISTRATION: Final[dict[str, Row]] = {
     "admin:pools_campaign_state": ("lll mmm mmm", "lll fff f.."),
     "admin:auth_user_password_change": ("lll ff. ff.",) * 2,
     "admin:autocomplete": ("lll fff fff", "lll mmm mmm"),
+}
+
+_READ: Final = "unf nnn ...", "umm mmm mmm"
+_NONE_SUCH: Final = ("unn nnn nnn",) * 2
+API: Final[dict[str, Row]] = {
+    # Lists of campaigns show each person theirs.
+    "api:campaigns": ("u.. ... ...", "umm mmm mmm"),
+    "api:campaign": ("un. nnn ...", "umm mmm mmm"),
+    **{
+        f"api:{name}": _READ
+        for name in (
+            *("images", "image", "labels", "consensus", "queries", "models", "model"),
+            *("annotators", "stats"),
+        )
+    },
+    # This version's weights are not kept (409), which only those learn who may read it.
+    "api:weights": ("unf nnn ccc", "umm mmm mmm"),
+    "api:schema": (ALL, NO_METHOD),
+    "api:docs": (ALL, NO_METHOD),
+    "api:llms": (ALL, NO_METHOD),
+    "api:nowhere": _NONE_SUCH,
 }
 
 AUTOCOMPLETES: Final[dict[str, str]] = {
@@ -138,7 +161,7 @@ def _of_models() -> dict[str, Row]:
     return rows
 
 
-ROWS: Final[dict[str, Row]] = {**EVERYBODY, **ADMINISTRATION, **_of_models()}
+ROWS: Final[dict[str, Row]] = {**EVERYBODY, **API, **ADMINISTRATION, **_of_models()}
 
 POSTED: Final[dict[str, dict[str, str]]] = {
     "passed": {"step": "introduced"},

@@ -28,7 +28,8 @@ def outcome(answer: Any) -> str:
             return "a"
         case 301 | 302:
             return "."
-    return {403: "f", 404: "n", 405: "m"}.get(answer.status_code, str(answer.status_code))
+    letters = {401: "u", 403: "f", 404: "n", 405: "m", 409: "c"}
+    return letters.get(answer.status_code, str(answer.status_code))
 
 
 def test_every_address_has_a_row_and_every_row_an_address() -> None:

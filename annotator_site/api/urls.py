@@ -1,0 +1,30 @@
+"""Addresses of the API."""
+
+from django.urls import path
+
+from annotator_site.api import campaigns, documents, reading
+from annotator_site.api.base import Nowhere
+
+app_name = "api"
+
+_ONE = "api/v1/campaigns/<slug:slug>"
+
+urlpatterns = [
+    path("api/v1/campaigns", campaigns.Campaigns.as_view(), name="campaigns"),
+    path(_ONE, campaigns.OneCampaign.as_view(), name="campaign"),
+    path(f"{_ONE}/images", reading.Images.as_view(), name="images"),
+    path(f"{_ONE}/images/<int:image_id>", reading.OneImage.as_view(), name="image"),
+    path(f"{_ONE}/labels", reading.Labels.as_view(), name="labels"),
+    path(f"{_ONE}/consensus", reading.ConsensusRows.as_view(), name="consensus"),
+    path(f"{_ONE}/queries", reading.Queries.as_view(), name="queries"),
+    path(f"{_ONE}/models", reading.Models.as_view(), name="models"),
+    path(f"{_ONE}/models/<int:version>", reading.OneModel.as_view(), name="model"),
+    path(f"{_ONE}/models/<int:version>/weights", reading.Weights.as_view(), name="weights"),
+    path(f"{_ONE}/annotators", reading.Annotators.as_view(), name="annotators"),
+    path(f"{_ONE}/stats", reading.Stats.as_view(), name="stats"),
+    path("api/schema/", documents.schema, name="schema"),
+    path("api/docs/", documents.documents, name="docs"),
+    path("llms.txt", documents.llms, name="llms"),
+    # Last: an address that there is not answers with a problem, too.
+    path("api/<path:rest>", Nowhere.as_view(), name="nowhere"),
+]
