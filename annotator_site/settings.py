@@ -290,7 +290,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["annotator_site.api.throttles.UserThrottle"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "annotator_site.api.rendering.AsItIs",
     "DEFAULT_RENDERER_CLASSES": ["annotator_site.api.rendering.Json"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["annotator_site.api.rendering.JsonIn"],
     "DEFAULT_SCHEMA_CLASS": "annotator_site.api.schema.Schema",
     "EXCEPTION_HANDLER": "annotator_site.api.problems.answer",
     "URL_FORMAT_OVERRIDE": None,

@@ -52,7 +52,7 @@ class Unsigned(Catalog):
 
 
 def sources() -> list[Path]:
-    """The files with messages: the site's Python, and templates except those that are in English."""
+    """The files with messages: the site's Python, and templates but those in English."""
     pages = [
         path
         for path in (ROOT / "templates").rglob("*.html")

@@ -22,6 +22,17 @@ WHERE locktype = 'relation' AND relation = 'pools_label'::regclass AND mode = 'R
   AND granted AND pid <> pg_backend_pid()
 """
 
+# No visible row is of a transaction that the snapshot takes for a future one.
+_FOREIGN: Final = """
+SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+       EXISTS (SELECT 1 FROM pools_consensus WHERE campaign_id = %(campaign)s
+               AND changed_in >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+"""
+_TAKE_OVER: Final = """
+UPDATE pools_consensus SET changed_in = pg_current_xact_id()::text::bigint
+WHERE campaign_id = %(campaign)s AND changed_in > pg_current_xact_id()::text::bigint
+"""
+
 
 def last_label() -> int | None:
     """An id up to which all labels are visible that ever will be; labels of now are below it.
@@ -41,6 +52,21 @@ def last_label() -> int | None:
             time.sleep(_STEP_S)
             waited_for &= _writers()
     return int(last)
+
+
+def next_transaction(*, campaign_id: int) -> int:
+    """A number above the transactions of all consensus rows that are visible now.
+
+    Rows of a campaign that was restored from a dump may carry larger numbers, of transactions of
+    another server: they are changed to the present one, and so come again.
+    """
+    campaign = {"campaign": campaign_id}
+    with connection.cursor() as cursor:
+        cursor.execute(_FOREIGN, campaign)
+        following, foreign = cursor.fetchone()
+        if foreign:
+            cursor.execute(_TAKE_OVER, campaign)
+    return int(following)
 
 
 def keep() -> None:

@@ -10,6 +10,7 @@ from django.utils import translation
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from al_engine.pools.models import Campaign
@@ -53,6 +54,13 @@ class Resource(APIView):
         Without verbs, to view them. Raises Http404 and PermissionDenied.
         """
         return campaign_for(self.user, self.kwargs["slug"], model, *(verbs or ("view", "change")))
+
+
+def checked(shape: type[Serializer[Any]], request: Request) -> dict[str, Any]:
+    """What the body says, checked. Raises ValidationError, which names each wrong field."""
+    given = shape(data=request.data)
+    given.is_valid(raise_exception=True)
+    return cast("dict[str, Any]", given.validated_data)
 
 
 def if_changed(request: Request, response: Response, contents: Mapping[str, Any]) -> Response:

@@ -11,23 +11,24 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from al_engine.pools import status
-from al_engine.pools.models import Annotator, Campaign, Consensus, Image, ModelVersion, Query
+from al_engine.pools import excluded, status
+from al_engine.pools.models import Campaign, Consensus, Image, ModelVersion, Query
 from annotator_site.accounts.models import Scope
 from annotator_site.api import paging
-from annotator_site.api.base import Resource, has_tag, if_changed
+from annotator_site.api.base import Resource, checked, has_tag, if_changed
+from annotator_site.api.inputs import ImagesInput
 from annotator_site.api.problems import BadField, Conflict, NotReady
 from annotator_site.api.schema import described
 from annotator_site.api.shapes import (
-    AnnotatorShape,
     ConsensusShape,
     ImageShape,
+    ImagesShape,
     LabelShape,
     ModelShape,
     QueryShape,
     shaped,
 )
-from annotator_site.exports.rows import Rows, read_page
+from annotator_site.exports.rows import LostPlace, Rows, read_page
 
 PIECE_BYTES: Final = 1 << 20
 
@@ -46,6 +47,18 @@ class Images(Resource):
         return paging.listed(
             request, rows, columns, lambda found: shaped(ImageShape, map(image, found))
         )
+
+
+class PutBack(Resource):
+    """Excluded or skipped images that come back."""
+
+    @described("Put images back", ImagesShape, takes=ImagesInput)
+    def post(self, request: Request, slug: str) -> Response:
+        """For everybody: what was said of them does not count any more. Gives what changed."""
+        campaign = self.campaign("image", "change")
+        asked = checked(ImagesInput, request)["images"]
+        mine = Image.objects.filter(campaign=campaign, pk__in=asked).values_list("pk", flat=True)
+        return Response({"images": excluded.put_back(image_ids=list(mine))})
 
 
 class OneImage(Resource):
@@ -73,9 +86,15 @@ class Followed(Resource):
         limit = paging.limit_of(request)
         length = 1 if self.rows == "labels" else 2
         place = paging.since_of(request, length) or (0, 0)
-        found = read_page(
-            campaign_id=campaign.pk, rows=self.rows, after=(place[0], place[-1]), limit=limit
-        )
+        start = (place[0], place[-1])
+        try:
+            found = read_page(campaign_id=campaign.pk, rows=self.rows, after=start, limit=limit)
+        except LostPlace as error:
+            raise BadField(
+                "since",
+                "This place is behind all that there is: the database was restored from a backup.",
+                "Send no `since`, and read the list anew.",
+            ) from error
         full = len(found.rows) == limit
         response = paging.page(request, found.rows, end=found.end[:length], full=full)
         return if_changed(request, response, response.data)
@@ -168,19 +187,6 @@ class Weights(Resource):
                 "Content-Disposition": f'attachment; filename="{slug}-{version}.safetensors"',
             },
         )
-
-
-class Annotators(Resource):
-    """The people of a campaign."""
-
-    @described("List annotators", AnnotatorShape, many=True)
-    def get(self, request: Request, slug: str) -> Response:
-        """In the order in which they came."""
-        rows = Annotator.objects.filter(campaign=self.campaign("annotator"))
-        return paging.listed(
-            request, rows.select_related("user"), ("id",),
-            lambda found: shaped(AnnotatorShape, found),
-        )  # fmt: skip
 
 
 class Stats(Resource):

@@ -51,6 +51,12 @@ def runs(user: User, campaign: Campaign, model: str, *verbs: str) -> bool:
     return may(user, model, *verbs) and campaigns_within(user).filter(pk=campaign.pk).exists()
 
 
+def require(right: bool, permission: str) -> None:
+    """Raise PermissionDenied, which names the permission, unless there is the right."""
+    if not right:
+        raise PermissionDenied(f"You lack a permission: {permission}.")
+
+
 def campaign_for(user: User, slug: str, model: str, *verbs: str) -> Campaign:
     """The campaign with this slug, in which `user` may do this to rows of `model`.
 

@@ -27,6 +27,13 @@ class ClassShape(serializers.ModelSerializer[Choice]):
         fields = ["choice", "name", "hotkey", "color"]
 
 
+class ClassesShape(serializers.Serializer[Any]):
+    """The list of classes, and how often it has changed."""
+
+    choices_version = serializers.IntegerField()
+    classes = ClassShape(many=True)
+
+
 class SettingsShape(serializers.ModelSerializer[Campaign]):
     """The settings of a campaign, as the shell and the administration name them."""
 
@@ -76,6 +83,12 @@ class ImageShape(serializers.ModelSerializer[Image]):
     def get_url(self, image: Image) -> str:
         """The signed address of what people are shown."""
         return image_url(image.shown_key)
+
+
+class ImagesShape(serializers.Serializer[Any]):
+    """Some images, by their numbers."""
+
+    images = serializers.ListField(child=serializers.IntegerField())
 
 
 class Provenance(serializers.Serializer[Any]):

@@ -114,6 +114,10 @@ _PAGES: Final[dict[Rows, str]] = {
 }
 
 
+class LostPlace(LookupError):
+    """A place behind all that there is: the database was restored from a backup meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Rows by column, with `image_id` beside those of COLUMNS, and where the next page begins."""
@@ -127,15 +131,21 @@ def read_page(*, campaign_id: int, rows: Rows, after: tuple[int, int], limit: in
 
     Who goes on from the end of each page gets each label once, as it is when it is read, and each
     change of a consensus once, also while transactions commit out of order (`pools.settled`). A
-    page without rows: there is nothing more for now.
+    page without rows: there is nothing more for now. Raises LostPlace.
     """
     first, second = after
+    if rows == "labels":
+        newest = settled.last_label()
+    else:
+        newest = settled.next_transaction(campaign_id=campaign_id)
+    if newest is not None and first > newest:
+        raise LostPlace
     asked = {
         "campaign": campaign_id,
         "after": first,
         "after_image": second,
         "limit": limit,
-        "until": settled.last_label() if rows == "labels" else None,
+        "until": newest,
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BY_INDEX)

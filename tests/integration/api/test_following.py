@@ -13,7 +13,7 @@ from pytest_django import DjangoDbBlocker
 from stock import committing, make_annotator, make_campaign, make_user, stock
 
 from al_engine.pools import settled, signals
-from al_engine.pools.models import Campaign, Turn
+from al_engine.pools.models import Campaign, Consensus, Turn
 
 from .client import Program
 
@@ -124,6 +124,18 @@ def test_a_consensus_that_commits_late_comes_after_all(writers: Writers) -> None
             "changed_in = pg_current_xact_id()::text::bigint WHERE image_id = %s", [came[0]],
         )  # fmt: skip
     assert follower.more() == [came[0]], "an undone answer is a change"
+
+
+def test_a_restored_database_is_read_anew(writers: Writers) -> None:
+    """A dump keeps the numbers of transactions; where it is restored there are others."""
+    writers.begin()[0].commit()
+    campaign, far = writers.campaign, 10**15
+    Consensus.objects.filter(campaign=campaign).update(changed_in=far)
+    follower = Follower(campaign, "consensus", "image_id")
+    assert len(follower.more() + follower.more()) == 1
+    for what, since in (("labels", f"{far}"), ("consensus", f"{far}-1")):
+        answer = follower.program.get(f"campaigns/{campaign.slug}/{what}?since={since}")
+        assert answer.json()["errors"][0]["field"] == "since"
 
 
 def test_many_writers_and_one_reader(writers: Writers) -> None:

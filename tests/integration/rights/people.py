@@ -58,6 +58,7 @@ class World:
             "url": "nowhere",
             "rest": "nowhere",
             "image_id": self.rows["pools_image"],
+            "annotator_id": self.rows["pools_annotator"],
             "version": 1,
         }
 

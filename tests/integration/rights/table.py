@@ -84,18 +84,23 @@ ADMINISTRATION: Final[dict[str, Row]] = {
 }
 
 _READ: Final = "unf nnn ...", "umm mmm mmm"
+_CHANGED: Final = "umm mmm mmm", "unf nnn f.."
 _NONE_SUCH: Final = ("unn nnn nnn",) * 2
 API: Final[dict[str, Row]] = {
     # Lists of campaigns show each person theirs.
-    "api:campaigns": ("u.. ... ...", "umm mmm mmm"),
+    "api:campaigns": ("u.. ... ...", "uff f.f f.."),
     "api:campaign": ("un. nnn ...", "umm mmm mmm"),
     **{
         f"api:{name}": _READ
         for name in (
             *("images", "image", "labels", "consensus", "queries", "models", "model"),
-            *("annotators", "stats"),
+            *("annotator", "stats"),
         )
     },
+    **{f"api:{name}": _CHANGED for name in ("pause", "resume", "finish", "put_back")},
+    "api:classes": ("un. nnn ...", "umm mmm mmm"),
+    # To invite somebody takes the right to see who there is.
+    "api:annotators": ("unf nnn ...", "unf nnn ff."),
     # This version's weights are not kept (409), which only those learn who may read it.
     "api:weights": ("unf nnn ccc", "umm mmm mmm"),
     "api:schema": (ALL, NO_METHOD),

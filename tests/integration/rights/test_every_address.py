@@ -20,7 +20,8 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 def outcome(answer: Any) -> str:
     """The letter of an answer; its status where it has none."""
     match answer.status_code:
-        case 200 | 204 | 400:
+        # Refused for its form, and so by no right.
+        case 200 | 204 | 400 | 415:
             return "."
         case 302 if "next=" in answer["Location"] and "/login/" in answer["Location"]:
             return "l"
