@@ -4,6 +4,7 @@ An ASGI server starts all requests at once, each in its own thread. A thousand p
 page would start a thousand threads, which share one interpreter with the labeling path.
 """
 
+import asyncio
 from functools import cache
 from io import BytesIO
 from typing import Any, Final
@@ -53,7 +54,11 @@ class Handler(ASGIHandler):
         super().load_middleware(is_async=False)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        """Make the whole response in the request's thread."""
+        """Make the whole response in the request's thread.
+
+        `request.event_loop` is for views that hand something to the labeling path.
+        """
+        request.event_loop = asyncio.get_running_loop()  # type: ignore[attr-defined]
         return await sync_to_async(self.get_response)(request)
 
 

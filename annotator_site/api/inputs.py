@@ -15,6 +15,8 @@ from annotator_site.campaigns.engine_names import (
     problem_of_architecture,
     strategy_names,
 )
+from annotator_site.labeling.by_request import MOST_MESSAGES
+from annotator_site.labeling.protocol import MAX_BUFFER
 
 MOST_IMAGES: Final = 1_000
 
@@ -105,6 +107,46 @@ class ImagesInput(serializers.Serializer[Any]):
         allow_empty=False,
         max_length=MOST_IMAGES,
     )
+
+
+class ClaimInput(serializers.Serializer[Any]):
+    """How many queries to lease, and which earlier session to take up."""
+
+    count = serializers.IntegerField(min_value=1, max_value=MAX_BUFFER, default=1)
+    session = serializers.UUIDField(
+        required=False, allow_null=True, help_text="Of an earlier claim: its queries come first."
+    )
+
+
+class MessageInput(serializers.Serializer[Any]):
+    """A message of the labeling protocol; which fields it has depends on its type."""
+
+    type = serializers.ChoiceField(choices=["label", "skip", "report", "undo"], default="label")
+    id = serializers.UUIDField(help_text="Made by the client: its effect happens once.")
+    query = serializers.IntegerField(required=False)
+    choice = serializers.IntegerField(required=False, help_text="The number of a class.")
+    shown_ms = serializers.IntegerField(required=False, help_text="How long it was in view.")
+    choices_version = serializers.IntegerField(required=False, allow_null=True)
+    proof = serializers.CharField(required=False, allow_blank=True, help_text="Of the query.")
+    reason = serializers.CharField(required=False, help_text="Of a skip.")
+    sender = serializers.CharField(required=False, help_text="Of a skip.")
+    problem = serializers.CharField(required=False, help_text="Of a report.")
+    detail = serializers.CharField(required=False, allow_blank=True, help_text="Of a report.")
+    label = serializers.UUIDField(  # type: ignore[assignment]  # the metaclass takes it away
+        required=False, help_text="Of an undo: the id of the label."
+    )
+
+
+class MessagesInput(serializers.Serializer[Any]):
+    """Messages of the labeling protocol, in order."""
+
+    messages = MessageInput(many=True, allow_empty=False)
+
+    def validate_messages(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Not more than a connection may have unanswered."""
+        if len(messages) > MOST_MESSAGES:
+            raise serializers.ValidationError(f"At most {MOST_MESSAGES} at once.")
+        return messages
 
 
 class AnnotatorInput(serializers.Serializer[Any]):

@@ -23,7 +23,6 @@ from annotator_site.api.shapes import (
     ConsensusShape,
     ImageShape,
     ImagesShape,
-    LabelShape,
     ModelShape,
     QueryShape,
     shaped,
@@ -98,18 +97,6 @@ class Followed(Resource):
         full = len(found.rows) == limit
         response = paging.page(request, found.rows, end=found.end[:length], full=full)
         return if_changed(request, response, response.data)
-
-
-class Labels(Followed):
-    """The raw answers of a campaign."""
-
-    rows = "labels"
-    model = "label"
-
-    @described("List raw answers", LabelShape, many=True, followed=True)
-    def get(self, request: Request, slug: str) -> Response:
-        """In the order in which they were given. Undone answers are told by the consensus."""
-        return self.read(request)
 
 
 class ConsensusRows(Followed):

@@ -85,6 +85,57 @@ class ImageShape(serializers.ModelSerializer[Image]):
         return image_url(image.shown_key)
 
 
+class ShownImage(serializers.Serializer[Any]):
+    """An image that somebody is asked about."""
+
+    id = serializers.IntegerField()
+    url = serializers.CharField(help_text="Signed; relative to the site, or of its storage.")
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+
+
+class LeasedShape(serializers.Serializer[Any]):
+    """A query that is leased to the person who asks."""
+
+    query = serializers.IntegerField()
+    image = ShownImage()
+    lease_expires = serializers.DateTimeField()
+    proof = serializers.CharField(help_text="Send it back with the answer.")
+
+
+class IdleShape(serializers.Serializer[Any]):
+    """Why there is nothing to label."""
+
+    reason = serializers.CharField()
+    detail = serializers.CharField(allow_null=True)
+
+
+class ClaimShape(serializers.Serializer[Any]):
+    """Leased queries; `idle` says why there are none."""
+
+    session = serializers.UUIDField(help_text="To take these queries up in a later claim.")
+    queries = LeasedShape(many=True)
+    idle = IdleShape(allow_null=True)
+
+
+class ReceiptShape(serializers.Serializer[Any]):
+    """An `ack`, once the effect is on disk, or a `nack` with a code and a message."""
+
+    type = serializers.ChoiceField(choices=["ack", "nack"])
+    id = serializers.CharField(allow_null=True)
+    progress = serializers.DictField(child=serializers.IntegerField(), required=False)
+    code = serializers.CharField(required=False)
+    message = serializers.CharField(required=False)
+
+
+class ReceiptsShape(serializers.Serializer[Any]):
+    """A receipt for each message, in order, and queries that an undo leased again."""
+
+    session = serializers.UUIDField()
+    receipts = ReceiptShape(many=True)
+    queries = LeasedShape(many=True)
+
+
 class ImagesShape(serializers.Serializer[Any]):
     """Some images, by their numbers."""
 

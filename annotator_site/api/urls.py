@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotator_site.api import campaigns, documents, people, reading
+from annotator_site.api import campaigns, documents, labeling, people, reading
 from annotator_site.api.base import Nowhere
 
 app_name = "api"
@@ -19,7 +19,8 @@ urlpatterns = [
     path(f"{_ONE}/images", reading.Images.as_view(), name="images"),
     path(f"{_ONE}/images/put-back", reading.PutBack.as_view(), name="put_back"),
     path(f"{_ONE}/images/<int:image_id>", reading.OneImage.as_view(), name="image"),
-    path(f"{_ONE}/labels", reading.Labels.as_view(), name="labels"),
+    path(f"{_ONE}/labels", labeling.Labels.as_view(), name="labels"),
+    path(f"{_ONE}/claim", labeling.Claim.as_view(), name="claim"),
     path(f"{_ONE}/consensus", reading.ConsensusRows.as_view(), name="consensus"),
     path(f"{_ONE}/queries", reading.Queries.as_view(), name="queries"),
     path(f"{_ONE}/models", reading.Models.as_view(), name="models"),

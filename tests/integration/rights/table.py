@@ -93,11 +93,13 @@ API: Final[dict[str, Row]] = {
     **{
         f"api:{name}": _READ
         for name in (
-            *("images", "image", "labels", "consensus", "queries", "models", "model"),
+            *("images", "image", "consensus", "queries", "models", "model"),
             *("annotator", "stats"),
         )
     },
     **{f"api:{name}": _CHANGED for name in ("pause", "resume", "finish", "put_back")},
+    "api:claim": ("umm mmm mmm", "un. nnn fff"),
+    "api:labels": ("unf nnn ...", "un. nnn fff"),
     "api:classes": ("un. nnn ...", "umm mmm mmm"),
     # To invite somebody takes the right to see who there is.
     "api:annotators": ("unf nnn ...", "unf nnn ff."),
