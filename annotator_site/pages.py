@@ -4,6 +4,7 @@ An ASGI server starts all requests at once, each in its own thread. A thousand p
 page would start a thousand threads, which share one interpreter with the labeling path.
 """
 
+import asyncio
 from functools import cache
 from io import BytesIO
 from typing import Any, Final
@@ -24,6 +25,8 @@ PROBES: Final = ("/healthz", "/readyz")
 STATIC: Final = "/static/"
 SLOW: Final = ("/admin/",)
 """Pages that may take long have their own door, so that short pages do not wait for them."""
+PROGRAMS: Final = ("/api/",)
+"""Programs have their own door, so that people's pages do not wait for them."""
 ACCOUNTS: Final = ("/accounts/",)
 """Account pages, which strangers open to log in or to guess: one at a time, with rests."""
 PASSWORDS: Final = ("/accounts/", "/admin/login/", "/admin/password_change/")
@@ -51,7 +54,11 @@ class Handler(ASGIHandler):
         super().load_middleware(is_async=False)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        """Make the whole response in the request's thread."""
+        """Make the whole response in the request's thread.
+
+        `request.event_loop` is for views that hand something to the labeling path.
+        """
+        request.event_loop = asyncio.get_running_loop()  # type: ignore[attr-defined]
         return await sync_to_async(self.get_response)(request)
 
 
@@ -67,6 +74,7 @@ class Pages:
         self.static = Door(places=2, patience_s=STATIC_PATIENCE_S)
         self.short = Door(places=2, patience_s=PATIENCE_S)
         self.slow = Door(places=4, patience_s=PATIENCE_S)
+        self.programs = Door(places=2, patience_s=PATIENCE_S)
         self.accounts = Door(places=1, patience_s=PATIENCE_S, rest_s=PAGE_REST_S)
         # One place more than hashes at a time: the next attempt's account is looked up meanwhile.
         self.passwords = Door(
@@ -113,6 +121,8 @@ class Pages:
             return self.passwords
         if path.startswith(ACCOUNTS):
             return self.accounts
+        if path.startswith(PROGRAMS):
+            return self.programs
         return self.slow if path.startswith(SLOW) else self.short
 
 

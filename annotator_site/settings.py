@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "al_engine.pools.apps.PoolsConfig",
     "annotator_site.apps.AnnotatorSiteConfig",
     "annotator_site.accounts",
+    "annotator_site.api",
     "annotator_site.campaigns",
     "annotator_site.exports",
     "annotator_site.importing",
@@ -77,6 +78,8 @@ INSTALLED_APPS = [
     "channels",
     "axes",
     "csp",
+    "rest_framework",
+    "drf_spectacular",
 ]
 
 MIDDLEWARE = [
@@ -274,6 +277,34 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
         "frame-ancestors": [NONE],
     }
+}
+
+# --- the API -------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "annotator_site.api.authentication.ByToken",
+        "annotator_site.api.authentication.BySession",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["annotator_site.api.throttles.UserThrottle"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "annotator_site.api.rendering.AsItIs",
+    "DEFAULT_RENDERER_CLASSES": ["annotator_site.api.rendering.Json"],
+    "DEFAULT_PARSER_CLASSES": ["annotator_site.api.rendering.JsonIn"],
+    "DEFAULT_SCHEMA_CLASS": "annotator_site.api.schema.Schema",
+    "EXCEPTION_HANDLER": "annotator_site.api.problems.answer",
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Nowait",
+    "DESCRIPTION": "Label images while models learn beside: campaigns, pools, labels and models.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["annotator_site.api.schema.with_problems"],
+    "PREPROCESSING_HOOKS": ["annotator_site.api.schema.only_resources"],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 
 # --- the rest ------------------------------------------------------------------------------------

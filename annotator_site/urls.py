@@ -19,5 +19,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz),
     path("readyz", readyz),
     path(security_contact.PATH, security_contact.security_txt, name="security_txt"),
+    path("", include("annotator_site.api.urls")),
     path("", include("annotator_site.labeling.page.urls")),
 ]

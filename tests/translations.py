@@ -52,11 +52,11 @@ class Unsigned(Catalog):
 
 
 def sources() -> list[Path]:
-    """The files with messages: the site's Python, and templates except for admin and monitor."""
+    """The files with messages: the site's Python, and templates but those in English."""
     pages = [
         path
         for path in (ROOT / "templates").rglob("*.html")
-        if path.relative_to(ROOT / "templates").parts[0] not in ("admin", "monitor")
+        if path.relative_to(ROOT / "templates").parts[0] not in ("admin", "api", "monitor")
     ]
     return sorted([*(ROOT / "annotator_site").rglob("*.py"), *pages])
 

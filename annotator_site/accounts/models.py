@@ -26,6 +26,8 @@ class Scope(models.TextChoices):
 
     LABEL = "label", _("Label images")
     WATCH = "watch", _("Watch the live page of campaigns")
+    READ = "read", _("Read campaigns, images and labels")
+    MANAGE = "manage", _("Set up and run campaigns")
 
 
 def every_scope() -> list[str]:

@@ -38,54 +38,58 @@ COLUMNS: Final[dict[Rows, tuple[str, ...]]] = {
 FILE_COLUMNS: Final = ("image_id", "key")
 """Columns that `files` adds: the image's id, and where the storage has its file."""
 
-_PROVENANCE_SQL: Final = """
+PROVENANCE_SQL: Final = """
     query.purpose, worker.name, query.strategy, query.score, version.version, label.staleness,
     extract(epoch FROM label.answered_at - query.created_at)::float8
 """
-_PROVENANCE_JOINS: Final = """
+PROVENANCE_JOINS: Final = """
     JOIN pools_query query ON query.id = label.query_id
     LEFT JOIN pools_engineprocess worker ON worker.id = query.worker_id
     LEFT JOIN pools_modelversion version ON version.id = query.model_version_id
 """
-_ANSWER_SQL: Final = """
+ANSWER_SQL: Final = """
     label.client_id::text, image.name, image.sha256, choice.name, annotator.pseudonym,
     label.answered_at, label.shown_ms, label.retracted_at
 """
-_ANSWER_JOINS: Final = f"""
+ANSWER_JOINS: Final = f"""
     JOIN pools_image image ON image.id = label.image_id
     JOIN pools_choice choice ON choice.id = label.choice_id
     JOIN pools_annotator annotator ON annotator.id = label.annotator_id
-    {_PROVENANCE_JOINS}
+    {PROVENANCE_JOINS}
 """
+CONSENSUS_SQL: Final = f"""
+    image.name, image.sha256, choice.name, consensus.confidence, consensus.answers,
+    consensus.decided_at, {PROVENANCE_SQL}
+"""
+# With several answers, the provenance is that of the last answer, which decided.
+LAST_LABEL: Final = """LATERAL (
+    SELECT last.* FROM pools_label last
+    WHERE last.image_id = consensus.image_id AND last.retracted_at IS NULL
+    ORDER BY last.id DESC LIMIT 1
+) label ON true"""
 _FILE_SQL: Final = ", image.id, image.key"
 _SELECT: Final[dict[Rows, tuple[str, str, str]]] = {
     # What is selected, from where, and the order.
     "labels": (
-        f"{_ANSWER_SQL}, {_PROVENANCE_SQL}", f"pools_label label {_ANSWER_JOINS}", "label.id",
+        f"{ANSWER_SQL}, {PROVENANCE_SQL}", f"pools_label label {ANSWER_JOINS}", "label.id",
     ),
     "both": (
-        f"""{_ANSWER_SQL}, {_PROVENANCE_SQL},
+        f"""{ANSWER_SQL}, {PROVENANCE_SQL},
         agreed.name, consensus.confidence, consensus.answers, consensus.decided_at""",
-        f"""pools_label label {_ANSWER_JOINS}
+        f"""pools_label label {ANSWER_JOINS}
         LEFT JOIN pools_consensus consensus
           ON consensus.image_id = label.image_id AND consensus.choice_id IS NOT NULL
         LEFT JOIN pools_choice agreed ON agreed.id = consensus.choice_id""",
         "label.id",
     ),
-    # With several answers, the provenance is that of the last answer, which decided.
     "consensus": (
-        f"""image.name, image.sha256, choice.name, consensus.confidence, consensus.answers,
-        consensus.decided_at, {_PROVENANCE_SQL}""",
+        CONSENSUS_SQL,
         f"""pools_consensus consensus
         JOIN pools_image image ON image.id = consensus.image_id
         JOIN pools_choice choice ON choice.id = consensus.choice_id
-        JOIN LATERAL (
-            SELECT last.* FROM pools_label last
-            WHERE last.image_id = consensus.image_id AND last.retracted_at IS NULL
-            ORDER BY last.id DESC LIMIT 1
-        ) label ON true
+        JOIN {LAST_LABEL}
         JOIN pools_annotator annotator ON annotator.id = label.annotator_id
-        {_PROVENANCE_JOINS}""",  # noqa: S608 - constants
+        {PROVENANCE_JOINS}""",
         "consensus.image_id",
     ),
 }  # fmt: skip

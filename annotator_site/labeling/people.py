@@ -146,13 +146,19 @@ class People:
         self.sessions[session.id] = session
         self.connections[session.annotator_id] += 1
 
-    def leave(self, session: Session, *, for_good: bool = False) -> None:
-        """A connection ended; its leases are kept for `resume_seconds`, or not at all."""
+    def leave(
+        self, session: Session, *, for_good: bool = False, keeps_leases: bool = False
+    ) -> None:
+        """A connection ended; its leases are kept for `resume_seconds`, or not at all.
+
+        With `keeps_leases` they end when they would have ended.
+        """
         if self.sessions.pop(session.id, None) is None:
             return
         self.connections[session.annotator_id] -= 1
         self.waiting.forget(session)
-        self.departures.add(session, for_good=for_good)
+        if not keeps_leases:
+            self.departures.add(session, for_good=for_good)
         self._changed()
 
     def takes_over(self, session: Session, former_id: UUID) -> None:

@@ -83,3 +83,16 @@ async def test_strangers_at_the_log_in_come_one_at_a_time_and_keep_no_other_page
         site.end.set()
     came = [at for at, *asked in site.inside if asked == ["GET", "/accounts/login/"]]
     assert came.index(ELSEWHERE) <= 2, "after one of those who wait, not all"
+
+
+async def test_programs_keep_no_page_of_people_waiting() -> None:
+    site = Site()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(16):
+            group.create_task(site.ask("GET", "/api/v1/campaigns"))
+        for other in ("/admin/", "/", "/accounts/login/"):
+            group.create_task(site.ask("GET", other, ELSEWHERE))
+        await asyncio.sleep(0.01)
+        assert site.inside.count((AT, "GET", "/api/v1/campaigns")) == 2
+        assert len(site.inside) == 2 + 3
+        site.end.set()

@@ -57,6 +57,10 @@ class World:
             "content_type_id": 1,
             "app_label": "pools",
             "url": "nowhere",
+            "rest": "nowhere",
+            "image_id": self.rows["pools_image"],
+            "annotator_id": self.rows["pools_annotator"],
+            "version": 1,
         }
 
     def state(self) -> dict[str, Any]:

@@ -23,6 +23,8 @@ OUTCOMES: Final = {
     "f": "forbidden (403)",
     "n": "not found (404)",
     "m": "not this method (405)",
+    "u": "asked to log in (401)",
+    "c": "in conflict with what there is (409)",
     "a": "sent to the first page of the administration: there is no such thing for them",
 }
 
@@ -82,6 +84,34 @@ ADMINISTRATION: Final[dict[str, Row]] = {
     "admin:autocomplete": ("lll fff fff", "lll mmm mmm"),
 }
 
+_READ: Final = "unf nnn ...", "umm mmm mmm"
+_CHANGED: Final = "umm mmm mmm", "unf nnn f.."
+_NONE_SUCH: Final = ("unn nnn nnn",) * 2
+API: Final[dict[str, Row]] = {
+    # Lists of campaigns show each person theirs.
+    "api:campaigns": ("u.. ... ...", "uff f.f f.."),
+    "api:campaign": ("un. nnn ...", "umm mmm mmm"),
+    **{
+        f"api:{name}": _READ
+        for name in (
+            *("images", "image", "consensus", "queries", "models", "model"),
+            *("annotator", "stats"),
+        )
+    },
+    **{f"api:{name}": _CHANGED for name in ("pause", "resume", "finish", "put_back")},
+    "api:claim": ("umm mmm mmm", "un. nnn fff"),
+    "api:labels": ("unf nnn ...", "un. nnn fff"),
+    "api:classes": ("un. nnn ...", "umm mmm mmm"),
+    # To invite somebody takes the right to see who there is.
+    "api:annotators": ("unf nnn ...", "unf nnn ff."),
+    # This version's weights are not kept (409), which only those learn who may read it.
+    "api:weights": ("unf nnn ccc", "umm mmm mmm"),
+    "api:schema": (ALL, NO_METHOD),
+    "api:docs": (ALL, NO_METHOD),
+    "api:llms": (ALL, NO_METHOD),
+    "api:nowhere": _NONE_SUCH,
+}
+
 AUTOCOMPLETES: Final[dict[str, str]] = {
     # The model and field that the choices are for, and who gets them.
     "accounts_token user": "lll ff. ff.",
@@ -139,7 +169,7 @@ def _of_models() -> dict[str, Row]:
     return rows
 
 
-ROWS: Final[dict[str, Row]] = {**EVERYBODY, **ADMINISTRATION, **_of_models()}
+ROWS: Final[dict[str, Row]] = {**EVERYBODY, **API, **ADMINISTRATION, **_of_models()}
 
 POSTED: Final[dict[str, dict[str, str]]] = {
     "passed": {"step": "introduced"},

@@ -20,7 +20,8 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 def outcome(answer: Any) -> str:
     """The letter of an answer; its status where it has none."""
     match answer.status_code:
-        case 200 | 204 | 400:
+        # Refused for its form, and so by no right.
+        case 200 | 204 | 400 | 415:
             return "."
         case 302 if "next=" in answer["Location"] and "/login/" in answer["Location"]:
             return "l"
@@ -28,7 +29,8 @@ def outcome(answer: Any) -> str:
             return "a"
         case 301 | 302:
             return "."
-    return {403: "f", 404: "n", 405: "m"}.get(answer.status_code, str(answer.status_code))
+    letters = {401: "u", 403: "f", 404: "n", 405: "m", 409: "c"}
+    return letters.get(answer.status_code, str(answer.status_code))
 
 
 def test_every_address_has_a_row_and_every_row_an_address() -> None:
