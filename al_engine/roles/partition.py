@@ -15,7 +15,6 @@ import torch
 from django.db import connection
 
 from al_engine.architectures import MissingWeights, UnfitWeights, UnknownArchitecture
-from al_engine.decisions.architecture import is_published
 from al_engine.decisions.rules import CELLS
 from al_engine.pools import unlabeled
 from al_engine.pools.models import Campaign
@@ -24,6 +23,7 @@ from al_engine.roles.campaign_embeddings import CampaignEmbeddings
 from al_engine.roles.campaign_files import Positions
 from al_engine.roles.campaign_images import CampaignImages
 from al_engine.roles.life import UNAVAILABLE
+from al_engine.roles.sight import kind_of
 from al_engine.strategies.base import Embeddings
 from al_engine.training.raw_features import average_to_grid, group_alike
 
@@ -53,8 +53,8 @@ def move_into_clusters(campaign: Campaign, device: torch.device) -> int:
     if unlabeled.share_by_hash(campaign_id=campaign.pk) <= _UNMOVED_SHARE:
         return 0
     everything = np.array(unlabeled.all_positions(campaign_id=campaign.pk), dtype=np.int64)
-    if is_published(campaign.model_architecture):
-        positions, points = _embedded(campaign, everything, device)
+    if frozen := kind_of(campaign.model_architecture):
+        positions, points = _embedded(campaign, frozen, everything, device)
     else:
         positions, points = _averaged(campaign, everything)
     generator = torch.Generator().manual_seed(campaign.pk)
@@ -64,10 +64,10 @@ def move_into_clusters(campaign: Campaign, device: torch.device) -> int:
 
 
 def _embedded(
-    campaign: Campaign, everything: Positions, device: torch.device
+    campaign: Campaign, frozen: str, everything: Positions, device: torch.device
 ) -> tuple[Positions, Embeddings]:
     """The images that are embedded, (n,), and their embeddings; raises NotEmbedded."""
-    images = CampaignEmbeddings(campaign, campaign.model_architecture, device)
+    images = CampaignEmbeddings(campaign, frozen, device)
     there = images.ready(everything)
     if len(there) < _EMBEDDED_SHARE * len(everything):
         raise NotEmbedded(f"{len(there):,} of {len(everything):,} images of D are embedded.")

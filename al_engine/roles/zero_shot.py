@@ -23,6 +23,7 @@ from al_engine.pools.storage import StorageAway
 from al_engine.pools.versions import Publication
 from al_engine.roles.campaign_embeddings import CampaignEmbeddings
 from al_engine.roles.campaign_files import ASK_AGAIN_SECONDS
+from al_engine.roles.sight import kind_of
 from al_engine.training import checkpoint
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class ZeroShot:
         """The version, if this call published it; the others take no time."""
         if self._over or time.monotonic() < self._again_at or not self._campaign.is_settled:
             return None
-        architecture = self._campaign.model_architecture
+        architecture = kind_of(self._campaign.model_architecture)
         classes = dict(self._campaign.choices.order_by("position").values_list("pk", "name"))
         self._over = (
             not text_tower.may_read(architecture)

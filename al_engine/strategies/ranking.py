@@ -23,7 +23,7 @@ RANK_AHEAD_FACTOR: Final = 4
 """A pass ranks this many times the images needed, so that not every refill needs a pass."""
 ADDITIONS_COMPARED: Final = 256
 """Later choices must be no copies of the newest additions to S: this many calls of `Taken.add`."""
-IMAGES_COMPARED: Final = 1_024
+IMAGES_COMPARED: Final = 4_096
 """And this many images, so that a pass takes no longer the more was taken."""
 
 Ranked = tuple[int, float]
@@ -69,7 +69,8 @@ class Taken:
     def add(self, embeddings: Tensor) -> None:
         """Remember the embeddings (n, d) of images that go into S."""
         if embeddings.shape[0]:
-            self._directions.append(normalize(embeddings.to(torch.float32), dim=1))
+            newest = embeddings[-IMAGES_COMPARED:].to(torch.float32)
+            self._directions.append(normalize(newest, dim=1))
         while sum(len(each) for each in self._directions) > IMAGES_COMPARED:
             self._directions.popleft()
 

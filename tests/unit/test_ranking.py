@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from al_engine.strategies import Evidence, UnknownStrategy
-from al_engine.strategies.ranking import RANK_AHEAD_FACTOR, Ranking, Replanned, Taken
+from al_engine.strategies import ranking as ranking_module
+from al_engine.strategies.ranking import (
+    RANK_AHEAD_FACTOR,
+    Ranking,
+    Replanned,
+    Taken,
+)
 
 # Images 100 to 107, the most doubtful first: its likeliest class has 0.51, 0.52, and so on.
 IDS = list(range(100, 108))
@@ -153,3 +159,27 @@ def test_another_model_forgets_what_was_taken() -> None:
 def test_a_strategy_that_nobody_knows_is_said_at_once() -> None:
     with pytest.raises(UnknownStrategy):
         Ranking("margarine", generator=torch.Generator())
+
+
+def test_how_alike_copies_are_is_said_by_whoever_knows_the_embeddings() -> None:
+    # 1 is at a cosine of 0.97 to 0, and 2 at 0.5.
+    rows = torch.tensor([[1.0, 0.0], [0.97, 0.2431], [0.5, 0.866]])
+    order = torch.arange(3)
+    assert Taken().drop_copies(rows, order).tolist() == [0, 1, 2]
+    near = Taken(cosine=0.96)
+    assert near.drop_copies(rows, order).tolist() == [0, 2]
+    near.add(rows[:1])
+    assert near.copy().drop_copies(rows, order).tolist() == [2]
+
+
+def test_only_the_newest_images_are_compared_however_many_were_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ranking_module, "IMAGES_COMPARED", 4)
+    rows, order = torch.eye(8), torch.arange(8)
+    taken = Taken()
+    for part in (rows[:1], rows[1:3], rows[3:5]):
+        taken.add(part)
+    assert taken.drop_copies(rows, order).tolist() == [0, 5, 6, 7]
+    taken.add(rows[:6])
+    assert taken.drop_copies(rows, order).tolist() == [0, 1, 6, 7]
