@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from al_engine.decisions.architecture import backbone_of
+
 DATA: Final = "embeddings.f16"
 """Embeddings, float16, row after row; a row is an image's `position` in its campaign."""
 STATES: Final = "filled.u8"
@@ -55,7 +57,7 @@ class Similar:
 
 def near_copy_cosine(architecture: str) -> float | None:
     """The least cosine similarity of near-copies by a frozen architecture; None if not measured."""
-    return NEAR_COPY_COSINES.get(architecture)
+    return NEAR_COPY_COSINES.get(backbone_of(architecture))
 
 
 def folder_name(*, campaign_id: int, architecture: str, image_size: int, sha256: str) -> str:
@@ -151,7 +153,7 @@ def _cosines(rows: Numbers, wanted: Numbers) -> Numbers:
 
 def _stem(campaign_id: int, architecture: str, image_size: int) -> str:
     # Names of published models have colons and slashes.
-    name = re.sub(r"[^\w.-]", "_", architecture)
+    name = re.sub(r"[^\w.-]", "_", backbone_of(architecture))
     return f"{campaign_id}-{name}-{image_size}-"
 
 

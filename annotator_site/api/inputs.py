@@ -6,7 +6,7 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 
-from al_engine.decisions.architecture import AUTO
+from al_engine.decisions.architecture import AUTO, problem_of_list
 from al_engine.pools.campaigns import SETTINGS
 from al_engine.pools.class_names import problem_of_name, problem_of_names
 from al_engine.pools.models import Campaign, Choice
@@ -37,12 +37,14 @@ class SettingsInput(serializers.ModelSerializer[Campaign]):
             raise serializers.ValidationError(f"{wrong}Send some of: {', '.join(known)}.")
         return names
 
-    def validate_architecture(self, name: str) -> str:
-        """A name that the engine may know."""
-        return _architecture(name, known=(AUTO, *ARCHITECTURES))
+    def validate_architectures(self, names: list[str]) -> list[str]:
+        """Names that the engine may know, one at least and each once."""
+        if problem := problem_of_list(names):
+            raise serializers.ValidationError(problem)
+        return [_architecture(name, known=(AUTO, *ARCHITECTURES)) for name in names]
 
     def validate_delivery_architecture(self, name: str) -> str:
-        """The same; empty for none."""
+        """A name that the engine may know; empty for none."""
         return _architecture(name, known=ARCHITECTURES) if name else name
 
 

@@ -22,7 +22,7 @@ FROZEN: Final = "frozen:tf_efficientnet_lite0"
 @pytest.fixture
 def campaign(make_digits: MakeDigits) -> Campaign:
     """Twenty digits on a frozen backbone, all embedded but the last; 3 and 5 are near-copies."""
-    made = make_digits(images=20, asked=4, architecture=FROZEN, image_size=224)
+    made = make_digits(images=20, asked=4, architectures=[FROZEN], image_size=224)
     folder = Path(settings.VAR) / "cache" / embedded.folder_name(
         campaign_id=made.pk, architecture=FROZEN, image_size=224, sha256="a" * 64
     )  # fmt: skip

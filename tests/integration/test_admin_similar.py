@@ -30,7 +30,7 @@ def owner(client: Client) -> Client:
 
 def make(count: int, *, architecture: str = FROZEN) -> tuple[Campaign, list[Image]]:
     """A campaign on a frozen backbone, with images in the order of their positions."""
-    campaign = make_campaign(architecture=architecture, image_size=224)
+    campaign = make_campaign(architectures=[architecture], image_size=224)
     add_images(campaign, count)
     return campaign, list(Image.objects.filter(campaign=campaign).order_by("position"))
 

@@ -105,7 +105,7 @@ def test_each_wrong_field_is_named(program: Program) -> None:
         ({"classes": [{"name": "a", "color": "red"}, {"name": "b"}]}, {"classes.0.color"}),
         ({"settings": {"audit_rate": 2}}, {"settings.audit_rate"}),
         ({"settings": {"strategies": ["guess"]}}, {"settings.strategies"}),
-        ({"settings": {"architecture": "vgg61"}}, {"settings.architecture"}),
+        ({"settings": {"architectures": ["vgg61"]}}, {"settings.architectures"}),
         ({"settings": {"image_size": 3}}, {"settings.image_size"}),
         ({"settings": {"answers_per_image": 3, "max_answers": 2}}, {"settings"}),
     ]

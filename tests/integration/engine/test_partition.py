@@ -66,7 +66,7 @@ def test_with_a_frozen_backbone_images_are_alike_once_they_are_embedded(
     make_campaign: MakeCampaign, published_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(partition, "ASK_AGAIN_SECONDS", 0.01)
-    campaign = make_campaign(pool=300, architecture="probe:resnet18", partition="clusters")
+    campaign = make_campaign(pool=300, architectures=["probe:resnet18"], partition="clusters")
     by_hash = purity(campaign)
     with embedding(campaign) as embedder:
         embedder.images.available(np.arange(200))
@@ -85,6 +85,6 @@ def test_with_a_frozen_backbone_images_are_alike_once_they_are_embedded(
 def test_without_its_backbone_images_stay_where_they_are(
     make_campaign: MakeCampaign, weights_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    campaign = make_campaign(pool=20, architecture="probe:resnet18", partition="clusters")
+    campaign = make_campaign(pool=20, architectures=["probe:resnet18"], partition="clusters")
     start_clustering(campaign, CPU).join()
     assert "No clusters for now" in caplog.text

@@ -93,7 +93,7 @@ def test_pictures_stored_anew_are_asked_once_from_version_to_version(
     make_campaign: MakeCampaign,
 ) -> None:
     frozen = "frozen:tf_efficientnet_lite0"
-    campaign = make_campaign(pool=400, architecture=frozen, image_size=32)
+    campaign = make_campaign(pool=400, architectures=[frozen], image_size=32)
     seen = CampaignEmbeddings(campaign, frozen, CPU)
     # 100 are one picture stored anew: their embeddings have cosines of about 0.98.
     rows = torch.randn(400, seen.width, generator=torch.Generator().manual_seed(1))

@@ -12,7 +12,7 @@ from al_engine.pools import versions
 from al_engine.pools.models import Campaign, Choice, ModelVersion, Query
 from al_engine.roles.campaign_embeddings import CampaignEmbeddings
 from al_engine.roles.life import Ending
-from al_engine.roles.server import serve
+from al_engine.roles.serving import serve
 from al_engine.roles.zero_shot import ZeroShot
 from al_engine.training import checkpoint
 
@@ -38,7 +38,7 @@ def clip_weights(weights_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def make(make_campaign: MakeCampaign, pool: int = 40) -> Campaign:
     """A campaign of digits whose classes are called by words."""
-    campaign = make_campaign(pool=pool, architecture=clip.FROZEN)
+    campaign = make_campaign(pool=pool, architectures=[clip.FROZEN])
     for choice, word in zip(campaign.choices.order_by("position"), WORDS, strict=True):
         Choice.objects.filter(pk=choice.pk).update(name=word)
     return campaign
@@ -98,17 +98,17 @@ class Once(Ending):
 
 
 @pytest.mark.parametrize(
-    ("role", "offset", "published"),
-    [("selection", 0.0, 1), ("selection", 0.5, 0), ("delivery", 0.0, 0)],
+    ("role", "index", "published"),
+    [("selection", 0, 1), ("selection", 1, 0), ("delivery", 0, 0)],
 )
 def test_the_first_server_that_selects_publishes_it(
-    make_campaign: MakeCampaign, clip_weights: Path, role: str, offset: float, published: int
+    make_campaign: MakeCampaign, clip_weights: Path, role: str, index: int, published: int
 ) -> None:
     campaign = make(make_campaign, pool=4)
     embed(campaign, 4)
     serve(
         campaign=campaign, name="server-1", role=role, device_name="cpu", architecture=None,
-        offset=offset, ending=Once(),
+        index=index, servers=2, ending=Once(),
     )  # fmt: skip
     assert ModelVersion.objects.filter(campaign=campaign).count() == published
 
@@ -130,7 +130,7 @@ def test_without_words_or_a_tower_for_them_there_is_none(
     if why == "numbers":
         campaign.choices.filter(name="swan").update(name="class 2")
     elif why == "another network":
-        Campaign.objects.filter(pk=campaign.pk).update(architecture="small_cnn")
+        Campaign.objects.filter(pk=campaign.pk).update(architectures=["small_cnn"])
         campaign.refresh_from_db()
     else:
         embed(campaign, 4)

@@ -50,7 +50,6 @@ class World:
         return {
             "slug": self.campaign.slug,
             "campaign_id": self.campaign.pk,
-            "image_id": row,
             "object_id": row,
             "id": row,
             "pk": self.rows["accounts_token"],
