@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from al_engine import embedded
-from al_engine.decisions.architecture import is_published
+from al_engine.decisions.architecture import backbone_of, is_published
 from al_engine.embedded import EmbeddedRows, Similar
 from al_engine.pools.models import Campaign, Consensus, Image
 from annotator_site.campaigns.admin.base import SiteModelAdmin
@@ -51,8 +51,8 @@ def similar_images(
 def _look(image: Image) -> tuple[str, Similar]:
     """The frozen architecture that sees the image, and what it finds similar; raises NoneFound."""
     campaign = image.campaign
-    wanted = [campaign.model_architecture, campaign.delivery_architecture]
-    frozen = list(filter(is_published, wanted))
+    wanted = [*campaign.model_architectures, campaign.delivery_architecture]
+    frozen = list(dict.fromkeys(map(backbone_of, filter(is_published, wanted))))
     if not frozen:
         raise NoneFound(_why_never(campaign))
     there = 0
