@@ -113,6 +113,14 @@ class ImagesInput(serializers.Serializer[Any]):
     )
 
 
+class ExclusionInput(ImagesInput):
+    """Images that nobody is to be asked about, and why."""
+
+    reason = Text(
+        max_length=200, default="Excluded by the API.", help_text="For the people who run it."
+    )
+
+
 class ClaimInput(serializers.Serializer[Any]):
     """How many queries to lease, and which earlier session to take up."""
 
