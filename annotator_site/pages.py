@@ -9,6 +9,7 @@ from functools import cache
 from io import BytesIO
 from typing import Any, Final
 
+import orjson
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http import HttpRequest
@@ -40,6 +41,16 @@ With these rests it takes a tenth of the interpreter's time, and still more log-
 than can be hashed."""
 STATIC_PATIENCE_S: Final = 60.0
 """A browser does not retry a refused style or script, and the page would stay broken."""
+
+_BUSY: Final = orjson.dumps(
+    {
+        "type": "urn:nowait:problem:busy",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "Many programs ask at once: come again after Retry-After seconds.",
+        "errors": [],
+    }
+)
 
 
 class Handler(ASGIHandler):
@@ -127,11 +138,18 @@ class Pages:
 
 
 async def send_away(scope: Any, send: Any, retry_after_s: int) -> None:
-    """Answer 503 with a page that reloads by itself after `retry_after_s` seconds."""
-    body = _words(translation.get_language_from_request(ASGIRequest(scope, BytesIO())))
+    """Answer 503 with a page that reloads by itself after `retry_after_s` seconds.
+
+    Programs get a problem of the API instead.
+    """
     seconds = str(retry_after_s).encode()
+    if scope["path"].startswith(PROGRAMS):
+        body, kind = _BUSY, b"application/problem+json"
+    else:
+        body = _words(translation.get_language_from_request(ASGIRequest(scope, BytesIO())))
+        kind = b"text/html; charset=utf-8"
     headers = [
-        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
         (b"retry-after", seconds),

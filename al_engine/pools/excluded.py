@@ -40,15 +40,33 @@ def set_aside(*, campaign_id: int, faults: Mapping[int, Fault], asked: bool) -> 
     answers of people remain valid.
     """
     states = [Image.State.UNLABELED, Image.State.RESERVED, *([Image.State.QUERIED] * asked)]
+    found = {image_id: (fault.kind, fault.words) for image_id, fault in faults.items()}
+    return _exclude(campaign_id, found, states)
+
+
+def exclude(*, campaign_id: int, image_ids: Collection[int], words: str) -> list[int]:
+    """Exclude images from D, S and the reserved images by a person's verdict; return their ids.
+
+    `words` are for the people who run the campaign. Images in L stay there, as answers are valid.
+    """
+    states = [Image.State.UNLABELED, Image.State.RESERVED, Image.State.QUERIED]
+    found = dict.fromkeys(image_ids, (Image.ExcludedFor.VERDICT.value, words))
+    return _exclude(campaign_id, found, states)
+
+
+def _exclude(
+    campaign_id: int, found: Mapping[int, tuple[str, str]], states: Collection[str]
+) -> list[int]:
+    """Exclude those of these images that are in one of `states`; `found`: kind and words."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BY_INDEX)
         cursor.execute(
             statement("set_aside"),
             {
-                "images": list(faults),
-                "kinds": [fault.kind for fault in faults.values()],
-                "problems": [fault.words for fault in faults.values()],
-                "states": states,
+                "images": list(found),
+                "kinds": [kind for kind, _ in found.values()],
+                "problems": [words for _, words in found.values()],
+                "states": list(states),
             },
         )
         out = [image_id for (image_id,) in cursor.fetchall()]

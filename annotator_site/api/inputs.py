@@ -10,6 +10,7 @@ from al_engine.decisions.architecture import AUTO, problem_of_list
 from al_engine.pools.campaigns import SETTINGS
 from al_engine.pools.class_names import problem_of_name, problem_of_names
 from al_engine.pools.models import Campaign, Choice
+from annotator_site.api.fields import PLAIN, Id, Text, Whole, YesNo
 from annotator_site.campaigns.engine_names import (
     ARCHITECTURES,
     problem_of_architecture,
@@ -23,6 +24,11 @@ MOST_IMAGES: Final = 1_000
 
 class SettingsInput(serializers.ModelSerializer[Campaign]):
     """Settings of a campaign; those that are left out stay as they are."""
+
+    serializer_field_mapping = {
+        column: PLAIN.get(field, field)
+        for column, field in serializers.ModelSerializer.serializer_field_mapping.items()
+    }
 
     class Meta:
         model = Campaign
@@ -51,12 +57,10 @@ class SettingsInput(serializers.ModelSerializer[Campaign]):
 class ClassInput(serializers.Serializer[Any]):
     """A class; `choice` is the number of one that is there, left out for a new one."""
 
-    choice = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    choice = Whole(required=False, min_value=1, max_value=2**63 - 1)
     # Spaces are checked, not dropped, as in the administration.
-    name = serializers.CharField(max_length=200, trim_whitespace=False)
-    hotkey = serializers.CharField(
-        max_length=1, required=False, allow_blank=True, help_text="Left out: chosen."
-    )
+    name = Text(max_length=200, trim_whitespace=False)
+    hotkey = Text(max_length=1, required=False, allow_blank=True, help_text="Left out: chosen.")
     color = serializers.RegexField(
         r"^#[0-9A-Fa-f]{6}$", required=False, help_text="#RRGGBB; left out: chosen."
     )
@@ -81,8 +85,8 @@ class ClassesInput(serializers.Serializer[Any]):
 class CampaignInput(serializers.Serializer[Any]):
     """The words of a campaign, and its settings."""
 
-    title = serializers.CharField(max_length=200, required=False)
-    instructions = serializers.CharField(required=False, allow_blank=True, help_text="Markdown.")
+    title = Text(max_length=200, required=False)
+    instructions = Text(required=False, allow_blank=True, help_text="Markdown.")
     settings = SettingsInput(required=False)
 
 
@@ -105,17 +109,25 @@ class ImagesInput(serializers.Serializer[Any]):
     """Some images of a campaign, by their numbers."""
 
     images = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
+        child=Whole(min_value=1, max_value=2**63 - 1),
         allow_empty=False,
         max_length=MOST_IMAGES,
+    )
+
+
+class ExclusionInput(ImagesInput):
+    """Images that nobody is to be asked about, and why."""
+
+    reason = Text(
+        max_length=200, default="Excluded by the API.", help_text="For the people who run it."
     )
 
 
 class ClaimInput(serializers.Serializer[Any]):
     """How many queries to lease, and which earlier session to take up."""
 
-    count = serializers.IntegerField(min_value=1, max_value=MAX_BUFFER, default=1)
-    session = serializers.UUIDField(
+    count = Whole(min_value=1, max_value=MAX_BUFFER, default=1)
+    session = Id(
         required=False, allow_null=True, help_text="Of an earlier claim: its queries come first."
     )
 
@@ -124,17 +136,17 @@ class MessageInput(serializers.Serializer[Any]):
     """A message of the labeling protocol; which fields it has depends on its type."""
 
     type = serializers.ChoiceField(choices=["label", "skip", "report", "undo"], default="label")
-    id = serializers.UUIDField(help_text="Made by the client: its effect happens once.")
-    query = serializers.IntegerField(required=False)
-    choice = serializers.IntegerField(required=False, help_text="The number of a class.")
-    shown_ms = serializers.IntegerField(required=False, help_text="How long it was in view.")
-    choices_version = serializers.IntegerField(required=False, allow_null=True)
-    proof = serializers.CharField(required=False, allow_blank=True, help_text="Of the query.")
-    reason = serializers.CharField(required=False, help_text="Of a skip.")
-    sender = serializers.CharField(required=False, help_text="Of a skip.")
-    problem = serializers.CharField(required=False, help_text="Of a report.")
-    detail = serializers.CharField(required=False, allow_blank=True, help_text="Of a report.")
-    label = serializers.UUIDField(  # type: ignore[assignment]  # the metaclass takes it away
+    id = Id(help_text="Made by the client: its effect happens once.")
+    query = Whole(required=False)
+    choice = Whole(required=False, help_text="The number of a class.")
+    shown_ms = Whole(required=False, help_text="How long it was in view.")
+    choices_version = Whole(required=False, allow_null=True)
+    proof = Text(required=False, allow_blank=True, help_text="Of the query.")
+    reason = Text(required=False, help_text="Of a skip.")
+    sender = Text(required=False, help_text="Of a skip.")
+    problem = Text(required=False, help_text="Of a report.")
+    detail = Text(required=False, allow_blank=True, help_text="Of a report.")
+    label = Id(  # type: ignore[assignment]  # the metaclass takes it away
         required=False, help_text="Of an undo: the id of the label."
     )
 
@@ -154,13 +166,13 @@ class MessagesInput(serializers.Serializer[Any]):
 class AnnotatorInput(serializers.Serializer[Any]):
     """Somebody who is to label."""
 
-    username = serializers.CharField(max_length=150, help_text="Of an account that there is.")
+    username = Text(max_length=150, help_text="Of an account that there is.")
 
 
 class ActiveInput(serializers.Serializer[Any]):
     """Whether an annotator may label."""
 
-    active = serializers.BooleanField()
+    active = YesNo()
 
 
 def checked_classes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,15 +1,19 @@
 """Errors as `application/problem+json` (RFC 9457): what is wrong, where, and what to do."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.http.response import HttpResponseBase
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
+
+log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 _REMEDIES: Final = {
@@ -63,6 +67,9 @@ def answer(error: Exception, context: Mapping[str, Any]) -> HttpResponseBase | N
         error = exceptions.NotFound(*error.args)
     elif isinstance(error, DjangoPermissionDenied):
         error = exceptions.PermissionDenied(*error.args)
+    elif isinstance(error, OperationalError | InterfaceError):
+        log.warning("The API has no database: %s", " ".join(str(error).split()))
+        error = NotReady("The database of this site is away: come again a little later.")
     if not isinstance(error, exceptions.APIException):
         return None
     set_rollback()

@@ -16,7 +16,7 @@ from al_engine.pools.models import Campaign, Consensus, Image, ModelVersion, Que
 from annotator_site.accounts.models import Scope
 from annotator_site.api import paging
 from annotator_site.api.base import Resource, checked, has_tag, if_changed
-from annotator_site.api.inputs import ImagesInput
+from annotator_site.api.inputs import ExclusionInput, ImagesInput
 from annotator_site.api.problems import BadField, Conflict, NotReady
 from annotator_site.api.schema import described
 from annotator_site.api.shapes import (
@@ -55,9 +55,21 @@ class PutBack(Resource):
     def post(self, request: Request, slug: str) -> Response:
         """For everybody: what was said of them does not count any more. Gives what changed."""
         campaign = self.campaign("image", "change")
-        asked = checked(ImagesInput, request)["images"]
-        mine = Image.objects.filter(campaign=campaign, pk__in=asked).values_list("pk", flat=True)
-        return Response({"images": excluded.put_back(image_ids=list(mine))})
+        mine = _of(campaign, checked(ImagesInput, request)["images"])
+        return Response({"images": excluded.put_back(image_ids=mine)})
+
+
+class Exclude(Resource):
+    """Images that nobody is asked about any more."""
+
+    @described("Exclude images", ImagesShape, takes=ExclusionInput)
+    def post(self, request: Request, slug: str) -> Response:
+        """Until they are put back. Images with a consensus stay. Gives what changed."""
+        campaign = self.campaign("image", "change")
+        asked = checked(ExclusionInput, request)
+        mine = _of(campaign, asked["images"])
+        out = excluded.exclude(campaign_id=campaign.pk, image_ids=mine, words=asked["reason"])
+        return Response({"images": sorted(out)})
 
 
 class OneImage(Resource):
@@ -213,6 +225,12 @@ def _images_in(campaign: Campaign, state: str | None) -> tuple[QuerySet[Any], Or
     raise BadField(
         "state", f"There is no state “{state}”.", f"Send one of: {', '.join(Image.State.values)}."
     )
+
+
+def _of(campaign: Campaign, image_ids: list[int]) -> list[int]:
+    """Those of these images that are the campaign's."""
+    rows = Image.objects.filter(campaign=campaign, pk__in=image_ids)
+    return list(rows.values_list("pk", flat=True))
 
 
 def _itself(image: Image) -> Image:

@@ -71,6 +71,7 @@ class ImageShape(serializers.ModelSerializer[Image]):
     """An image; `url` is signed and good for a week at least, for those who may see pictures."""
 
     known_class = serializers.CharField(source="known_choice.name", default=None, allow_null=True)
+    excluded_for = serializers.CharField(help_text="Empty unless it is excluded.")
     url = serializers.SerializerMethodField()
 
     class Meta:

@@ -17,6 +17,7 @@ urlpatterns = [
     path(f"{_ONE}/finish", campaigns.Finish.as_view(), name="finish"),
     path(f"{_ONE}/classes", campaigns.Classes.as_view(), name="classes"),
     path(f"{_ONE}/images", reading.Images.as_view(), name="images"),
+    path(f"{_ONE}/images/exclude", reading.Exclude.as_view(), name="exclude"),
     path(f"{_ONE}/images/put-back", reading.PutBack.as_view(), name="put_back"),
     path(f"{_ONE}/images/<int:image_id>", reading.OneImage.as_view(), name="image"),
     path(f"{_ONE}/labels", labeling.Labels.as_view(), name="labels"),

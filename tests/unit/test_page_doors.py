@@ -1,6 +1,7 @@
 """Which pages wait for which others."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -96,3 +97,17 @@ async def test_programs_keep_no_page_of_people_waiting() -> None:
         assert site.inside.count((AT, "GET", "/api/v1/campaigns")) == 2
         assert len(site.inside) == 2 + 3
         site.end.set()
+
+
+async def test_a_program_that_waited_in_vain_is_told_so_as_by_the_api() -> None:
+    sent: list[Any] = []
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    await pages.send_away({"path": "/api/v1/campaigns", "headers": []}, send, 3)
+    start, body = sent
+    assert start["status"] == json.loads(body["body"])["status"] == 503
+    headers = dict(start["headers"])
+    assert headers[b"content-type"] == b"application/problem+json"
+    assert headers[b"retry-after"] == b"3"

@@ -1,5 +1,6 @@
 -- Exclude images whose files are faulty, so that nobody is asked about a picture that cannot be
--- seen. This is a machine's finding and no verdict: put_back.sql reverts it.
+-- seen (a machine's finding), or that somebody who runs the campaign does not want (a verdict).
+-- put_back.sql reverts both.
 WITH found AS MATERIALIZED (
     SELECT *
     FROM unnest(%(images)s::bigint[], %(kinds)s::text[], %(problems)s::text[])

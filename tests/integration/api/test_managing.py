@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
-from stock import add_images, make_annotator, make_campaign, make_user
+from stock import add_images, ask, make_annotator, make_campaign, make_user
 
 from al_engine.pools import campaigns
-from al_engine.pools.models import Annotator, Campaign, Image
+from al_engine.pools.models import Annotator, Campaign, Image, Turn
 from annotator_site.accounts.models import User
 
 from .client import Program
@@ -166,6 +166,23 @@ def test_images_come_back_of_this_campaign_alone(program: Program, campaign: Cam
     assert Image.objects.get(pk=others[0].pk).state == "excluded"
     assert wrong(program.send(at(campaign, "images/put-back"), {"images": []})) == {"images"}
     assert wrong(program.send(at(campaign, "images/put-back"), {"images": [2**64]})) == {"images.0"}
+
+
+def test_images_are_excluded_until_they_are_put_back(program: Program, campaign: Campaign) -> None:
+    ours, others = add_images(campaign, 3), add_images(make_campaign(), 1)
+    ask(campaign, 1)
+    asked = {"images": [image.pk for image in [*ours, *others]], "reason": "Blurred."}
+    out = program.send(at(campaign, "images/exclude"), asked).json()["images"]
+    assert out == sorted(image.pk for image in ours)
+    listed = program.rows(at(campaign, "images?state=excluded"))
+    assert {row["problem"] for row in listed} == {"Blurred."}
+    assert Image.objects.get(pk=others[0].pk).state == "unlabeled"
+    assert not Turn.objects.filter(campaign=campaign, state="open").exists()
+    assert program.send(at(campaign, "images/exclude"), asked).json() == {"images": []}
+    assert program.send(at(campaign, "images/put-back"), {"images": out}).json() == {"images": out}
+    assert set(Image.objects.filter(campaign=campaign).values_list("state", flat=True)) <= {
+        "unlabeled", "queried",
+    }  # fmt: skip
 
 
 def test_people_are_invited_and_switched_off(program: Program, campaign: Campaign) -> None:

@@ -7,6 +7,7 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Permission
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 from stock import add_images, ask, make_annotator, make_campaign, make_user, make_version
@@ -14,7 +15,7 @@ from stock import add_images, ask, make_annotator, make_campaign, make_user, mak
 from al_engine.pools import campaigns
 from al_engine.pools.models import Campaign, ModelVersion
 from annotator_site.accounts.models import Token
-from annotator_site.api import throttles
+from annotator_site.api import problems, throttles
 from annotator_site.api.shapes import ConsensusShape, LabelShape
 from annotator_site.exports.rows import COLUMNS
 
@@ -176,6 +177,13 @@ def test_a_session_reads_and_changes_nothing_without_the_csrf_token(campaign: Ca
 def test_errors_are_in_english_whatever_the_browser_prefers(campaign: Campaign) -> None:
     answer = Client().get("/api/v1/campaigns", headers={"Accept-Language": "de"})
     assert "Log in" in problem(answer, 401)["detail"]
+
+
+def test_without_its_database_the_api_asks_to_come_again() -> None:
+    answer = problems.answer(OperationalError("the connection is lost"), {})
+    assert answer is not None
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert problems.answer(ZeroDivisionError(), {}) is None
 
 
 def test_who_asks_too_often_is_told_when_to_come_again(

@@ -98,7 +98,7 @@ API: Final[dict[str, Row]] = {
             *("annotator", "stats"),
         )
     },
-    **{f"api:{name}": _CHANGED for name in ("pause", "resume", "finish", "put_back")},
+    **{f"api:{name}": _CHANGED for name in ("pause", "resume", "finish", "exclude", "put_back")},
     "api:claim": ("umm mmm mmm", "un. nnn fff"),
     "api:labels": ("unf nnn ...", "un. nnn fff"),
     "api:classes": ("un. nnn ...", "umm mmm mmm"),
