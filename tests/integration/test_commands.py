@@ -88,6 +88,18 @@ def test_a_preset_sets_what_belongs_together_and_a_setting_goes_over_it(db: None
         ),
         (["new", "--classes", "a,b", "--set", "strategies=a,\udcff"], "strategies holds a NUL or"),
         (["new", "--classes", "a,b", "--set", "colour=red"], "is not key=value with a key of"),
+        (
+            ["new", "--classes", "a,b", "--set", "architecture=vgg16"],
+            "architecture is a list now: write architectures=vgg16.",
+        ),
+        (
+            ["new", "--classes", "a,b", "--set", "architectures="],
+            "Name one architecture at least, for example auto.",
+        ),
+        (
+            ["new", "--classes", "a,b", "--set", "architectures=auto,vgg16,auto"],
+            "auto is named twice",
+        ),
         (["new", "--classes", "a,b", "--set", "workers=many"], "workers cannot be “many”"),
         (["new", "--classes", "a,b", "--set", "audit_rate=7"], "audit_rate"),
         (["new", "--classes", "a,b", "--instructions", "/nowhere"], "cannot be read"),

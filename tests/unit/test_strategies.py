@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from al_engine import strategies
-from al_engine.decisions.dealing import deal
+from al_engine.decisions.dealing import deal, share_of_server
 from al_engine.strategies import registry
 from al_engine.strategies.base import best
 
@@ -259,8 +259,21 @@ def test_chance_decides_who_gets_which_strategy_and_who_gets_one_more() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("servers", "dealt"),
+    [(1, ["abc"]), (2, ["ac", "b"]), (3, ["a", "b", "c"]), (5, ["a", "b", "c", "a", "b"])],
+)
+def test_every_architecture_has_a_server_and_every_server_an_architecture(
+    servers: int, dealt: list[str]
+) -> None:
+    shares = [share_of_server("abc", index=index, servers=servers) for index in range(servers)]
+    assert ["".join(share) for share in shares] == dealt
+
+
 def test_nothing_to_deal_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         deal([], 3, 0)
     with pytest.raises(ValueError, match="number of workers"):
         deal(["margin"], -1, 0)
+    with pytest.raises(ValueError, match="an architecture at least"):
+        share_of_server([], index=0, servers=1)

@@ -122,6 +122,15 @@ def test_what_is_frozen_has_an_embedder_of_its_own(make_campaign: MakeCampaign) 
             (2, ["--architecture=probe:vgg16", "--device", "cpu"]),
         )
     ] == [True, True]
+    campaign.architectures = ["auto", "probe:resnet18+means", "probe:vgg16+kernel"]
+    campaign.delivery_architecture = "finetuned:tf_efficientnet_lite0"
+    named = [
+        argument
+        for child in children(campaign, options, ["cpu"])
+        for argument in child.argv
+        if "run_embedder" in child.argv and "--architecture" in argument
+    ]
+    assert named == ["--architecture=probe:resnet18", "--architecture=probe:vgg16"]
     assert "learns, so its embeddings change" in refused(
         "run_embedder", campaign.slug, "--architecture=small_cnn"
     )
