@@ -15,7 +15,6 @@ from typing import Final
 
 import torch
 
-from al_engine.architectures import MissingWeights, UnfitWeights, UnknownArchitecture
 from al_engine.decisions.architecture import is_published
 from al_engine.pools import presence, processes
 from al_engine.pools.models import Campaign
@@ -106,7 +105,7 @@ class Embedders:
         part = self._registered[key]
         try:
             self._embedders[key] = Embedder(campaign, part, self._device, self._ending)
-        except (MissingWeights, UnfitWeights, UnknownArchitecture) as error:
+        except ValueError as error:  # no such network, no weights, or weights that do not fit
             log.warning("%s", error)
             processes.report(process_id=part.id, state="waiting for the backbone", error=str(error))
             self._ask_again_at[key] = time.monotonic() + ASK_AGAIN_SECONDS
