@@ -17,10 +17,8 @@ from ipaddress import ip_address
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import Error as DatabaseError
-from django.db import close_old_connections, connection, connections
+from django.db import connection
 
-from al_engine.pools.models import Campaign
 from al_engine.supervision.child import Child
 from al_engine.supervision.child_output import say
 from al_engine.supervision.supervisor import Supervisor
@@ -40,7 +38,6 @@ BACKLOG = 4096
 HANDSHAKE_TIMEOUT_S = 20
 WEB_STOP_TIMEOUT_S = 10.0
 ENGINE_STOP_TIMEOUT_S = 20.0  # a server may be writing a checkpoint
-FOLLOW_EVERY_S = 1.0
 # Key of the advisory lock that a migrating process holds; no other program locks on this number.
 MIGRATION_LOCK = 0x4E6F7761_69740001
 
@@ -133,45 +130,17 @@ def run_site(
         say("Preparing the database …")
         prepare_database()
         supervisor = Supervisor(
-            [*_web_children(listener, options), *more_children],
+            [*_web_children(listener, options), _engine_child(options), *more_children],
             watches=_watches(),
             log_dir=settings.VAR / "logs",
         )
         host, port = listener.getsockname()
-        threads = [
-            threading.Thread(target=follow_campaigns, args=(supervisor, options)),
-            threading.Thread(target=_await_web, args=(supervisor, host, port, on_ready)),
-        ]
-        for thread in threads:
-            thread.daemon = True
-            thread.start()
+        waiter = threading.Thread(
+            target=_await_web, args=(supervisor, host, port, on_ready), daemon=True
+        )
+        waiter.start()
         supervisor.run()
-        for thread in threads:
-            thread.join(timeout=5.0)
-
-
-def follow_campaigns(supervisor: Supervisor, options: SiteOptions) -> None:
-    """Keeps one engine process for every campaign that is not finished, until the site stops."""
-    running: set[str] = set()
-    try:
-        while not supervisor.stopping.wait(FOLLOW_EVERY_S):
-            close_old_connections()
-            try:
-                wanted = set(
-                    Campaign.objects.exclude(state=Campaign.State.FINISHED).values_list(
-                        "slug", flat=True
-                    )
-                )
-            except DatabaseError:
-                # The database is restarting; running engines wait for it as well.
-                continue
-            for slug in sorted(wanted - running):
-                supervisor.add(_engine_child(slug, options))
-            for slug in sorted(running - wanted):
-                supervisor.remove(f"engine-{slug}")
-            running = wanted
-    finally:
-        connections.close_all()
+        waiter.join(timeout=5.0)
 
 
 @contextmanager
@@ -236,14 +205,15 @@ def web_argv(asgi_server: str, descriptor: int) -> list[str]:
     return [*argv, ASGI_APPLICATION]
 
 
-def _engine_child(slug: str, options: SiteOptions) -> Child:
-    argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_engine", slug]
+def _engine_child(options: SiteOptions) -> Child:
+    """The engine of all campaigns."""
+    argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_engine"]
     if options.servers is not None:
         argv.append(f"--servers={options.servers}")
     if options.workers is not None:
         argv.append(f"--workers={options.workers}")
     return Child(
-        f"engine-{slug}",
+        "engine",
         argv,
         env={"NOWAIT_ROLE": "engine"},
         cwd=settings.BASE_DIR,

@@ -80,7 +80,7 @@ def a_campaign(slug: str, *, people: int, images: int) -> tuple[Any, list[str]]:
         slug=slug,
         title="Freshness",
         choices=[campaigns.NewChoice(str(n)) for n in range(CLASSES)],
-        settings={"architecture": ARCHITECTURE, "image_size": 224, "messages_per_second": 0},
+        settings={"architectures": [ARCHITECTURE], "image_size": 224, "messages_per_second": 0},
     )
     _embed(campaign, images)
     tokens = place.add_people(campaign, people)

@@ -1,5 +1,6 @@
-"""Find a campaign by the slug that a person typed."""
+"""Find campaigns by the slugs that a person typed."""
 
+from collections.abc import Collection
 from typing import Final
 
 from al_engine.pools.models import Campaign
@@ -17,6 +18,12 @@ def campaign_of(slug: str) -> Campaign:
     if campaign is None:
         raise UnknownCampaignError(f"There is no campaign “{slug}”. {_existing()}")
     return campaign
+
+
+def unfinished(slugs: Collection[str]) -> list[Campaign]:
+    """The campaigns that are not finished: those with these slugs, or all where none is given."""
+    campaigns = Campaign.objects.exclude(state=Campaign.State.FINISHED).order_by("pk")
+    return list(campaigns.filter(slug__in=slugs) if slugs else campaigns)
 
 
 def _existing() -> str:

@@ -43,6 +43,17 @@ def is_training_here(*, beside: int) -> bool:
     return live.filter(state__regex="^(training .* labels|evaluating)").exclude(pk=beside).exists()
 
 
+def campaigns_with_people() -> set[int]:
+    """The campaigns of which somebody holds queries now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT c.id FROM pools_campaign c WHERE EXISTS (
+                   SELECT 1 FROM pools_turn a
+                   WHERE a.campaign_id = c.id AND a.state = 'leased' AND a.lease_expires > now())"""
+        )
+        return {campaign_id for (campaign_id,) in cursor.fetchall()}
+
+
 def servers_here() -> int:
     """How many live servers run on this machine, in all campaigns."""
     return EngineProcess.objects.filter(

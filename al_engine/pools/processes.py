@@ -1,8 +1,8 @@
-"""Servers, workers and embedders as the pools know them: who is alive, what they do, heartbeats."""
+"""Engines and their processes as the pools know them: who is alive, what they do, heartbeats."""
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -26,7 +26,7 @@ class Superseded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The server, worker or embedder that this operating system process runs as."""
+    """The server, worker, embedder or engine that this operating system process runs as."""
 
     id: int
     role: str
@@ -35,7 +35,7 @@ class Part:
 
 
 def register(*, campaign_id: int, role: str, name: str, strategy: str = "") -> Part:
-    """Register this process as the server, worker or embedder `name`, or under the next free name.
+    """Register this process as the server, worker … `name`, or under the next free name.
 
     A name is free when its last process is silent, or ran on this machine and is gone.
     """
@@ -59,6 +59,7 @@ def register(*, campaign_id: int, role: str, name: str, strategy: str = "") -> P
             device="",
             strategy=strategy,
             state="starting",
+            idle=False,
             depth=0,
             started_at=Now(),
             heartbeat_at=Now(),
@@ -87,6 +88,7 @@ def report(
     *,
     process_id: int,
     state: str | None = None,
+    idle: bool = False,
     depth: int | None = None,
     device: str | None = None,
     strategy: str | None = None,
@@ -94,7 +96,8 @@ def report(
 ) -> None:
     """Record what a process does now, for people to see; None leaves a value as it is.
 
-    `depth` is how many queries a worker wants open in S. Counts as a heartbeat.
+    `idle` belongs to `state`: the process has nothing to do, and its campaign may rest. `depth` is
+    how many queries a worker wants open in S. Counts as a heartbeat.
     """
     said = {
         "state": state,
@@ -104,6 +107,8 @@ def report(
         "last_error": error,
     }
     values: dict[str, object] = {key: value for key, value in said.items() if value is not None}
+    if state is not None:
+        values["idle"] = idle
     values["heartbeat_at"] = Now()
     EngineProcess.objects.filter(pk=process_id).update(**values)
 
@@ -131,6 +136,21 @@ def depths(*, worker_ids: Sequence[int]) -> dict[int, int]:
     return dict(rows.values_list("pk", "depth"))
 
 
+def report_engine(*, says: Mapping[int, str], resting: Collection[int]) -> None:
+    """Record what an engine does in each of its campaigns, by row id: its heartbeat.
+
+    `resting`: the rows of campaigns that it keeps no processes for.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE pools_engineprocess process
+               SET state = given.state, idle = given.id = ANY(%s::bigint[]), heartbeat_at = now()
+               FROM unnest(%s::bigint[], %s::text[]) AS given(id, state)
+               WHERE process.id = given.id""",
+            [list(resting), list(says), list(says.values())],
+        )
+
+
 def retire(*, parts: Sequence[Part]) -> None:
     """Record that these parts have ended, so that they count as dead at once."""
     EngineProcess.objects.filter(
@@ -152,9 +172,9 @@ def is_embedding_here(*, campaign_id: int, architecture: str) -> bool:
     )
 
 
-def sweep_dead(*, campaign_id: int) -> None:
+def sweep_dead(*, campaign_ids: Sequence[int]) -> None:
     """Retire the parts whose process on this machine has ended without retiring them."""
-    here = EngineProcess.objects.filter(campaign_id=campaign_id, host=socket.gethostname())
+    here = EngineProcess.objects.filter(campaign_id__in=campaign_ids, host=socket.gethostname())
     for row in here.exclude(state="stopped"):
         if not _runs(row.pid):
             EngineProcess.objects.filter(pk=row.pk, pid=row.pid).update(

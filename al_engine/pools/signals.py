@@ -7,7 +7,7 @@ commit takes a lock that all notifying commits share.
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
@@ -17,7 +17,7 @@ from django.db import connection
 log = logging.getLogger(__name__)
 
 CHANNEL: Final = "nowait"
-Kind = Literal["labels", "model", "pool", "hungry", "ranked", "campaign"]
+Kind = Literal["labels", "model", "pool", "hungry", "ranked", "campaign", "people"]
 NOTIFY: Final = "SELECT pg_notify('nowait', %(payload)s)"
 _ALONE: Final = f"{NOTIFY}, set_config('synchronous_commit', 'off', true)"
 """A notification outside a transaction. Notifying commits wait for one another, and this one has no
@@ -57,12 +57,15 @@ def connection_info(options: str = "") -> dict[str, Any]:
 
 
 class Listener:
-    """Waits for notifications of one campaign on a connection of its own (blocking)."""
+    """Waits for notifications on a connection of its own (blocking).
 
-    def __init__(self, campaign_id: int) -> None:
+    Of one campaign, or of all with `campaign_id` None.
+    """
+
+    def __init__(self, campaign_id: int | None) -> None:
         self.campaign_id = campaign_id
-        # Payloads that came while the caller waited for other kinds.
-        self._heard: set[str] = set()
+        # (kind, campaign id) that came while the caller waited for other kinds.
+        self._heard: set[tuple[str, int]] = set()
         self.connection: psycopg.Connection[Any] | None = None
 
     def wait(self, *kinds: Kind, seconds: float) -> bool:
@@ -71,14 +74,30 @@ class Listener:
         Notifications since the last wait for that kind count, too. A new or broken connection also
         returns True, because a notification may have been lost: the caller then reads the state.
         """
-        wanted = {payload(kind, self.campaign_id) for kind in kinds}
+        heard = self.gather(seconds=seconds, enough=lambda kind, _: kind in kinds)
+        if heard is None:
+            return True
+        wanted = {(kind, campaign) for kind, campaign in heard if kind in kinds}
+        self._heard |= heard - wanted
+        return bool(wanted)
+
+    def gather(
+        self, *, seconds: float, enough: Callable[[str, int], bool]
+    ) -> set[tuple[str, int]] | None:
+        """All that was notified, as (kind, campaign id), after `seconds` or once one is enough.
+
+        None after a new or broken connection: anything may have been notified meanwhile.
+        """
         ends = time.monotonic() + seconds
         try:
             if self.connection is None or self.connection.closed:
                 self.connection = psycopg.connect(**connection_info(), autocommit=True)
                 self.connection.execute(f"LISTEN {CHANNEL}")
-                return True
-            while not self._heard & wanted and (left := ends - time.monotonic()) > 0:
+                return None
+            while (
+                not any(enough(*each) for each in self._heard)
+                and (left := ends - time.monotonic()) > 0
+            ):
                 self._hear(self.connection.notifies(timeout=left, stop_after=1))
             # Take all that has come: the caller reads the state once for all of it.
             self._hear(self.connection.notifies(timeout=0))
@@ -87,14 +106,15 @@ class Listener:
             self.close()
             # The database may take a moment to come back.
             time.sleep(min(0.5, seconds))
-            return True
-        heard = bool(self._heard & wanted)
-        self._heard -= wanted
+            return None
+        heard, self._heard = self._heard, set()
         return heard
 
     def _hear(self, notes: Iterable[psycopg.Notify]) -> None:
-        mine = f":{self.campaign_id}"
-        self._heard |= {note.payload for note in notes if note.payload.endswith(mine)}
+        for note in notes:
+            kind, _, campaign = note.payload.partition(":")
+            if campaign.isdecimal() and self.campaign_id in (None, int(campaign)):
+                self._heard.add((kind, int(campaign)))
 
     def close(self) -> None:
         """Stop listening."""
@@ -104,7 +124,7 @@ class Listener:
 
 
 @contextmanager
-def listening(campaign_id: int) -> Iterator[Listener]:
+def listening(campaign_id: int | None) -> Iterator[Listener]:
     """A listener that is closed at the end."""
     listener = Listener(campaign_id)
     try:

@@ -1,29 +1,28 @@
 """Embeds a campaign's images in the background, once per machine, for all its processes.
 
 Where the backbone is frozen, servers train and workers select on what is embedded. An embedder
-repeats these steps until its process is told to end:
+repeats these steps:
 
 1. Embed images that somebody waits for: labels, open queries, the holdout.
 2. Else embed the next images of D, in the order of their import.
-3. If nothing is missing, report that and wait for images, 2 s at most.
+3. If nothing is missing, report that.
+
+`embedders.py` has the process: it takes the embedders of all campaigns in turn.
 
 It gives way to people: it has the lowest priority, and half of the cores while they label. What is
 embedded stays, so that a process that is killed loses the images of a second.
 """
 
-import logging
 import time
 from typing import Final
 
 import numpy as np
 import torch
 
-from al_engine.architectures import MissingWeights, UnfitWeights, UnknownArchitecture
 from al_engine.decisions.rules import CELLS
 from al_engine.pools import images, labeled, processes, supply, unlabeled
 from al_engine.pools.models import Campaign
 from al_engine.pools.processes import Part
-from al_engine.pools.signals import Listener, listening
 from al_engine.pools.sizes import sizes
 from al_engine.pools.storage import StorageAway
 from al_engine.roles.campaign_embeddings import CampaignEmbeddings
@@ -32,13 +31,9 @@ from al_engine.roles.campaign_files import (
     ASK_STORAGE_AGAIN_SECONDS,
     Positions,
 )
-from al_engine.roles.life import Ending, Heartbeat
+from al_engine.roles.life import Ending
 from al_engine.roles.threads import Threads
-from al_engine.training import devices
 
-log = logging.getLogger(__name__)
-
-POLL_SECONDS: Final = 2.0
 BLOCK_IMAGES: Final = 64
 """Images that are embedded before those are looked for that somebody waits for."""
 _NEWEST_LABELED: Final = 10_000
@@ -65,18 +60,21 @@ class Embedder:
         # The newest image when nothing was missing.
         self._complete_to: int | None = None
         self._look_again_at = 0.0
+        # When the storage, which was away, is tried again (time.monotonic, seconds).
+        self._away_until = 0.0
         self._said = ""
         self._said_at = float("-inf")
         # Images embedded here, and the seconds that took.
         self._embedded, self._seconds = 0, 0.0
 
-    def step(self, listener: Listener) -> None:
-        """Embed a block of images, or wait for images."""
+    def step(self) -> bool:
+        """Embed a block of images; False if none is missing, or the storage is away."""
+        if time.monotonic() < self._away_until:
+            return False
         wanted = self._next()
         if not len(wanted):
-            self.say(f"all {self.images.file.count_filled():,} images are embedded")
-            listener.wait("pool", "campaign", seconds=POLL_SECONDS)
-            return
+            self.say(f"all {self.images.file.count_filled():,} images are embedded", idle=True)
+            return False
         self.threads.take()
         began, before = time.monotonic(), self.images.file.is_filled(wanted).sum()
         try:
@@ -86,10 +84,11 @@ class Embedder:
                 process_id=self.part.id, state="waiting for the storage", error=str(error)
             )
             self._said = ""
-            self.ending.sleep(ASK_STORAGE_AGAIN_SECONDS)
-            return
+            self._away_until = time.monotonic() + ASK_STORAGE_AGAIN_SECONDS
+            return False
         self._embedded += len(there) - int(before)
         self._seconds += time.monotonic() - began
+        return True
 
     def _next(self) -> Positions:
         """The next images to embed, at most a block; none if all are embedded for now."""
@@ -137,13 +136,13 @@ class Embedder:
         holdout = images.holdout_positions(campaign_id=self.campaign.pk)
         return sizes(campaign_id=self.campaign.pk).total + len(holdout)
 
-    def say(self, what: str) -> None:
+    def say(self, what: str, *, idle: bool = False) -> None:
         """Report what this embedder does now, if that changed, once a second."""
         now = time.monotonic()
         if what == self._said or (self._said and now - self._said_at < _SAY_EVERY_SECONDS):
             return
         self._said, self._said_at = what, now
-        processes.report(process_id=self.part.id, state=what, error="")
+        processes.report(process_id=self.part.id, state=what, idle=idle, error="")
 
 
 def span(seconds: float) -> str:
@@ -151,34 +150,3 @@ def span(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3600:.0f} h"
-
-
-def embed(
-    *, campaign: Campaign, name: str, architecture: str, device_name: str, ending: Ending
-) -> None:
-    """Run an embedder until the process is told to end."""
-    device = devices.resolve(device_name)
-    part = ending.patiently(
-        lambda: processes.register(
-            campaign_id=campaign.pk, role="embedder", name=name, strategy=architecture
-        )
-    )
-    processes.report(process_id=part.id, device=devices.describe(device))
-    with Heartbeat([part]), listening(campaign.pk) as listener:
-        while (embedder := _begin(campaign, part, device, ending)) is None:
-            ending.sleep(ASK_AGAIN_SECONDS)
-        ending.repeat(lambda: embedder.step(listener))
-
-
-def _begin(campaign: Campaign, part: Part, device: torch.device, ending: Ending) -> Embedder | None:
-    """An embedder; None, which is reported, if the backbone cannot be had now."""
-
-    def begin() -> Embedder | None:
-        try:
-            return Embedder(campaign, part, device, ending)
-        except (MissingWeights, UnfitWeights, UnknownArchitecture) as error:
-            log.warning("%s", error)
-            processes.report(process_id=part.id, state="waiting for the backbone", error=str(error))
-            return None
-
-    return ending.patiently(begin)

@@ -1,24 +1,16 @@
-"""A campaign's servers, workers and embedders as child processes: placed and kept alive."""
+"""What the processes of a campaign are: its workers and servers, and the machine's embedder."""
 
 import os
 import sys
-import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from django.conf import settings
-from django.db import connection
 
-from al_engine.decisions.architecture import AUTO, backbone_of, is_published
 from al_engine.decisions.dealing import deal
-from al_engine.pools import processes
 from al_engine.pools.models import Campaign
-from al_engine.roles.life import UNAVAILABLE
 from al_engine.supervision.child import Child
-from al_engine.supervision.child_output import say
-from al_engine.supervision.placement import devices as devices_of
-from al_engine.supervision.supervisor import Supervisor
 
 # OpenMP threads sleep while they wait for one another. If they spun on cores that are busy with
 # other work, a training on small images would take ten times as long and slow the other work down.
@@ -28,11 +20,8 @@ PASSIVE_WAITING = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE
 # S, have some seventy times their scheduling weight and get a core at once.
 GIVING_WAY_NICE = 19
 
-NOTHING_TO_EMBED = 3
-"""Exit status of an embedder of a campaign whose backbone turns out to learn."""
-
-
-FOLLOW_EVERY_SECONDS: Final = 1.0
+EMBEDDER = "embedder-1"
+"""The name of the process that embeds the images of all campaigns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,102 +37,47 @@ class EngineOptions:
     device: str = "auto"
 
 
-def run_engine(campaign: Campaign, options: EngineOptions) -> None:
-    """Run the engine until told to stop; it follows the campaign's settings."""
-    processes.sweep_dead(campaign_id=campaign.pk)
-    devices = devices_of(options.device)
-    servers = campaign.servers if options.servers is None else options.servers
-    if servers > len(devices):
-        say(
-            f"{servers} servers share {len(devices)} device(s): trainings on one device slow each "
-            "other down, so this gains little over one server a device."
-        )
-    first = children(campaign, options, devices)
-    supervisor = Supervisor(first, log_dir=settings.VAR / "logs")
-    follower = threading.Thread(
-        target=follow_settings,
-        args=(supervisor, campaign.pk, options, devices, first),
-        name="settings",
-        daemon=True,
-    )
-    follower.start()
-    supervisor.run()
-    follower.join(timeout=5.0)
-
-
-def follow_settings(
-    supervisor: Supervisor,
-    campaign_id: int,
-    options: EngineOptions,
-    devices: list[str],
-    present: list[Child],
-) -> None:
-    """Start, stop and replace children as the campaign's settings change, until the end.
-
-    `present`: the children that the supervisor has. Those that a change does not concern run on.
-    """
-    while not supervisor.stopping.wait(FOLLOW_EVERY_SECONDS):
-        try:
-            campaign = Campaign.objects.filter(pk=campaign_id).first()
-        except UNAVAILABLE:
-            continue
-        finally:
-            # An engine that waits needs no connection, and a site may have many engines.
-            connection.close()
-        if campaign is None:
-            continue
-        wanted = children(campaign, options, devices)
-        for child in present:
-            if child not in wanted:
-                say(f"{child.name} stops, because the settings of the campaign changed")
-                supervisor.remove(child.name)
-        for child in wanted:
-            if child not in present:
-                supervisor.add(child)
-        present = wanted
-
-
-def children(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
+def children(
+    campaign: Campaign, options: EngineOptions, devices: list[str], *, models: bool = True
+) -> list[Child]:
     """The child processes, workers first, so that people have queries before the first training.
 
-    A delivery server and embedders come with the architectures that need them.
+    A delivery server comes with the architecture that needs it. Without `models`, for which there
+    is no room, the workers fill S and nothing more.
     """
-    servers = campaign.servers if options.servers is None else options.servers
+    workers = _workers(campaign, options, devices, models=models)
+    if not models:
+        return workers
+    servers = servers_of(campaign, options)
     return [
-        *_workers(campaign, options, devices),
-        *_embedders(campaign, devices),
+        *workers,
         *_servers(campaign, servers, devices),
         *_delivery(campaign, servers, devices),
     ]
 
 
-def _embedders(campaign: Campaign, devices: list[str]) -> list[Child]:
-    """One process for each frozen backbone of the campaign; one also while none is chosen yet."""
-    first, *others = campaign.architectures
-    named = filter(is_published, [*others, campaign.delivery_architecture])
-    wanted = dict.fromkeys(map(backbone_of, named))
-    if first == AUTO or is_published(first):
-        # Without a name it takes the first of the campaign's, as soon as that is known.
-        wanted = {"": None} | wanted
-    wanted.pop(backbone_of(first), None)
-    return [
-        _child(
-            campaign,
-            f"embedder-{campaign.slug}-{index + 1}",
-            [
-                *("run_embedder", campaign.slug, *([f"--architecture={name}"] if name else [])),
-                *("--device", devices[-1 - index % len(devices)]),
-            ],
-            nice=GIVING_WAY_NICE,
-            fails_with=NOTHING_TO_EMBED,
-        )
-        for index, name in enumerate(wanted)
-    ]
+def servers_of(campaign: Campaign, options: EngineOptions) -> int:
+    """How many servers a campaign has on this machine, the one for delivery not counted."""
+    return campaign.servers if options.servers is None else options.servers
 
 
-def _workers(campaign: Campaign, options: EngineOptions, devices: list[str]) -> list[Child]:
+def workers_of(campaign: Campaign, options: EngineOptions) -> int:
+    """How many workers a campaign has on this machine."""
+    return campaign.workers if options.workers is None else options.workers
+
+
+def embedder(slugs: Sequence[str], devices: list[str]) -> Child:
+    """The process that embeds the images of these campaigns, or of all without a slug."""
+    return _program(
+        EMBEDDER, ["run_embedder", *slugs, "--device", devices[-1]], nice=GIVING_WAY_NICE
+    )
+
+
+def _workers(
+    campaign: Campaign, options: EngineOptions, devices: list[str], *, models: bool
+) -> list[Child]:
     """The processes that together host all workers, each with its workers' strategies."""
-    size = campaign.workers if options.workers is None else options.workers
+    size = workers_of(campaign, options)
     dealt = deal(campaign.strategies, size, seed=campaign.pk)
     count = options.worker_processes or _worker_processes(devices)
     hosted = [dealt[place::count] for place in range(min(count, size))]
@@ -154,6 +88,7 @@ def _workers(campaign: Campaign, options: EngineOptions, devices: list[str]) -> 
             f"--strategies={','.join(names)}",
             f"--first={first}",
             *("--device", devices[place % len(devices)]),
+            *([] if models else ["--fill-only"]),
         ]
         name = f"workers-{campaign.slug}-{place + 1}"
         workers.append(_child(campaign, name, arguments, nice=0, reads=campaign.partition))
@@ -201,10 +136,16 @@ def _child(
     *,
     nice: int,
     drains: bool = False,
-    fails_with: int | None = None,
     reads: str = "",
 ) -> Child:
-    """`reads`: settings that it reads at its start, beside architecture and image size."""
+    """`reads`: settings that it reads at its start, beside architectures and image size."""
+    reads = f"{campaign.architectures} {campaign.image_size} {reads}"
+    return _program(name, arguments, nice=nice, drains=drains, reads=reads)
+
+
+def _program(
+    name: str, arguments: list[str], *, nice: int, drains: bool = False, reads: str = ""
+) -> Child:
     manage = Path(settings.BASE_DIR) / "manage.py"
     return Child(
         name=name,
@@ -213,8 +154,7 @@ def _child(
         nice=nice,
         stop_timeout_s=10.0,
         drains=drains,
-        fails_with=fails_with,
-        reads=f"{campaign.architectures} {campaign.image_size} {reads}",
+        reads=reads,
     )
 
 

@@ -72,8 +72,10 @@ class _Shelf:
 class Filler:
     """Fills the parts of S of all workers of one process, in rounds."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Crew, *, stock_up: int | None = None) -> None:
+        """With `stock_up` S is filled to so many queries, ranked or not, before its workers end."""
         self.crew = crew
+        self._stock_up = stock_up
         self.pace = Pace(crew.campaign.pk)
         self.stock = Stock(crew)
         self._shelves = {part.id: _Shelf() for part in crew.parts}
@@ -208,7 +210,7 @@ class Filler:
         ]
 
     def _find_aim(self, index: int, waiting: int) -> Aim:
-        floor = COLD_FLOOR if self._cold else DEPTH_FLOOR
+        floor = max(COLD_FLOOR if self._cold else DEPTH_FLOOR, self._stock_up or 0)
         return refill.aim(
             batch_size=self.crew.campaign.batch_size,
             workers=self.crew.live,
@@ -221,6 +223,8 @@ class Filler:
         )
 
     def _count_urgent(self, index: int, waiting: int) -> int:
+        if self._stock_up is not None:
+            return max(self._find_aim(index, waiting).depth - waiting, 0)
         # With a batch size set by the campaign, only the pace of its people counts.
         return refill.urgent(
             workers=self.crew.live,

@@ -111,7 +111,7 @@ class Server:
                 self._waits_for_storage(error)
                 raise
         else:
-            self.say(self.why_waiting())
+            processes.report(process_id=self.part.id, state=self.why_waiting(), idle=True)
             listener.wait("labels", "campaign", seconds=POLL_SECONDS)
 
     def has_news(self) -> bool:

@@ -1,4 +1,4 @@
-"""A machine's devices, and whether it ran out of memory; found out without loading torch."""
+"""A machine's devices, memory and cores; found out without loading torch."""
 
 import os
 import shutil
@@ -39,6 +39,23 @@ def _free_memory() -> dict[int, int]:
     rows = [line.split(",") for line in listed.stdout.splitlines() if line.strip()]
     # A GPU that reports "[N/A]" is used last.
     return {int(index): int(mib) if mib.strip().isdecimal() else 0 for index, mib in rows}
+
+
+def memory_mb() -> float:
+    """The memory that this process and its children may use, in MB: the machine's or a limit."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+    except OSError:
+        limit = ""
+    return (min(total, int(limit)) if limit.isdecimal() else total) / 1e6
+
+
+def cores() -> int:
+    """The cores that this process and its children may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def out_of_memory_kills() -> int:

@@ -88,7 +88,8 @@ def _tell_delay(session: Session, now: float) -> None:
 async def tell_engine(desk: Desk, kind: Kind, news: asyncio.Event) -> None:
     """Wake the engine whenever there is `news`, forever, at most once in NEWS_SECONDS.
 
-    New labels wake servers; people who wait wake workers, which refill S at once. Not in the desk's
+    New labels wake servers; people who wait wake workers, which refill S at once; who comes first
+    wakes the campaign. Not in the desk's
     own transactions: commits that notify wait for one another, and for the slowest one's disk.
     """
     trouble = Trouble(f"Telling the engine of {kind} fails")

@@ -63,6 +63,8 @@ class Desk:
         self._no_claims_until = 0.0
         # Set when somebody waits for a query that S does not have.
         self.hungry = asyncio.Event()
+        # Set when somebody comes to a campaign that nobody was at: its engine may rest.
+        self.arrived = asyncio.Event()
         # Set when S may have queries that a newer model chose.
         self.fresher = asyncio.Event()
         self.progress = Progress(labeled=0, total=0, answers=0)
@@ -88,6 +90,8 @@ class Desk:
             self._resumes.append(Resume(session, message.resume))
         else:
             self.people.waiting.add(session)
+        if len(self.people.sessions) == 1:
+            self.arrived.set()
         self._wake.set()
 
     def submit(self, session: Session, message: Act) -> None:

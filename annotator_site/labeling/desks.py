@@ -86,6 +86,7 @@ class Desks:
         minor = {
             f"delays of {slug}": partial(tell_delays, desk),
             f"news of {slug}": partial(tell_engine, desk, "labels", desk.committed.news),
+            f"arrivals of {slug}": partial(tell_engine, desk, "people", desk.arrived),
             f"hunger of {slug}": partial(tell_engine, desk, "hungry", desk.hungry),
             f"spares of {slug}": partial(exchange_spares, desk),
             f"storage of {slug}": partial(watch_storage, desk),

@@ -11,7 +11,9 @@ SHALLOW: Final = 0.25
 def diagnose(state: State) -> list[Finding]:
     """Findings in the order of the loop; empty if nothing stalls."""
     pools = state.pools
-    running = state.campaign.state == "running"
+    rests = is_at_rest(state)
+    # A campaign at rest misses neither workers nor servers, and its S need not be deeper.
+    running = state.campaign.state == "running" and not rests
     if pools.unlabeled + pools.queried + pools.labeled == 0:
         # Without images the other findings are of no use yet.
         return [*_unlabeled(state), *_annotators(state)]
@@ -22,10 +24,23 @@ def diagnose(state: State) -> list[Finding]:
         *(_processes(state, "worker", state.campaign.workers) if running else []),
         *(_queries(state) if running else []),
         *_annotators(state),
+        *(_resting() if rests else []),
         *(_processes(state, "server", state.campaign.servers) if running else []),
         *_misfit(state),
         *(_model(state) if running else []),
     ]
+
+
+def is_at_rest(state: State) -> bool:
+    """Whether engines look after the campaign, and all of them rest."""
+    engines = [each for each in state.processes if each.role == "engine" and each.alive]
+    others = any(each.role in ("worker", "server") and each.alive for each in state.processes)
+    return bool(engines) and all(each.idle for each in engines) and not others
+
+
+def _resting() -> list[Finding]:
+    words = "At rest: workers and servers start with the next person or label."
+    return [Finding("workers", "info", words)]
 
 
 def _storage(state: State) -> list[Finding]:
@@ -99,7 +114,12 @@ def _processes(state: State, role: str, wanted: int) -> list[Finding]:
     alive = [process for process in rows if process.alive]
     lost = [process for process in rows if not process.alive and not process.stopped]
     found = []
-    if not alive and (wanted or rows):
+    engine = next((each for each in state.processes if each.role == "engine" and each.alive), None)
+    if not alive and engine is not None and not lost:
+        if wanted:
+            words = f"No {role} is running yet; {engine.name} on {engine.host}: {engine.doing}."
+            found.append(Finding(part, "info", words))
+    elif not alive and (wanted or rows):
         found.append(
             Finding(
                 part,

@@ -154,6 +154,7 @@ def _process(row: EngineProcess, cells: int, silence_s: float) -> Process:
         alive=silence_s < SILENT_AFTER_SECONDS,
         stopped=row.state == "stopped",
         last_error=row.last_error,
+        idle=row.idle,
     )
 
 

@@ -81,7 +81,7 @@ class Learner:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A server or worker."""
+    """A server, worker, embedder or engine; `idle`: it has nothing to do, an engine rests."""
 
     id: int
     role: str
@@ -96,6 +96,7 @@ class Process:
     alive: bool
     stopped: bool
     last_error: str
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

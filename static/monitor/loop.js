@@ -124,7 +124,7 @@ function partsOf(state, age) {
   return {
     unlabeled: [count(pools.unlabeled), outside ? `images; ${outside}` : "images", total ? pools.unlabeled / total : 0, null],
     workers: roleOf(state, "worker"),
-    queries: [count(pools.open_queries), `open of ${count(pools.target_depth)} aimed at; ${count(pools.queried)} images in S`,
+    queries: [count(pools.open_queries), `${pools.target_depth ? `open of ${count(pools.target_depth)} aimed at` : "open"}; ${count(pools.queried)} images in S`,
       pools.open_queries / most, pools.target_depth ? pools.target_depth / most : null],
     annotators: [count(state.connected), paused ? `connected; ${state.campaign.state}` : "connected now"],
     labeled: [count(pools.labeled), total ? `${percent(pools.labeled / total)} of ${plural(total, "image")}` : "images",
@@ -138,6 +138,8 @@ function partsOf(state, age) {
 function roleOf(state, role) {
   const rows = state.processes.filter((row) => row.role === role);
   const alive = rows.filter((row) => row.alive);
+  const rests = state.processes.some((row) => row.role === "engine" && row.alive && row.idle);
+  if (!alive.length && rests) return ["0", "at rest"];
   if (!alive.length) return ["0", rows.length ? `of ${count(rows.length)} heard lately` : "none has run yet"];
   const doing = new Map();
   for (const row of alive) {

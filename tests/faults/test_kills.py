@@ -41,7 +41,7 @@ def course() -> Iterator[Course]:
         told = site.stop(signal.SIGUSR1)
         assert site.all_processes() == [], "they were left behind"
         assert "Traceback" not in (text := "\n".join(told)), text
-        for drained in ("engine-digits", "server-digits-1"):
+        for drained in ("engine", "server-digits-1"):
             assert f"{drained} finishes what it is at, and ends" in text, text
 
 

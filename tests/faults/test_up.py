@@ -2,14 +2,12 @@
 
 import http.client
 import os
-import queue
 import select
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,14 +15,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from django.db import connections
 
-from al_engine.pools.models import Campaign
-from al_engine.supervision.child import Child
-from al_engine.supervision.supervisor import Supervisor
 from annotator_site import embedded_postgres, environment, running
 from annotator_site.postgres_cluster import Place
-from annotator_site.running import SiteOptions, follow_campaigns
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0
@@ -89,6 +82,16 @@ def await_end(process: psutil.Process) -> None:
         os.close(descriptor)
 
 
+def the_web_of(pid: int) -> psutil.Process:
+    """The web process of an `up` with this process id."""
+    (web,) = (
+        child
+        for child in psutil.Process(pid).children()
+        if running.ASGI_APPLICATION in child.cmdline()
+    )
+    return web
+
+
 def postmaster(var: Path) -> psutil.Process:
     return psutil.Process(int((Place(var).data / "postmaster.pid").read_text().split()[0]))
 
@@ -100,7 +103,7 @@ def test_up_comes_back_from_every_kill_and_stops_cleanly(var: Path, asgi_server:
         port = int(await_line(first, "Nowait is ready: ").rpartition(":")[2].strip(" /\n"))
         await_service(port)
 
-        (web,) = psutil.Process(first.pid).children()
+        web = the_web_of(first.pid)
         web.kill()
         await_line(first, "web-1 was killed by SIGKILL; it is started again")
         await_service(port)
@@ -111,7 +114,7 @@ def test_up_comes_back_from_every_kill_and_stops_cleanly(var: Path, asgi_server:
         await_line(first, "PostgreSQL answers again")
         await_service(port)
 
-        (web,) = psutil.Process(first.pid).children()
+        web = the_web_of(first.pid)
         first.kill()
         first.wait(PATIENCE_S)
         await_end(web)
@@ -141,56 +144,3 @@ def test_a_port_in_use_is_told_with_the_remedy(var: Path) -> None:
     assert refused.returncode == 1
     assert told.startswith(f"CommandError: Port {port} cannot be had (Address already in use)")
     assert told.count("\n") == 1
-
-
-class Diary(Supervisor):
-    """A supervisor that records its calls instead of starting processes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-        self.children: dict[str, Child] = {}
-
-    def add(self, child: Child) -> None:
-        self.children[child.name] = child
-        self.asked.put(("add", child.name))
-
-    def remove(self, name: str) -> None:
-        self.asked.put(("remove", name))
-
-
-@pytest.mark.django_db(transaction=True)
-def test_engines_come_and_go_with_their_campaigns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "FOLLOW_EVERY_S", 0.02)
-    Campaign.objects.create(slug="old", title="Old", state=Campaign.State.FINISHED)
-    campaign = Campaign.objects.create(slug="digits", title="Digits")
-    diary = Diary()
-    with connections["default"].cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        began = cursor.fetchone()
-    follower = threading.Thread(target=follow_campaigns, args=(diary, SiteOptions(workers=3)))
-    follower.start()
-    try:
-        assert diary.asked.get(timeout=PATIENCE_S) == ("add", "engine-digits")
-        assert diary.children["engine-digits"].argv[-3:] == ["run_engine", "digits", "--workers=3"]
-        campaign.state = Campaign.State.PAUSED
-        campaign.save()
-        Campaign.objects.create(slug="birds", title="Birds")
-        assert diary.asked.get(timeout=PATIENCE_S) == ("add", "engine-birds")
-        # As after a database restart, the follower must go on over a new connection. Only
-        # connections made since `began` are ended, because other tests share a site.
-        with connections["default"].cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_start > %s"
-                " AND pid <> pg_backend_pid() AND datname = current_database()",
-                began,
-            )
-            assert cursor.fetchall()
-        campaign.state = Campaign.State.FINISHED
-        campaign.save()
-        assert diary.asked.get(timeout=PATIENCE_S) == ("remove", "engine-digits")
-    finally:
-        diary.stop()
-        follower.join(PATIENCE_S)
-    assert not follower.is_alive()
-    assert diary.asked.empty()

@@ -49,7 +49,7 @@ def test_a_new_campaign_has_a_status_of_the_promised_shape(campaign: Campaign) -
         "models": [],
         "processes": [],
     }  # fmt: skip
-    assert "no servers or workers yet" in told.err
+    assert "no engine yet" in told.err
 
 
 def test_the_status_tells_pools_rates_waits_models_and_processes(

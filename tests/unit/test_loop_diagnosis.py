@@ -134,3 +134,18 @@ def test_a_paused_campaign_misses_nobody() -> None:
     state = replace(state, campaign=replace(state.campaign, state="paused"))
     assert worst(state) == []
     assert "Paused" in diagnose(state)[0].words
+
+
+def test_a_campaign_at_rest_misses_nothing_and_says_so() -> None:
+    engine = process("engine", 4, doing="at rest", idle=True)
+    ended = [process(role, 5, alive=False, stopped=True) for role in ("worker", "server")]
+    state = healthy(processes=[engine, *ended], connected=0)
+    assert worst(state) == []
+    assert "At rest: workers and servers start" in " ".join(each.words for each in diagnose(state))
+    awake = replace(state, processes=[replace(engine, idle=False, doing="at work"), *ended])
+    assert worst(awake) == [], "its processes are about to start"
+    assert "No server is running yet; engine-4 on here: at work." in [
+        each.words for each in diagnose(awake)
+    ]
+    gone = replace(state, processes=[replace(engine, alive=False, stopped=True), *ended])
+    assert worst(gone) == [("workers", "bad"), ("servers", "bad")]

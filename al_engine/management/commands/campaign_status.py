@@ -65,9 +65,12 @@ def _text(now: Status) -> str:
     lines += [_model_line(model) for model in now["models"][:MODELS_SHOWN]]
     if len(now["models"]) > MODELS_SHOWN:
         lines.append(f"  … and {len(now['models']) - MODELS_SHOWN} older models (--json has them)")
-    lines += [_process_line(process) for process in now["processes"]]
+    ran = [process for process in now["processes"] if process["state"] == "stopped"]
+    lines += [_process_line(process) for process in now["processes"] if process not in ran]
+    if ran:
+        lines.append(f"  {len(ran)} servers, workers and others that have stopped")
     if not now["processes"]:
-        lines.append("  no servers or workers yet: start them with `manage.py run_engine SLUG`")
+        lines.append("  no engine yet: start one with `manage.py run_engine`, or `up` for all")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""`run_engine SLUG`: run M servers and K workers, and keep them alive."""
+"""`run_engine [SLUG …]`: run the servers and workers of campaigns, and keep them alive."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -6,16 +6,20 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from al_engine.pools.lookup import UnknownCampaignError, campaign_of
-from al_engine.roles.engine import EngineOptions, run_engine
+from al_engine.roles.engine import EngineOptions
+from al_engine.roles.machine import run_engine
 
 
 class Command(BaseCommand):
-    help = "Runs the servers and workers of a campaign; what dies is started again."
+    help = (
+        "Runs the servers and workers of campaigns, without a slug of all that are not finished; "
+        "what dies is started again."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("slug")
-        parser.add_argument("--servers", type=int, help="else the campaign's setting")
-        parser.add_argument("--workers", type=int, help="else the campaign's setting")
+        parser.add_argument("slugs", nargs="*", metavar="slug")
+        parser.add_argument("--servers", type=int, help="else each campaign's setting")
+        parser.add_argument("--workers", type=int, help="else each campaign's setting")
         parser.add_argument(
             "--worker-processes",
             type=int,
@@ -25,7 +29,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            campaign = campaign_of(options["slug"])
+            for slug in options["slugs"]:
+                campaign_of(slug)
         except UnknownCampaignError as error:
             raise CommandError(str(error)) from error
         servers, workers = options["servers"], options["workers"]
@@ -36,7 +41,7 @@ class Command(BaseCommand):
             raise CommandError("--worker-processes is 1 or more.")
         try:
             run_engine(
-                campaign,
+                options["slugs"],
                 EngineOptions(
                     servers=servers,
                     workers=workers,

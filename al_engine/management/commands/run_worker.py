@@ -2,7 +2,8 @@
 
 import sys
 from argparse import ArgumentParser
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--first", type=int, default=1, help="the first worker is called worker-FIRST"
         )
+        parser.add_argument(
+            "--fill-only",
+            action="store_true",
+            help="fill S from former rankings and at random: nobody looks at the images",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -65,14 +71,15 @@ class Command(BaseCommand):
                 # Looking at D_j has a process of its own: it loads torch, and a pass takes long.
                 with (
                     Heartbeat(crew.parts, also=crew.hold_cells),
-                    Companion(_looker(crew, options["device"])) as looker,
+                    _looking(crew, options) as looker,
                     listening(campaign.pk) as listener,
                 ):
                     filler = ending.patiently(lambda: Filler(crew))
 
                     def step() -> None:
                         try:
-                            looker.check()
+                            if looker is not None:
+                                looker.check()
                         except CompanionFailed as error:
                             why = processes.last_error(process_id=crew.ids[0])
                             raise CommandError(why) from error
@@ -84,6 +91,15 @@ class Command(BaseCommand):
                 with suppress(DatabaseError):
                     for part in crew.parts:
                         unlabeled.release_cells(worker_id=part.id)
+
+
+def _looking(crew: Crew, options: Mapping[str, Any]) -> AbstractContextManager[Companion | None]:
+    """Whoever looks at D_j for these workers; nobody if S is only to be filled."""
+    if options["fill_only"]:
+        for part in crew.parts:
+            processes.report(process_id=part.id, state="filling S, without a model for now")
+        return nullcontext()
+    return Companion(_looker(crew, options["device"]))
 
 
 def _looker(crew: Crew, device: str) -> Child:

@@ -9,15 +9,16 @@ from al_engine.pools.models.campaign import Campaign
 
 
 class EngineProcess(models.Model):
-    """A server or worker of the paper, or what embeds images for them.
+    """A server or worker of the paper, what embeds images for them, or the engine that runs them.
 
-    The row outlives the processes that run as it.
+    The row outlives the processes that run as it. An engine has a row in each of its campaigns.
     """
 
     class Role(models.TextChoices):
         SERVER = "server", "server"
         WORKER = "worker", "worker"
         EMBEDDER = "embedder", "embedder"
+        ENGINE = "engine", "engine"
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="processes")
     role = models.CharField(max_length=8, choices=Role)
@@ -29,6 +30,7 @@ class EngineProcess(models.Model):
         max_length=100, blank=True, help_text="Of a worker; of an embedder its architecture."
     )
     state = models.CharField(max_length=200, blank=True, help_text="What it does now.")
+    idle = models.BooleanField(db_default=False, help_text="It has nothing to do now.")
     depth = models.PositiveIntegerField(db_default=0, help_text="Queries it wants open in S.")
     last_error = models.TextField(blank=True)
     started_at = models.DateTimeField(db_default=Now())

@@ -11,7 +11,6 @@ import pytest
 
 from al_engine.pools import versions
 from al_engine.pools.models import Campaign, EngineProcess, Image, Query
-from al_engine.pools.signals import Listener
 from al_engine.roles import embedder as embedder_role
 from al_engine.roles.campaign_embeddings import CampaignEmbeddings
 from al_engine.roles.embedder import BLOCK_IMAGES, Embedder, span
@@ -27,18 +26,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PROBE = "probe:resnet18"
 
 
-class Hasty(Listener):
-    """Hears nothing and waits for nothing."""
-
-    def wait(self, *kinds: object, seconds: float) -> bool:
-        return False
-
-
-@pytest.fixture
-def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
-    """For embedders that report all that they do."""
+@pytest.fixture(autouse=True)
+def all_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Embedders report all that they do."""
     monkeypatch.setattr(embedder_role, "_SAY_EVERY_SECONDS", 0.0)
-    return Hasty(0)
 
 
 def row(campaign: Campaign) -> EngineProcess:
@@ -49,29 +40,29 @@ def embedded(embedder: Embedder, count: int) -> list[int]:
     return [int(place) for place in embedder.images.ready(np.arange(count))]
 
 
-def finish(embedder: Embedder, listener: Listener) -> None:
+def finish(embedder: Embedder) -> None:
     """Steps until nothing is missing."""
     while not row(embedder.campaign).state.startswith("all "):
-        embedder.step(listener)
+        embedder.step()
         assert not row(embedder.campaign).last_error
 
 
 def test_what_somebody_waits_for_comes_first_then_all_in_order_with_progress(
-    make_campaign: MakeCampaign, published_weights: Path, listener: Listener
+    make_campaign: MakeCampaign, published_weights: Path
 ) -> None:
     campaign = make_campaign(pool=190, holdout=10, architectures=[PROBE])
     label(join(campaign), range(100, 130))
     ask(campaign, [150])
     with embedding(campaign) as embedder:
-        embedder.step(listener)
+        embedder.step()
         first = [*range(100, 130), 150, *range(190, 200)]
         assert embedded(embedder, 200) == first
         assert row(campaign).state == "embedding images: 41 of 200"
-        embedder.step(listener)
+        embedder.step()
         assert embedded(embedder, 200) == sorted([*first, *range(BLOCK_IMAGES)])
         assert row(campaign).state.startswith(f"embedding images: {41 + BLOCK_IMAGES} of 200, ")
         assert row(campaign).state.endswith(" s left")
-        finish(embedder, listener)
+        finish(embedder)
         assert row(campaign).state == "all 200 images are embedded"
         assert embedded(embedder, 200) == list(range(200))
         # Another process of this machine finds them there.
@@ -79,13 +70,13 @@ def test_what_somebody_waits_for_comes_first_then_all_in_order_with_progress(
 
 
 def test_an_image_that_cannot_be_read_is_set_aside_and_keeps_no_other(
-    make_campaign: MakeCampaign, published_weights: Path, listener: Listener
+    make_campaign: MakeCampaign, published_weights: Path
 ) -> None:
     campaign = make_campaign(pool=40, architectures=[PROBE])
     replace_file(campaign, 3, None)
     replace_file(campaign, 5, b"no picture")
     with embedding(campaign) as embedder:
-        finish(embedder, listener)
+        finish(embedder)
         assert embedded(embedder, 40) == [p for p in range(40) if p not in (3, 5)]
     aside = Image.objects.filter(campaign=campaign, state="excluded")
     assert sorted(aside.values_list("position", flat=True)) == [3, 5]
@@ -105,7 +96,6 @@ def full_disk() -> Iterator[None]:
 def test_with_a_full_disk_it_says_what_to_do_and_labels_are_trained_on(
     make_campaign: MakeCampaign,
     published_weights: Path,
-    listener: Listener,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(embedder_role, "ASK_STORAGE_AGAIN_SECONDS", 0.0)
@@ -113,12 +103,12 @@ def test_with_a_full_disk_it_says_what_to_do_and_labels_are_trained_on(
     person = join(campaign)
     label(person, range(40))
     with embedding(campaign) as embedder:
-        embedder.step(listener)
+        embedder.step()
         assert embedded(embedder, 150) == list(range(40))
         label(person, range(40, 50))
         embedder._urgent_read_at = float("-inf")
         with full_disk():
-            embedder.step(listener)
+            embedder.step()
         assert row(campaign).state == "waiting for the storage"
         assert "Make room on that disk" in row(campaign).last_error
         with serving(campaign) as server, monkeypatch.context() as patch:
@@ -129,7 +119,7 @@ def test_with_a_full_disk_it_says_what_to_do_and_labels_are_trained_on(
         assert (version.labels_seen, version.trained_on) == (50, 40)
         monkeypatch.setattr(embedder.images, "_later", {})
         embedder._urgent_read_at = float("-inf")
-        embedder.step(listener)
+        embedder.step()
         assert embedded(embedder, 50) == list(range(50))
 
 
@@ -138,7 +128,7 @@ def _refuse(*_: object) -> int:
 
 
 def test_workers_choose_only_from_what_is_embedded_and_servers_judge_by_it(
-    make_campaign: MakeCampaign, published_weights: Path, listener: Listener
+    make_campaign: MakeCampaign, published_weights: Path
 ) -> None:
     campaign = make_campaign(pool=240, holdout=20, architectures=[PROBE], strategies=["margin"])
     person = join(campaign)
@@ -161,7 +151,7 @@ def test_workers_choose_only_from_what_is_embedded_and_servers_judge_by_it(
         workers.step()
         assert workers.loop.model.version_number == first.version
         assert not _chosen(campaign) - there
-        finish(embedder, listener)
+        finish(embedder)
         person.answer(person.take(5), truth)
         second = server.step()
         assert second is not None

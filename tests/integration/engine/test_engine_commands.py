@@ -109,39 +109,17 @@ def test_strategies_are_dealt_out_among_the_workers_of_all_processes(
     assert set(dealt) == {"entropy", "least_confidence", "margin"}
 
 
-def test_what_is_frozen_has_an_embedder_of_its_own(make_campaign: MakeCampaign) -> None:
-    campaign = make_campaign(
-        pool=20, architectures=["probe:resnet18"], delivery_architecture="probe:vgg16"
-    )
+def test_without_room_for_models_s_is_filled_and_nothing_more(campaign: Campaign) -> None:
     options = EngineOptions(servers=1, workers=1, device="cpu")
-    processes = {child.name: list(child.argv[2:]) for child in children(campaign, options, ["cpu"])}
-    assert [
-        processes[f"embedder-{campaign.slug}-{number}"] == ["run_embedder", campaign.slug, *rest]
-        for number, rest in (
-            (1, ["--device", "cpu"]),
-            (2, ["--architecture=probe:vgg16", "--device", "cpu"]),
-        )
-    ] == [True, True]
-    campaign.architectures = ["auto", "probe:resnet18+means", "probe:vgg16+kernel"]
-    campaign.delivery_architecture = "finetuned:tf_efficientnet_lite0"
-    named = [
-        argument
-        for child in children(campaign, options, ["cpu"])
-        for argument in child.argv
-        if "run_embedder" in child.argv and "--architecture" in argument
-    ]
-    assert named == ["--architecture=probe:resnet18", "--architecture=probe:vgg16"]
-    assert "learns, so its embeddings change" in refused(
-        "run_embedder", campaign.slug, "--architecture=small_cnn"
-    )
+    (child,) = children(campaign, options, ["cpu"], models=False)
+    assert child.argv[2:4] == ["run_worker", campaign.slug]
+    assert child.argv[-1] == "--fill-only"
 
 
 def test_an_engine_without_workers_or_servers_is_possible(campaign: Campaign) -> None:
-    # Beside what is asked for: it ends by itself where what is chosen has nothing to embed.
-    beside = f"embedder-{campaign.slug}-1"
     options = EngineOptions(servers=1, workers=0, device="cpu")
     names = [child.name for child in children(campaign, options, ["cpu"])]
-    assert names == [beside, f"server-{campaign.slug}-1"]
+    assert names == [f"server-{campaign.slug}-1"]
     options = EngineOptions(servers=0, workers=1, device="cpu")
     names = [child.name for child in children(campaign, options, ["cpu"])]
-    assert names == [f"workers-{campaign.slug}-1", beside]
+    assert names == [f"workers-{campaign.slug}-1"]

@@ -62,7 +62,7 @@ def test_strategies_and_workers_change_while_people_label(
         ({"image_size": 64}, ["workers-1", "server-1"], ["workers-1", "server-1"]),
         (
             {"architectures": ["probe:resnet18"]},
-            ["workers-1", "server-1", "embedder-1"],
+            ["workers-1", "server-1"],
             ["workers-1", "server-1"],
         ),
     ],

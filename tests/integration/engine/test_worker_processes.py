@@ -266,3 +266,18 @@ def hungry(campaign: Campaign) -> None:
 
 def open_turns(campaign: Campaign) -> int:
     return sizes.open_depth(campaign_id=campaign.pk)
+
+
+def test_without_room_for_models_s_is_filled_and_nobody_looks(
+    make_campaign: MakeCampaign, test_environment: dict[str, str], tmp_path: Path
+) -> None:
+    campaign = make_campaign(pool=2 * COLD_FLOOR, workers=1, strategies=["margin"])
+    options = ("--strategies=margin", "--device=cpu", "--fill-only")
+    with command(
+        "run_worker", campaign.slug, *options, env=test_environment, log=tmp_path / "log"
+    ) as worker:
+        worker.until(lambda: open_queries(campaign) >= DEPTH_FLOOR)
+        assert state_of(campaign, "worker-1") == "filling S, without a model for now"
+        assert psutil.Process(worker.process.pid).children() == []
+        join(campaign).take(COLD_FLOOR)
+        worker.until(lambda: open_queries(campaign) >= DEPTH_FLOOR)

@@ -66,6 +66,7 @@ ENGINE = {
     "set_aside": {"image": "pools_image_pkey", "a": "turn_once"},
     "put_back": {"image": "pools_image_pkey", "a": "turn_once", "l": "label_person_once"},
     "follow": {"c": "consensus_changes"},
+    "survey": {"leased": "turn_expiry", "a": "turn_open"},
 }
 
 
@@ -77,6 +78,7 @@ def parameters_of(pools: Pools) -> dict[str, Any]:
     people = (pools.people * 2)[: len(turns)]
     return {
         "campaign": pools.id,
+        "campaigns": [pools.id],
         "annotators": people,
         "claimers": people,
         "sessions": SESSIONS * 8,
@@ -116,6 +118,10 @@ def parameters_of(pools: Pools) -> dict[str, Any]:
         "ready": [True] * len(turns),
         "most": 64,
         "versions": [None] * len(images),
+        "enough": 64,
+        "sampled": 12.0,
+        "silence": 8.0,
+        "host": "here",
     }
 
 

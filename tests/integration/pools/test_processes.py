@@ -156,7 +156,7 @@ def test_the_dead_of_this_machine_are_swept(campaign: Campaign, dead: int) -> No
     gone, living, elsewhere = (register(campaign) for _ in range(3))
     played_by(gone, pid=dead)
     played_by(elsewhere, pid=dead, host="elsewhere")
-    processes.sweep_dead(campaign_id=campaign.pk)
+    processes.sweep_dead(campaign_ids=[campaign.pk])
     states = dict(EngineProcess.objects.values_list("pk", "state"))
     assert states[gone.id] == "stopped"
     assert {states[living.id], states[elsewhere.id]} == {"starting"}
