@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("pools", "0012_embedder")]
+    dependencies = [("pools", "0013_architectures")]
 
     operations = [
         migrations.AlterField(
