@@ -212,8 +212,9 @@ def test_images_are_embedded_while_it_rests(make_campaign: MakeCampaign) -> None
 
 
 def test_a_named_campaign_is_awake_from_the_start(make_campaign: MakeCampaign) -> None:
-    named = {"pool": POOL, "architectures": ["small_cnn"], "servers": 0}
-    campaign, _ = (make_campaign(**named) for _ in range(2))
+    campaign, _ = (
+        make_campaign(pool=POOL, architectures=["small_cnn"], servers=0) for _ in range(2)
+    )
     engine = Engine(campaign.slug)
     assert engine.step() == of(campaign, models=False)
     assert engine.step(after=REST_AFTER_SECONDS) == []
