@@ -8,6 +8,8 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from annotator_site.api.schema import whole_schema
@@ -48,9 +50,11 @@ def _by_tag() -> dict[str, list[dict[str, Any]]]:
                 "method": method.upper(),
                 "path": path,
                 "summary": operation["summary"],
-                "description": operation.get("description", ""),
+                "description": _marked(operation.get("description", "")),
                 "parameters": [
-                    each for each in operation.get("parameters", []) if each["in"] == "query"
+                    {**each, "description": _marked(each["description"])}
+                    for each in operation.get("parameters", [])
+                    if each["in"] == "query"
                 ],
                 "takes": list(_fields(operation.get("requestBody", {}).get("content", {}))),
                 "gives": list(_given(operation)),
@@ -60,32 +64,39 @@ def _by_tag() -> dict[str, list[dict[str, Any]]]:
 
 
 def _given(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The fields of the answer; of a page those of its rows."""
+    """The fields of the answer."""
     for status, answer in operation["responses"].items():
         if status.startswith("2"):
-            for field in _fields(answer.get("content", {})):
-                inner = field.get("rows")
-                yield from _of_schema(inner) if inner else [field]
+            yield from _fields(answer.get("content", {}))
 
 
 def _fields(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for media in content.values():
-        yield from _of_schema(media.get("schema", {}))
+        yield from _of_schema(media.get("schema", {}), "")
         return
 
 
-def _of_schema(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _of_schema(schema: dict[str, Any], within: str) -> Iterator[dict[str, Any]]:
+    """The fields of a shape, each followed by those of what it holds: `results.image`."""
     schema = _resolved(schema)
     needed = schema.get("required", [])
     for name, field in schema.get("properties", {}).items():
         full = _resolved(field)
         yield {
-            "name": name,
+            "name": f"{within}{name}",
             "kind": _kind(full),
             "needed": name in needed,
-            "words": field.get("description") or full.get("description", ""),
-            "rows": full.get("items") if name == "results" else None,
+            "words": _marked(field.get("description") or full.get("description", "")),
         }
+        yield from _of_schema(full.get("items", full), f"{within}{name}.")
+
+
+def _marked(text: str) -> SafeString:
+    """A text with its parts in backticks as code."""
+    parts = text.split("`")
+    shown = [format_html("<code>{}</code>", part) if at % 2 else part
+             for at, part in enumerate(parts)]  # fmt: skip
+    return format_html_join("", "{}", ((part,) for part in shown))
 
 
 def _kind(field: dict[str, Any]) -> str:

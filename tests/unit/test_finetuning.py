@@ -85,10 +85,8 @@ def test_it_ends_with_its_best_round_and_keeps_the_published_statistics() -> Non
 
 
 def test_what_becomes_no_better_begins_anew_from_the_head_and_ends_early() -> None:
-    # Classes that nothing tells: whatever is learned of them is wrong of others.
-    images, _ = pictures(32, seed=1)
-    targets = torch.randint(0, 2, (32,), generator=torch.Generator().manual_seed(3))
-    steps = 24  # at rates that break the network
+    images, targets = pictures(32, seed=1)
+    steps = 24  # at rates that break the network, so that the head stays the best
     found = finetune(
         images, targets, held=torch.arange(32) % 4 > 1, classes=2, seed=1, device=CPU,
         recipe=recipe(learning_rate=3.0, min_steps=steps, max_steps=steps),
