@@ -24,6 +24,7 @@ from al_engine.training.checkpoint import BadCheckpoint
 from al_engine.training.embedding_cache import predict_from_embeddings
 from al_engine.training.evaluate import Evaluation, evaluate, score
 from al_engine.training.loop import Trained, train, train_on_embeddings
+from al_engine.training.penalty import PenaltyMemory
 from al_engine.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Trainer:
         self._embedded: CampaignEmbeddings | None = None
         # The head of the last training on embeddings, which the next starts from.
         self._head: dict[str, Tensor] | None = None
+        self._penalty = PenaltyMemory()
 
     def open(self, architecture: str) -> None:
         """Read images for this architecture from now on.
@@ -74,7 +76,7 @@ class Trainer:
             self._embedded = None
         elif self._embedded is None or self._embedded.architecture != architecture:
             self._embedded = CampaignEmbeddings(self.campaign, architecture, self.device)
-            self._head = None
+            self._head, self._penalty = None, PenaltyMemory()
 
     @property
     def backbone_sha256(self) -> str | None:
@@ -143,6 +145,7 @@ class Trainer:
                 recipe=recipe,
                 device=self.device,
                 former=self._head,
+                penalty=self._penalty,
             )
             self._head = trained.model.head.state_dict()
             return trained

@@ -30,6 +30,7 @@ from al_engine.training.devices import autocast, repeatable, threads_for, to_dev
 from al_engine.training.evaluate import predict_with_features
 from al_engine.training.feed import Images, fits_on_device
 from al_engine.training.head import former_head, train_head
+from al_engine.training.penalty import PenaltyMemory
 from al_engine.training.recipe import Recipe
 from al_engine.training.start import new_model
 from al_engine.training.weighting import label_weights
@@ -139,15 +140,16 @@ def train_on_embeddings(
     recipe: Recipe,
     device: torch.device,
     former: dict[str, Tensor] | None = None,
+    penalty: PenaltyMemory | None = None,
 ) -> Trained:
     """As `train`, for a model with a frozen backbone, on this device, whose head is fitted here.
 
     `features`: float (n, width), n >= 1, the embeddings of the labeled images. `former`: the state
-    of an earlier head to start from, which saves time.
+    of an earlier head to start from, and `penalty` the memory of its penalty, which save time.
     """
     started = time.perf_counter()
     trust = label_weights(targets, weights, classes=model.classes, balance=recipe.class_balance)
-    return _fit_head(model, features, targets, trust, former, device, started)
+    return _fit_head(model, features, targets, trust, former, device, started, penalty)
 
 
 def _fit_head(
@@ -158,14 +160,17 @@ def _fit_head(
     former: dict[str, Tensor] | None,
     device: torch.device,
     started: float,
+    penalty: PenaltyMemory | None = None,
 ) -> Trained:
-    """Train only the head of a frozen backbone.
-
-    `former`: the state of an earlier head, which is nearer than none. `started`: a time of
-    `time.perf_counter`.
-    """
+    """Train only the head of a frozen backbone; `started`: a time of `time.perf_counter`."""
     head = train_head(
-        features, targets, weights=trust, classes=model.classes, device=device, former=former
+        features,
+        targets,
+        weights=trust,
+        classes=model.classes,
+        device=device,
+        former=former,
+        penalty=penalty,
     )
     model.head.load_state_dict(head.state)
     seconds = time.perf_counter() - started
