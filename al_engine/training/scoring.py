@@ -94,7 +94,7 @@ class Scorer:
         if model.frozen_backbone and part.embeddings is not None and len(others) < 2:
             said = opinions.ask_posterior(
                 model.head.to(self._device),
-                part.embeddings[:].to(self._device).float(),
+                part.embeddings,
                 labeled(),
                 count=OPINIONS_OF_ONE,
                 generator=self._generator,
