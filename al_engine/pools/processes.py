@@ -113,6 +113,18 @@ def report(
     EngineProcess.objects.filter(pk=process_id).update(**values)
 
 
+def report_states(*, states: Mapping[int, str]) -> None:
+    """Record what each of these processes does now, and that it has no error, in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE pools_engineprocess process
+               SET state = given.state, last_error = '', heartbeat_at = now()
+               FROM unnest(%s::bigint[], %s::text[]) AS given(id, state)
+               WHERE process.id = given.id""",
+            [list(states), list(states.values())],
+        )
+
+
 def last_error(*, process_id: int) -> str:
     """The last error that the process reported; empty if it reported none."""
     found = EngineProcess.objects.filter(pk=process_id).values_list("last_error", flat=True)

@@ -1,19 +1,15 @@
 """One worker of the paper: its strategy, and its ranking of the images to ask about next."""
 
-import time
 from collections.abc import Sequence
 
 import torch
 
 from al_engine.decisions import rules
-from al_engine.pools import processes
 from al_engine.pools.processes import Part
 from al_engine.pools.rankings import Look, RankingProgress
 from al_engine.pools.supply import OpenQuery
 from al_engine.roles.newest_model import Scored
 from al_engine.strategies.ranking import Ranking, Taken
-
-_SAY_EVERY_SECONDS = 1.0
 
 
 class Selector:
@@ -27,8 +23,6 @@ class Selector:
         self._asked = 0
         # Whose embeddings that look compared: `NewestModel.embeds_by`.
         self._embedded_by: str | int | None = None
-        self._told = ""
-        self._told_at = 0.0
 
     def strategy(self, *, model: bool) -> str:
         """The strategy that this worker uses with a model, or before the first."""
@@ -108,20 +102,11 @@ class Selector:
             confirmed_scores=[score for _, score in plan.confirmed],
         )
 
-    def tell(self, version: int | None) -> None:
-        """Report what this worker selects with, for the live page."""
+    def words(self, version: int | None) -> str:
+        """What this worker selects with, for the live page."""
         if not rules.asks_model(self.part.strategy):
-            self.say("selecting at random")
-        elif version is None:
+            return "selecting at random"
+        if version is None:
             how = self.part.strategy if self._offered else "at random"
-            self.say(f"selecting {how} before the first model")
-        else:
-            self.say(f"selecting with version {version}")
-
-    def say(self, what: str) -> None:
-        """Report what this worker does now, if that changed."""
-        if what == self._told:
-            return
-        self._told, self._told_at = what, time.monotonic()
-        # This worker runs, so clear the error that ended an earlier process.
-        processes.report(process_id=self.part.id, state=what, error="")
+            return f"selecting {how} before the first model"
+        return f"selecting with version {version}"

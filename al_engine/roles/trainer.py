@@ -25,6 +25,7 @@ from al_engine.training.embedding_cache import predict_from_embeddings
 from al_engine.training.evaluate import Evaluation, evaluate, score
 from al_engine.training.finetuning import finetune, held_out
 from al_engine.training.loop import Trained, train, train_on_embeddings
+from al_engine.training.penalty import PenaltyMemory
 from al_engine.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Trainer:
         self._embedded: CampaignEmbeddings | None = None
         # The head of the last training on embeddings, which the next starts from.
         self._head: dict[str, Tensor] | None = None
+        self._penalty = PenaltyMemory()
 
     def open(self, architecture: str) -> None:
         """Read images for this architecture from now on.
@@ -76,7 +78,7 @@ class Trainer:
         elif self._embedded is None or self._embedded.architecture != backbone_of(architecture):
             backbone = backbone_of(architecture)
             self._embedded = CampaignEmbeddings(self.campaign, backbone, self.device)
-            self._head = None
+            self._head, self._penalty = None, PenaltyMemory()
 
     @property
     def backbone_sha256(self) -> str | None:
@@ -149,6 +151,7 @@ class Trainer:
                 recipe=recipe,
                 device=self.device,
                 former=self._head,
+                penalty=self._penalty,
             )
             if not head_of(recipe.architecture):
                 self._head = trained.model.head.state_dict()

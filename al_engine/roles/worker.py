@@ -64,6 +64,8 @@ class WorkerLoop:
         self.pass_seconds = 0.0
         self.passed_at = 0.0
         self.pruned_at = time.monotonic()
+        # What each worker was reported to do.
+        self._told: dict[int, str] = {}
         # A newer g* was loaded, and no ranking followed it yet.
         self.newer = False
         # Images that the hosted workers put into S, by embeddings that g* makes as well.
@@ -85,8 +87,8 @@ class WorkerLoop:
         self.newer |= self.model.take_newest(self.say)
         self.look(self.newer)
         self.newer = False
-        for selector in self.selectors:
-            selector.tell(self.model.version_number)
+        number = self.model.version_number
+        self._report({each.part.id: each.words(number) for each in self.selectors})
         if began - self.pruned_at > _PRUNE_EVERY_SECONDS:
             self.pruned_at = began
             query.prune_withdrawn(
@@ -193,8 +195,14 @@ class WorkerLoop:
 
     def say(self, what: str) -> None:
         """Report what all workers of this process do now."""
-        for selector in self.selectors:
-            selector.say(what)
+        self._report(dict.fromkeys(self.crew.ids, what))
+
+    def _report(self, states: dict[int, str]) -> None:
+        """Write the states that have changed; the processes run, so earlier errors are cleared."""
+        changed = {part: state for part, state in states.items() if self._told.get(part) != state}
+        if changed:
+            processes.report_states(states=changed)
+            self._told |= changed
 
 
 def work(crew: Crew, device_name: str, ending: Ending) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from al_engine.training.coordinates import Coordinates
 from al_engine.training.logistic import TOLERANCE, Problems, losses, solve
-from al_engine.training.penalty import choose_penalty, penalties_of
+from al_engine.training.penalty import PenaltyMemory, penalties_of
 
 # Rows that the Gram matrix is estimated from, in multiples of its width. It decides only the number
 # of steps: twice as many rows save a fifth of them, and take longer than that.
@@ -42,7 +42,7 @@ def train_head(
     classes: int,
     device: torch.device,
     former: dict[str, Tensor] | None = None,
-    penalty: float | None = None,
+    penalty: float | PenaltyMemory | None = None,
     tolerance: float = TOLERANCE,
 ) -> Head:
     """Multinomial logistic regression on features, float (n, d), targets int64 (n,), n >= 1.
@@ -50,9 +50,9 @@ def train_head(
     `weights`: float (n,), how much each label counts; only if all are 0 do labels of weight 0
     count. `former`: the state of an earlier head of the same classes, to start from; a head of
     other sizes is ignored. It changes the time, not the result. `penalty`: of weights of
-    standardized features, in labels; None chooses it by cross-validation. `tolerance`: by how many
-    nats a label the penalized loss may exceed its minimum. The problem is strictly convex, so the
-    result depends on no seed.
+    standardized features, in labels; None or a memory chooses it by cross-validation. `tolerance`:
+    by how many nats a label the penalized loss may exceed its minimum. The problem is strictly
+    convex, so the result depends on no seed.
     """
     trust = torch.ones(len(targets)) if weights is None else weights.float().cpu()
     counted = trust > 0 if bool((trust > 0).any()) else trust >= 0
@@ -62,7 +62,9 @@ def train_head(
         targets = targets[counted.to(targets.device)]
     rows, truth = features.to(device).float(), targets.to(device)
     if penalty is None:
-        penalty = choose_penalty(rows, truth, trust, classes=classes)
+        penalty = PenaltyMemory()
+    if isinstance(penalty, PenaltyMemory):
+        penalty = penalty.choose(rows, truth, trust, classes=classes)
     coordinates = Coordinates.of(rows)
     points = coordinates.points
     problem = Problems(

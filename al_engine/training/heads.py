@@ -9,6 +9,7 @@ from al_engine.architectures import Classifier
 from al_engine.training.head import train_head
 from al_engine.training.kernel_ridge import fit_kernel
 from al_engine.training.means import fit_means
+from al_engine.training.penalty import PenaltyMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,23 @@ def fit_head(
     classes: int,
     device: torch.device,
     former: dict[str, Tensor] | None = None,
+    penalty: PenaltyMemory | None = None,
 ) -> FittedHead:
     """Fit a head to features, float (n, d), targets int64 (n,), weights float (n,), n >= 1.
 
     `head`: "" for multinomial logistic regression, which starts from `former`, the state of an
-    earlier one; `means` or `kernel`. Only if all weights are 0 do labels of weight 0 count. Raises
+    earlier one, with the penalty that it remembers; `means` or `kernel`. Only if all weights are 0 do labels of weight 0 count. Raises
     ValueError for another head.
     """
     if not head:
         found = train_head(
-            features, targets, weights=weights, classes=classes, device=device, former=former
+            features,
+            targets,
+            weights=weights,
+            classes=classes,
+            device=device,
+            former=former,
+            penalty=penalty,
         )
         return FittedHead(found.state, nn.Identity(), found.steps, found.loss)
     trust = weights.float().cpu()

@@ -32,6 +32,7 @@ from al_engine.training.evaluate import predict_with_features
 from al_engine.training.feed import Images, fits_on_device
 from al_engine.training.head import former_head
 from al_engine.training.heads import fit_head, put_on
+from al_engine.training.penalty import PenaltyMemory
 from al_engine.training.recipe import Recipe
 from al_engine.training.start import new_model
 from al_engine.training.weighting import label_weights
@@ -142,16 +143,17 @@ def train_on_embeddings(
     recipe: Recipe,
     device: torch.device,
     former: dict[str, Tensor] | None = None,
+    penalty: PenaltyMemory | None = None,
 ) -> Trained:
     """As `train`, for a model with a frozen backbone, on this device, whose head is fitted here.
 
     `features`: float (n, width), n >= 1, the embeddings of the labeled images. `former`: the state
-    of an earlier head to start from, which saves time.
+    of an earlier head to start from, and `penalty` the memory of its penalty, which save time.
     """
     started = time.perf_counter()
     trust = label_weights(targets, weights, classes=model.classes, balance=recipe.class_balance)
     kind = head_of(recipe.architecture)
-    return _fit_head(model, kind, features, targets, trust, former, device, started)
+    return _fit_head(model, kind, features, targets, trust, former, device, started, penalty)
 
 
 def _fit_head(
@@ -163,15 +165,22 @@ def _fit_head(
     former: dict[str, Tensor] | None,
     device: torch.device,
     started: float,
+    penalty: PenaltyMemory | None = None,
 ) -> Trained:
     """Train only the head of a frozen backbone, of the kind that its architecture names.
 
     `former`: the state of an earlier head, which is nearer than none. `started`: a time of
     `time.perf_counter`.
     """
-    classes = model.classes
     head = fit_head(
-        kind, features, targets, weights=trust, classes=classes, device=device, former=former
+        kind,
+        features,
+        targets,
+        weights=trust,
+        classes=model.classes,
+        device=device,
+        former=former,
+        penalty=penalty,
     )
     put_on(model, head)
     seconds = time.perf_counter() - started

@@ -11,12 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from al_engine.architectures import Classifier
+from al_engine.strategies.base import Embeddings
 from al_engine.training.evaluate import predict
+from al_engine.training.half_rows import logits_of_rows
 from al_engine.training.posterior import sample_heads
 
 DROPPED_SHARE = 0.5
 """Share of the embedding that dropout removes (Gal et al. 2017 use a half before the last layer).
 """
+
+_ROWS_A_BLOCK_GPU = 16_384
 
 
 def ask_committee(models: Sequence[Classifier], images: Tensor, *, device: torch.device) -> Tensor:
@@ -85,7 +89,7 @@ def ask_with_dropout(
 @torch.inference_mode()
 def ask_posterior(
     head: nn.Linear,
-    embeddings: Tensor,
+    embeddings: Embeddings,
     labeled: Tensor,
     *,
     count: int,
@@ -93,14 +97,21 @@ def ask_posterior(
 ) -> Tensor:
     """Opinions of samples of a head that was fitted to embeddings: float32 (count, n, C).
 
-    `embeddings`: float (n, d), of the images that are asked about, on the head's device; `labeled`:
-    float (m, d), of those that the head has learned from. Both as the head takes them: of a model
-    with a kernel what that says of them.
+    `embeddings`: float (n, d), of the images that are asked about; they are read block by block.
+    `labeled`: float (m, d), of those that the head has learned from. Both as the head takes them:
+    of a model with a kernel what that says of them.
     """
     heads, biases = sample_heads(head.weight, head.bias, labeled, draws=count, generator=generator)
-    return torch.stack(
-        [
-            functional.linear(embeddings, weight, bias).float().softmax(dim=1).cpu()
-            for weight, bias in zip(heads, biases, strict=True)
-        ]
-    )
+    rows, classes = embeddings.shape[0], len(head.bias)
+    if head.weight.device.type == "cpu":
+        # All heads in one pass, which reads the embeddings once.
+        logits = logits_of_rows(embeddings, heads.flatten(0, 1), biases.flatten())
+        said = logits.T.view(count, classes, rows).softmax(dim=1)
+        return said.transpose(1, 2).contiguous()
+    opinions = torch.empty(count, rows, classes)
+    for start in range(0, rows, _ROWS_A_BLOCK_GPU):
+        part = slice(start, min(start + _ROWS_A_BLOCK_GPU, rows))
+        some = embeddings[part].to(head.weight.device).float()
+        logits = torch.einsum("nd,mcd->mnc", some, heads) + biases[:, None]
+        opinions[:, part] = logits.softmax(dim=2).cpu()
+    return opinions

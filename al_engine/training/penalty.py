@@ -27,6 +27,8 @@ sets of features.
 MOST_GROWN: Final = 5_000
 """From this many labels on the penalty stays, which matters little beside so many."""
 MOST_CLASSES: Final = 30
+CHOSEN_AGAIN_AT: Final = 1.2
+"""`PenaltyMemory` chooses anew when there are this many times the labels of its last choice."""
 _WIDTH_FOR_ONE: Final = 512
 # Nats a label; candidates differ by hundredths.
 _TOLERANCE: Final = 5e-3
@@ -82,6 +84,28 @@ def choose_penalty(rows: Tensor, targets: Tensor, weights: Tensor, *, classes: i
     learned = len(rows) * (1 - 1 / FOLDS)
     growth = (min(labels, MOST_GROWN) / learned) ** GROWTH
     return usual * FACTORS[int(total.argmin())] * float(growth)
+
+
+class PenaltyMemory:
+    """Chooses the penalty for a head that is trained again and again as labels come.
+
+    A cross-validation takes as long as the training of a warm head, and says the same after a few
+    more labels. Between two of them the penalty grows as if the best one had been chosen.
+    """
+
+    def __init__(self) -> None:
+        self._labels = self._classes = 0
+        self._penalty = 0.0
+
+    def choose(self, rows: Tensor, targets: Tensor, weights: Tensor, *, classes: int) -> float:
+        """As `choose_penalty`, remembered for labels that are a few more or fewer."""
+        growth = len(rows) / self._labels if self._labels else math.inf
+        if classes != self._classes or not 1 / CHOSEN_AGAIN_AT < growth < CHOSEN_AGAIN_AT:
+            self._penalty = choose_penalty(rows, targets, weights, classes=classes)
+            self._labels, self._classes = len(rows), classes
+            return self._penalty
+        grown = min(len(rows), MOST_GROWN) / min(self._labels, MOST_GROWN)
+        return self._penalty * float(grown**GROWTH)
 
 
 def _principal(points: Tensor) -> tuple[Tensor, Tensor]:

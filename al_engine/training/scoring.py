@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from al_engine import strategies
 from al_engine.architectures import Classifier
@@ -95,11 +95,15 @@ class Scorer:
         if said is not None:
             return replace(part, members=said)
         if model.frozen_backbone and part.embeddings is not None:
-            kernel = model.kernel.to(self._device)
+            embeddings, learned = part.embeddings, labeled()
+            if not isinstance(model.kernel, nn.Identity):
+                kernel = model.kernel.to(self._device)
+                embeddings = kernel(embeddings[:].to(self._device).float())
+                learned = kernel(learned.to(self._device).float())
             said = opinions.ask_posterior(
                 model.head.to(self._device),
-                kernel(part.embeddings[:].to(self._device).float()),
-                kernel(labeled().to(self._device).float()),
+                embeddings,
+                learned,
                 count=OPINIONS_OF_ONE,
                 generator=self._generator,
             )

@@ -13,7 +13,13 @@ from al_engine.training.evaluate import predict_with_features
 from al_engine.training.head import train_head
 from al_engine.training.logistic import TOLERANCE
 from al_engine.training.loop import train
-from al_engine.training.penalty import BIAS_PENALTY, choose_penalty, usual_penalty
+from al_engine.training.penalty import (
+    BIAS_PENALTY,
+    GROWTH,
+    PenaltyMemory,
+    choose_penalty,
+    usual_penalty,
+)
 from al_engine.training.recipe import default_recipe
 
 CPU = torch.device("cpu")
@@ -83,6 +89,19 @@ def test_the_penalty_follows_what_the_labels_say() -> None:
     assert chosen[2] > 3 * chosen[300]
     one_each = choose_penalty(features[:4], torch.arange(4), torch.ones(4), classes=4)
     assert one_each == usual_penalty(20)  # nothing to learn it from
+
+
+def test_the_penalty_is_remembered_until_there_are_a_fifth_more_labels() -> None:
+    features, targets = clouds(200)
+    memory = PenaltyMemory()
+
+    def remembered(count: int) -> float:
+        return memory.choose(features[:count], targets[:count], torch.ones(count), classes=4)
+
+    first = remembered(100)
+    assert first == choose_penalty(features[:100], targets[:100], torch.ones(100), classes=4)
+    assert remembered(110) == pytest.approx(first * 1.1**GROWTH)
+    assert remembered(200) == choose_penalty(features, targets, torch.ones(200), classes=4)
 
 
 def test_labels_of_no_weight_teach_a_head_nothing() -> None:
