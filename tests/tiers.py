@@ -39,6 +39,7 @@ SLOW: Final[dict[str, tuple[str, ...]]] = {
         "test_a_campaign_runs_on_features_and_learns",
         "test_the_first_queries_are_chosen_by_coverage_and_repeat",
     ),
+    "test_finetuning.py": EVERYTHING,
     "test_heads.py": (
         "test_a_kernel_head_is_refused_with_landmarks_of_another_backbone",
         "test_a_thousand_classes_work",

@@ -3,13 +3,11 @@
 For the live page and `campaign_status`; formatting of single numbers is shared, too.
 """
 
-from typing import Final, TypedDict
+from typing import TypedDict
 
 from al_engine.decisions.comparing import Share, gain
+from al_engine.pools import versions
 from al_engine.pools.models import Campaign, ModelVersion
-
-NEWEST_VERSIONS: Final = 1_000
-"""Only among so many is looked, so that the time does not grow with the number of versions."""
 
 
 class Measured(TypedDict):
@@ -95,17 +93,11 @@ def _measured_words(measured: Measured) -> str:
 
 
 def _newest_of_each(campaign: Campaign) -> list[ModelVersion]:
-    recent = ModelVersion.objects.filter(campaign=campaign).order_by("-version")
-    newest: dict[tuple[str, str], ModelVersion] = {}
-    for row in recent[:NEWEST_VERSIONS]:
-        newest.setdefault((row.role, row.architecture), row)
-    # Delivery models are rare; they may be older than a thousand versions that select.
-    delivery = (ModelVersion.Role.DELIVERY.value, campaign.delivery_architecture)
-    if campaign.delivery_architecture and delivery not in newest:
-        found = recent.filter(role=delivery[0], architecture=delivery[1]).first()
-        newest |= {delivery: found} if found else {}
+    """The newest version of each role and architecture; its weights are always kept."""
+    there = versions.stored(campaign_id=campaign.pk).order_by("role", "architecture", "-version")
+    newest = list(there.distinct("role", "architecture"))
     used = {*campaign.model_architectures, campaign.delivery_architecture}
-    rows = [row for row in newest.values() if row.architecture in used] or list(newest.values())
+    rows = [row for row in newest if row.architecture in used] or newest
     return sorted(rows, key=lambda row: (row.role == ModelVersion.Role.DELIVERY, -row.version))
 
 

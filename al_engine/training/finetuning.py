@@ -17,6 +17,7 @@ docs/benchmarks/architectures.md.
 import copy
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -34,7 +35,7 @@ from al_engine.training.evaluate import predict, predict_with_features
 from al_engine.training.feed import CachedImages, Images, fits_on_device
 from al_engine.training.heads import fit_head, put_on
 from al_engine.training.layer_rates import layered_optimizer
-from al_engine.training.loop import one_cycle
+from al_engine.training.loop import TrainingFailed, one_cycle
 from al_engine.training.recipe import Recipe
 from al_engine.training.weighting import label_weights
 
@@ -47,8 +48,6 @@ RESTART_SHARE: Final = 0.3
 """The learning rates of a new beginning, as a share of those before."""
 FEWEST_HELD: Final = 8
 """With fewer labels to judge by nothing is judged, and the end of the schedule is the result."""
-
-
 HELD_SHARE: Final = 0.15
 MOST_HELD: Final = 300
 
@@ -100,44 +99,35 @@ def finetune(
     instead of learned from. `weights`: float (n,), how much each label counts. `initial`: the state
     dict of a former model; its head is fitted anew. `before_step` is called before each step, and
     may wait, or end all by an exception. `tell` gets what is done now, in words. Raises ValueError
-    for no images to learn from, and what `build` raises.
+    for no images to learn from, TrainingFailed, and what `build` raises.
     """
     began = time.perf_counter()
     check(images, targets, weights, classes=classes, image_size=recipe.image_size)
     held = held.cpu() & bool((~held).any())
-    learn = (~held).nonzero().squeeze(1)
-    judged = _Judged(images, targets, weights, held.nonzero().squeeze(1), device)
-    model = _started(recipe, classes=classes, seed=seed, former=initial, device=device)
+    learn, apart = (~held).nonzero().squeeze(1), held.nonzero().squeeze(1)
+    judged = _Judged(images, targets, weights, apart, device)
+    mine, truth = _part(images, learn), targets[learn]
+    trust = None if weights is None else weights[learn]
+    trust = label_weights(truth, trust, classes=classes, balance=recipe.class_balance)
     tell("fitting a head to begin with")
     before_step()
-    trust = None if weights is None else weights[learn]
-    trust = label_weights(targets[learn], trust, classes=classes, balance=recipe.class_balance)
-    mine = _part(images, learn)
+    model = _started(recipe, classes=classes, seed=seed, former=initial, device=device)
     _, features = predict_with_features(model, mine, device=device)
-    put_on(
-        model,
-        fit_head("", features, targets[learn], weights=trust, classes=classes, device=device),
-    )
-    model.to(device)
+    put_on(model, fit_head("", features, truth, weights=trust, classes=classes, device=device))
     best = _Best(model, judged)
     head_loss, steps = best.loss, 0
-    with repeatable(device):
-        for attempt in range(1 + RESTARTS):
-            given = replace(recipe, learning_rate=recipe.learning_rate * RESTART_SHARE**attempt)
-            run = _Run(model, given, mine, targets[learn].to(device), trust.to(device), seed)
+    for attempt in range(1 + RESTARTS):
+        given = replace(recipe, learning_rate=recipe.learning_rate * RESTART_SHARE**attempt)
+        run = _Run(model, given, mine, truth.to(device), trust.to(device), seed)
+        with closing(run), repeatable(device):
             _learn(run, best, before_step, tell)
-            steps += run.steps
-            best.restore()
-            if best.loss is None or best.loss != head_loss:
-                break
-    return Finetuned(
-        model.eval(),
-        steps,
-        steps * recipe.batch_size / len(learn),
-        time.perf_counter() - began,
-        head_loss,
-        best.loss,
-    )
+        steps += run.steps
+        best.restore()
+        if best.loss is None or best.loss != head_loss:
+            break
+    _check_finite(model)
+    epochs, seconds = steps * recipe.batch_size / len(learn), time.perf_counter() - began
+    return Finetuned(model.eval(), steps, epochs, seconds, head_loss, best.loss)
 
 
 def _learn(
@@ -229,6 +219,10 @@ class _Run:
             keep_on_device=fits_on_device(images, self._device),
         )
 
+    def close(self) -> None:
+        """End the thread that reads images ahead."""
+        self._feed.close()
+
     def round(self, before_step: Callable[[], None]) -> None:
         """`ROUND_STEPS` steps, or what is left of the most there may be."""
         _learn_all_but_statistics(self._model)
@@ -247,6 +241,15 @@ class _Run:
             torch.autograd.backward(loss)
             self._optimizer.step()
             self.steps += 1
+
+
+def _check_finite(model: Classifier) -> None:
+    """Raise TrainingFailed for a network that broke where no label was held out to notice it."""
+    if not all(bool(torch.isfinite(each).all()) for each in model.parameters()):
+        raise TrainingFailed(
+            "The network broke while it learned on: its weights are no longer numbers. It is tried "
+            "again with more labels; the labels are not at fault."
+        )
 
 
 def _started(

@@ -69,7 +69,7 @@ def read_state(campaign_id: int) -> State:
         connected=moment.connected,
         model=_newest_version(campaign_id),
         learners=[
-            Learner(each["architecture"], learner_words(each), each["best"])
+            Learner(each["architecture"], each["role"], learner_words(each), each["best"])
             for each in read_learners(campaign)
         ],
         processes=_processes(campaign_id, moment.now),

@@ -75,6 +75,7 @@ class Learner:
     """How good the newest model of an architecture is, in words; `best`: of all on audits."""
 
     architecture: str
+    role: str
     words: str
     best: bool
 

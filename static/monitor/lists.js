@@ -67,7 +67,7 @@ export function drawStrategies(list, strategies) {
 
 export function drawLearners(list, learners) {
   if (!learners.length) return nothing(list, "No model yet.");
-  keep(list, learners, (row) => row.architecture,
+  keep(list, learners, (row) => `${row.role} ${row.architecture}`,
     () => html("li", {}, html("strong"), html("span", { class: "soft" }), html("p", { class: "soft" })),
     (element, row) => {
       say(element.children[0], row.architecture);

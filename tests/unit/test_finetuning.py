@@ -18,6 +18,7 @@ from al_engine.training.finetuning import (
     held_out,
 )
 from al_engine.training.layer_rates import FIRST_LAYER_SHARE, layered_optimizer
+from al_engine.training.loop import TrainingFailed
 from al_engine.training.recipe import Recipe, default_recipe
 from al_engine.training.start import new_model
 
@@ -99,6 +100,8 @@ def test_what_becomes_no_better_begins_anew_from_the_head_and_ends_early() -> No
 def test_with_too_few_labels_to_judge_by_the_end_of_the_schedule_counts() -> None:
     found = trained(recipe(), held=torch.zeros(32, dtype=torch.bool))
     assert (found.head_loss, found.loss, found.steps) == (None, None, 12)
+    with pytest.raises(TrainingFailed, match="no longer numbers"):
+        trained(recipe(learning_rate=float("inf")), held=torch.zeros(32, dtype=torch.bool))
     everything = trained(recipe(min_steps=1, max_steps=1), held=torch.ones(32, dtype=torch.bool))
     assert everything.loss is None, "nothing is held out where nothing else would be left"
 

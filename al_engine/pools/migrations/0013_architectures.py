@@ -57,4 +57,12 @@ class Migration(migrations.Migration):
                 max_length=20,
             ),
         ),
+        migrations.AddIndex(
+            model_name="modelversion",
+            index=models.Index(
+                condition=models.Q(("key", ""), _negated=True),
+                fields=["campaign", "version"],
+                name="version_stored",
+            ),
+        ),
     ]

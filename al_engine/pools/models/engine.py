@@ -114,6 +114,12 @@ class ModelVersion(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["campaign", "version"], name="version_once"),
         ]
+        indexes = [
+            # Of thousands of versions the weights of some dozens are kept.
+            models.Index(
+                fields=["campaign", "version"], condition=~models.Q(key=""), name="version_stored"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"version {self.version}"
