@@ -39,8 +39,8 @@ def fit_head(
     """Fit a head to features, float (n, d), targets int64 (n,), weights float (n,), n >= 1.
 
     `head`: "" for multinomial logistic regression, which starts from `former`, the state of an
-    earlier one, with the penalty that it remembers; `means` or `kernel`. Only if all weights are 0 do labels of weight 0 count. Raises
-    ValueError for another head.
+    earlier one, with the penalty that it remembers; `means` or `kernel`. Only if all weights are 0
+    do labels of weight 0 count. Raises ValueError for another head.
     """
     if not head:
         found = train_head(
