@@ -269,10 +269,11 @@ def _report(options: argparse.Namespace, rested: float, before: Memory, course: 
 def _waits(course: Course) -> list[str]:
     lines = [
         (
-            "| campaign | labels | no image was ready | longest wait ms | first image ms "
+            "| campaign | labels | no image was ready | after the first second "
+            "| longest wait ms | first image ms "
             "| S is filled after s | torch is loaded after s | first model after s |"
         ),
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for said, (campaign, arrival) in zip(course.said, sorted(course.arrivals.items()), strict=True):
         came = arrival.came or 0.0
@@ -281,7 +282,8 @@ def _waits(course: Course) -> list[str]:
             for at in (arrival.filled, arrival.looked, arrival.model)
         ]
         lines.append(
-            f"| c{campaign} | {said['labels']:,} | {said['dry']} "
+            f"| c{campaign} | {said['labels']:,} "
+            f"| {said['dry']} | {said['dry_after_first_second']} "
             f"| {said['wait_ms']['max']:.0f} | {said['first_query_ms']['max']:.0f} "
             f"| {' | '.join(times)} |"
         )

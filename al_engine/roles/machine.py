@@ -43,6 +43,8 @@ from al_engine.supervision.supervisor import Supervisor
 log = logging.getLogger(__name__)
 
 STEP_SECONDS: Final = 1.0
+_WAKE_EVERY_SECONDS: Final = 1.0
+"""Between two campaigns that wake: what starts takes cores from people, and S is deep enough."""
 _STOCKED_UP_SECONDS: Final = 30.0
 """S that cannot be filled any further is tried again after this time."""
 _EMBEDDER_RESTS_SECONDS: Final = 60.0
@@ -70,7 +72,7 @@ class Machine:
         self.devices = devices_of(options.device)
         self.residents: dict[int, Resident] = {}
         self._room = room_of(memory_mb=memory_mb(), cores=cores()) if room is None else room
-        self._reported_at = float("-inf")
+        self._reported_at = self._woke_at = float("-inf")
         # Images came, or the embedder had something to do; and when it was started.
         self._embedded_at = self._embedder_began = float("-inf")
 
@@ -131,7 +133,7 @@ class Machine:
 
     def _wanted(self, now: float) -> list[Child]:
         """The processes of all campaigns that are awake, with models where there is room."""
-        awake = [resident for resident in self.residents.values() if resident.awake]
+        awake = [each for each in self.residents.values() if each.awake and self._is_up(each, now)]
         claims = [each.claim(self.options, self.devices, now=now) for each in awake]
         granted = share_out(claims, room=self._room)
         return [
@@ -141,6 +143,15 @@ class Machine:
                 self.options, self.devices, granted=each.campaign.pk in granted, now=now
             )
         ]
+
+    def _is_up(self, resident: Resident, now: float) -> bool:
+        """Whether a campaign that is awake has its processes: it waits for others that wake."""
+        glance = resident.glance
+        can_wait = glance is not None and glance.open_turns >= DEPTH_FLOOR
+        if resident.up or not can_wait or now - self._woke_at >= _WAKE_EVERY_SECONDS:
+            self._woke_at = self._woke_at if resident.up else now
+            resident.up = True
+        return resident.up
 
     def _bring_about(self, wanted: Sequence[Child], now: float) -> None:
         had = set(self.running.needed)

@@ -30,6 +30,8 @@ class Resident:
         self.part = part
         self.glance: Glance | None = None
         self.awake = False
+        # Its processes were started since it woke.
+        self.up = False
         # Names of the processes that it had last.
         self.names: frozenset[str] = frozenset()
         # S is to be filled for as many people as came before, because it has just come to rest.
@@ -70,7 +72,7 @@ class Resident:
         self.to_stock_up |= was_awake and not self.awake
         if not self.awake:
             self.held_since = self._waits_since = None
-            self._has_servers = False
+            self._has_servers = self.up = False
 
     def _is_untrained(self, glance: Glance, options: EngineOptions) -> bool:
         """Whether L has labels that a server here is to train on.

@@ -60,6 +60,7 @@ def test_the_room_of_a_machine_follows_from_its_memory_and_cores() -> None:
     assert room_of(memory_mb=1_000, cores=64) == 2
 
 
+@settings(max_examples=60, deadline=None)
 @given(CLAIMS, st.integers(0, 30))
 def test_room_is_never_given_twice_and_never_kept_from_who_fits(
     claims: list[Claim], room: int
@@ -72,6 +73,7 @@ def test_room_is_never_given_twice_and_never_kept_from_who_fits(
         assert granted == need.keys()
 
 
+@settings(max_examples=60, deadline=None)
 @given(CLAIMS, st.integers(0, 30))
 def test_people_come_first_and_then_who_waited_longest(claims: list[Claim], room: int) -> None:
     granted = share_out(claims, room=room)
@@ -84,7 +86,7 @@ def test_people_come_first_and_then_who_waited_longest(claims: list[Claim], room
                     assert has.waited_s >= lacks.waited_s
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=12), st.integers(1, 8))
 def test_everybody_has_a_turn(sizes: list[int], room: int) -> None:
     since: dict[int, float] = {}
