@@ -17,6 +17,7 @@ from al_engine.strategies import Evidence
 from al_engine.training import opinions
 from al_engine.training.head import train_head
 from al_engine.training.loop import Trained
+from al_engine.training.penalty import PenaltyMemory
 from al_engine.training.scoring import ONE_MODEL_STRATEGY, OPINIONS_OF_ONE
 from al_lab.simulation.world import Rows
 
@@ -28,10 +29,23 @@ def fit_head(
     *,
     classes: int,
     device: torch.device,
+    former: Classifier | None = None,
+    penalty: PenaltyMemory | None = None,
 ) -> Trained:
-    """Train a head on features, float (n, d), targets int64 (n,), weights float (n,)."""
+    """Train a head on features, float (n, d), targets int64 (n,), weights float (n,).
+
+    As the product's server, from the `former` model's head and with a memory of its penalty.
+    """
     began = time.perf_counter()
-    head = train_head(features, targets, weights=weights, classes=classes, device=device)
+    head = train_head(
+        features,
+        targets,
+        weights=weights,
+        classes=classes,
+        device=device,
+        former=None if former is None else former.head.state_dict(),
+        penalty=penalty,
+    )
     with torch.device("meta"):  # draws no weights
         model = Classifier(nn.Identity(), width=features.shape[1], classes=classes)
     model.head.load_state_dict(head.state, assign=True)

@@ -17,6 +17,7 @@ from al_engine.architectures import Classifier
 from al_engine.strategies import Evidence
 from al_engine.training.feed import copy_to_device, fits_on_device
 from al_engine.training.loop import Trained, train
+from al_engine.training.penalty import PenaltyMemory
 from al_engine.training.scoring import NEWEST_LABELED, Scorer
 from al_lab.config.settings import Model
 from al_lab.data.datasets import Images
@@ -72,6 +73,7 @@ class Learner:
         self._frozen: Classifier | None = None
         # The last head on features, and the labels that it learned.
         self._fitted: tuple[int, Trained] | None = None
+        self._penalty = PenaltyMemory()
 
     def train(
         self, labels: Sequence[Label], *, seed: int, former: Classifier | None = None
@@ -108,7 +110,7 @@ class Learner:
         return trained
 
     def _fit_head(self, labels: Sequence[Label], features: Tensor) -> Trained:
-        """A head does not depend on seeds: one for the same labels as the last is the last."""
+        """A head depends on no seed: one for the same labels as the last is the last."""
         key = hash(tuple((label.row, label.answer, label.confidence) for label in labels))
         if self._fitted is None or self._fitted[0] != key:
             trained = fit_head(
@@ -117,6 +119,8 @@ class Learner:
                 torch.tensor([label.confidence for label in labels]),
                 classes=self.predictor.classes,
                 device=self.predictor.device,
+                former=self._fitted[1].model if self._fitted else None,
+                penalty=self._penalty,
             )
             self._fitted = key, trained
         return self._fitted[1]
