@@ -16,6 +16,7 @@ from al_engine.training.calibration import expected_calibration_error, loss
 from al_engine.training.coordinates import Coordinates
 from al_engine.training.head import Head, train_head
 from al_engine.training.opinions import ask_posterior, ask_with_dropout
+from al_engine.training.penalty import choose_penalty
 
 CPU: Final = torch.device("cpu")
 COUNTS: Final = (20, 100, 400, 1_500, 2_500, 5_000)
@@ -23,6 +24,7 @@ HELD_OUT: Final = 500
 OPINIONS: Final = 8
 FIXED: Final = 3.0
 """The penalty that heads had before."""
+TOLERANCES: Final = (1e-2, 1e-3, 1e-4, 1e-6)
 _TURNS: Final = 6
 
 
@@ -45,6 +47,31 @@ def penalized(features: Tensor, targets: Tensor, seeds: int) -> Iterator[str]:
         for way, each in told.items():
             penalty, right, nats, ece = (fmean(column) for column in zip(*each, strict=True))
             yield f"| {count:,} | {way} | {penalty:.1f} | {right:.1f} | {nats:.3f} | {ece:.1f} |"
+
+
+def tolerated(features: Tensor, targets: Tensor, seeds: int) -> Iterator[str]:
+    """Rows of the table: heads that are fitted more or less exactly, by labels and tolerance."""
+    for count in _counts(targets)[1:]:
+        told: dict[float, list[tuple[float, ...]]] = {}
+        for seed in range(seeds):
+            learn, held = _split(targets, count, seed)
+            rows, truth, classes = features[learn], targets[learn], int(targets.max()) + 1
+            penalty = choose_penalty(rows, truth, torch.ones(count), classes=classes)
+            for tolerance in TOLERANCES:
+                head = train_head(
+                    rows, truth, classes=classes, device=CPU, penalty=penalty, tolerance=tolerance
+                )
+                said = functional.linear(features[held], *head.state.values()).softmax(dim=1)
+                right = float((said.argmax(dim=1) == targets[held]).float().mean())
+                ece = expected_calibration_error(said, targets[held])
+                found = (head.steps, 100 * right, loss(said, targets[held]), 100 * ece)
+                told.setdefault(tolerance, []).append(found)
+        for tolerance, each in told.items():
+            steps, right, nats, ece = (fmean(column) for column in zip(*each, strict=True))
+            yield (
+                f"| {count:,} | {tolerance:.0e} | {steps:.0f} | {right:.1f} | {nats:.3f} "
+                f"| {ece:.1f} |"
+            )
 
 
 def doubted(features: Tensor, targets: Tensor, seeds: int) -> Iterator[str]:

@@ -13,8 +13,12 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from torch import Tensor
+from torch import Tensor, nn
 
+from al_engine.architectures import Classifier
+from al_engine.strategies import Selection, margin
+from al_engine.training.embedding_cache import predict_from_embeddings
+from al_engine.training.embedding_file import MappedEmbeddings
 from al_engine.training.half_rows import logits_of_rows
 from al_engine.training.head import Head, train_head
 from al_engine.training.penalty import choose_penalty
@@ -27,6 +31,8 @@ ROUNDS: Final = 3
 MOST_REPEATED: Final = 50_000
 """Sizes of more labels times classes are fitted once, and not by others."""
 ROWS_A_BLOCK: Final = 20_000
+CHOSEN: Final = 1_000
+"""Images that a pass chooses."""
 R = TypeVar("R")
 
 
@@ -92,17 +98,26 @@ def _peer(features: Tensor, targets: Tensor, penalty: float) -> float:
 def scoring(count: int) -> tuple[float, float]:
     """Seconds a million rows, of a memory map of `count` rows that lies in the page cache.
 
-    Of logits for ten classes, and of merely looking at each number.
+    Of logits for ten classes alone, and of a worker's pass and choice.
     """
     generator = torch.Generator().manual_seed(2)
-    weight, bias = torch.randn(10, WIDTH, generator=generator), torch.zeros(10)
+    head = nn.Linear(WIDTH, 10)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.f16"
         block = torch.randn(ROWS_A_BLOCK, WIDTH, generator=generator).half().numpy()
         rows = np.memmap(path, dtype=np.float16, mode="w+", shape=(count, WIDTH))
         for start in range(0, count, ROWS_A_BLOCK):
             rows[start : start + ROWS_A_BLOCK] = block[: count - start]
+        mapped = MappedEmbeddings(rows, np.arange(count))
         view = torch.from_numpy(rows)
-        took = [seconds(lambda: logits_of_rows(view, weight, bias))[0] for _ in range(5)]
-        read = [seconds(lambda: view.view(torch.int16).amax())[0] for _ in range(5)]
-    return median(took) * 1e6 / count, median(read) * 1e6 / count
+        bare = [seconds(lambda: logits_of_rows(view, head.weight, head.bias))[0] for _ in range(5)]
+        took = [seconds(lambda: _choose(head, mapped, generator))[0] for _ in range(5)]
+    return median(bare) * 1e6 / count, median(took) * 1e6 / count
+
+
+def _choose(head: nn.Linear, rows: MappedEmbeddings, generator: torch.Generator) -> Selection:
+    """The images of the smallest margins, as a worker chooses them."""
+    model = Classifier(nn.Identity(), width=WIDTH, classes=head.out_features, smallest_side=1)
+    model.head = head
+    said = predict_from_embeddings(model, rows, device=CPU)
+    return margin(said, CHOSEN, generator=generator)
