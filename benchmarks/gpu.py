@@ -2,7 +2,7 @@
 
 First, where CIFAR-10 is at hand, pack it into one file of some 40 MB:
 
-    python benchmarks/gpu.py --prepare ../shared/data/cifar10_jpeg92.tar.xz FOLDER
+    python benchmarks/gpu.py --prepare cifar10_jpeg92.tar.xz FOLDER
 
 Then, on the machine with the card, where torch, torchvision, timm, numpy, Pillow and safetensors
 suffice:
