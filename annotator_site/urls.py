@@ -12,6 +12,8 @@ from annotator_site.health import healthz, readyz
 admin.site.login = admin_log_in  # type: ignore[method-assign, assignment]
 admin.site.password_change = admin_password_change  # type: ignore[method-assign, assignment]
 
+handler500 = "annotator_site.api.site_errors.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("accounts/", include("annotator_site.accounts.urls")),

@@ -23,8 +23,6 @@ from annotator_site.exports.image_folder import file_name, folder_names
 from annotator_site.exports.label_studio import label_config
 
 pytestmark = pytest.mark.django_db(transaction=True)
-# Neither library may ask its hub; datasets reads this when it is imported.
-os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
 
 
 @pytest.fixture

@@ -48,7 +48,8 @@ def test_every_example_runs(live_site: str, tmp_path: Path) -> None:
     # Where there is no `uuidgen`, any key will do.
     made = made.replace("$(uuidgen)", "0b4c")
     assert campaign.slug in run(["sh", "-ec", listed], environment)
-    assert '"slug":"pumas"' in run(["sh", "-ec", made], environment)
+    created = run(["sh", "-ec", made], environment)
+    assert '"slug":"pumas"' in created, created
     assert Campaign.objects.get(slug="pumas").answers_per_image == 3
 
 

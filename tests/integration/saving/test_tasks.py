@@ -35,8 +35,8 @@ WHERE: Final[dict[str, tuple[Any, str]]] = {
     "campaigns": (Desks, "_reload"),
 }
 """What each of them calls, by its name."""
-SELDOM: Final = {"questions of {}"}
-"""Has nothing to do until the classes change."""
+SELDOM: Final = {"questions of {}", "arrivals of {}"}
+"""Have nothing to do until the classes change, and until somebody comes where nobody is."""
 
 
 @pytest.fixture(autouse=True)
