@@ -41,7 +41,8 @@ _ROWS_AT_ONCE: Final = 20_000
 _START_S: Final = 300.0
 COLUMNS: Final = (
     "| labels/s | labels | versions a minute | a round of the server, median s "
-    "| label to version, median s | label to query, median s | p95 s | staleness, mean "
+    "| label to version, median s | label to query, median s | p95 s "
+    "| staleness when answered, mean | when it came into view, mean | its version's age then, s "
     "| by the newest two versions | dry waits | right at the end |"
 )
 
@@ -73,16 +74,21 @@ _LABELS: Final = """
 """
 # When an image came into view, and the newest version then. Audits are no version's choice.
 _ASKED: Final = """
-    SELECT avg(l.staleness)::float8,
-           avg((v.version >= newest.version - 1)::int)::float8
-    FROM pools_label l
-    JOIN pools_query q ON q.id = l.query_id
-    JOIN pools_modelversion v ON v.id = q.model_version_id
-    JOIN LATERAL (SELECT max(n.version) AS version FROM pools_modelversion n
-                  WHERE n.campaign_id = l.campaign_id
-                    AND n.published_at <= l.answered_at - l.shown_ms * interval '1 ms') newest
-      ON true
-    WHERE l.campaign_id = %(campaign)s AND l.answered_at >= %(since)s
+    WITH asked AS (
+        SELECT l.staleness, v.version, v.labels_seen, v.published_at,
+               l.answered_at - l.shown_ms * interval '1 ms' AS in_view
+        FROM pools_label l
+        JOIN pools_query q ON q.id = l.query_id
+        JOIN pools_modelversion v ON v.id = q.model_version_id
+        WHERE l.campaign_id = %(campaign)s AND l.answered_at >= %(since)s)
+    SELECT avg(staleness)::float8,
+           avg((SELECT count(*) FROM pools_label l WHERE l.campaign_id = %(campaign)s
+                AND l.answered_at <= in_view) - labels_seen)::float8,
+           extract(epoch FROM avg(in_view - published_at))::float8,
+           avg((version >= (SELECT max(n.version) - 1 FROM pools_modelversion n
+                            WHERE n.campaign_id = %(campaign)s
+                              AND n.published_at <= in_view))::int)::float8
+    FROM asked
 """
 _VERSIONS: Final = """
     SELECT count(*), percentile_disc(0.5) WITHIN GROUP (ORDER BY train_seconds)::float8
@@ -190,14 +196,15 @@ def run_once(var: Path, rate: float, rows: Rows, options: argparse.Namespace) ->
             cursor.execute(_VERSIONS, said)
             versions, took = cursor.fetchone()
             cursor.execute(_ASKED, said)
-            stale, newest = cursor.fetchone()
+            stale, stale_in_view, age, newest = cursor.fetchone()
         right = _right(campaign, rows)
         Campaign.objects.filter(pk=campaign.pk).update(state=Campaign.State.FINISHED)
     minutes = (options.seconds + options.settle) / 60
     return (
         f"| {figures.per_second:.0f} | {len(asked):,} | {versions / minutes:.0f} | {took:.2f} "
         f"| {percentile(published, 50):.2f} | {percentile(asked, 50):.2f} "
-        f"| {percentile(asked, 95):.2f} | {stale:.0f} | {100 * newest:.1f} % | {figures.dry} "
+        f"| {percentile(asked, 95):.2f} | {stale:.0f} "
+        f"| {stale_in_view:.0f} | {age:.1f} | {100 * newest:.1f} % | {figures.dry} "
         f"| {100 * right:.1f} % |"
     )
 
@@ -275,9 +282,10 @@ def _words(options: argparse.Namespace, images: int) -> str:
         f"{options.warm_up:.0f} s that do not count, on {images:,} images whose "
         f"embeddings, {WIDTH:,} numbers each, are there already. `up` with one server and ten "
         "workers, PostgreSQL and the people run on the same cores. Label to query: from the commit "
-        "of a label to the first query that was chosen by a version which had learned from it. By "
-        "the newest two versions: of the answered queries that a version chose, when they came "
-        "into view. Right at the end: what the newest version says of images that are held out."
+        "of a label to the first query that was chosen by a version which had learned from it. "
+        "While a person looks at an image, others answer: so staleness, in labels, is told for both "
+        "ends of that time, of the queries that a version chose. Right at the end: what the newest "
+        "version says of images that are held out."
     )
 
 
