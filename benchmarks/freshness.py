@@ -283,9 +283,9 @@ def _words(options: argparse.Namespace, images: int) -> str:
         f"embeddings, {WIDTH:,} numbers each, are there already. `up` with one server and ten "
         "workers, PostgreSQL and the people run on the same cores. Label to query: from the commit "
         "of a label to the first query that was chosen by a version which had learned from it. "
-        "While a person looks at an image, others answer: so staleness, in labels, is told for both "
-        "ends of that time, of the queries that a version chose. Right at the end: what the newest "
-        "version says of images that are held out."
+        "While a person looks at an image, others answer: so staleness, in labels, is told for "
+        "both ends of that time, of the queries that a version chose. Right at the end: what the "
+        "newest version says of images that are held out."
     )
 
 
