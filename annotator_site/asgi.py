@@ -12,7 +12,8 @@ from django import setup
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotator_site.settings")
 setup(set_prefix=False)
 
-# Models can be imported only once Django is set up.
+# Models can be imported only once Django is set up. The pages are, so that nobody waits for them.
+import annotator_site.urls  # noqa: E402, F401
 from annotator_site.accounts.newcomers import Newcomers  # noqa: E402
 from annotator_site.accounts.socket_authentication import TokenOrSession  # noqa: E402
 from annotator_site.images.addresses import PREFIX, load  # noqa: E402

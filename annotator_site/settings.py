@@ -68,7 +68,8 @@ INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
-    "django.contrib.admin",
+    # urls.py registers the pages, so that processes of the engine do without them.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -78,8 +79,6 @@ INSTALLED_APPS = [
     "channels",
     "axes",
     "csp",
-    "rest_framework",
-    "drf_spectacular",
 ]
 
 MIDDLEWARE = [

@@ -8,6 +8,7 @@ from annotator_site import security_contact
 from annotator_site.accounts.log_in import admin_log_in, admin_password_change
 from annotator_site.health import healthz, readyz
 
+admin.autodiscover()
 # The site's own log-in and password change replace the administration's, which would bypass them.
 admin.site.login = admin_log_in  # type: ignore[method-assign, assignment]
 admin.site.password_change = admin_password_change  # type: ignore[method-assign, assignment]
