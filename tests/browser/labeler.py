@@ -6,6 +6,7 @@ from playwright.sync_api import Locator, Page, expect
 from stock import choices_of
 
 from al_engine.pools.models import Campaign, Label
+from annotator_site.images.addresses import PREFIX
 
 PATIENCE_MS: Final = 15_000
 
@@ -64,6 +65,15 @@ class Labeler:
     def await_pending(self, count: int) -> None:
         """Wait until so many messages are unconfirmed."""
         expect(self.at("body")).to_have_attribute("data-pending", str(count), timeout=PATIENCE_MS)
+
+    def await_images(self, count: int) -> None:
+        """Wait until the page has fetched so many images since it was opened."""
+        self.page.wait_for_function(
+            """([prefix, count]) => performance.getEntriesByType("resource")
+              .filter(({ name }) => name.includes(prefix)).length >= count""",
+            arg=[PREFIX, count],
+            timeout=PATIENCE_MS,
+        )
 
     # What is done.
 

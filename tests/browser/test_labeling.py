@@ -21,6 +21,7 @@ def test_thirty_digits_by_keyboard_through_an_undo_a_skip_and_a_lost_network(
     assert ann.press("7") == undone
     skipped = ann.press("u")
     ann.await_pending(0)
+    ann.await_images(13 + 4)
     ann.page.context.set_offline(True)
     ann.await_link("reconnecting")
     # What is in the buffer goes on; all of it is kept.
