@@ -87,12 +87,12 @@ django: setup-dev
 		$(BIN)/python manage.py check --deploy --fail-level WARNING; \
 		ALLOWED_HOSTS=example.org $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-# Two processes, each with a database of its own: most tests wait for something now and then. In
-# the order of tests/conftest.py, which begins with the files that take longest. A thread of torch's
-# for each: threads of two processes on the same cores wait for one another.
+# Three processes, each with a database of its own: on two cores, since tests wait for something a
+# third of the time. In the order of tests/conftest.py, which begins with the files that take longest.
+# A thread of torch's for each: threads of several processes on the same cores wait for one another.
 test: setup-dev browser proxies
 	@$(MAKE) --no-print-directory -j 3 lint  # side by side: mypy takes one core a minute
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Neither a database nor a browser, and none of what takes seconds by itself.
 unit: setup-dev
