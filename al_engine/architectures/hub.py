@@ -1,5 +1,6 @@
 """Files of timm's hub, in a bounded time: a hub that answers slowly must not hold up a training."""
 
+import errno
 import logging
 import os
 import threading
@@ -10,6 +11,7 @@ from typing import Final
 # How long a training waits for a file. The download itself goes on, so that the file of a slow
 # connection is there for a later training.
 WAIT_SECONDS: Final = 60.0
+_ATTEMPTS: Final = 3
 
 _downloads: dict[tuple[str, str], Future[str]] = {}
 _lock = threading.Lock()
@@ -62,13 +64,26 @@ def _start(repository: str, file: str) -> Future[str]:
         disable_progress_bars()
         # Its warnings of each new attempt: what comes of them all is told once.
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-        try:
-            made.set_result(hf_hub_download(repository, file, endpoint=_endpoint()))
-        except Exception as error:  # handed to the caller, whatever it is
-            made.set_exception(error)
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                made.set_result(hf_hub_download(repository, file, endpoint=_endpoint()))
+            except Exception as error:  # handed to the caller, whatever it is
+                if left and _is_closed_by_another(error):
+                    continue
+                made.set_exception(error)
+            return
 
     threading.Thread(target=fetch, name=f"download {repository}", daemon=True).start()
     return made
+
+
+def _is_closed_by_another(error: BaseException) -> bool:
+    """Whether another download ended this one.
+
+    All share the library's connections, which it closes when one download loses its own.
+    """
+    said = f"{error} {error.__cause__}"
+    return os.strerror(errno.EBADF) in said or "client has been closed" in said
 
 
 def _endpoint() -> str:
