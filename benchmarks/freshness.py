@@ -72,15 +72,18 @@ _LABELS: Final = """
     WHERE known.answered_at >= %(since)s
     GROUP BY known.place, known.answered_at
 """
-# When an image came into view, and the newest version then. Audits are no version's choice.
+# An image comes into view when its person has answered the one before. Audits are no version's
+# choice.
 _ASKED: Final = """
-    WITH asked AS (
-        SELECT l.staleness, v.version, v.labels_seen, v.published_at,
-               l.answered_at - l.shown_ms * interval '1 ms' AS in_view
-        FROM pools_label l
+    WITH answers AS (
+        SELECT *, lag(answered_at) OVER (PARTITION BY annotator_id ORDER BY answered_at) AS in_view
+        FROM pools_label WHERE campaign_id = %(campaign)s),
+    asked AS (
+        SELECT l.staleness, l.in_view, v.version, v.labels_seen, v.published_at
+        FROM answers l
         JOIN pools_query q ON q.id = l.query_id
         JOIN pools_modelversion v ON v.id = q.model_version_id
-        WHERE l.campaign_id = %(campaign)s AND l.answered_at >= %(since)s)
+        WHERE l.answered_at >= %(since)s AND l.in_view IS NOT NULL)
     SELECT avg(staleness)::float8,
            avg((SELECT count(*) FROM pools_label l WHERE l.campaign_id = %(campaign)s
                 AND l.answered_at <= in_view) - labels_seen)::float8,
