@@ -225,7 +225,7 @@ def _right(campaign: Any, rows: Rows) -> float:
 
 
 def _await_engine(campaign: Any) -> None:
-    """Wait until server and workers have loaded torch."""
+    """Wait until an engine looks after it; servers and workers come with the first people."""
     until = time.monotonic() + _START_S
     while time.monotonic() < until:
         said = campaign.processes.values_list("state", flat=True)

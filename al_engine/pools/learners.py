@@ -52,8 +52,8 @@ def read_learners(campaign: Campaign) -> list[Learner]:
     marked only beside others.
     """
     rows = _newest_of_each(campaign)
-    judged = [row for row in rows if row.audit_low is not None]
-    best = max(judged, key=lambda row: (row.audit_low, row.version), default=None)
+    judged = sum(row.audit_low is not None for row in rows)
+    best = versions.most_trusted(rows)
     selecting = next((row for row in rows if row.role == ModelVersion.Role.SELECTION), None)
     return [
         {
@@ -63,7 +63,7 @@ def read_learners(campaign: Campaign) -> list[Learner]:
             "labels_seen": row.labels_seen,
             "audit": _audit(row),
             "holdout": _holdout(row),
-            "best": len(judged) > 1 and row is best,
+            "best": judged > 1 and row is best,
             "gain": _gain(row, selecting),
         }
         for row in rows

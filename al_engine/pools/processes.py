@@ -113,15 +113,19 @@ def report(
     EngineProcess.objects.filter(pk=process_id).update(**values)
 
 
-def report_states(*, states: Mapping[int, str]) -> None:
-    """Record what each of these processes does now, and that it has no error, in one statement."""
+def report_states(*, states: Mapping[int, str], idle: Collection[int] = ()) -> None:
+    """Record what each of these processes does now, and that it has no error, in one statement.
+
+    `idle`: those that have nothing to do; of an engine, those whose campaigns rest.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE pools_engineprocess process
-               SET state = given.state, last_error = '', heartbeat_at = now()
+               SET state = given.state, idle = given.id = ANY(%s::bigint[]), last_error = '',
+                   heartbeat_at = now()
                FROM unnest(%s::bigint[], %s::text[]) AS given(id, state)
                WHERE process.id = given.id""",
-            [list(states), list(states.values())],
+            [list(idle), list(states), list(states.values())],
         )
 
 
@@ -146,21 +150,6 @@ def depths(*, worker_ids: Sequence[int]) -> dict[int, int]:
     """How many queries each of these workers wants open in S."""
     rows = EngineProcess.objects.filter(pk__in=worker_ids)
     return dict(rows.values_list("pk", "depth"))
-
-
-def report_engine(*, says: Mapping[int, str], resting: Collection[int]) -> None:
-    """Record what an engine does in each of its campaigns, by row id: its heartbeat.
-
-    `resting`: the rows of campaigns that it keeps no processes for.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """UPDATE pools_engineprocess process
-               SET state = given.state, idle = given.id = ANY(%s::bigint[]), heartbeat_at = now()
-               FROM unnest(%s::bigint[], %s::text[]) AS given(id, state)
-               WHERE process.id = given.id""",
-            [list(resting), list(says), list(says.values())],
-        )
 
 
 def retire(*, parts: Sequence[Part]) -> None:

@@ -6,6 +6,7 @@ the row that has their name and SHA-256 is written.
 
 import hashlib
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.core.files.storage import default_storage
@@ -121,7 +122,12 @@ def best_on_audits(*, campaign: Campaign) -> ModelVersion | None:
     """
     set_now = selecting(campaign=campaign).filter(architecture__in=campaign.model_architectures)
     newest_of_each = set_now.order_by("architecture", "-version").distinct("architecture")
-    judged = [row for row in newest_of_each if row.audit_low is not None]
+    return most_trusted(newest_of_each)
+
+
+def most_trusted(versions: Iterable[ModelVersion]) -> ModelVersion | None:
+    """Of those judged on audits the one with the highest lower bound, else the newer; or None."""
+    judged = [row for row in versions if row.audit_low is not None]
     return max(judged, key=lambda row: (row.audit_low, row.version), default=None)
 
 

@@ -205,9 +205,9 @@ class Machine:
         return resident.to_stock_up or (is_low and rested)
 
     def _report(self) -> None:
-        processes.report_engine(
-            says={each.part.id: each.words() for each in self.residents.values()},
-            resting=[each.part.id for each in self.residents.values() if not each.awake],
+        processes.report_states(
+            states={each.part.id: each.words() for each in self.residents.values()},
+            idle=[each.part.id for each in self.residents.values() if not each.awake],
         )
 
 

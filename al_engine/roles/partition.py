@@ -8,6 +8,7 @@ the backbone is frozen, images are alike by their embeddings, once most of D is 
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from al_engine.architectures import MissingWeights, UnfitWeights, UnknownArchite
 from al_engine.decisions.rules import CELLS
 from al_engine.pools import unlabeled
 from al_engine.pools.models import Campaign
+from al_engine.pools.sizes import sizes
 from al_engine.pools.storage import StorageAway
 from al_engine.roles.campaign_embeddings import CampaignEmbeddings
 from al_engine.roles.campaign_files import Positions
@@ -109,8 +111,17 @@ def start_clustering(campaign: Campaign, device: torch.device) -> threading.Thre
 
 def _move_when_embedded(campaign: Campaign, device: torch.device) -> int:
     while True:
-        try:
-            return move_into_clusters(campaign, device)
-        except NotEmbedded:
-            connection.close()  # who waits needs none
-            time.sleep(ASK_AGAIN_SECONDS)
+        # All of D is read only once it may be enough.
+        if _may_be_embedded(campaign, device):
+            with suppress(NotEmbedded):
+                return move_into_clusters(campaign, device)
+        connection.close()  # who waits needs none
+        time.sleep(ASK_AGAIN_SECONDS)
+
+
+def _may_be_embedded(campaign: Campaign, device: torch.device) -> bool:
+    """Whether as many images are embedded, of D or not, as would be enough of D."""
+    if not (frozen := kind_of(campaign.model_architecture)):
+        return True
+    filled = CampaignEmbeddings(campaign, frozen, device).file.count_filled()
+    return filled >= _EMBEDDED_SHARE * sizes(campaign_id=campaign.pk).unlabeled

@@ -181,7 +181,7 @@ class Trainer:
             recipe=recipe,
             device=self.device,
             seed=seed,
-            initial=None if recipe.warm_start == "scratch" else self._newest_weights(recipe),
+            initial=self._former_weights(recipe),
             should_stop=should_stop,
             progress=progress,
         )
@@ -205,7 +205,7 @@ class Trainer:
             recipe=recipe,
             device=self.device,
             seed=seed,
-            initial=None if recipe.warm_start == "scratch" else self._newest_weights(recipe),
+            initial=self._former_weights(recipe),
             before_step=before_step,
             tell=tell,
         )
@@ -246,8 +246,13 @@ class Trainer:
             self._images = CampaignImages(self.campaign)
         return self._images
 
-    def _newest_weights(self, recipe: Recipe) -> dict[str, Tensor] | None:
-        """The newest stored weights, of any server, for a warm start; None if none fit."""
+    def _former_weights(self, recipe: Recipe) -> dict[str, Tensor] | None:
+        """What a warm start begins with: the newest stored weights, of any server.
+
+        None if a training starts from scratch, or none fit.
+        """
+        if recipe.warm_start == "scratch":
+            return None
         there = versions.stored(campaign_id=self.campaign.pk)
         alike = there.filter(architecture=recipe.architecture)
         newest = alike.order_by("-version").first()

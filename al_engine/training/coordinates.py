@@ -17,6 +17,17 @@ _FEW: Final = 2 / 3
 _JITTER: Final = 1e-7
 
 
+def deviation_of(centered: Tensor) -> Tensor:
+    """The standard deviations (d,) by which centered rows (n, d), n >= 1, are divided.
+
+    A feature that hardly varies counts as varying by a share of what the others do.
+    """
+    # Over columns of rows in line, std and vector_norm take four times as long.
+    deviation = (centered.square().sum(dim=0) / len(centered)).sqrt_()
+    least = _SMALLEST_DEVIATION_SHARE * float(deviation.mean())
+    return deviation.clamp_min_(least if least > 0 else 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Coordinates:
     """Rows in coordinates, and the way from weights there to weights of plain features and back.
@@ -42,10 +53,7 @@ class Coordinates:
         standard = torch.empty_like(rows) if few else points[:, :-1]
         mean = rows.mean(dim=0)
         torch.sub(rows, mean, out=standard)
-        # Over columns of rows in line, std and vector_norm take four times as long.
-        deviation = (standard.square().sum(dim=0) / count).sqrt_()
-        least = _SMALLEST_DEVIATION_SHARE * float(deviation.mean())
-        deviation.clamp_min_(least if least > 0 else 1.0)
+        deviation = deviation_of(standard)
         standard /= deviation
         if not few:
             return cls(points, mean, deviation, None)

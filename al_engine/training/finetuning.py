@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from al_engine.architectures import Classifier, build
+from al_engine.architectures import Classifier
 from al_engine.training.batches import batches
 from al_engine.training.checks import check
 from al_engine.training.devices import autocast, repeatable, to_device
@@ -37,6 +37,7 @@ from al_engine.training.heads import fit_head, put_on
 from al_engine.training.layer_rates import layered_optimizer
 from al_engine.training.loop import TrainingFailed, one_cycle
 from al_engine.training.recipe import Recipe
+from al_engine.training.start import new_model
 from al_engine.training.weighting import label_weights
 
 ROUND_STEPS: Final = 30
@@ -111,7 +112,7 @@ def finetune(
     trust = label_weights(truth, trust, classes=classes, balance=recipe.class_balance)
     tell("fitting a head to begin with")
     before_step()
-    model = _started(recipe, classes=classes, seed=seed, former=initial, device=device)
+    model = to_device(new_model(recipe, classes=classes, seed=seed, former=initial), device)
     _, features = predict_with_features(model, mine, device=device)
     put_on(model, fit_head("", features, truth, weights=trust, classes=classes, device=device))
     best = _Best(model, judged)
@@ -250,33 +251,6 @@ def _check_finite(model: Classifier) -> None:
             "The network broke while it learned on: its weights are no longer numbers. It is tried "
             "again with more labels; the labels are not at fault."
         )
-
-
-def _started(
-    recipe: Recipe,
-    *,
-    classes: int,
-    seed: int,
-    former: dict[str, Tensor] | None,
-    device: torch.device,
-) -> Classifier:
-    with torch.random.fork_rng(devices=()):
-        torch.default_generator.manual_seed(seed)
-        model = build(
-            recipe.architecture,
-            classes=classes,
-            image_size=recipe.image_size,
-            weights_path=recipe.weights_path if former is None else None,
-            pretrained=recipe.pretrained and former is None,
-        )
-    if former is not None:
-        inner = {
-            name.removeprefix("backbone."): each
-            for name, each in former.items()
-            if name.startswith("backbone.")
-        }
-        model.backbone.load_state_dict(inner)
-    return to_device(model, device)
 
 
 def _learn_all_but_statistics(model: Classifier) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from al_engine.architectures.kernel import Kernel
+from al_engine.training.coordinates import deviation_of
 from al_engine.training.sureness import fit_sureness, loss_at
 
 LANDMARKS: Final = 1_000
@@ -26,7 +27,6 @@ PENALTIES: Final = (0.01, 0.03, 0.1, 0.3, 1.0)
 """The candidates for the penalty, in labels."""
 MOST_ROWS: Final = 5_000
 """Of more labels, so many of all classes count: beyond, the landmarks are what limits the head."""
-_SMALLEST_DEVIATION_SHARE: Final = 0.01
 _LARGEST_LEVERAGE: Final = 1 - 1e-4
 
 
@@ -51,9 +51,7 @@ def fit_kernel(features: Tensor, targets: Tensor, weights: Tensor, *, classes: i
     order = order[:: -(-len(order) // MOST_ROWS)]
     features, targets, weights = features[order], targets[order], weights[order]
     mean = features.mean(dim=0)
-    deviation = (features - mean).square().mean(dim=0).sqrt()
-    least = _SMALLEST_DEVIATION_SHARE * float(deviation.mean())
-    scale = 1 / deviation.clamp_min(least if least > 0 else 1.0)
+    scale = 1 / deviation_of(features - mean)
     landmarks = (features[:: -(-len(features) // LANDMARKS)] - mean) * scale
     landmarks = landmarks.half()  # as they are stored, so that a head is fitted to what it will be
     typical = _median_distance(landmarks.float())

@@ -12,6 +12,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from al_engine.training.coordinates import deviation_of
 from al_engine.training.sureness import fit_sureness, loss_at
 
 SHRINKAGES: Final = (0.35, 0.5, 0.65, 0.8, 0.95)
@@ -24,7 +25,6 @@ MOST_COVARIANCE_ROWS: Final = 10_000
 PRIOR_LABELS: Final = 0.3
 """Each class's mean starts with this many labels at the mean of all, so that one label is not all
 that is known of a class, and a class without any is as likely as chance has it."""
-_SMALLEST_DEVIATION_SHARE: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,7 @@ def fit_means(features: Tensor, targets: Tensor, weights: Tensor, *, classes: in
     """
     mean = features.mean(dim=0)
     centered = features - mean
-    deviation = centered.square().mean(dim=0).sqrt()
-    least = _SMALLEST_DEVIATION_SHARE * float(deviation.mean())
-    scale = 1 / deviation.clamp_min(least if least > 0 else 1.0)
+    scale = 1 / deviation_of(centered)
     points = centered * scale
     shrinkage, sureness, loss = _cross_validated(points, targets, weights, classes)
     weight, bias = _Metric(points, targets, weights, classes).head(shrinkage)

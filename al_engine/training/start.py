@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from al_engine.architectures import Classifier, build, wants_pretrained
+from al_engine.architectures import Classifier, build, starts_published
 from al_engine.training.recipe import Recipe
 
 # Ash & Adams 2020, 'On Warm-Starting Neural Network Training': theta <- shrink * theta + noise.
@@ -17,11 +17,11 @@ def new_model(
     """The network to start from, on the CPU; torch's global generator is left unchanged.
 
     `former`: the state dict of an earlier model. With `shrink_perturb` its parameters are shrunk
-    and perturbed, except for a head of another number of classes. Of a model with a frozen backbone
-    only the backbone is taken, unchanged, so that embeddings stay valid; pretrained weights are
-    then not read again. Raises ValueError if `former` belongs to another network.
+    and perturbed, except for a head of another number of classes. Where the backbone has published
+    weights, frozen ones or such that learn on, it alone is taken, unchanged; they are then not read
+    again. Raises ValueError if `former` belongs to another network.
     """
-    if recipe.warm_start == "scratch" and not wants_pretrained(recipe.architecture):
+    if recipe.warm_start == "scratch" and not starts_published(recipe.architecture):
         former = None
     with torch.random.fork_rng(devices=()):
         torch.default_generator.manual_seed(seed)
@@ -34,7 +34,7 @@ def new_model(
         )
     if former is None:
         return model
-    if model.frozen_backbone:
+    if starts_published(recipe.architecture):
         _take_backbone(model, former)
     else:
         _shrink_perturb(model, former, generator=torch.Generator().manual_seed(seed))

@@ -6,14 +6,14 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 
-from al_engine.decisions.architecture import AUTO, problem_of_list
+from al_engine.decisions.architecture import AUTO
 from al_engine.pools.campaigns import SETTINGS
 from al_engine.pools.class_names import problem_of_name, problem_of_names
 from al_engine.pools.models import Campaign, Choice
 from annotator_site.api.fields import PLAIN, Id, Text, Whole, YesNo
 from annotator_site.campaigns.engine_names import (
-    ARCHITECTURES,
     problem_of_architecture,
+    problem_of_architectures,
     strategy_names,
 )
 from annotator_site.labeling.by_request import MOST_MESSAGES
@@ -45,13 +45,15 @@ class SettingsInput(serializers.ModelSerializer[Campaign]):
 
     def validate_architectures(self, names: list[str]) -> list[str]:
         """Names that the engine may know, one at least and each once."""
-        if problem := problem_of_list(names):
+        if problem := problem_of_architectures(names):
             raise serializers.ValidationError(problem)
-        return [_architecture(name, known=(AUTO, *ARCHITECTURES)) for name in names]
+        return names
 
     def validate_delivery_architecture(self, name: str) -> str:
         """A name that the engine may know; empty for none."""
-        return _architecture(name, known=ARCHITECTURES) if name else name
+        if name and (problem := problem_of_architecture(name)):
+            raise serializers.ValidationError(problem)
+        return name
 
 
 class ClassInput(serializers.Serializer[Any]):
@@ -202,9 +204,3 @@ def as_choice(row: dict[str, Any], known: Mapping[int, Choice]) -> Choice:
         if name in row:
             setattr(choice, name, row[name])
     return choice
-
-
-def _architecture(name: str, *, known: tuple[str, ...]) -> str:
-    if problem := problem_of_architecture(name, known=known):
-        raise serializers.ValidationError(problem)
-    return name

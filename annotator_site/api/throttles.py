@@ -46,27 +46,34 @@ OF_ADDRESS: Final = Buckets(burst=600, per_s=100)
 OF_USER: Final = Buckets(burst=200, per_s=30)
 
 
-class AddressThrottle(BaseThrottle):
+class _Throttle(BaseThrottle):
+    """Takes a token for each request."""
+
+    def take(self, request: Request) -> float:
+        """Take it from the bucket of this request; the seconds until there is one."""
+        raise NotImplementedError
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Whether this one may be answered."""
+        self._wait = self.take(request)
+        return not self._wait
+
+    def wait(self) -> float:
+        """Seconds until the next one may be."""
+        return math.ceil(self._wait)
+
+
+class AddressThrottle(_Throttle):
     """Counts all requests of a network, also those that are refused."""
 
-    def allow_request(self, request: Request, view: Any) -> bool:
-        """Whether this one may be answered."""
-        self._wait = OF_ADDRESS.take(network_of(request_address(request._request)))
-        return not self._wait
-
-    def wait(self) -> float:
-        """Seconds until the next one may be."""
-        return math.ceil(self._wait)
+    def take(self, request: Request) -> float:
+        """From that of its network."""
+        return OF_ADDRESS.take(network_of(request_address(request._request)))
 
 
-class UserThrottle(BaseThrottle):
+class UserThrottle(_Throttle):
     """Counts the requests of a user, by whichever token or session."""
 
-    def allow_request(self, request: Request, view: Any) -> bool:
-        """Whether this one may be answered."""
-        self._wait = OF_USER.take(request.user.pk)
-        return not self._wait
-
-    def wait(self) -> float:
-        """Seconds until the next one may be."""
-        return math.ceil(self._wait)
+    def take(self, request: Request) -> float:
+        """From that of its user."""
+        return OF_USER.take(request.user.pk)

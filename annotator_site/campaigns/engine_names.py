@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Final
 
-from al_engine.decisions.architecture import FINETUNED, HEADS, is_published
+from al_engine.decisions.architecture import (
+    AUTO,
+    FINETUNED,
+    HEADS,
+    is_published,
+    problem_of_list,
+)
 
 BUILT_IN_STRATEGIES: Final = (
     *("random", "entropy", "least_confidence", "margin", "power_margin", "balanced_margin"),
@@ -56,6 +62,12 @@ def problem_of_architecture(name: str, *, known: Sequence[str] = ARCHITECTURES) 
         f"There is no architecture “{name}”. {meant}Write one of: {', '.join(known)}; or "
         "frozen: or finetuned: and the name of any model of timm."
     )
+
+
+def problem_of_architectures(names: Sequence[str]) -> str:
+    """Why these can be no campaign's list of architectures; empty if they can."""
+    problems = (problem_of_architecture(name, known=(AUTO, *ARCHITECTURES)) for name in names)
+    return next(filter(None, problems), "") or problem_of_list(names)
 
 
 def strategy_names() -> list[str]:

@@ -24,7 +24,6 @@ class FileFormat:
     """A format of one file. `write` returns how many rows it wrote; `rows`: kinds that it can."""
 
     write: Callable[[BinaryIO, Source], int]
-    suffix: str
     rows: tuple[Rows, ...] = EVERY_KIND
     is_text: bool = True
 
@@ -55,10 +54,10 @@ def _jsonl(file: BinaryIO, source: Source) -> int:
 
 
 FORMATS: Final[dict[str, FileFormat | TreeFormat]] = {
-    "csv": FileFormat(_csv, ".csv"),
-    "jsonl": FileFormat(_jsonl, ".jsonl"),
-    "parquet": FileFormat(parquet.write_parquet, ".parquet", is_text=False),
-    "label_studio": FileFormat(write_label_studio, ".json", rows=("consensus", "labels")),
+    "csv": FileFormat(_csv),
+    "jsonl": FileFormat(_jsonl),
+    "parquet": FileFormat(parquet.write_parquet, is_text=False),
+    "label_studio": FileFormat(write_label_studio, rows=("consensus", "labels")),
     "imagefolder": TreeFormat(write_image_folder, ONE_AN_IMAGE),
     "huggingface": TreeFormat(write_hugging_face, ONE_AN_IMAGE),
     "croissant": TreeFormat(lambda tree, source, _: croissant.write_croissant(tree, source)),

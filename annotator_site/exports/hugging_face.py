@@ -7,8 +7,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from annotator_site.exports import parquet
-from annotator_site.exports.rows import FILE_COLUMNS, Value
-from annotator_site.exports.source import Missed, Source, file_of
+from annotator_site.exports.rows import Value
+from annotator_site.exports.source import Missed, Source, reading_files
 from annotator_site.exports.trees import Tree
 
 _GROUP_BYTES: Final = 32 * 2**20
@@ -50,22 +50,15 @@ _Sized = tuple[tuple[Any, ...], int]
 
 def _groups(source: Source, classes: list[str], missed: Missed) -> Iterator[list[_Sized]]:
     """Rows with the bytes of their images, in groups that fit into memory."""
-    columns = (*source.columns, *FILE_COLUMNS)
     places = {name: place for place, name in enumerate(classes)}
     group: list[_Sized] = []
     size = 0
-    with source.read(files=True) as rows:
-        for row in rows:
-            found = dict(zip(columns, row, strict=True))
-            name, key = str(found["image"]), str(found["key"])
-            data = file_of(source, key, name, missed)
-            if data is None:
-                continue
-            group.append((_row(source, found, data, places), len(data)))
-            size += len(data)
-            if size >= _GROUP_BYTES:
-                yield group
-                group, size = [], 0
+    for found, _, data in reading_files(source, missed):
+        group.append((_row(source, found, data, places), len(data)))
+        size += len(data)
+        if size >= _GROUP_BYTES:
+            yield group
+            group, size = [], 0
     if group:
         yield group
 

@@ -8,8 +8,7 @@ from tempfile import TemporaryFile
 from typing import Final
 
 from annotator_site.exports.json_lines import line_of
-from annotator_site.exports.rows import FILE_COLUMNS
-from annotator_site.exports.source import Missed, Source, file_of
+from annotator_site.exports.source import Missed, Source, reading_files
 from annotator_site.exports.trees import Tree
 
 METADATA: Final = "metadata.jsonl"
@@ -23,19 +22,16 @@ def write_image_folder(tree: Tree, source: Source, missed: Missed) -> int:
     Returns the number of images. Its rows are the export's, with `file_name` in front.
     """
     folders = dict(zip(source.classes, folder_names(source.classes), strict=True))
-    columns = (*source.columns, *FILE_COLUMNS)
+    columns = ("file_name", *source.columns)
     count = 0
-    with source.read(files=True) as rows, TemporaryFile() as table:
-        for row in rows:
-            found = dict(zip(columns, row, strict=True))
-            name, key = str(found["image"]), str(found["key"])
-            data = file_of(source, key, name, missed)
-            if data is None:
-                continue
-            path = f"{folders[str(found['choice'])]}/{file_name(name, str(found['sha256']), key)}"
+    with TemporaryFile() as table:
+        for found, key, data in reading_files(source, missed):
+            name = file_name(str(found["image"]), str(found["sha256"]), key)
+            path = f"{folders[str(found['choice'])]}/{name}"
             with tree.file(path) as file:
                 file.write(data)
-            table.write(line_of(("file_name", *source.columns), (path, *row)).encode())
+            row = (path, *(found[column] for column in source.columns))
+            table.write(line_of(columns, row).encode())
             count += 1
         table.seek(0)
         with tree.file(METADATA) as file:

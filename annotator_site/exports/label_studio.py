@@ -15,16 +15,16 @@ TO_NAME: Final = "image"
 _KEPT: Final = ("purpose", "strategy", "model_version", "confidence", "answers")
 
 
-def write_label_studio(file: BinaryIO, source: Source, *, images_at: str = "") -> int:
+def write_label_studio(file: BinaryIO, source: Source) -> int:
     """Write a JSON array of tasks, one an image. Returns the number of annotations.
 
     Each answer is an annotation; of consensus rows the consensus is the only one. Retracted answers
-    are left out. `images_at` goes before the names of images, which together are their addresses.
+    are left out.
     """
     count, tasks = 0, 0
     file.write(b"[")
     with source.read(files=True, by_image=True) as rows:
-        for task in _tasks(source, rows, images_at):
+        for task in _tasks(source, rows):
             file.write(b",\n" if tasks else b"\n")
             file.write(json.dumps(task, ensure_ascii=False).encode())
             tasks += 1
@@ -33,9 +33,7 @@ def write_label_studio(file: BinaryIO, source: Source, *, images_at: str = "") -
     return count
 
 
-def _tasks(
-    source: Source, rows: Iterator[tuple[Value, ...]], images_at: str
-) -> Iterator[dict[str, Any]]:
+def _tasks(source: Source, rows: Iterator[tuple[Value, ...]]) -> Iterator[dict[str, Any]]:
     columns = (*source.columns, *FILE_COLUMNS)
     place = columns.index("image_id")
     for _, group in groupby(rows, key=itemgetter(place)):
@@ -45,7 +43,7 @@ def _tasks(
             first = kept[0]
             yield {
                 "data": {
-                    "image": f"{images_at}{first['image']}",
+                    "image": f"{source.images_at}{first['image']}",
                     "name": first["image"],
                     "sha256": first["sha256"],
                 },

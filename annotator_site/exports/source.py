@@ -8,7 +8,7 @@ from typing import Protocol
 from al_engine.pools import storage
 from al_engine.pools.models import Campaign
 from annotator_site.exports.filters import Filters
-from annotator_site.exports.rows import COLUMNS, Rows, Value, reading_rows
+from annotator_site.exports.rows import COLUMNS, FILE_COLUMNS, Rows, Value, reading_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class Source:
     campaign: Campaign
     rows: Rows
     filters: Filters
+    images_at: str = ""
+    """Goes before the names of images where a format has their addresses."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -52,16 +54,23 @@ class Missed(Protocol):
     def __call__(self, name: str, /) -> None: ...
 
 
-def file_of(source: Source, key: str, name: str, missed: Missed) -> bytes | None:
-    """The bytes of an image's file as imported; None, and told, if it is gone.
+def reading_files(source: Source, missed: Missed) -> Iterator[tuple[dict[str, Value], str, bytes]]:
+    """Each row by column, where the storage has its image's file, and the file as imported.
 
-    Raises ImagesAway if the storage cannot be used now.
+    Rows of images whose files are gone are left out, and told. Raises ImagesAway if the storage
+    cannot be used now.
     """
-    try:
-        return storage.read(key, campaign_id=source.campaign.pk)
-    except storage.FileGone:
-        missed(name)
-        return None
-    # An OSError would count as a failure of the output.
-    except storage.StorageAway as error:
-        raise ImagesAway(str(error)) from error
+    columns = (*source.columns, *FILE_COLUMNS)
+    with source.read(files=True) as rows:
+        for row in rows:
+            found = dict(zip(columns, row, strict=True))
+            key = str(found["key"])
+            try:
+                data = storage.read(key, campaign_id=source.campaign.pk)
+            except storage.FileGone:
+                missed(str(found["image"]))
+            # An OSError would count as a failure of the output.
+            except storage.StorageAway as error:
+                raise ImagesAway(str(error)) from error
+            else:
+                yield found, key, data

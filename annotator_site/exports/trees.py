@@ -74,8 +74,6 @@ def folder_tree(target: str) -> Iterator[FolderTree]:
     try:
         with failures_of(target):
             part.mkdir(parents=True)
-        # Failures to read images are not failures of the target, but all of the disk's are.
-        with failures_of(target):
             yield FolderTree(part)
             part.replace(place)
     finally:

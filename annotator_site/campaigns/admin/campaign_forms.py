@@ -18,6 +18,7 @@ from al_engine.pools.models.campaign import default_architectures, default_strat
 from annotator_site.campaigns.engine_names import (
     ARCHITECTURES,
     problem_of_architecture,
+    problem_of_architectures,
     strategy_names,
 )
 
@@ -160,10 +161,7 @@ class CampaignForm(CampaignModelForm):
 
     def clean_architectures(self) -> list[str]:
         names = [name.strip() for name in self.cleaned_data["architectures"] if name.strip()]
-        for name in names:
-            if problem := problem_of_architecture(name, known=(AUTO, *ARCHITECTURES)):
-                raise ValidationError(problem)
-        if problem := problem_of_list(names):
+        if problem := problem_of_architectures(names):
             raise ValidationError(problem)
         return names
 

@@ -12,7 +12,6 @@ from al_engine.outputs import STDOUT, OutputError, ReaderGone, is_plain_file, op
 from annotator_site.command_output import CampaignCommand
 from annotator_site.exports.filters import Filters
 from annotator_site.exports.formats import FORMATS, FileFormat, TreeFormat, spreadsheet_csv
-from annotator_site.exports.label_studio import write_label_studio
 from annotator_site.exports.rows import COLUMNS
 from annotator_site.exports.source import ImagesAway, Source
 from annotator_site.exports.trees import folder_tree, zip_tree
@@ -57,7 +56,7 @@ class Command(CampaignCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         _check(options)
         campaign = self.campaign(options)
-        source = Source(campaign, options["rows"], _filters(options))
+        source = Source(campaign, options["rows"], _filters(options), options["images_at"])
         target: str = options["output"]
         missed: list[str] = []
         try:
@@ -161,13 +160,11 @@ def _export(source: Source, options: Mapping[str, Any], missed: list[str]) -> in
     if isinstance(chosen, TreeFormat):
         return _export_tree(chosen, source, target, missed)
     if options["for_spreadsheets"]:
-        chosen = FileFormat(spreadsheet_csv, chosen.suffix)
+        chosen = FileFormat(spreadsheet_csv)
     # `stdout` is set only if a program calls this command.
     if target == STDOUT and options.get("stdout") and chosen.is_text:
         return chosen.write(cast("BinaryIO", _AsText(options["stdout"])), source)
     with open_output(target) as file:
-        if options["images_at"]:
-            return write_label_studio(file, source, images_at=options["images_at"])
         return chosen.write(file, source)
 
 
