@@ -38,6 +38,7 @@ class _Kept:
     child: Child
     running: RunningChild | None = None
     wanted: bool = True
+    successor: Child | None = None  # of the same name, to be added once this one has ended
     started_at: float = 0.0
     kills_before: int = 0
     start_at: float = 0.0
@@ -145,14 +146,15 @@ class Supervisor:
             request = self._requests.popleft()
             if isinstance(request, str):
                 if request in self._kept:
+                    self._kept[request].successor = None
                     self._tell_to_stop(self._kept[request])
             elif self.stopping.is_set() or (self._draining and request.drains):
                 continue
             elif request.name not in self._kept:
                 self._kept[request.name] = _Kept(request)
-            elif not self._kept[request.name].wanted:
-                # The old child of this name is still ending: ask again in the next step.
-                self._requests.append(request)
+            elif (kept := self._kept[request.name]).successor is None and not kept.wanted:
+                # The old child of this name is still ending.
+                kept.successor = request
 
     def _start(self, kept: _Kept) -> None:
         kept.started_at = time.monotonic()
@@ -189,6 +191,9 @@ class Supervisor:
                 self._plan_restart(kept, end, last_words)
         if not kept.wanted:
             del self._kept[kept.child.name]
+            if kept.successor is not None:
+                # Before later requests about this name, which may remove it again.
+                self._requests.appendleft(kept.successor)
 
     def _plan_restart(self, kept: _Kept, end: str, last_words: str = "") -> None:
         now = time.monotonic()
